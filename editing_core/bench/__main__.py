@@ -1,0 +1,48 @@
+"""Print the tables of the README: `python -m editing_core.bench [text rounds turns]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from editing_core.bench.tables import Row, rounds_table, text_table, turns_table
+
+TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
+    "text": (100, text_table),
+    "rounds": (8, rounds_table),
+    "turns": (50, turns_table),
+}
+"""Name -> how many captions, pictures or sequences, and what makes the table."""
+
+
+def main() -> None:
+    """Make the tables asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m editing_core.bench", description=__doc__)
+    parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all when left out")
+    parser.add_argument("--model", default="portraits")
+    parser.add_argument("--count", type=int, help="captions, pictures or sequences a table")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
+    args = parser.parse_args()
+    results: dict[str, Any] = {}
+    for name in args.tables or TABLES:
+        count, table = TABLES[name]
+        rows = results[name] = table(args.model, args.count or count)
+        print(f"\n{name} ({args.count or count})\n{markdown(rows)}", flush=True)
+    if args.json:
+        args.json.write_text(json.dumps(results, indent=1))
+
+
+def markdown(rows: list[Row]) -> str:
+    """Rows as a Markdown table; numbers with three digits."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
+    for row in rows:
+        cells = (f"{value:.3g}" if isinstance(value, float) else value for value in row.values())
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

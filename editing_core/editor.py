@@ -1,0 +1,178 @@
+"""One edit, the whole of it: pictures and prompts in, picture, mask and report out."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from editing_core.errors import EditError
+from editing_core.latents import TOKEN_SIDE, Canvas, to_latents, to_picture
+from editing_core.methods import METHODS
+from editing_core.methods.task import Progress, Task
+from editing_core.recent import Recent
+from editing_core.settings import PRESETS, EditSettings
+from editing_core.tokens import columns_of
+
+if TYPE_CHECKING:
+    from editing_core.flux import Flux
+
+LATENTS_KEPT = 32  # at most 1 MB each at 1024 x 1024 pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """An image and, if it came out of an edit, its float latents: (1, L, 64) on the CPU."""
+
+    image: Image.Image
+    latents: Tensor | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class EditRequest:
+    """What to change.
+
+    Attributes:
+        current: The picture to edit, X_{k-1}.
+        original: The picture the chain of edits began from, X_0; of the same size.
+        source_prompt: Describes ``current``; may be empty.
+        target_prompt: Describes the wanted picture.
+        edit_words: Words of the target prompt that name the change; words found only in the
+            source prompt (something removed) leave attention alone.
+    """
+
+    current: Picture
+    original: Picture
+    source_prompt: str
+    target_prompt: str
+    edit_words: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """How an edit was made: wall time, model calls, positions of the edit words, and the recipe."""
+
+    seconds: float
+    forwards: int
+    columns: tuple[int, ...]
+    method: str
+    seed: int
+    settings: EditSettings
+
+
+@dataclass(frozen=True, eq=False)
+class EditResult:
+    """An edited picture: the image, its latents, the attention mask ("L") if any, the report."""
+
+    picture: Image.Image
+    latents: Tensor
+    mask: Image.Image | None
+    report: Report
+
+
+class Editor:
+    """Edits pictures with one model, remembering recent encodings and inversions."""
+
+    def __init__(self, flux: Flux) -> None:
+        """Edit with ``flux``."""
+        self.flux = flux
+        self._inversions: Recent[Tensor] = Recent(LATENTS_KEPT)
+        self._encoded: Recent[Tensor] = Recent(LATENTS_KEPT)
+
+    @torch.no_grad()
+    def edit(
+        self,
+        request: EditRequest,
+        *,
+        settings: EditSettings = PRESETS["paper"],
+        seed: int = 0,
+        on_step: Progress | None = None,
+        method: str = "mtc",
+    ) -> EditResult:
+        """Make one edit. The same request, settings, seed and device give the same picture.
+
+        Args:
+            request: What to change.
+            settings: The numbers.
+            seed: Of the noise.
+            on_step: Called as ``on_step(phase, index, of)`` after every solver step; an
+                exception from it ends the edit and leaves the model clean.
+            method: A name in ``METHODS``.
+
+        Raises:
+            EditError: The request cannot be met as it stands.
+        """
+        if method not in METHODS:
+            raise EditError(f"There is no method '{method}'; choose one of: {', '.join(METHODS)}.")
+        started, forwards = time.perf_counter(), self.flux.forwards
+        task = self._task(request, settings, seed, on_step)
+        outcome = METHODS[method](task)
+        picture = to_picture(self.flux, outcome.latents, task.canvas)
+        report = Report(
+            seconds=time.perf_counter() - started,
+            forwards=self.flux.forwards - forwards,
+            columns=task.columns,
+            method=method,
+            seed=seed,
+            settings=settings,
+        )
+        mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
+        return EditResult(picture, outcome.latents.cpu(), mask, report)
+
+    def _task(
+        self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None
+    ) -> Task:
+        canvas = Canvas(*request.current.image.size)
+        if request.original.image.size != request.current.image.size:
+            raise EditError(
+                "The picture to edit and the original differ in size: "
+                f"{request.current.image.size} and {request.original.image.size}."
+            )
+        flux = self.flux
+        target = flux.text(request.target_prompt)
+        said = "" if settings.inversion_prompt == "null" else request.source_prompt
+        return Task(
+            flux=flux,
+            current=self._latents(request.current, canvas),
+            original=self._latents(request.original, canvas),
+            source=flux.text(said),
+            target=target,
+            columns=columns_of(target, request.edit_words, source_prompt=request.source_prompt),
+            canvas=canvas,
+            settings=settings,
+            noise=draw_noise(seed, canvas, flux.channels).to(flux.device),
+            seed=seed,
+            inversions=self._inversions,
+            progress=on_step or (lambda phase, index, of: None),
+        )
+
+    def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
+        if picture.latents is None:
+            pixels = hashlib.sha256(picture.image.convert("RGB").tobytes()).digest()
+            return self._encoded.get((canvas, pixels), lambda: to_latents(self.flux, picture.image))
+        expected = (1, canvas.tokens, self.flux.channels)
+        if picture.latents.shape != expected:
+            raise EditError(
+                f"The stored latents have the shape {tuple(picture.latents.shape)}, "
+                f"but this model and picture need {expected}."
+            )
+        return picture.latents.to(self.flux.device, torch.float32)
+
+
+def draw_noise(seed: int, canvas: Canvas, channels: int) -> Tensor:
+    """Draw N(0, 1) on the CPU, so that a seed means the same on every device: (1, L, channels)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn((1, canvas.tokens, channels), generator=generator)
+
+
+def _mask_image(mask: Tensor, canvas: Canvas) -> Image.Image:
+    """White where a (rows, cols) mask holds, at the size of the picture."""
+    pixels = mask.to(torch.uint8).cpu() * 255
+    for axis in (0, 1):
+        pixels = pixels.repeat_interleave(TOKEN_SIDE, axis)
+    return Image.fromarray(pixels[: canvas.height, : canvas.width].contiguous().numpy())

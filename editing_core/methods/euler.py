@@ -1,0 +1,10 @@
+"""Plain Euler inversion and sampling: the simplest control."""
+
+from editing_core.flow import integrate_euler
+from editing_core.methods.task import Outcome, Task, invert, sample
+
+
+def edit(task: Task) -> Outcome:
+    """Walk to noise and back by first-order steps."""
+    noise = invert(task, solver=integrate_euler)
+    return Outcome(sample(task, noise, solver=integrate_euler))

@@ -1,0 +1,24 @@
+"""Multi-turn Consistent Image Editing: the paper's method (arXiv 2505.04320)."""
+
+from editing_core.attention import AttentionControl
+from editing_core.guidance import dual_objective, dual_target, single_objective
+from editing_core.methods.task import Outcome, Task, invert, sample
+
+
+def edit(task: Task) -> Outcome:
+    """Invert toward fresh noise, then sample toward original and previous picture at once.
+
+    The inversion carries the structure of the current picture, the pull of the first sampling
+    steps its content and the original's, and the attention to the edit words says where to change.
+    """
+    s = task.settings
+
+    toward_noise = single_objective(task.noise, s.gamma, s.inversion_denominator)
+    structure = invert(task, control=toward_noise)
+
+    both = dual_target(task.original, task.current, s.lam)
+    toward_both = dual_objective(both, s.eta, s.guided_steps, s.steps)
+    attention = AttentionControl(task.flux.transformer, s, task.target, task.columns, task.canvas)
+    with attention:
+        edited = sample(task, structure, control=toward_both, on_step=attention.after_step)
+    return Outcome(edited, attention.mask)

@@ -1,0 +1,8 @@
+"""Draw the target prompt from fresh noise: the control that must lose what no caption says."""
+
+from editing_core.methods.task import Outcome, Task, sample
+
+
+def edit(task: Task) -> Outcome:
+    """Ignore both pictures."""
+    return Outcome(sample(task, task.noise))

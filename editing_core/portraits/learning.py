@@ -1,0 +1,187 @@
+"""One resumable training loop, shared by every stage of training the shipped model."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How long and how fast one stage learns."""
+
+    samples: int  # in all; training ends there
+    batch: int = 64
+    rate: float = 2e-3  # of AdamW, after warm-up and before the final fall to zero
+    warm_up: int = 200  # steps
+    fall: float = 0.25  # share of the samples over which the rate falls to zero
+    decay: float = 0.999  # of the moving average of the weights
+    clip: float = 1.0  # largest norm of a gradient
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step: warm up, hold, fall linearly."""
+        left = 1 - step * self.batch / self.samples
+        return self.rate * min(1.0, (step + 1) / self.warm_up, max(0.0, left / self.fall))
+
+
+@dataclass
+class Deadline:
+    """When a run has to stop, in seconds of the monotonic clock."""
+
+    minutes: float
+    start: float = field(default_factory=time.monotonic)
+
+    def passed(self) -> bool:
+        """Whether the time is up."""
+        return time.monotonic() - self.start > 60 * self.minutes
+
+
+def learn(
+    model: nn.Module,
+    loss_of: Callable[[int], Tensor],
+    recipe: Recipe,
+    file: Path,
+    deadline: Deadline,
+) -> bool:
+    """Train `model` until its samples are done or time is up; `file` holds all that is needed.
+
+    Args:
+        model: trained in place; left with its averaged weights when it returns.
+        loss_of: the loss of one batch; gets the number of the step.
+        recipe: how long and how fast.
+        file: read at the start if it is there, written every two minutes and at the end.
+        deadline: when to stop early.
+
+    Returns:
+        Whether the stage is complete.
+    """
+    optimizers = _optimizers(model)
+    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+    step = _resume(file, model, optimizers, average)
+    saved = told = time.monotonic()
+    seen, total = 0, recipe.samples // recipe.batch
+    mean = None
+    while step < total and not deadline.passed():
+        loss = loss_of(step)
+        model.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate_at(step)
+            optimizer.step()
+        step, seen = step + 1, seen + recipe.batch
+        _follow(average, model, min(recipe.decay, step / (step + 10)))
+        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
+        now = time.monotonic()
+        if now - told > 20:
+            speed = seen / (now - told)
+            print(f"{file.stem}: {step}/{total} steps, loss {mean:.4f}, {speed:.0f}/s", flush=True)
+            told, seen = now, 0
+        if now - saved > 120:
+            _store(file, model, optimizers, average, step)
+            saved = now
+    _store(file, model, optimizers, average, step)
+    model.load_state_dict(average)
+    return step >= total
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum, orthogonalised: every matrix moves by about the same amount in all directions.
+
+    Jordan et al. 2024, with the scale of Liu et al. 2025 (arXiv 2502.16982), so that AdamW's
+    learning rate and weight decay carry over. torch's own works in bfloat16, which is about a
+    hundred times slower than float32 on many CPUs.
+    """
+
+    def __init__(
+        self, params: list[nn.Parameter], *, momentum: float = 0.95, weight_decay: float = 0.01
+    ) -> None:
+        """Take matrices only."""
+        super().__init__(
+            params, {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay}
+        )
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Update all matrices, those of one shape together."""
+        for group in self.param_groups:
+            same_shape: dict[torch.Size, list[nn.Parameter]] = {}
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    same_shape.setdefault(weight.shape, []).append(weight)
+            for shape, weights in same_shape.items():
+                updates = torch.stack([self._momentum(w, group["momentum"]) for w in weights])
+                scale = group["lr"] * 0.2 * max(shape) ** 0.5
+                for weight, update in zip(weights, orthogonal(updates), strict=True):
+                    weight.mul_(1 - group["lr"] * group["weight_decay"])
+                    weight.add_(update, alpha=-scale)
+
+    def _momentum(self, weight: nn.Parameter, momentum: float) -> Tensor:
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["momentum"] = torch.zeros_like(weight)
+        state["momentum"].lerp_(weight.grad, 1 - momentum)
+        return weight.grad.lerp(state["momentum"], momentum)
+
+
+def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Move the singular values of (n, rows, columns) matrices towards one, by Newton-Schulz."""
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if tall else matrices
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        a = x @ x.mT
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
+    return x.mT if tall else x
+
+
+def _optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
+    """Muon for the matrices inside blocks, AdamW for everything else."""
+    matrices, others = [], []
+    for name, weight in model.named_parameters():
+        hidden = weight.ndim == 2 and "block" in name and "embed" not in name
+        (matrices if hidden else others).append(weight)
+    adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
+    return [Muon(matrices), adam] if matrices else [adam]
+
+
+@torch.no_grad()
+def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
+    for name, value in model.state_dict().items():
+        average[name].lerp_(value, 1 - decay)
+
+
+def _resume(
+    file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor]
+) -> int:
+    if not file.exists():
+        return 0
+    state = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
+    model.load_state_dict(state["model"])
+    for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(kept)
+    average.update(state["average"])
+    return int(state["step"])
+
+
+def _store(
+    file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor], step: int
+) -> None:
+    state = {
+        "model": model.state_dict(),
+        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        "average": average,
+        "step": step,
+    }
+    partial = file.with_suffix(".partial")
+    torch.save(state, partial)
+    os.replace(partial, file)

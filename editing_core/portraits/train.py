@@ -1,0 +1,237 @@
+"""Train the shipped model from drawings: `python -m editing_core.portraits.train --minutes 60`.
+
+Four stages, each resumed where it was left: draw the pictures, train the VAE, train the
+transformer with its text encoders, and distil guidance into the guidance embedding. Every run
+ends by writing the diffusers folder from the best there is so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import math
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from platformdirs import user_cache_path
+from torch import Tensor, nn
+from torch.nn import functional
+
+from editing_core.latents import pack
+from editing_core.portraits.captions import caption
+from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.model import TEXT_LENGTH, Parts, build
+from editing_core.portraits.world import draw, draws
+
+WEIGHTS = Path(__file__).parent / "weights"
+PICTURES = 12_000
+VAE = Recipe(samples=40_000, batch=16, rate=1e-3, warm_up=100, decay=0.998)
+FLUX = Recipe(samples=600_000, batch=64, rate=2e-3)
+GUIDANCE = Recipe(samples=30_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
+CROP = 64
+UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
+STRONGEST_GUIDANCE = 5.0
+KL_WEIGHT = 3e-4
+
+
+def main() -> None:
+    """Run the stages until done or out of time, then write the diffusers folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
+    parser.add_argument("--work", type=Path, default=user_cache_path("palimpsest") / "training")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    args = parser.parse_args()
+    args.work.mkdir(parents=True, exist_ok=True)
+    deadline = Deadline(args.minutes)
+    parts = build()
+    pictures = draw_pictures(args.work / "pictures.npy")
+    done = train_vae(parts, pictures, args.work / "vae.pt", deadline)
+    if done:
+        latents = encode_pictures(parts, pictures, args.work / "latents.npy")
+        done = train_flux(parts, latents, args.work / "flux.pt", deadline)
+        parts.save(args.out)
+        if done:
+            distil_guidance(parts, latents, args.work / "guidance.pt", deadline)
+    parts.save(args.out)
+
+
+def draw_pictures(file: Path, size: int = 128) -> NDArray[np.uint8]:
+    """The training pictures (PICTURES, size, size, 3), drawn once and kept in `file`."""
+    if not file.exists():
+        partial = file.with_suffix(".partial.npy")
+        store = np.lib.format.open_memmap(
+            partial, mode="w+", dtype=np.uint8, shape=(PICTURES, size, size, 3)
+        )
+        for i, portrait in zip(range(PICTURES), draws("train"), strict=False):
+            store[i] = np.asarray(draw(portrait, size))
+            if i % 2000 == 0:
+                print(f"drawn {i}/{PICTURES}", flush=True)
+        store.flush()
+        partial.replace(file)
+    return np.load(file, mmap_mode="r")
+
+
+def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: Deadline) -> bool:
+    """Train the autoencoder on random crops; it is convolutional, so any size works after."""
+    vae = parts.vae.to(memory_format=torch.channels_last).train()
+
+    def loss_of(step: int) -> Tensor:
+        rng = np.random.default_rng(step)
+        crops = []
+        for i in rng.integers(len(pictures), size=VAE.batch):
+            y, x = rng.integers(0, pictures.shape[1] - CROP + 1, size=2)
+            crops.append(pictures[i, y : y + CROP, x : x + CROP])
+        target = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        posterior = vae.encode(target).latent_dist
+        error = vae.decode(posterior.sample()).sample - target
+        divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
+        return error.abs().mean() + 2 * (error**2).mean() + KL_WEIGHT * divergence
+
+    done = learn(vae, loss_of, VAE, file, deadline)
+    vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
+    return done
+
+
+@torch.no_grad()
+def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Tensor:
+    """Packed latents (PICTURES, tokens, 64) of mean 0 and deviation 1, kept in `file`.
+
+    Mean and deviation become the VAE's shift and scale.
+    """
+    if not file.exists():
+        packed = []
+        for start in range(0, len(pictures), 50):
+            batch = torch.from_numpy(pictures[start : start + 50]).permute(0, 3, 1, 2)
+            packed.append(pack(parts.vae.encode(batch.float() / 127.5 - 1).latent_dist.mean))
+            if start % 2000 == 0:
+                print(f"encoded {start}/{len(pictures)}", flush=True)
+        np.save(file, torch.cat(packed).numpy())
+    latents = torch.from_numpy(np.load(file))
+    shift, scale = float(latents.mean()), 1 / float(latents.std())
+    parts.vae.register_to_config(shift_factor=shift, scaling_factor=scale)
+    return latents.sub_(shift).mul_(scale)
+
+
+class Captioned(nn.Module):
+    """The transformer with its two text encoders, trained together."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Wrap the parts; the tokenizers pad as the stock pipeline does."""
+        super().__init__()
+        self.transformer = parts.transformer
+        self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
+        self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
+
+    def text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
+        """T5 embeddings (B, TEXT_LENGTH, width) and CLIP's pooled embedding (B, pooled)."""
+        clip_ids, t5_ids = (
+            tokenizer(
+                captions,
+                padding="max_length",
+                max_length=TEXT_LENGTH,
+                truncation=True,
+                return_tensors="pt",
+            ).input_ids
+            for tokenizer in self._tokenizers
+        )
+        return self.t5(t5_ids)[0], self.clip(clip_ids).pooler_output
+
+    def forward(
+        self, x: Tensor, t: Tensor, text: tuple[Tensor, Tensor], guidance: Tensor
+    ) -> Tensor:
+        """Velocity (B, L, 64) at times t (B,) in [0, 1]."""
+        side = math.isqrt(x.shape[1])
+        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+        places = torch.stack([torch.zeros_like(rows), rows, columns], -1).reshape(-1, 3)
+        velocity: Tensor = self.transformer(
+            hidden_states=x,
+            timestep=t,
+            guidance=guidance,
+            encoder_hidden_states=text[0],
+            pooled_projections=text[1],
+            img_ids=places.float(),
+            txt_ids=torch.zeros(text[0].shape[1], 3),
+            return_dict=False,
+        )[0]
+        return velocity
+
+
+class Examples:
+    """Batches of noised latents with freshly written captions; a step always gives the same."""
+
+    def __init__(self, latents: Tensor) -> None:
+        """Remember the latents and the attributes of the same portraits."""
+        self.latents = latents
+        self.attributes = [
+            portrait.attributes.visible()
+            for _, portrait in zip(range(len(latents)), draws("train"), strict=False)
+        ]
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, Tensor, list[str]]:
+        """Noised latents, their times, the true velocities and captions."""
+        rng = random.Random(f"batch {step}")
+        noise_source = torch.Generator().manual_seed(step)
+        chosen = [rng.randrange(len(self.latents)) for _ in range(size)]
+        captions = [
+            ""
+            if rng.random() < UNCAPTIONED
+            else caption(self.attributes[i], rng, rng.choice((1.0, rng.uniform(0.3, 1))))
+            for i in chosen
+        ]
+        clean = self.latents[chosen]
+        noise = torch.randn(clean.shape, generator=noise_source)
+        t = torch.sigmoid(0.4 + torch.randn(size, generator=noise_source))
+        at = t[:, None, None]
+        return (1 - at) * clean + at * noise, t, noise - clean, captions
+
+
+def _compile(parts: Parts) -> None:
+    """Compile the blocks, a quarter faster, where there is a C++ compiler to do it."""
+    if shutil.which("c++"):
+        parts.transformer.compile_repeated_blocks(fullgraph=True)
+
+
+def train_flux(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) -> bool:
+    """Train the transformer and the text encoders by flow matching, guidance 1."""
+    model, examples = Captioned(parts).train(), Examples(latents)
+    _compile(parts)
+
+    def loss_of(step: int) -> Tensor:
+        x, t, velocity, captions = examples.batch(step, FLUX.batch)
+        predicted = model(x, t, model.text(captions), torch.ones(len(x)))
+        return functional.mse_loss(predicted, velocity)
+
+    done = learn(model, loss_of, FLUX, file, deadline)
+    model.eval()
+    return done
+
+
+def distil_guidance(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) -> None:
+    """Teach the guidance embedding what classifier-free guidance of the same strength gives."""
+    model, examples = Captioned(parts), Examples(latents)
+    teacher = copy.deepcopy(model).requires_grad_(False)
+    _compile(parts)
+
+    def loss_of(step: int) -> Tensor:
+        x, t, _, captions = examples.batch(step, GUIDANCE.batch)
+        source = torch.Generator().manual_seed(step)
+        guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x), generator=source)
+        guidance[: len(x) // 4] = 1.0
+        with torch.no_grad():
+            plain, one = teacher.text([""]), torch.ones(len(x))
+            without = teacher(x, t, (plain[0].expand(len(x), -1, -1), plain[1].expand(len(x), -1)), one)
+            given = teacher(x, t, teacher.text(captions), one)
+            target = without + guidance[:, None, None] * (given - without)
+        predicted = model(x, t, model.text(captions), guidance)
+        return functional.mse_loss(predicted, target)
+
+    learn(model, loss_of, GUIDANCE, file, deadline)
+    model.eval()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,263 @@
+"""The portraits: a small world of drawn people in which every answer is known.
+
+A `Portrait` has two parts. Its *attributes* are what captions may name (age, hair, headwear ...).
+Its *identity* is what no caption ever names (position, size, mirroring, eyes, brows, a mole, exact
+shades): an editor has to carry it through from the picture itself, which is what makes this world
+a test of editing rather than of drawing.
+
+Changing one attribute with `Portrait.with_` gives an exact before/after pair and, through
+`change_mask`, the exact region that may change.
+
+The faces are Pablo Stanley's "avataaars" (free for personal and commercial use).
+"""
+
+from __future__ import annotations
+
+import colorsys
+import io
+import random
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from editing_core.portraits.style import VARIANTS, avatar_svg
+
+COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
+
+VALUES: dict[str, tuple[str, ...]] = {
+    "gender": ("woman", "man"),
+    "age": ("young", "old"),
+    "hair": ("short", "bob", "long", "curly", "bun", "afro", "bald"),
+    "hair_color": ("black", "brown", "blonde", "red", "gray", "pink"),
+    "skin": ("light", "tan", "brown", "dark"),
+    "headwear": ("none", "hat", "beanie", "fur hat"),
+    "headwear_color": COLORS,
+    "eyewear": ("none", "glasses", "sunglasses", "eyepatch"),
+    "facial_hair": ("none", "beard", "moustache"),
+    "expression": ("smiling", "serious", "sad", "surprised"),
+    "clothing": ("t-shirt", "hoodie", "sweater", "overalls", "blazer"),
+    "clothing_color": COLORS,
+    "background": ("red", "blue", "green", "yellow", "gray", "white", "pink", "purple"),
+}
+"""Every attribute and the values it may take. Values are the words captions use."""
+
+_PAINT = {
+    "red": "#d9382f",
+    "blue": "#3f7fe0",
+    "green": "#3fa455",
+    "yellow": "#f2cf3a",
+    "black": "#2b2d33",
+    "white": "#f3f3f1",
+    "pink": "#f58cb6",
+    "purple": "#8a52c4",
+}
+_BACKDROP = {
+    "red": "#f0908a",
+    "blue": "#a8d4f5",
+    "green": "#abdfb0",
+    "yellow": "#f7e6a0",
+    "gray": "#b3b7bd",
+    "white": "#fafafa",
+    "pink": "#f9c9df",
+    "purple": "#cbb2ec",
+}
+_HAIR = {
+    "black": "#28201f",
+    "brown": "#7a4a2b",
+    "blonde": "#e3bd62",
+    "red": "#bf4a1d",
+    "gray": "#c9c9cc",
+    "pink": "#ef7fb0",
+}
+_SKIN = {"light": "#fbd9b8", "tan": "#e3aa77", "brown": "#b06f3c", "dark": "#6f4429"}
+
+EYES = ("default", "happy", "side", "squint")
+BROWS = ("default", "flatNatural", "raisedExcitedNatural", "upDownNatural")
+MOLES = ("none", "left", "right", "chin")
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """What a caption may name; the words allowed for each field are in `VALUES`."""
+
+    gender: str = "woman"
+    age: str = "young"
+    hair: str = "bob"
+    hair_color: str = "brown"
+    skin: str = "light"
+    headwear: str = "none"
+    headwear_color: str = "red"
+    eyewear: str = "none"
+    facial_hair: str = "none"
+    expression: str = "smiling"
+    clothing: str = "t-shirt"
+    clothing_color: str = "blue"
+    background: str = "green"
+
+    def __post_init__(self) -> None:
+        """Refuse values the world cannot draw; old people have gray hair."""
+        for name, allowed in VALUES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(
+                    f"{name} cannot be {getattr(self, name)!r}; choose one of {', '.join(allowed)}"
+                )
+        if self.age == "old":
+            object.__setattr__(self, "hair_color", "gray")
+
+    def visible(self) -> dict[str, str]:
+        """The attributes a picture shows.
+
+        A bald head has no hair colour, no hat has no colour, and a hat hides hair that is
+        short, tied up or not there.
+        """
+        shown = {f.name: getattr(self, f.name) for f in fields(self)}
+        hidden = self.headwear != "none" and self.hair in ("short", "bun", "bald")
+        if hidden:
+            del shown["hair"]
+        if (hidden or self.hair == "bald") and self.facial_hair == "none":
+            del shown["hair_color"]
+        if self.headwear == "none":
+            del shown["headwear_color"]
+        return shown
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What no caption names and every edit must keep.
+
+    Shades are (hue, saturation, value) offsets within the named colour; `shift` is a fraction of
+    the picture's side, `scale` a factor.
+    """
+
+    shift: tuple[float, float] = (0.0, 0.0)
+    scale: float = 1.0
+    mirrored: bool = False
+    eyes: str = "default"
+    brows: str = "default"
+    mole: str = "none"
+    shades: dict[str, tuple[float, float, float]] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """One drawn person: what can be named, and what makes this person this person."""
+
+    attributes: Attributes = Attributes()
+    identity: Identity = Identity()
+
+    def with_(self, **changes: str) -> Portrait:
+        """The same person with some attributes changed, e.g. `with_(age="old")`."""
+        return replace(self, attributes=replace(self.attributes, **changes))
+
+
+def held_out(attributes: Attributes) -> bool:
+    """Whether this combination of colours is kept for evaluation: one in ten is."""
+    key = f"{attributes.hair_color}|{attributes.clothing_color}|{attributes.background}"
+    return zlib.crc32(key.encode()) % 10 == 0
+
+
+def draws(split: str, seed: int = 0) -> Iterator[Portrait]:
+    """Endless random portraits of a split; "train" and "eval" share no seed and no combination."""
+    if split not in ("train", "eval"):
+        raise ValueError(f"a split is 'train' or 'eval', not {split!r}")
+    rng = random.Random(f"{split} {seed}")
+    while True:
+        portrait = sample(rng)
+        if held_out(portrait.attributes) == (split == "eval"):
+            yield portrait
+
+
+def sample(rng: random.Random, *, wander: float = 1.0) -> Portrait:
+    """Draw a random portrait; `wander` in [0, 1] scales how far identities stray."""
+    attributes = {name: rng.choice(values) for name, values in VALUES.items()}
+    attributes["age"] = "old" if rng.random() < 0.35 else "young"
+    for name, share in (("headwear", 0.45), ("eyewear", 0.4), ("facial_hair", 0.5)):
+        if rng.random() > share:
+            attributes[name] = "none"
+    if attributes["gender"] == "woman":
+        attributes["facial_hair"] = "none"
+    if attributes["hair"] == "bald" and rng.random() < 0.5:
+        attributes["hair"] = rng.choice(VALUES["hair"])
+    shades = {
+        part: tuple(rng.uniform(-wander, wander) * reach for reach in (0.012, 0.08, 0.07))
+        for part in ("hair", "skin", "clothing", "headwear", "background")
+    }
+    identity = Identity(
+        shift=(rng.uniform(-0.03, 0.03) * wander, rng.uniform(0.0, 0.03) * wander),
+        scale=1 + rng.uniform(-0.02, 0.06) * wander,
+        mirrored=rng.random() < 0.5 * wander,
+        eyes=rng.choice(EYES),
+        brows=rng.choice(BROWS),
+        mole=rng.choice(MOLES),
+        shades=shades,  # type: ignore[arg-type]
+    )
+    return Portrait(Attributes(**attributes), identity)
+
+
+def draw(portrait: Portrait, size: int = 128) -> Image.Image:
+    """Draw a portrait as an RGB picture of `size` x `size` pixels."""
+    import resvg_py
+
+    png = resvg_py.svg_to_bytes(svg_string=avatar_svg(_options(portrait)), width=size, height=size)
+    return Image.open(io.BytesIO(bytes(png))).convert("RGB")
+
+
+def change_mask(before: Portrait, after: Portrait, size: int = 128) -> NDArray[np.bool_]:
+    """Pixels (size, size) that differ between two exact drawings by more than 8 of 255."""
+    a, b = (np.asarray(draw(p, size), dtype=np.int16) for p in (before, after))
+    return np.asarray(np.abs(a - b).max(axis=2) > 8)
+
+
+def _options(portrait: Portrait) -> dict[str, Any]:
+    """The drawing library's options for a portrait; every choice is made, none left to chance."""
+    a, identity = portrait.attributes, portrait.identity
+    parts: dict[str, str | None] = {
+        "top": VARIANTS["hair"][a.hair],
+        "headwear": VARIANTS["headwear"].get(a.headwear),
+        "accessories": VARIANTS["eyewear"].get(a.eyewear),
+        "facialHair": VARIANTS["facial_hair"].get(a.facial_hair),
+        "mouth": VARIANTS["expression"][a.expression],
+        "clothes": VARIANTS["clothing"][a.clothing],
+        "eyes": identity.eyes,
+        "eyebrows": identity.brows,
+        "nose": "default",
+        "lashes": "default" if a.gender == "woman" else None,
+        "wrinkles": "default" if a.age == "old" else None,
+        "mole": identity.mole if identity.mole != "none" else None,
+    }
+    options: dict[str, Any] = {"seed": "palimpsest", "scale": identity.scale}
+    for part, variant in parts.items():
+        options[f"{part}Probability"] = 0 if variant is None else 100
+        if variant is not None:
+            options[f"{part}Variant"] = variant
+    shades = identity.shades
+    hair = _shade(_HAIR[a.hair_color], shades.get("hair"))
+    options |= {
+        "hairColor": [hair],
+        "facialHairColor": [hair],
+        "skinColor": [_shade(_SKIN[a.skin], shades.get("skin"))],
+        "hatColor": [_shade(_PAINT[a.headwear_color], shades.get("headwear"))],
+        "clothesColor": [_shade(_PAINT[a.clothing_color], shades.get("clothing"))],
+        "accessoriesColor": ["#25282d"],
+        "backgroundColor": [_shade(_BACKDROP[a.background], shades.get("background"))],
+        "flip": "horizontal" if identity.mirrored else "none",
+        "translateX": 100 * identity.shift[0],
+        "translateY": 100 * identity.shift[1],
+    }
+    return options
+
+
+def _shade(color: str, offset: tuple[float, float, float] | None) -> str:
+    """Move a colour by (hue, saturation, value); hue moves only where there is colour to turn."""
+    r, g, b = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    h, s, v = colorsys.rgb_to_hsv(r, g, b)
+    dh, ds, dv = offset or (0.0, 0.0, 0.0)
+    s = min(1.0, max(0.0, s + ds * min(1.0, 2 * s)))
+    v = min(1.0, max(0.0, v + dv))
+    rgb = colorsys.hsv_to_rgb((h + dh) % 1.0, s, v)
+    return "#" + "".join(f"{round(255 * c):02x}" for c in rgb)

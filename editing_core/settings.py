@@ -1,0 +1,94 @@
+"""The numbers of an edit, each with its meaning and origin, and the presets.
+
+"Paper" is Multi-turn Consistent Image Editing (arXiv 2505.04320); "code" its official release.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+GUIDANCE_RANGE = (1.0, 5.0)  # what guidance-distilled FLUX models are trained on
+
+
+@dataclass(frozen=True)
+class EditSettings:
+    """How one edit is made.
+
+    Attributes:
+        steps: Solver steps a direction; N steps cost N + 1 model calls (paper: 8 and 15).
+        invert_guidance: The model's own guidance while inverting (paper: 1, "none extra").
+        guidance: The model's own guidance while sampling (paper: 3.5).
+        inversion_prompt: What the model is told while inverting. The paper's text says nothing
+            ("null"), its code says the source prompt ("source").
+        gamma: Pull of the inversion toward fresh noise (code: 0.5; 0 is plain inversion).
+        inversion_denominator: See ``guidance.single_objective``; the paper's literal midpoint
+            would erase the picture.
+        eta: Pull of the guided sampling steps toward X_dual (paper: 0.9).
+        lam: Share of the previous picture in X_dual, the rest is the original (paper: 0.7;
+            1 is the single-objective ablation).
+        lqr_steps: How many sampling steps are pulled (paper: the first 4); None leaves it
+            to ``lqr_stop``.
+        lqr_stop: The same as a share of all steps (code: 0.25).
+        ranks: First and last double block, ranked by activation from 1, whose maps make the
+            mask, counted as if there were 19 blocks and scaled to other depths (paper: 10 to 14).
+        tau: Threshold of the mean map, in (0, 1) (code: 0.3).
+        amplify: Factor on picture-to-text attention inside the mask (paper: 2.0).
+        damp: The same outside the mask (paper: 0.8).
+        guide_from: First sampling step, from 0, with emphasised attention (code: 4).
+        columns: Which text tokens are emphasised: those of the prompt, or the first 15 (code).
+    """
+
+    steps: int = 8
+    invert_guidance: float = 1.0
+    guidance: float = 3.5
+    inversion_prompt: Literal["source", "null"] = "source"
+    gamma: float = 0.5
+    inversion_denominator: Literal["code", "start"] = "code"
+    eta: float = 0.9
+    lam: float = 0.7
+    lqr_steps: int | None = 4
+    lqr_stop: float = 0.25
+    ranks: tuple[int, int] = (10, 14)
+    tau: float = 0.3
+    amplify: float = 2.0
+    damp: float = 0.8
+    guide_from: int = 4
+    columns: Literal["prompt", "first15"] = "prompt"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that mean nothing."""
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, not {self.steps}")
+        for name in ("gamma", "eta", "lam", "lqr_stop", "tau"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+    @property
+    def guided_steps(self) -> int:
+        """How many sampling steps are pulled toward X_dual."""
+        wanted = int(self.lqr_stop * self.steps) if self.lqr_steps is None else self.lqr_steps
+        return min(wanted, self.steps)
+
+    def stronger(self) -> EditSettings:
+        """The next rung for an edit that did not happen: more guidance, one guided step fewer."""
+        return self._moved(guidance=1.25, guided=-1)
+
+    def weaker(self) -> EditSettings:
+        """The next rung for an edit that changed too much: the reverse of ``stronger``."""
+        return self._moved(guidance=1 / 1.25, guided=+1)
+
+    def _moved(self, *, guidance: float, guided: int) -> EditSettings:
+        low, high = GUIDANCE_RANGE
+        return replace(
+            self,
+            guidance=min(max(self.guidance * guidance, low), high),
+            lqr_steps=min(max(self.guided_steps + guided, 0), self.steps),
+        )
+
+
+PRESETS = {
+    "paper": EditSettings(),
+    "paper-15": EditSettings(steps=15),
+    "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),
+}

@@ -1,0 +1,79 @@
+"""From words of a prompt to the positions of their T5 tokens."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+from typing import TYPE_CHECKING
+
+from editing_core.errors import EditError
+
+if TYPE_CHECKING:
+    from editing_core.flux import Text
+
+Span = tuple[int, int]
+"""First and one-past-last character."""
+
+
+def prompt_columns(text: Text) -> tuple[int, ...]:
+    """Positions of the tokens that stand for characters of the prompt (no end, no padding)."""
+    return tuple(i for i, (start, end) in enumerate(text.offsets) if end > start)
+
+
+def columns_of(text: Text, words: Iterable[str], *, source_prompt: str = "") -> tuple[int, ...]:
+    """Find the tokens of ``words`` in a prompt.
+
+    A word or phrase counts where it stands whole, in either case, with all its pieces. Where it
+    stands several times, places that are new since ``source_prompt`` are preferred: of "a red hat,
+    a red shirt" the red that was added. A word of the source prompt only (something removed)
+    has no tokens here.
+
+    Args:
+        text: The encoded prompt.
+        words: Words or phrases of the prompt.
+        source_prompt: The prompt before the edit.
+
+    Returns:
+        Token positions, sorted.
+
+    Raises:
+        EditError: A word stands in neither prompt, or beyond the tokens the model reads.
+    """
+    new = _new_spans(source_prompt, text.prompt)
+    spans: list[Span] = []
+    for word in words:
+        found = _occurrences(word, text.prompt)
+        if not found and not _occurrences(word, source_prompt):
+            raise EditError(f"The edit word '{word}' is not in the prompt '{text.prompt}'.")
+        if found and not _touching(text.offsets, found):
+            raise EditError(
+                f"The edit word '{word}' lies beyond the {len(text.offsets)} tokens "
+                "the model reads; shorten the prompt."
+            )
+        spans += [span for span in found if _overlaps(span, new)] or found
+    return _touching(text.offsets, spans)
+
+
+def _occurrences(word: str, prompt: str) -> list[Span]:
+    phrase = r"\s+".join(map(re.escape, word.split()))
+    if not phrase:
+        return []
+    return [m.span() for m in re.finditer(rf"(?<!\w){phrase}(?!\w)", prompt, re.IGNORECASE)]
+
+
+def _new_spans(source: str, target: str) -> list[Span]:
+    """Characters of the words of ``target`` that a word diff calls inserted or replaced."""
+    before = re.findall(r"\w+", source)
+    after = list(re.finditer(r"\w+", target))
+    diff = SequenceMatcher(None, before, [m.group() for m in after], autojunk=False)
+    changed = [after[j1:j2] for tag, _, _, j1, j2 in diff.get_opcodes() if tag != "equal"]
+    return [m.span() for run in changed for m in run]
+
+
+def _overlaps(span: Span, others: Iterable[Span]) -> bool:
+    return any(span[0] < end and start < span[1] for start, end in others)
+
+
+def _touching(offsets: Sequence[Span], spans: Sequence[Span]) -> tuple[int, ...]:
+    return tuple(i for i, offset in enumerate(offsets) if _overlaps(offset, spans))

@@ -1,0 +1,69 @@
+import math
+
+import pytest
+import torch
+
+from editing_core.flow import integrate, integrate_euler, time_grid
+
+
+def walk_error(solver, steps):
+    """Error of x' = -x from x(1) = 1 down to t = 0, where x = e."""
+    times = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
+    x = solver(lambda x, t: -x, torch.ones(1, dtype=torch.float64), times)
+    return abs(x.item() - math.e)
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_velocity_3t2_arrives_at_t3(rising):
+    times = torch.linspace(0, 1, 101, dtype=torch.float64)
+    times = times if rising else times.flip(0)
+    seen = []
+    integrate(lambda x, t: torch.full_like(x, 3 * t**2), times[:1] ** 3, times, on_step=seen.append)
+    for step in seen:
+        assert step.x.item() == pytest.approx(step.t**3, abs=3e-5)
+    assert [step.index for step in seen] == list(range(100))
+
+
+def test_midpoint_with_reuse_is_second_order():
+    assert walk_error(integrate, 20) / walk_error(integrate, 40) == pytest.approx(4, rel=0.1)
+    assert walk_error(integrate, 40) < 1e-3
+
+
+def test_euler_is_first_order():
+    ratio = walk_error(integrate_euler, 20) / walk_error(integrate_euler, 40)
+    assert ratio == pytest.approx(2, rel=0.1)
+
+
+@pytest.mark.parametrize(("solver", "expected"), [(integrate, 9), (integrate_euler, 8)])
+def test_model_calls(solver, expected):
+    calls = []
+    solver(lambda x, t: calls.append(t) or x, torch.ones(1), time_grid(8, 64))
+    assert len(calls) == expected
+
+
+def test_control_replaces_the_velocity():
+    x = integrate(
+        lambda x, t: torch.ones_like(x),
+        torch.zeros(1),
+        torch.linspace(1, 0, 5),
+        control=lambda i, x, t, t_next, v: v * i,
+    )
+    assert x.item() == pytest.approx(-0.25 * (0 + 1 + 2 + 3))
+
+
+def test_time_grid_at_512_pixels():
+    known = [1, 0.9293, 0.8492, 0.7578, 0.6525, 0.5298, 0.3849, 0.2115, 0]
+    torch.testing.assert_close(
+        time_grid(8, 1024), torch.tensor(known, dtype=torch.float64), atol=1e-4, rtol=0
+    )
+
+
+@pytest.mark.parametrize("tokens", [64, 1024])
+def test_time_grid_is_that_of_diffusers(tokens):
+    from diffusers import FlowMatchEulerDiscreteScheduler
+    from diffusers.pipelines.flux.pipeline_flux import calculate_shift
+
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    even = torch.linspace(1, 1 / 8, 8).tolist()
+    scheduler.set_timesteps(sigmas=even, mu=calculate_shift(tokens))
+    torch.testing.assert_close(time_grid(8, tokens).float(), scheduler.sigmas, atol=1e-5, rtol=0)

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import torch
+from diffusers import FluxPipeline
+from PIL import Image
+from tiny_flux import noise_picture, tiny_flux
+
+from editing_core.latents import Canvas, pack, to_latents, to_picture, unpack
+
+SIZES = [(48, 32), (33, 47), (16, 16), (17, 100)]
+
+
+def test_canvas_covers_the_picture():
+    canvas = Canvas(33, 48)
+    assert (canvas.cols, canvas.rows, canvas.tokens) == (3, 3, 9)
+    assert (canvas.padded_width, canvas.padded_height) == (48, 48)
+
+
+def test_packing_is_that_of_diffusers():
+    canvas = Canvas(48, 32)
+    latents = torch.randn(1, 16, 4, 6)
+    packed = pack(latents)
+    assert torch.equal(packed, FluxPipeline._pack_latents(latents, 1, 16, 4, 6))
+    assert torch.equal(unpack(packed, canvas), latents)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_any_size_is_kept(size):
+    flux, canvas = tiny_flux(), Canvas(*size)
+    x = to_latents(flux, noise_picture(*size))
+    assert x.shape == (1, canvas.tokens, 64)
+    assert x.dtype == torch.float32
+    assert to_picture(flux, x, canvas).size == size
+
+
+def test_padding_repeats_the_edge():
+    picture = noise_picture(33, 20)
+    padded = np.pad(np.array(picture), ((0, 12), (0, 15), (0, 0)), mode="edge")
+    flux = tiny_flux()
+    assert torch.equal(to_latents(flux, picture), to_latents(flux, Image.fromarray(padded)))
+
+
+class Mirror:
+    """A VAE that loses nothing: 8 x 8 blocks of pixels as channels."""
+
+    dtype = torch.float32
+
+    class config:  # noqa: N801
+        scaling_factor, shift_factor = 0.5, 0.25
+
+    def encode(self, pixels):
+        mean = torch.nn.functional.pixel_unshuffle(pixels, 8)
+        return type("Encoded", (), {"latent_dist": type("Posterior", (), {"mean": mean})})
+
+    def decode(self, latents):
+        return type("Decoded", (), {"sample": torch.nn.functional.pixel_shuffle(latents, 8)})
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_lossless_vae_returns_the_same_picture(size):
+    flux = type("Flux", (), {"vae": Mirror(), "device": torch.device("cpu")})
+    picture = noise_picture(*size)
+    x = to_latents(flux, picture)
+    assert x.min() >= (-1 - 0.25) * 0.5 and x.max() <= (1 - 0.25) * 0.5
+    assert np.array_equal(np.array(to_picture(flux, x, Canvas(*size))), np.array(picture))

@@ -1,0 +1,102 @@
+"""The portraits' world: drawing, captions, reading, splits."""
+
+import random
+from itertools import islice
+
+import numpy as np
+import pytest
+
+from editing_core.portraits.captions import caption, parse
+from editing_core.portraits.read import identity_distance, read
+from editing_core.portraits.world import (
+    VALUES,
+    Attributes,
+    Portrait,
+    change_mask,
+    draw,
+    draws,
+    held_out,
+    sample,
+)
+
+
+def test_a_portrait_is_always_drawn_the_same() -> None:
+    portrait = sample(random.Random(5))
+    assert np.array_equal(draw(portrait), draw(portrait))
+    assert draw(portrait, 96).size == (96, 96)
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_visible_value_looks_different(name: str) -> None:
+    start = Portrait(Attributes(gender="man", headwear="hat" if "headwear" in name else "none"))
+    drawings = {draw(start.with_(**{name: value})).tobytes() for value in VALUES[name]}
+    assert len(drawings) == len(VALUES[name])
+
+
+def test_old_people_have_gray_hair() -> None:
+    assert Attributes(age="old", hair_color="red").hair_color == "gray"
+
+
+def test_a_value_the_world_lacks_is_refused_with_the_choices() -> None:
+    with pytest.raises(ValueError, match="headwear cannot be 'crown'; choose one of none, hat"):
+        Attributes(headwear="crown")
+
+
+def test_an_edit_changes_nothing_outside_its_mask() -> None:
+    before = sample(random.Random(3)).with_(eyewear="none", headwear="none")
+    after = before.with_(eyewear="sunglasses")
+    mask = change_mask(before, after)
+    assert 0.005 < mask.mean() < 0.1
+    outside = np.abs(np.asarray(draw(before), int) - np.asarray(draw(after), int))[~mask]
+    assert outside.max() <= 8
+
+
+def test_captions_say_what_is_there_and_never_who_it_is() -> None:
+    rng = random.Random(1)
+    for portrait in islice(draws("train"), 300):
+        visible = portrait.attributes.visible()
+        assert parse(caption(visible)) == {n: v for n, v in visible.items() if v != "none"}
+        said = caption(visible, rng, naming=0.5)
+        assert parse(said).items() <= visible.items(), said
+
+
+def test_canonical_caption() -> None:
+    attributes = Attributes(headwear="hat", eyewear="glasses").visible()
+    assert caption(attributes) == (
+        "a portrait of a smiling young woman with a brown bob, light skin, a red hat, glasses, "
+        "a blue t-shirt, green background"
+    )
+
+
+def test_splits_share_no_combination_and_no_portrait() -> None:
+    train, evaluation = (list(islice(draws(split), 300)) for split in ("train", "eval"))
+    assert not any(held_out(p.attributes) for p in train)
+    assert all(held_out(p.attributes) for p in evaluation)
+    with pytest.raises(ValueError, match="'train' or 'eval'"):
+        next(draws("test"))
+
+
+def test_reading_names_what_was_drawn() -> None:
+    right = wrong = 0
+    for portrait in islice(draws("eval", 9), 4):
+        reading = read(draw(portrait))
+        assert reading.is_portrait
+        for name, value in portrait.attributes.visible().items():
+            right += reading.attributes.get(name) == value
+            wrong += reading.attributes.get(name) != value
+    assert right / (right + wrong) >= 0.97
+
+
+def test_reading_with_an_expectation_sees_what_differs_from_it() -> None:
+    portrait = next(draws("eval", 4)).with_(eyewear="none", expression="smiling")
+    picture = draw(portrait.with_(eyewear="sunglasses", expression="sad"))
+    seen = read(picture, expected=portrait).attributes
+    assert (seen["eyewear"], seen["expression"]) == ("sunglasses", "sad")
+
+
+def test_identity_distance_is_zero_for_the_truth_only() -> None:
+    portrait = next(draws("eval", 6))
+    mask = change_mask(portrait, portrait.with_(background="red", age="old"))
+    assert identity_distance(draw(portrait), portrait, mask) == (0.0, 0.0)
+    other = draw(next(draws("eval", 7)))
+    assert min(identity_distance(other, portrait, mask)) > 10

@@ -1,0 +1,36 @@
+"""A FLUX of random weights, small enough to build in every test run."""
+
+from functools import lru_cache
+
+import torch
+from PIL import Image
+
+from editing_core.flux import Flux
+from editing_core.portraits.model import Parts, Size, build
+
+TINY = Size(
+    width=32,
+    heads=2,
+    double_blocks=6,
+    single_blocks=1,
+    text_layers=1,
+    pooled=16,
+    vae_channels=(8, 8, 8, 8),
+)
+WORDS = ["a portrait of a smiling young woman with a brown bob, a red hat, blue t-shirt"]
+
+
+@lru_cache(1)
+def tiny_parts() -> Parts:
+    return build(TINY, captions=WORDS)
+
+
+@lru_cache(1)
+def tiny_flux() -> Flux:
+    return Flux(**vars(tiny_parts()), name="tiny")
+
+
+def noise_picture(width: int, height: int, seed: int = 0) -> Image.Image:
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.randint(0, 256, (height, width, 3), generator=generator, dtype=torch.uint8)
+    return Image.fromarray(pixels.numpy())
