@@ -247,14 +247,18 @@ def _check_layout(folder: Path) -> None:
 def _parts(folder: Path, device: str, dtype: torch.dtype) -> dict[str, Any]:
     """Load each part by itself: without the pipeline around them this starts faster."""
     from diffusers import AutoencoderKL, FluxTransformer2DModel
+    from diffusers.utils import is_accelerate_available
     from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
 
+    lean = is_accelerate_available()  # what diffusers needs to fill weights without a copy
     path = {part: str(folder / part) for part in PARTS}
     models: dict[str, Any] = {
         "transformer": FluxTransformer2DModel.from_pretrained(
-            path["transformer"], torch_dtype=dtype
+            path["transformer"], torch_dtype=dtype, low_cpu_mem_usage=lean
         ),
-        "vae": AutoencoderKL.from_pretrained(path["vae"], torch_dtype=torch.float32),
+        "vae": AutoencoderKL.from_pretrained(
+            path["vae"], torch_dtype=torch.float32, low_cpu_mem_usage=lean
+        ),
         "text_encoder": CLIPTextModel.from_pretrained(path["text_encoder"], dtype=dtype),
         "text_encoder_2": T5EncoderModel.from_pretrained(path["text_encoder_2"], dtype=dtype),
     }

@@ -1,4 +1,8 @@
-"""One resumable training loop, shared by every stage of training the shipped model."""
+"""One resumable training loop, shared by every stage of training the shipped model.
+
+Under `torchrun` every process takes its share of a batch and gradients are averaged, which on a
+CPU keeps all cores busier than threads do.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def learn(
 
     Args:
         model: trained in place; left with its averaged weights when it returns.
-        loss_of: the loss of one batch; gets the number of the step.
+        loss_of: the loss of a batch of `recipe.batch / processes()`; gets the batch's number.
         recipe: how long and how fast.
         file: read at the start if it is there, written every two minutes and at the end.
         deadline: when to stop early.
@@ -68,10 +72,11 @@ def learn(
     saved = told = time.monotonic()
     seen, total = 0, recipe.samples // recipe.batch
     mean = None
-    while step < total and not deadline.passed():
-        loss = loss_of(step)
+    while step < total and not _agreed(deadline.passed()):
+        loss = loss_of(step * processes() + rank())
         model.zero_grad()
         loss.backward()
+        _average_gradients(model)
         nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
@@ -81,7 +86,7 @@ def learn(
         _follow(average, model, min(recipe.decay, step / (step + 10)))
         mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
         now = time.monotonic()
-        if now - told > 20:
+        if now - told > 20 and rank() == 0:
             speed = seen / (now - told)
             print(f"{file.stem}: {step}/{total} steps, loss {mean:.4f}, {speed:.0f}/s", flush=True)
             told, seen = now, 0
@@ -105,9 +110,7 @@ class Muon(torch.optim.Optimizer):
         self, params: list[nn.Parameter], *, momentum: float = 0.95, weight_decay: float = 0.01
     ) -> None:
         """Take matrices only."""
-        super().__init__(
-            params, {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay}
-        )
+        super().__init__(params, {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -119,7 +122,7 @@ class Muon(torch.optim.Optimizer):
                     same_shape.setdefault(weight.shape, []).append(weight)
             for shape, weights in same_shape.items():
                 updates = torch.stack([self._momentum(w, group["momentum"]) for w in weights])
-                scale = group["lr"] * 0.2 * max(shape) ** 0.5
+                scale = group["lr"] * 0.6 * max(shape) ** 0.5
                 for weight, update in zip(weights, orthogonal(updates), strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
                     weight.add_(update, alpha=-scale)
@@ -130,13 +133,14 @@ class Muon(torch.optim.Optimizer):
         if not state:
             state["momentum"] = torch.zeros_like(weight)
         state["momentum"].lerp_(weight.grad, 1 - momentum)
-        return weight.grad.lerp(state["momentum"], momentum)
+        update: Tensor = weight.grad.lerp(state["momentum"], momentum)
+        return update
 
 
 def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     """Move the singular values of (n, rows, columns) matrices towards one, by Newton-Schulz."""
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.mT if tall else matrices
+    x: Tensor = matrices.mT if tall else matrices
     x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         a = x @ x.mT
@@ -146,12 +150,43 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
 
 def _optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
     """Muon for the matrices inside blocks, AdamW for everything else."""
-    matrices, others = [], []
+    matrices: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
         hidden = weight.ndim == 2 and "block" in name and "embed" not in name
         (matrices if hidden else others).append(weight)
     adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
     return [Muon(matrices), adam] if matrices else [adam]
+
+
+def processes() -> int:
+    """How many processes train together."""
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def rank() -> int:
+    """Which of them this is."""
+    return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def _average_gradients(model: nn.Module) -> None:
+    if processes() == 1:
+        return
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    flat = torch.cat([gradient.flatten() for gradient in gradients])
+    distributed.all_reduce(flat)
+    flat /= processes()
+    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def _agreed(stop: bool) -> bool:
+    """Whether any process wants to stop; all must stop at the same step."""
+    if processes() == 1:
+        return stop
+    flag = torch.tensor(float(stop))  # on the device in use
+    distributed.all_reduce(flag)
+    return bool(flag > 0)
 
 
 @torch.no_grad()
@@ -160,9 +195,7 @@ def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
         average[name].lerp_(value, 1 - decay)
 
 
-def _resume(
-    file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor]
-) -> int:
+def _resume(file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor]) -> int:
     if not file.exists():
         return 0
     state = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
@@ -176,6 +209,8 @@ def _resume(
 def _store(
     file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor], step: int
 ) -> None:
+    if rank() > 0:
+        return
     state = {
         "model": model.state_dict(),
         "optimizers": [optimizer.state_dict() for optimizer in optimizers],

@@ -175,7 +175,9 @@ def _t5_tokenizer(captions: list[str]) -> Any:
 
     counts = Counter(word for text in captions for word in re.findall(r"[A-Za-z-]+|,", text))
     total = sum(counts.values())
-    words = [(word if word == "," else f"▁{word}", math.log(n / total)) for word, n in counts.items()]
+    words = [
+        (word if word == "," else f"▁{word}", math.log(n / total)) for word, n in counts.items()
+    ]
     letters = [(letter, -15.0) for letter in "▁" + ascii_letters + digits + ".'!?-"]
     specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     vocabulary = specials + sorted(words) + letters
@@ -202,5 +204,5 @@ def _clip_tokenizer(captions: list[str]) -> Any:
     )
     learner.train_from_iterator(captions, trainer)
     state = json.loads(learner.to_str())["model"]
-    merges = [tuple(merge) for merge in state["merges"]]
+    merges: Any = [tuple(merge) for merge in state["merges"]]
     return CLIPTokenizer(vocab=state["vocab"], merges=merges, model_max_length=TEXT_LENGTH)

@@ -2,7 +2,8 @@
 
 Four stages, each resumed where it was left: draw the pictures, train the VAE, train the
 transformer with its text encoders, and distil guidance into the guidance embedding. Every run
-ends by writing the diffusers folder from the best there is so far.
+ends by writing the diffusers folder from the best there is so far. On a machine with many cores
+or GPUs: `torchrun --nproc-per-node 2 -m editing_core.portraits.train`.
 """
 
 from __future__ import annotations
@@ -10,28 +11,32 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import os
 import random
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from platformdirs import user_cache_path
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.nn import functional
 
 from editing_core.latents import pack
 from editing_core.portraits.captions import caption
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.learning import Deadline, Recipe, learn, processes, rank
 from editing_core.portraits.model import TEXT_LENGTH, Parts, build
 from editing_core.portraits.world import draw, draws
 
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = 12_000
 VAE = Recipe(samples=40_000, batch=16, rate=1e-3, warm_up=100, decay=0.998)
-FLUX = Recipe(samples=600_000, batch=64, rate=2e-3)
-GUIDANCE = Recipe(samples=30_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
+FLUX = Recipe(samples=210_000, batch=64, rate=2e-3)
+GUIDANCE = Recipe(samples=24_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
+Made = TypeVar("Made")
 CROP = 64
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
 STRONGEST_GUIDANCE = 5.0
@@ -46,17 +51,33 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    deadline = Deadline(args.minutes)
+    if "RANK" in os.environ:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    torch.set_default_device(f"cuda:{rank()}" if torch.cuda.is_available() else "cpu")
     parts = build()
-    pictures = draw_pictures(args.work / "pictures.npy")
-    done = train_vae(parts, pictures, args.work / "vae.pt", deadline)
-    if done:
-        latents = encode_pictures(parts, pictures, args.work / "latents.npy")
-        done = train_flux(parts, latents, args.work / "flux.pt", deadline)
+    run_stages(parts, args.work, Deadline(args.minutes))
+    if rank() == 0:
         parts.save(args.out)
-        if done:
-            distil_guidance(parts, latents, args.work / "guidance.pt", deadline)
-    parts.save(args.out)
+
+
+def run_stages(parts: Parts, work: Path, deadline: Deadline) -> None:
+    """Go through the stages; what `work` holds of them is not done again."""
+    pictures = first(lambda: draw_pictures(work / "pictures.npy"))
+    if not train_vae(parts, pictures, work / "vae.pt", deadline):
+        return
+    latents = first(lambda: encode_pictures(parts, pictures, work / "latents.npy"))
+    if train_flux(parts, latents, work / "flux.pt", deadline):
+        distil_guidance(parts, latents, work / "guidance.pt", deadline)
+
+
+def first(make: Callable[[], Made]) -> Made:
+    """Let the first of several processes make what the others then find in its file."""
+    if rank() > 0:
+        distributed.barrier()
+    made = make()
+    if rank() == 0 and processes() > 1:
+        distributed.barrier()
+    return made
 
 
 def draw_pictures(file: Path, size: int = 128) -> NDArray[np.uint8]:
@@ -72,7 +93,8 @@ def draw_pictures(file: Path, size: int = 128) -> NDArray[np.uint8]:
                 print(f"drawn {i}/{PICTURES}", flush=True)
         store.flush()
         partial.replace(file)
-    return np.load(file, mmap_mode="r")
+    pictures: NDArray[np.uint8] = np.load(file, mmap_mode="r")
+    return pictures
 
 
 def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: Deadline) -> bool:
@@ -82,18 +104,25 @@ def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: D
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
         crops = []
-        for i in rng.integers(len(pictures), size=VAE.batch):
+        for i in rng.integers(len(pictures), size=VAE.batch // processes()):
             y, x = rng.integers(0, pictures.shape[1] - CROP + 1, size=2)
             crops.append(pictures[i, y : y + CROP, x : x + CROP])
-        target = torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2).float() / 127.5 - 1
+        target = _pixels(np.stack(crops))
         posterior = vae.encode(target).latent_dist
         error = vae.decode(posterior.sample()).sample - target
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
-        return error.abs().mean() + 2 * (error**2).mean() + KL_WEIGHT * divergence
+        loss: Tensor = error.abs().mean() + 2 * (error**2).mean() + KL_WEIGHT * divergence
+        return loss
 
     done = learn(vae, loss_of, VAE, file, deadline)
     vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     return done
+
+
+def _pixels(pictures: NDArray[np.uint8]) -> Tensor:
+    """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1] on the device in use."""
+    placed = torch.from_numpy(pictures).to(torch.get_default_device())
+    return placed.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
 @torch.no_grad()
@@ -103,10 +132,10 @@ def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Te
     Mean and deviation become the VAE's shift and scale.
     """
     if not file.exists():
-        packed = []
+        packed: list[Tensor] = []
         for start in range(0, len(pictures), 50):
-            batch = torch.from_numpy(pictures[start : start + 50]).permute(0, 3, 1, 2)
-            packed.append(pack(parts.vae.encode(batch.float() / 127.5 - 1).latent_dist.mean))
+            batch = _pixels(np.array(pictures[start : start + 50]))
+            packed.append(pack(parts.vae.encode(batch).latent_dist.mean).cpu())
             if start % 2000 == 0:
                 print(f"encoded {start}/{len(pictures)}", flush=True)
         np.save(file, torch.cat(packed).numpy())
@@ -135,7 +164,7 @@ class Captioned(nn.Module):
                 max_length=TEXT_LENGTH,
                 truncation=True,
                 return_tensors="pt",
-            ).input_ids
+            ).input_ids.to(self.transformer.device)
             for tokenizer in self._tokenizers
         )
         return self.t5(t5_ids)[0], self.clip(clip_ids).pooler_output
@@ -174,7 +203,7 @@ class Examples:
     def batch(self, step: int, size: int) -> tuple[Tensor, Tensor, Tensor, list[str]]:
         """Noised latents, their times, the true velocities and captions."""
         rng = random.Random(f"batch {step}")
-        noise_source = torch.Generator().manual_seed(step)
+        chance = torch.Generator("cpu").manual_seed(step)
         chosen = [rng.randrange(len(self.latents)) for _ in range(size)]
         captions = [
             ""
@@ -182,9 +211,10 @@ class Examples:
             else caption(self.attributes[i], rng, rng.choice((1.0, rng.uniform(0.3, 1))))
             for i in chosen
         ]
-        clean = self.latents[chosen]
-        noise = torch.randn(clean.shape, generator=noise_source)
-        t = torch.sigmoid(0.4 + torch.randn(size, generator=noise_source))
+        device = torch.get_default_device()
+        clean = self.latents[chosen].to(device)
+        noise = torch.randn(clean.shape, generator=chance, device="cpu").to(device)
+        t = torch.sigmoid(0.4 + torch.randn(size, generator=chance, device="cpu")).to(device)
         at = t[:, None, None]
         return (1 - at) * clean + at * noise, t, noise - clean, captions
 
@@ -201,7 +231,7 @@ def train_flux(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) ->
     _compile(parts)
 
     def loss_of(step: int) -> Tensor:
-        x, t, velocity, captions = examples.batch(step, FLUX.batch)
+        x, t, velocity, captions = examples.batch(step, FLUX.batch // processes())
         predicted = model(x, t, model.text(captions), torch.ones(len(x)))
         return functional.mse_loss(predicted, velocity)
 
@@ -217,13 +247,12 @@ def distil_guidance(parts: Parts, latents: Tensor, file: Path, deadline: Deadlin
     _compile(parts)
 
     def loss_of(step: int) -> Tensor:
-        x, t, _, captions = examples.batch(step, GUIDANCE.batch)
-        source = torch.Generator().manual_seed(step)
-        guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x), generator=source)
+        x, t, _, captions = examples.batch(step, GUIDANCE.batch // processes())
+        guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
         with torch.no_grad():
-            plain, one = teacher.text([""]), torch.ones(len(x))
-            without = teacher(x, t, (plain[0].expand(len(x), -1, -1), plain[1].expand(len(x), -1)), one)
+            one = torch.ones(len(x))
+            without = teacher(x, t, teacher.text([""] * len(x)), one)
             given = teacher(x, t, teacher.text(captions), one)
             target = without + guidance[:, None, None] * (given - without)
         predicted = model(x, t, model.text(captions), guidance)
