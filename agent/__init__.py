@@ -1,0 +1,1 @@
+"""The conversation: messages become plans, plans become turns, turns form a tree."""

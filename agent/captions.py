@@ -1,0 +1,115 @@
+"""Captions as attributes: what a request changes becomes a source and a target prompt."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from agent.state import Change, EditStep
+from agent.words import edit_words, transfer
+from tools.look import COLORS, VALUES, caption, parse
+
+COLOR_OF = {
+    "headwear": "headwear_color",
+    "hair": "hair_color",
+    "facial_hair": "hair_color",
+    "clothing": "clothing_color",
+    "background": "background",
+    "skin": "skin",
+}
+"""Which attribute holds the colour of a thing."""
+REMOVABLE = ("headwear", "eyewear", "facial_hair")
+"""Attributes that a picture shows only if the caption names them."""
+
+
+def attributes_of(text: str) -> dict[str, str]:
+    """Return the attributes a caption names, and "none" for what it would name if it were there."""
+    return dict.fromkeys(REMOVABLE, "none") | parse(text)
+
+
+def changes(before: str, after: str) -> dict[str, str]:
+    """Return the attributes that differ between two captions, with their new values."""
+    old, new = attributes_of(before), attributes_of(after)
+    if new.get("headwear") == "none":
+        new.pop("headwear_color", None)
+    return {name: value for name, value in new.items() if old.get(name) != value}
+
+
+def is_portrait(text: str) -> bool:
+    """Whether a caption is one that the world of portraits can write."""
+    return "gender" in parse(text) or bool(re.search(r"\b(person|portrait)\b", text.lower()))
+
+
+def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditStep | None:
+    """Write the edit that gives the person of a caption the wanted attributes.
+
+    Args:
+        text: the caption of the picture at the head.
+        wanted: attribute to value; old age brings gray hair, as in the world of portraits.
+        request: the words that asked for it.
+
+    Returns:
+        The step, or None if the caption says all of it already.
+    """
+    old = parse(text)
+    new = _settled(old | dict(wanted), wanted)
+    if wanted.get("age") and "age" not in old:  # an edit is ignored unless the source names it
+        old["age"] = next(age for age in VALUES["age"] if age != wanted["age"])
+    source, target = caption(old), caption(new)
+    if source == target:
+        return None
+    return EditStep(
+        change=_kind(attributes_of(source), changes(source, target)),
+        source_prompt=source,
+        target_prompt=target,
+        edit_words=edit_words(source, target),
+        request=request,
+    )
+
+
+def replay(step: EditStep, text: str) -> EditStep | None:
+    """Write an earlier edit anew for another caption; None if it changes nothing there."""
+    wanted = changes(step.source_prompt, step.target_prompt)
+    if wanted and is_portrait(text):
+        again = edit_step(text, wanted, step.request)
+        return again and again.model_copy(update={"strength": step.strength})
+    target = transfer(text, step.source_prompt, step.target_prompt)
+    if target == text:
+        return None
+    update = {
+        "source_prompt": text,
+        "target_prompt": target,
+        "edit_words": edit_words(text, target),
+    }
+    return step.model_copy(update=update)
+
+
+def _settled(new: dict[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
+    """Follow the world's rules: no colour without a hat, gray hair in old age, none on the bald."""
+    if new.get("headwear", "none") == "none":
+        new.pop("headwear_color", None)
+    if wanted.get("age") == "old" or (new.get("age") == "old" and "hair_color" in wanted):
+        new["hair_color"] = "gray"
+    if new.get("background") not in VALUES["background"]:
+        new.pop("background", None)
+    return new
+
+
+def _kind(old: Mapping[str, str], changed: Mapping[str, str]) -> Change:
+    """Name the kind of change for an edit: the kind decides how it is checked and guided."""
+    for name in REMOVABLE:
+        if name in changed:
+            if changed[name] == "none":
+                return "remove"
+            return "add" if old.get(name, "none") == "none" else "replace"
+    if set(changed) <= {"background"}:
+        return "background"
+    if "clothing" in changed:
+        return "replace"
+    if all(name.endswith("_color") or name == "skin" for name in changed):
+        return "color"
+    return "attribute"
+
+
+__all__ = ["COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption", "changes",
+           "edit_step", "is_portrait", "parse", "replay"]  # fmt: skip

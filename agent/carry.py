@@ -1,0 +1,126 @@
+"""Carrying out the steps that make no picture: all of them only move the head, or speak."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from agent import history, replies
+from agent.captions import replay
+from agent.history import Heads, NoSuchTurn
+from agent.state import (
+    Ask,
+    Compare,
+    Conversation,
+    Describe,
+    EditStep,
+    GoTo,
+    Help,
+    Plan,
+    Redo,
+    Retry,
+    Revert,
+    Save,
+    Step,
+    Undo,
+)
+
+Update = dict[str, Any]
+MOST_NOTCHES = 3
+
+
+def carry_out(step: Step, state: Conversation) -> Update:
+    """Return what a step changes in the conversation.
+
+    Raises:
+        NoSuchTurn: the step cannot be done; the message says why.
+    """
+    match step:
+        case Undo():
+            return _heads(history.undo(_now(state), step.messages), state)
+        case Redo():
+            return _heads(history.redo(_now(state), step.messages), state)
+        case GoTo():
+            return _goto(step, state)
+        case Revert():
+            return _revert(step, state)
+        case Retry():
+            return _retry(step, state)
+        case Compare():
+            return _say(state, replies.compared(state, step.a, step.b))
+        case Describe():
+            return _say(state, replies.described(state, step))
+        case Save():
+            return {"save": step.path, **_say(state, f"Saved @{state.head}.")}
+        case Help():
+            return _say(state, replies.HELP)
+        case Ask() | EditStep():
+            raise ValueError(f"{step.step} is not carried out here")
+        case _:
+            assert_never(step)
+
+
+def _now(state: Conversation) -> Heads:
+    """Return the heads as if the message ended here: edits of the same message can be undone."""
+    past, future = list(state.past), list(state.future)
+    if state.head != state.before:
+        past, future = [*past, state.before], []
+    return Heads(state.head, tuple(past), tuple(future))
+
+
+def _heads(at: Heads, state: Conversation) -> Update:
+    place = _say(state, replies.of_place(state.turns[at.head]))
+    return {"head": at.head, "before": at.head, "past": list(at.past), "future": list(at.future),
+            **place}  # fmt: skip
+
+
+def _goto(step: GoTo, state: Conversation) -> Update:
+    """Move the head; if an edit follows, the head waits for it and moves with it."""
+    place = _say(state, replies.of_place(history.turn(state, step.turn)))
+    plan = state.plan or Plan()
+    following = plan.steps[state.position + 1 : state.position + 2]
+    edits = bool(following) and isinstance(following[0], EditStep)
+    return place | ({"at": step.turn} if edits else {"head": step.turn})
+
+
+def _revert(step: Revert, state: Conversation) -> Update:
+    """Take back one edit: at the head a mere move, else replay the later edits on a branch."""
+    replayed = history.later(state, step.turn)
+    parent = state.turns[step.turn].parent
+    assert parent is not None
+    if not replayed:
+        past = list(state.past)
+        if past and past[-1] == parent:
+            past.pop()
+        at = Heads(parent, tuple(past), (*state.future, state.head))
+        return _heads(at, state)
+    caption = state.turns[parent].caption
+    again: list[EditStep] = []
+    for turn in replayed:
+        edit = replay(turn.step, caption) if turn.step else None
+        if edit is not None:
+            again.append(edit)
+            caption = edit.target_prompt
+    return _instead(parent, again, state)
+
+
+def _retry(step: Retry, state: Conversation) -> Update:
+    """Go back one turn and make its edit once more, with the next seed."""
+    head = state.turns[state.head]
+    if head.step is None or head.parent is None:
+        raise NoSuchTurn("there is no edit yet to try again")
+    notch = {"weaker": -1, "stronger": 1}.get(step.how, 0)
+    strength = min(max(head.step.strength + notch, -MOST_NOTCHES), MOST_NOTCHES)
+    again = head.step.model_copy(update={"strength": strength})
+    return _instead(head.parent, [again], state)
+
+
+def _instead(start: int, edits: list[EditStep], state: Conversation) -> Update:
+    """Make edits from another turn in the place of the current step."""
+    plan = state.plan or Plan()
+    steps = (*plan.steps[: state.position + 1], *edits, *plan.steps[state.position + 1 :])
+    where = {"at": start} if edits else {"head": start}
+    return where | {"plan": Plan(steps=steps, note=plan.note)}
+
+
+def _say(state: Conversation, text: str) -> Update:
+    return {"said": [*state.said, text]}

@@ -1,0 +1,89 @@
+"""Did the edit happen, and only that? And which rung of the ladder to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from agent.captions import REMOVABLE, changes, parse
+from agent.state import Check, EditStep, Try
+from tools.look import differences
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from agent.studio import Eyes
+
+KEPT = 0.8  # share of the other attributes that must still be seen; leaves room for misreadings
+ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
+TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
+
+
+def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes: Eyes) -> Check:
+    """Compare an edited picture with its parent and with what was asked.
+
+    Args:
+        before: the picture at the head.
+        after: the picture that the edit made of it.
+        mask: where the edit was meant to act, if the method knows.
+        step: what was asked.
+        eyes: they name what is seen; where they cannot, a change of any kind counts.
+
+    Returns:
+        The scores; passed if all wanted changes are seen, nearly all else is as it was.
+    """
+    if before.size != after.size:
+        return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
+    found = differences(before, after, mask)
+    wanted = changes(step.source_prompt, step.target_prompt)
+    expected = parse(step.target_prompt)
+    seen = eyes.attributes(after, expected) if wanted else {}
+    if seen:
+        rest = {name: value for name, value in expected.items() if name not in wanted}
+        rest |= {n: "none" for n in REMOVABLE if n not in wanted and n not in expected}
+        score, kept = _share(wanted, seen), _share(rest, seen)
+    else:
+        score, kept = float(found.changed >= TOUCHED), 1.0
+    return Check(
+        passed=score == 1.0 and kept >= KEPT and found.outside_ssim >= ALIKE,
+        edit_score=score,
+        kept=kept,
+        outside_ssim=min(max(found.outside_ssim, 0.0), 1.0),
+        drift=found.drift,
+    )
+
+
+def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:
+    """Return the share of the wanted values that are seen; what cannot show does not count."""
+    shown = [name for name in wanted if name in seen]
+    return sum(seen[name] == wanted[name] for name in shown) / len(shown) if shown else 1.0
+
+
+def next_notches(tries: list[Try], retries: int) -> int | None:
+    """Return how much stronger than the first the next try should be; None to stop trying.
+
+    An edit that is not seen is tried one notch stronger, one that cost too much of the rest one
+    notch weaker; a strength that was tried already is not tried again.
+    """
+    last = tries[-1]
+    if last.check is None or last.check.passed or len(tries) > retries:
+        return None
+    notches = last.notches + (1 if last.check.edit_score < 1.0 else -1)
+    return None if notches in {t.notches for t in tries} else notches
+
+
+def best(tries: list[Try]) -> Try:
+    """Return the try to keep: passed, then most of the edit, then most of the rest."""
+
+    def rank(attempt: Try) -> tuple[float, ...]:
+        check = attempt.check
+        if check is None:
+            return (0.0,)
+        return (check.passed, check.edit_score, check.kept, check.outside_ssim)
+
+    return max(tries, key=rank)
+
+
+def rung(notches: int) -> str:
+    """Name a try by its strength, relative to the first."""
+    return "first" if notches == 0 else "stronger" if notches > 0 else "weaker"

@@ -1,0 +1,196 @@
+"""The conversation graph and the chat around it: understand → ask? → edit → check → reply."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import RunControl
+from langgraph.types import Command, StateSnapshot
+
+from agent import nodes, state
+from agent.state import Ask, Conversation, Event, Plan, Step, Turn
+from agent.studio import Studio
+
+STORED = (
+    state.Ask, state.Check, state.Compare, state.Describe, state.EditStep, state.GoTo, state.Help,
+    state.Message, state.Plan, state.Redo, state.Retry, state.Revert, state.Save, state.Try,
+    state.Turn, state.Undo,
+)  # fmt: skip
+"""The only types of ours that a checkpoint may hold."""
+STEPS = 500
+"""Nodes that one message may run; far more than any plan of a person needs."""
+
+
+def build() -> StateGraph[Conversation, Studio, Conversation, Conversation]:
+    """Wire the nodes."""
+    graph = StateGraph(Conversation, context_schema=Studio)
+    for node in (nodes.understand, nodes.ask, nodes.move, nodes.edit, nodes.check, nodes.reply):
+        graph.add_node(node.__name__, node)
+    graph.add_edge(START, "understand")
+    for name in ("understand", "ask", "move"):
+        graph.add_conditional_edges(name, nodes.route)
+    graph.add_conditional_edges("edit", lambda s: "check" if s.tries else "reply",
+                                ["check", "reply"])  # fmt: skip
+    graph.add_conditional_edges("check", nodes.route_check)
+    graph.add_edge("reply", END)
+    return graph
+
+
+def serializer() -> JsonPlusSerializer:
+    """Return a serializer that revives our own types and nothing else."""
+    return JsonPlusSerializer(allowed_msgpack_modules=STORED)
+
+
+def open_sessions(path: Path) -> SqliteSaver:
+    """Open (or make) the SQLite file that keeps all sessions; close with ``.conn.close()``."""
+    saver = SqliteSaver(sqlite3.connect(path, check_same_thread=False), serde=serializer())
+    saver.setup()
+    return saver
+
+
+def sessions(saver: SqliteSaver) -> list[str]:
+    """Return the ids of the sessions in the file, the last used first."""
+    with saver.cursor(transaction=False) as cursor:
+        cursor.execute(
+            "SELECT thread_id FROM checkpoints GROUP BY thread_id ORDER BY MAX(checkpoint_id) DESC"
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+class Chat:
+    """One conversation: say something, get events. Everything is saved as it happens.
+
+    Attributes:
+        studio: may be replaced between messages, e.g. ``chat.studio = replace(chat.studio, …)``
+            after /seed, /preset or /method.
+    """
+
+    def __init__(self, studio: Studio, saver: BaseCheckpointSaver[Any], session: str) -> None:
+        """Start or take up the session of that id."""
+        self.studio = studio
+        self.session = session
+        self._graph = build().compile(checkpointer=saver)
+        self._config: RunnableConfig = {
+            "configurable": {"thread_id": session},
+            "recursion_limit": STEPS,
+        }
+
+    @property
+    def conversation(self) -> Conversation:
+        """The session as last saved (a copy)."""
+        return Conversation(**{"session": self.session, **self._snapshot().values})
+
+    @property
+    def question(self) -> Ask | None:
+        """The question that waits for an answer, if any."""
+        waiting = self._snapshot().interrupts
+        return Ask.model_validate(waiting[0].value) if waiting else None
+
+    @property
+    def unfinished(self) -> str:
+        """The message that a kill or Ctrl-C cut off, else an empty string."""
+        snapshot = self._snapshot()
+        cut_off = snapshot.tasks and not snapshot.interrupts
+        return str(snapshot.values.get("request", "")) if cut_off else ""
+
+    def open(self, picture: str, caption: str) -> Event:
+        """Make a stored picture the base: a new original turn, and the head.
+
+        Returns:
+            The event session.started {turn, picture (path), caption}.
+        """
+        now = self.conversation
+        now = now.model_copy(update=nodes.settled(now))
+        turn = Turn(id=len(now.turns), parent=None, message=0, request="", step=None,
+                    caption=caption, picture=picture, original=picture)  # fmt: skip
+        fresh = Conversation(
+            session=self.session,
+            turns=[*now.turns, turn],
+            head=turn.id,
+            before=turn.id,
+            messages=now.messages,
+            past=[*now.past, now.head] if now.turns else [],
+        )
+        values = {name: getattr(fresh, name) for name in Conversation.model_fields}
+        self._graph.update_state(self._config, values, as_node="reply")
+        path = str(self.studio.pictures.path(picture))
+        return self.event("session.started", turn=turn.id, picture=path, caption=caption)
+
+    def say(self, message: str) -> Iterator[Event]:
+        """Answer one message. Ends early after a ``question`` event; then call ``answer``.
+
+        Ctrl-C while iterating raises KeyboardInterrupt here; turns that were accepted stay, the
+        head stays at the last of them, and the next ``say`` starts afresh.
+
+        Raises:
+            ValueError: no picture has been opened yet.
+        """
+        return self._begin(message, None)
+
+    def move(self, step: Step) -> Iterator[Event]:
+        """Do one step without reading any message: /undo, /redo, /goto, /retry, /compare.
+
+        An impossible step (nothing to undo, no such turn) ends in turn.failed, and is not raised.
+        """
+        return self._begin(f"/{step.step}", Plan(steps=(step,)))
+
+    def answer(self, text: str) -> Iterator[Event]:
+        """Answer the question that waits; an empty text takes its default."""
+        return self._run(Command(resume=text or " "))
+
+    def carry_on(self) -> Iterator[Event]:
+        """Finish the ``unfinished`` message after a kill."""
+        return self._run(None)
+
+    def event(self, event: str, **data: Any) -> Event:
+        """Make an event of this session, e.g. ``chat.event("session.ended")``."""
+        return Event(event=event, time=time.time(), session=self.session, data=data)
+
+    def _snapshot(self) -> StateSnapshot:
+        return self._graph.get_state(self._config)
+
+    def _begin(self, request: str, plan: Plan | None) -> Iterator[Event]:
+        if not self._snapshot().values.get("turns"):
+            raise ValueError("open a picture before saying anything")
+        return self._run({"request": request, "plan": plan})
+
+    def _run(self, given: Any) -> Iterator[Event]:
+        """Run the graph in a thread of its own, so that Ctrl-C reaches us while it works."""
+        happened: SimpleQueue[dict[str, Any] | BaseException | None] = SimpleQueue()
+        control = RunControl()
+
+        def work() -> None:
+            try:
+                stream = self._graph.stream(
+                    given, self._config, context=self.studio, stream_mode="custom",
+                    durability="sync", control=control,
+                )  # fmt: skip
+                for data in stream:
+                    happened.put(data)
+            except BaseException as error:  # handed over to the thread that iterates
+                happened.put(error)
+            happened.put(None)
+
+        thread = threading.Thread(target=work, name="palimpsest", daemon=True)
+        thread.start()
+        try:
+            while (item := happened.get()) is not None:
+                if isinstance(item, BaseException):
+                    raise item
+                yield self.event(item.pop("event"), **item)
+        finally:
+            control.request_drain("stopped")
+            thread.join()
+        if (question := self.question) is not None:
+            yield self.event("question", **question.model_dump(mode="json", exclude={"step"}))

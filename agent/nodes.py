@@ -1,0 +1,279 @@
+"""The nodes of the conversation graph: each takes the conversation and returns what changes.
+
+A node does one thing and its result is saved before the next begins, so a kill loses at most one
+solver run: understand → ask? → move or edit ⇄ check, one plan step at a time → reply.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Literal
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from agent import check as ladder
+from agent import replies
+from agent.carry import carry_out
+from agent.grammar import Context, understand_offline
+from agent.history import NoSuchTurn
+from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
+from agent.studio import Edited, Studio
+from agent.understand import understand as read_message
+from agent.words import words_of
+
+logger = logging.getLogger(__name__)
+Update = dict[str, Any]
+LONGEST_ERROR = 300  # characters of an error that a reply repeats
+
+
+class Stopped(BaseException):
+    """The person pressed Ctrl-C: the running edit ends with nothing stored."""
+
+
+def settled(state: Conversation) -> Update:
+    """Return the history of heads once a message, finished or cut off, is behind us."""
+    moved = state.head != state.before
+    messages = list(state.messages)
+    if messages:
+        messages[-1] = messages[-1].model_copy(update={"after": state.head})
+    return {
+        "past": [*state.past, state.before] if moved else state.past,
+        "future": [] if moved else state.future,
+        "before": state.head,
+        "at": None,
+        "messages": messages,
+    }
+
+
+def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Turn the message into a plan, unless the plan came with it (a /command)."""
+    emit(runtime, "turn.started", request=state.request)
+    update = settled(state)  # an earlier message may have been cut off
+    now = state.model_copy(update=update)
+    plan = state.plan or read_message(state.request, now, runtime.context)
+    steps = [step.model_dump(mode="json") for step in plan.steps]
+    emit(runtime, "plan", steps=steps, note=plan.note)
+    number = len(now.messages) + 1
+    message = Message(id=number, text=state.request, before=state.head, after=state.head)
+    return update | {
+        "messages": [*now.messages, message],
+        "plan": plan,
+        "position": 0,
+        "tries": [],
+        "said": [plan.note] if plan.note else [],
+        "failure": "",
+    }
+
+
+def route(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
+    """Choose the node for the next step of the plan."""
+    step = current(state)
+    if step is None or state.failure:
+        return "reply"
+    if isinstance(step, Ask):
+        return "ask"
+    return "edit" if isinstance(step, EditStep) else "move"
+
+
+def current(state: Conversation) -> Any:
+    """Return the step to do now, or None when the plan is done."""
+    steps = state.plan.steps if state.plan else ()
+    return steps[state.position] if state.position < len(steps) else None
+
+
+def after(state: Conversation) -> Any:
+    """Return the step after the current one, or None."""
+    return current(state.model_copy(update={"position": state.position + 1}))
+
+
+def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Put the question; the answer, or the default if nobody can answer, is read as a message."""
+    question: Ask = current(state)
+    if runtime.context.interactive:
+        text = str(interrupt(question.model_dump(mode="json")) or "").strip() or question.default
+    else:
+        emit(runtime, "question", **question.model_dump(mode="json", exclude={"step"}))
+        text = question.default
+    done = (state.plan or Plan()).steps[: state.position]
+    if not text:
+        hint = "; ".join(question.options[:4])
+        again = f"{question.question} For example: {hint}." if hint else question.question
+        return {"plan": Plan(steps=done), "said": [*state.said, again]}
+    plan = understand_offline(chosen(text, question), Context.of(state))
+    steps = [step for step in plan.steps if not isinstance(step, Ask)]
+    said = [plan.note] if plan.note else []
+    if not steps and not plan.note:
+        said = ["I did not understand that answer, so nothing was changed."]
+    emit(runtime, "plan", steps=[s.model_dump(mode="json") for s in steps], note=plan.note)
+    return {"plan": Plan(steps=(*done, *steps)), "said": [*state.said, *said]}
+
+
+def chosen(answer: str, question: Ask) -> str:
+    """Return the option that an answer picks by its number or words, else the answer itself."""
+    if answer.isdigit() and 1 <= int(answer) <= len(question.options):
+        return question.options[int(answer) - 1]
+    words = set(words_of(answer))
+    fitting = [option for option in question.options if words and words <= set(words_of(option))]
+    if not fitting:
+        fitting = [option for option in question.options if words & set(words_of(option))]
+    return fitting[0] if len(fitting) == 1 else answer
+
+
+def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Carry out a step that makes no picture: moves, questions, saving."""
+    try:
+        update = carry_out(current(state), state)
+    except NoSuchTurn as error:
+        return {"failure": f"That cannot be done: {error}."}
+    if update.get("head", state.head) != state.head:
+        turn = state.turns[update["head"]]
+        path = picture_path(runtime.context, turn.picture)
+        emit(runtime, "head.moved", **{"from": state.head, "to": turn.id}, picture=path)
+    if (saved := update.pop("save", None)) is not None:
+        path = picture_path(runtime.context, state.turns[state.head].picture)
+        if path is None:
+            return {"failure": "That cannot be done: the picture was only planned."}
+        emit(runtime, "save", path=saved, picture=path)
+    return {"position": state.position + 1} | update
+
+
+def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Make one try of the current edit; the next try of a ladder is a little stronger or weaker."""
+    step, studio = current(state), runtime.context
+    notches = ladder.next_notches(state.tries, studio.settings.retries) if state.tries else 0
+    head = start(state)
+    if studio.edit is None:
+        return {"tries": [Try(picture="")]}
+
+    def on_step(phase: str, i: int, of: int) -> None:
+        emit(runtime, "step", phase=phase, i=i, of=of)
+        if runtime.control is not None and runtime.control.drain_requested:
+            raise Stopped
+
+    try:
+        edited: Edited = studio.edit(
+            head=head.picture,
+            original=head.original,
+            step=step,
+            settings=strengthened(studio, step.strength + (notches or 0)),
+            seed=seed_of(state, studio),
+            method=studio.settings.method,
+            on_step=on_step,
+        )
+    except Exception as error:
+        logger.debug("the edit failed", exc_info=True)
+        reason = " ".join(str(error).split())[:LONGEST_ERROR].rstrip(".") or type(error).__name__
+        return {"failure": f"The edit “{step.request}” failed: {reason}.", "tries": []}
+    attempt = Try(
+        picture=edited.picture,
+        mask=edited.mask,
+        notches=notches or 0,
+        seconds=edited.seconds,
+        forwards=edited.forwards,
+    )
+    return {"tries": [*state.tries, attempt]}
+
+
+def start(state: Conversation) -> Turn:
+    """Return the turn that the current edit starts from."""
+    return state.turns[state.head if state.at is None else state.at]
+
+
+def seed_of(state: Conversation, studio: Studio) -> int:
+    """Return the seed of the turn being made: the session's plus the turn's number."""
+    return studio.settings.seed + len(state.turns)
+
+
+def strengthened(studio: Studio, notches: int) -> Any:
+    """Return the preset's numbers, some notches stronger or weaker."""
+    settings: Any = studio.presets.get(studio.settings.preset)
+    for _ in range(abs(notches)):
+        settings = settings.stronger() if notches > 0 else settings.weaker()
+    return settings
+
+
+def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Judge the last try; go for another one, or accept the best as a turn."""
+    studio, attempt = runtime.context, state.tries[-1]
+    if studio.eyes is not None and studio.edit is not None:
+        images = studio.pictures
+        verdict = ladder.judge(
+            images.image(start(state).picture),
+            images.image(attempt.picture),
+            images.image(attempt.mask) if attempt.mask else None,
+            current(state),
+            studio.eyes,
+        ).model_copy(update={"rung": ladder.rung(attempt.notches)})
+        attempt = attempt.model_copy(update={"check": verdict})
+        emit(runtime, "check", **verdict.model_dump())
+    tries = [*state.tries[:-1], attempt]
+    if ladder.next_notches(tries, studio.settings.retries) is not None:
+        return {"tries": tries}
+    turn = accepted(state, tries, studio)
+    more = isinstance(after(state), EditStep)
+    emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
+         request=turn.request, caption=turn.caption, seed=turn.seed,
+         picture=picture_path(studio, turn.picture), seconds=turn.report["seconds"],
+         forwards=int(turn.report["forwards"]))  # fmt: skip
+    return {
+        "turns": [*state.turns, turn],
+        **({"at": turn.id} if state.at is not None and more else {"head": turn.id, "at": None}),
+        "tries": [],
+        "position": state.position + 1,
+        "said": [*state.said, replies.of_turn(turn)],
+    }
+
+
+def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
+    """Go on with the ladder if the last try was not accepted, else with the plan."""
+    return "edit" if state.tries else route(state)
+
+
+def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
+    """Make the turn of the best try."""
+    step: EditStep = current(state)
+    kept, head, settings = ladder.best(tries), start(state), studio.settings
+    return Turn(
+        id=len(state.turns),
+        parent=head.id,
+        message=state.messages[-1].id,
+        request=step.request or state.request,
+        step=step,
+        caption=step.target_prompt,
+        picture=kept.picture,
+        original=head.original,
+        seed=seed_of(state, studio),
+        preset=settings.preset,
+        method=settings.method,
+        mask=kept.mask,
+        check=kept.check,
+        report={
+            "seconds": round(sum(t.seconds for t in tries), 2),
+            "forwards": sum(t.forwards for t in tries),
+            "tries": len(tries),
+            "notches": step.strength + kept.notches,
+        },
+    )
+
+
+def reply(state: Conversation, runtime: Runtime[Studio]) -> Update:
+    """Say what was done, and close the message."""
+    if state.failure:
+        emit(runtime, "turn.failed", error=state.failure)
+    text = " ".join([*state.said, *([state.failure] if state.failure else [])])
+    text = text or "Nothing had to be changed."
+    emit(runtime, "reply", text=text)
+    update = settled(state)
+    update["messages"][-1] = update["messages"][-1].model_copy(update={"reply": text})
+    return update | {"request": "", "plan": None, "tries": [], "said": [], "failure": ""}
+
+
+def picture_path(studio: Studio, key: str) -> str | None:
+    """Return where a picture lies, or None for one that was only planned."""
+    return str(studio.pictures.path(key)) if key else None
+
+
+def emit(runtime: Runtime[Studio], event: str, **data: Any) -> None:
+    """Tell the door that something happened."""
+    runtime.stream_writer({"event": event, **data})

@@ -1,0 +1,99 @@
+"""A picture file becomes the base of a conversation, and a picture of it a file again."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from PIL import Image
+
+from agent.graph import Chat
+from agent.state import Event
+from tools import provenance
+from tools.pictures import PictureError, PictureStore, open_picture
+
+LONGEST_CAPTION = 500  # characters taken from a file's own recipe
+LONGEST_NAME = 40  # characters of a request that a file name keeps
+
+
+def open_file(
+    chat: Chat, store: PictureStore, path: Path, caption: str | None = None
+) -> tuple[Event, tuple[str, ...]]:
+    """Open a picture file as the new base.
+
+    Returns:
+        The event session.started, and what had to be done to the picture, in words.
+
+    Raises:
+        PictureError: The file cannot be used, or nobody can say what it shows.
+    """
+    opened = open_picture(path, max_side=chat.studio.settings.max_side)
+    eyes = chat.studio.eyes
+    caption = caption or _recorded(path) or (eyes.describe(opened.image) if eyes else None)
+    if not caption:
+        raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
+    return chat.open(store.put(opened.image), caption), opened.notes
+
+
+def _recorded(path: Path) -> str | None:
+    """Return the caption inside a picture that was made here."""
+    recipe = provenance.read(path.expanduser()) or {}
+    words = recipe.get("target_prompt")
+    return words if isinstance(words, str) and 0 < len(words) <= LONGEST_CAPTION else None
+
+
+def export(picture: Path, target: Path, *, overwrite: bool = False) -> Path:
+    """Copy a stored picture to a file of the person's choice and return its path.
+
+    A PNG keeps its recipe. Without a suffix ".png" is added; into a folder it goes by its hash.
+
+    Raises:
+        PictureError: The file exists, cannot be written, or its suffix names no picture format.
+    """
+    target = target.expanduser()
+    if target.is_dir():
+        target = target / f"{picture.stem[:12]}.png"
+    elif not target.suffix:
+        target = target.with_name(target.name + ".png")
+    if target.exists() and not overwrite:
+        raise PictureError(f"{target} exists already; choose another name.")
+    if target.suffix.lower() not in Image.registered_extensions():
+        raise PictureError(f"{target.suffix} is no picture format known here; try .png or .jpg.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix.lower() == ".png":
+            shutil.copyfile(picture, target)
+        else:
+            with Image.open(picture) as image:
+                image.save(target, quality=95)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise PictureError(f"{target} cannot be written: {reason}.") from None
+    return target
+
+
+class Folder:
+    """The folder of ``--out``: every accepted turn as a numbered file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Make the folder and make sure that it can be written.
+
+        Raises:
+            PictureError: It cannot.
+        """
+        self.folder = folder.expanduser()
+        probe = self.folder / ".palimpsest"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            raise PictureError(f"--out {folder} cannot be written: {reason}.") from None
+
+    def keep(self, picture: Path, turn: int, request: str) -> Path:
+        """Copy a turn's picture to ``01-make-her-older.png`` and return that path."""
+        words = re.sub(r"[^\w]+", "-", request.lower()).strip("-_") or "picture"
+        name = f"{turn:02d}-{words[:LONGEST_NAME].rstrip('-')}.png"
+        return export(picture, self.folder / name, overwrite=True)

@@ -1,0 +1,71 @@
+"""One line from a person: carried out, shown, and counted as an exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from tools.pictures import PictureError
+
+if TYPE_CHECKING:
+    from agent.graph import Chat
+    from agent.screen import Screen
+    from agent.state import Ask, Event
+
+DONE, FAILED, UNREADABLE, MISSING, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
+LONGEST = 2000  # characters of a message; far above any wish, far below a pasted file
+
+Answer = Callable[["Ask"], str]
+
+
+def play(chat: Chat, events: Iterable[Event], screen: Screen, ask: Answer | None = None) -> int:
+    """Show events as they come, pass questions to the person, and return the exit code.
+
+    Args:
+        chat: Where the events come from.
+        events: What ``chat.say`` or its like yields.
+        screen: Where they are shown.
+        ask: Puts a question to the person; without it the default is taken.
+    """
+    code = DONE
+    try:
+        while True:
+            for event in _shown(chat, events, screen):
+                code = max(code, _code(event, asked=ask is not None))
+            question = chat.question
+            if question is None:
+                return code
+            events = chat.answer(ask(question) if ask else "")
+    finally:
+        screen.rest()
+
+
+def _shown(chat: Chat, events: Iterable[Event], screen: Screen) -> Iterator[Event]:
+    """Show events and pass them on; a file that cannot be written fails the message, not us."""
+    failed = False
+    for event in events:
+        if failed and event.event == "reply":  # it would say that the file was saved
+            continue
+        try:
+            screen.event(event)
+        except PictureError as error:
+            failed = True
+            event = chat.event("turn.failed", error=str(error))
+            screen.event(event)
+        yield event
+
+
+def _code(event: Event, *, asked: bool) -> int:
+    if event.event == "turn.failed":
+        return FAILED
+    unanswered = event.event == "question" and not event.data.get("default")
+    return UNREADABLE if unanswered and not asked else DONE
+
+
+def refusal(message: str) -> str:
+    """Return why a message is not even read, in one sentence; empty when it is."""
+    if not message.strip():
+        return "The message is empty; say what to change."
+    if len(message) > LONGEST:
+        return f"The message has {len(message)} characters; at most {LONGEST} are read."
+    return ""

@@ -1,0 +1,145 @@
+"""The loops: a person at a terminal, lines from a pipe, messages from flags."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from agent.commands import CommandError, Commands, Leave, names, run, usage
+from agent.play import DONE, UNREADABLE, Answer, play, refusal
+from agent.state import Ask
+from tools.pictures import PictureError
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+    from agent.graph import Chat
+    from agent.screen import Screen
+
+
+def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
+    """Do what one line asks, a /command or a message, and return its exit code.
+
+    Raises:
+        Leave: The line asks to go.
+        KeyboardInterrupt: Ctrl-C; what was accepted before is kept.
+    """
+    chat, screen = commands.chat, commands.screen
+    try:
+        if line.strip().startswith("/"):
+            return run(commands, line)
+        if reason := refusal(line):
+            screen.complain(reason)
+            return UNREADABLE
+        return play(chat, chat.say(line.strip()), screen, ask)
+    except (CommandError, PictureError) as error:
+        screen.complain(str(error))
+        return UNREADABLE
+
+
+def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = False) -> int:
+    """Do every line without asking anything; stop at /quit. Return the worst exit code.
+
+    Args:
+        commands: Bound to the chat.
+        lines: Messages and /commands.
+        take_up: First finish the message that a kill cut off.
+    """
+    code = DONE
+    if take_up and commands.chat.unfinished:
+        commands.screen.note(f'Finishing what was cut off: "{commands.chat.unfinished}"')
+        code = play(commands.chat, commands.chat.carry_on(), commands.screen)
+    for line in lines:
+        try:
+            code = max(code, handle(commands, line))
+        except Leave:
+            break
+    return code
+
+
+def talk(commands: Commands, home: Path) -> int:
+    """Talk with the person at the terminal until they leave."""
+    session = _session(commands.chat, home)
+
+    def ask(question: Ask) -> str:
+        return _ask(session, question)
+
+    _take_up(commands, ask)
+    while True:
+        try:
+            line = session.prompt("you › ")
+            if line.strip():
+                handle(commands, line, ask)
+        except (EOFError, Leave):
+            return DONE
+        except KeyboardInterrupt:
+            _stopped(commands.chat, commands.screen)
+
+
+def _stopped(chat: Chat, screen: Screen) -> None:
+    screen.rest()
+    if chat.unfinished:
+        screen.note(f"Stopped; you are at @{chat.conversation.head}, and nothing is lost.")
+    else:
+        screen.note("Ctrl-D or /quit leaves.")
+
+
+def _take_up(commands: Commands, ask: Answer) -> None:
+    """Put the question that waited, or offer to finish the message that was cut off."""
+    chat, screen = commands.chat, commands.screen
+    try:
+        if chat.question:
+            play(chat, [], screen, ask)
+        elif chat.unfinished:
+            question = Ask(
+                question=f'"{chat.unfinished}" was cut off. Finish it?',
+                options=("yes", "no"),
+                default="yes",
+            )
+            if ask(question).lower().startswith("y"):
+                play(chat, chat.carry_on(), screen, ask)
+    except KeyboardInterrupt:
+        screen.rest()
+
+
+def _ask(session: PromptSession[str], question: Ask) -> str:
+    """Put a question; a number chooses an option, an empty line takes the default."""
+    print(question.question)
+    for number, option in enumerate(question.options, start=1):
+        print(f"  {number}  {option}")
+    hint = f" (Enter: {question.default})" if question.default else ""
+    try:
+        answer = session.prompt(f"answer{hint} › ").strip()
+    except EOFError:
+        answer = ""
+    if answer.isdigit() and 1 <= int(answer) <= len(question.options):
+        return question.options[int(answer) - 1]
+    return answer or question.default
+
+
+def _session(chat: Chat, home: Path) -> PromptSession[str]:
+    """Make the prompt: history of its own, completion of commands, a line on where one is."""
+    from prompt_toolkit import PromptSession
+    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+    from prompt_toolkit.completion import WordCompleter
+    from prompt_toolkit.history import FileHistory
+
+    past = home / "history"
+    past.touch(mode=0o600)
+    words = [f"/{name}" for name in names()]
+    help_of = {f"/{name}": usage(name) for name in names()}
+
+    def toolbar() -> str:
+        settings = chat.studio.settings
+        place = f"@{chat.conversation.head}"
+        return f" {place}   {settings.method} · {settings.preset} · seed {settings.seed}   /help "
+
+    return PromptSession(
+        history=FileHistory(os.fspath(past)),
+        auto_suggest=AutoSuggestFromHistory(),
+        completer=WordCompleter(words, sentence=True, meta_dict=help_of),
+        complete_while_typing=False,
+        bottom_toolbar=toolbar,
+    )

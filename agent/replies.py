@@ -1,0 +1,79 @@
+"""What is said back: one or two plain sentences about what was done."""
+
+from __future__ import annotations
+
+from agent import history
+from agent.captions import changes, is_portrait
+from agent.state import Conversation, Describe, EditStep, Turn
+
+HELP = (
+    "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
+    "glasses”, “a blue background”. Go back with “undo”, “undo the hat”, “go back to before the "
+    "hat”, “from the original, add glasses”; try again with “again”, “stronger”, “a bit less”. "
+    "Ask “describe it”, “which edits did I make?”, “compare with the original”, “save as FILE”."
+)
+_DONE = {
+    "add": "Added",
+    "remove": "Removed",
+    "replace": "Changed to",
+    "background": "New background",
+}
+
+
+def of_turn(turn: Turn) -> str:
+    """Say what an edit did, and how sure one can be of it."""
+    assert turn.step is not None
+    text = f"{_DONE.get(turn.step.change, 'Changed')}: {_words(turn.step)} (@{turn.id})."
+    check = turn.check
+    if check is None or check.passed:
+        return text if check is None or check.rung == "first" else f"{text} It took a second try."
+    if check.edit_score < 1.0:
+        return f"{text} I cannot see all of it; “stronger” or “again” tries once more."
+    return f"{text} More changed than should have; “a bit less” or “undo” helps."
+
+
+def _words(step: EditStep) -> str:
+    changed = changes(step.source_prompt, step.target_prompt)
+    if changed and is_portrait(step.target_prompt):
+        gone = [name for name, value in changed.items() if value == "none"]
+        named = [
+            f"{value} {name.removesuffix('_color')}" if _bare(name) else value
+            for name, value in changed.items()
+            if value != "none"
+        ]
+        return ", ".join(named or [name.replace("_", " ") for name in gone])
+    return ", ".join(step.edit_words) or step.request or step.target_prompt
+
+
+def _bare(name: str) -> bool:
+    """Whether a value says nothing without its attribute: "blue" what?"""
+    return name.endswith("_color") or name in ("skin", "background")
+
+
+def of_place(turn: Turn) -> str:
+    """Say which turn the head went to."""
+    return f"Back at @{turn.id}: {turn.request or 'the original'}."
+
+
+def described(conversation: Conversation, step: Describe) -> str:
+    """Answer a question about the picture, the edits or one turn."""
+    if step.what == "edits":
+        line = [t for t in history.path(conversation) if t.step]
+        listed = "; ".join(f"@{t.id} {t.step.request or t.request}" for t in line if t.step)
+        return f"The edits that led here: {listed}." if line else "Nothing was edited yet."
+    at = history.turn(conversation, conversation.head if step.turn is None else step.turn)
+    if step.what == "turn" and at.step is not None:
+        return f"@{at.id} came from @{at.parent}: “{at.step.request}” ({_words(at.step)})."
+    return f"@{at.id} shows {at.caption}."
+
+
+def compared(conversation: Conversation, a: int, b: int) -> str:
+    """Say what differs between two turns, by their captions."""
+    first, second = history.turn(conversation, a), history.turn(conversation, b)
+    changed = changes(first.caption, second.caption)
+    if not changed:
+        same = first.caption == second.caption
+        text = "no difference that has a name" if same else f"now {second.caption}"
+        return f"From @{a} to @{b}: {text}."
+    listed = (f"{name.replace('_', ' ')} {value}" for name, value in changed.items())
+    return f"From @{a} to @{b}: {', '.join(listed)}."

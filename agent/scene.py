@@ -1,0 +1,124 @@
+"""What a request is read against, and choosing a value that it leaves open."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from agent import history
+from agent.captions import COLOR_OF, COLORS, VALUES, attributes_of, changes
+from agent.state import Ask, Conversation
+from agent.vocabulary import COMPARED, LADDERS, Mention, mentions
+
+Changes = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a clause is read against.
+
+    Attributes:
+        now: the attributes of the picture at this point of the plan.
+        last: the attribute that was edited last, which "it" means.
+        used: the values each attribute had on the way here, so that "different" is different.
+    """
+
+    now: Mapping[str, str]
+    last: str = ""
+    used: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def after(self, made: Changes) -> Scene:
+        """Return the scene once some changes are made."""
+        things = [n for n in ("age", *COLOR_OF, "eyewear") if n in made]
+        last = things[0] if things else next(iter(made))
+        return replace(self, now={**self.now, **made}, last=last)
+
+
+def compared(place: str, word: str, scene: Scene) -> str:
+    """Return the value that "darker" or "lighter" leads to from the one there is."""
+    if word in VALUES[place]:
+        return word
+    if place not in LADDERS:
+        return word
+    ladder, step = LADDERS[place], COMPARED[place].get(word, 0)
+    if word in ("dark", "light"):
+        return ladder[0] if step < 0 else ladder[-1]
+    now = scene.now.get(place, "")
+    at = ladder.index(now) if now in ladder else len(ladder) // 2
+    return ladder[min(max(at + step, 0), len(ladder) - 1)]
+
+
+def different(name: str, scene: Scene) -> str:
+    """Return the next value that the attribute has not had yet, or the next one at all."""
+    now = scene.now.get(name, "")
+    values = [v for v in VALUES[name] if v != "none"]
+    at = values.index(now) + 1 if now in values else 0
+    round_ = [v for v in values[at:] + values[:at] if v != now]
+    return next((v for v in round_ if v not in scene.used.get(name, ())), round_[0])
+
+
+def which(name: str, scene: Scene) -> Ask:
+    """Ask which value of an attribute is meant; the options are whole requests."""
+    called = name.replace("_color", "").replace("_", " ")
+    now = scene.now.get(name)
+    values = [v for v in VALUES[name] if v not in ("none", now)]
+    noun = scene.now.get("clothing", "clothes") if name == "clothing_color" else called
+    noun = scene.now.get("headwear", "hat") if name == "headwear_color" else noun
+    colored = name.endswith("_color") or name in ("background", "skin")
+    options = tuple(f"{value} {noun}" if colored else _request(name, value) for value in values)
+    listed = ", ".join(values[:-1]) + " or " + values[-1]
+    return Ask(question=f"Which one: {called} can be {listed}?", options=options)
+
+
+def _request(name: str, value: str) -> str:
+    if name == "hair":
+        return f"{value} hair" if value in ("short", "long", "curly") else value
+    return value
+
+
+def where(hue: Mention, scene: Scene) -> Ask:
+    """Ask what a colour is for."""
+    color = hue.value
+    worn = scene.now.get("clothing", "clothes")
+    options = [f"{color} {worn}"] if color in COLORS else []
+    options += [f"{color} background"] if color in VALUES["background"] else []
+    options += [f"{color} hair"] if color in VALUES["hair_color"] else []
+    return Ask(question=f"What should be {color}?", options=tuple(options))
+
+
+def scene_of(conversation: Conversation, head: int) -> Scene:
+    """Return what a request is read against when it starts from a turn."""
+    line = history.path(conversation, head)
+    now = attributes_of(line[-1].caption)
+    used: dict[str, list[str]] = {}
+    for t in line:
+        for name, value in attributes_of(t.caption).items():
+            used.setdefault(name, []).append(value)
+    scene = Scene(now=now, used=used)
+    for t in reversed(line):
+        changed = changes(t.step.source_prompt, t.step.target_prompt) if t.step else {}
+        if changed:
+            scene = scene.after(changed)
+            break
+    return Scene(now=now, last=scene.last, used=used)
+
+
+_SAME = re.compile(
+    r"(?:in )?(?:the )?same colou?r as (?:the|her|his) (?P<a>[\w -]+)"
+    r"|(?:match(?:es|ing)?|to match) (?:the |her |his )(?P<b>[\w -]+)$"
+)
+
+
+def same_color(text: str, scene: Scene) -> str:
+    """Write the colour itself for "the same colour as the hat"."""
+
+    def color(match: re.Match[str]) -> str:
+        for mention in mentions(match["a"] or match["b"]):
+            name = mention.attribute
+            place = name if name in ("background", "skin") else f"{name}_color"
+            if (found := scene.now.get(place)) is not None:
+                return found
+        return match[0]
+
+    return _SAME.sub(color, text)

@@ -1,0 +1,207 @@
+"""What happened, shown: to a person, or as one line of JSON an event.
+
+Standard output carries data (replies and the paths of pictures, or events), standard error
+progress and notes, so that a pipe sees only what it asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from agent import previews
+from agent.opening import Folder, export
+from agent.state import Event
+
+PHASES = {"invert": "looking back", "sample": "repainting"}
+
+
+class Screen:
+    """Takes every event once; subclasses show it."""
+
+    def __init__(self, folder: Folder | None = None, out: TextIO | None = None) -> None:
+        """Show on a stream, and keep pictures in the folder of ``--out``."""
+        self.folder = folder
+        self.out = out or sys.stdout
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def event(self, event: Event) -> None:
+        """Carry out what an event asks of the door, then show it.
+
+        Raises:
+            PictureError: A file cannot be written.
+        """
+        data = dict(event.data)
+        if event.event == "turn.completed" and self.folder and data.get("picture"):
+            request = str(data.get("request") or data.get("caption") or "picture")
+            data["file"] = str(self.folder.keep(Path(data["picture"]), data["turn"], request))
+        elif event.event == "save":
+            data["path"] = str(export(Path(data["picture"]), Path(data["path"] or ".")))
+        self.show(event.model_copy(update={"data": data}))
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Show words that are data, such as a list that was asked for."""
+        print(text, file=self.out, flush=True)
+
+    def note(self, text: str) -> None:
+        """Show words about the work, which are not data."""
+        self.console.print(text, style="dim", markup=False)
+
+    def complain(self, text: str) -> None:
+        """Show what went wrong, in one sentence."""
+        self.console.print(text, style="red", markup=False)
+
+    def picture(self, path: Path) -> None:
+        """Show a picture by its path."""
+        self.say(str(path))
+
+    def rest(self) -> None:
+        """Take away what moves on the screen."""
+
+
+class JsonScreen(Screen):
+    """For programs: one event a line, and nothing else on standard output."""
+
+    _session = ""
+
+    def show(self, event: Event) -> None:
+        """Print the event."""
+        self._session = event.session
+        print(event.line(), file=self.out, flush=True)
+
+    def say(self, text: str) -> None:
+        """Print what a /command answers as a reply."""
+        self._reply(text=text)
+
+    def picture(self, path: Path) -> None:
+        """Print the path as a reply with a picture."""
+        self._reply(text=str(path), picture=str(path))
+
+    def _reply(self, **data: str) -> None:
+        self.show(Event(event="reply", time=time.time(), session=self._session, data=data))
+
+
+class TextScreen(Screen):
+    """For people: a bar while an edit runs, then the picture, its path and the reply."""
+
+    def __init__(
+        self,
+        folder: Folder | None = None,
+        out: TextIO | None = None,
+        *,
+        preview: str = "auto",
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        """Choose how pictures are shown."""
+        super().__init__(folder, out)
+        self.environ = environ
+        self.preview = previews.choose(preview, self.out, environ)
+        self._failure = ""
+        self._bar: Progress | None = None
+        self._task = TaskID(0)
+
+    def show(self, event: Event) -> None:
+        """Show the events that tell a person something."""
+        if event.event == "step":
+            self._advance(event)
+            return
+        self.rest()
+        handlers: dict[str, Callable[[Event], None]] = {
+            "session.started": self._started,
+            "plan": self._plan,
+            "check": self._check,
+            "turn.completed": self._completed,
+            "turn.failed": self._failed,
+            "head.moved": self._moved,
+            "save": lambda e: self.say(e["path"]),
+            "reply": self._reply,
+        }
+        if handler := handlers.get(event.event):
+            handler(event)
+
+    def picture(self, path: Path) -> None:
+        """Show a picture inline where the terminal can, and its path always."""
+        if self.preview != "off":
+            with Image.open(path) as image:
+                width = shutil.get_terminal_size().columns
+                text = previews.draw(image, self.preview, self.environ, width=width)
+            self.out.write(text)
+        self.say(str(path))
+
+    def rest(self) -> None:
+        """Take the bar away."""
+        if self._bar:
+            self._bar.stop()
+            self._bar = None
+
+    def _advance(self, event: Event) -> None:
+        if not self.console.is_terminal or self.console.is_dumb_terminal:
+            return
+        if self._bar is None:
+            self._bar = Progress(
+                TextColumn("{task.description:>16}"),
+                BarColumn(bar_width=30),
+                TimeElapsedColumn(),
+                console=self.console,
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None)
+            self._bar.start()
+        phase, done, of = event["phase"], event["i"], event["of"]
+        before = of if phase == "sample" else 0  # the inversion is the first half of the bar
+        finished = phase == "sample" and done == of
+        label = "looking at it" if finished else f"{PHASES.get(phase, phase)} {done}/{of}"
+        self._bar.update(self._task, total=2 * of, completed=before + done, description=label)
+
+    def _started(self, event: Event) -> None:
+        if caption := event.data.get("caption"):
+            self.note(str(caption))
+        if path := event.data.get("picture"):
+            self.picture(Path(path))
+
+    def _plan(self, event: Event) -> None:
+        for step in event["steps"]:
+            if step["step"] == "edit":
+                words = ", ".join(step.get("edit_words") or ()) or step["target_prompt"]
+                self.note(f"  plan: {step['change']}, looking at: {words}")
+
+    def _check(self, event: Event) -> None:
+        verdict = "as asked" if event["passed"] else "not quite as asked"
+        kept = f"{event['outside_ssim']:.2f} alike outside the change"
+        rung = "" if event["rung"] == "first" else f", after a {event['rung']} try"
+        self.note(f"  check: {verdict}, {kept}{rung}")
+
+    def _completed(self, event: Event) -> None:
+        data = event.data
+        if data.get("picture"):
+            self.picture(Path(data.get("file") or data["picture"]))
+        work = f"{data.get('seconds', 0):.1f} s, {data.get('forwards', 0)} model calls"
+        self.note(f"  @{data['turn']}: {work}, seed {data.get('seed')}")
+
+    def _failed(self, event: Event) -> None:
+        self._failure = str(event["error"])
+        self.complain(self._failure)
+
+    def _reply(self, event: Event) -> None:
+        """Print the reply without the failure that was shown already."""
+        text = str(event["text"]).removesuffix(self._failure).strip()
+        self._failure = ""
+        if text:
+            self.say(text)
+
+    def _moved(self, event: Event) -> None:
+        if path := event.data.get("picture"):
+            self.picture(Path(path))

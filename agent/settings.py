@@ -1,0 +1,94 @@
+"""Every knob: defaults < config.toml < environment (PALIMPSEST_*) < flags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import Field
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+
+def default_home() -> Path:
+    """Return the folder that keeps sessions and pictures."""
+    return Path(platformdirs.user_data_dir("palimpsest"))
+
+
+def default_config() -> Path:
+    """Return the configuration file that is read when none is named."""
+    return Path(platformdirs.user_config_dir("palimpsest")) / "config.toml"
+
+
+class AppSettings(BaseSettings):
+    """The settings of one run.
+
+    ``AppSettings.load(config, **flags)`` is the way in; flags that are None are left out.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="PALIMPSEST_", extra="forbid", frozen=True, protected_namespaces=()
+    )
+
+    model: str = "portraits"
+    """"portraits", "flux-dev", a hub id or a local diffusers folder."""
+    method: str = "mtc"
+    """How to edit: "mtc" (the paper), "fireflow", "regenerate"."""
+    preset: str = "paper"
+    """The method's numbers: "paper", "paper-15" or "code"."""
+    seed: int = Field(default=0, ge=0)
+    """The session's seed; turn n is made with seed + n."""
+    device: str | None = None
+    """"cpu", "cuda", "cuda:1"; None chooses."""
+    llm_url: str | None = None
+    """Base URL of an OpenAI-compatible server; None means OPENAI_BASE_URL, if set."""
+    llm_model: str = "gpt-5-mini"
+    """The model to ask there."""
+    offline: bool = False
+    """Read messages without any LLM even if one is configured."""
+    preview: str = "auto"
+    """How pictures are shown: "auto", "kitty", "blocks" or "off"."""
+    home: Path = Field(default_factory=default_home)
+    """Where sessions.sqlite and pictures/ are."""
+    retries: int = Field(default=2, ge=0, le=4)
+    """How often an edit that fails its check is tried again."""
+    max_side: int = Field(default=2048, ge=64)
+    """Pictures with a longer side are refused, in pixels."""
+
+    @classmethod
+    def load(cls, config: Path | None = None, **flags: Any) -> AppSettings:
+        """Read the settings, flags above environment above file above defaults.
+
+        Args:
+            config: a TOML file; None means the user's config.toml, which may be missing.
+            **flags: values from the command line; None means not given.
+
+        Raises:
+            pydantic.ValidationError: a value is of the wrong kind or unknown.
+            FileNotFoundError: the named config file does not exist.
+            tomllib.TOMLDecodeError: the file is not TOML.
+        """
+        if config is not None and not config.is_file():
+            raise FileNotFoundError(f"there is no configuration file {config}")
+        file = config or default_config()
+
+        class Layered(cls):  # type: ignore[valid-type, misc]
+            @classmethod
+            def settings_customise_sources(
+                klass,  # noqa: N804
+                settings_cls: type[BaseSettings],
+                init_settings: PydanticBaseSettingsSource,
+                env_settings: PydanticBaseSettingsSource,
+                **others: PydanticBaseSettingsSource,
+            ) -> tuple[PydanticBaseSettingsSource, ...]:
+                toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+                return init_settings, env_settings, toml
+
+        given = {name: value for name, value in flags.items() if value is not None}
+        settings = Layered(**given)
+        return cls.model_construct(**settings.model_dump())

@@ -1,0 +1,242 @@
+"""What a conversation remembers: messages, plans and their steps, and the tree of turns.
+
+Everything here is words, numbers and picture hashes, so a session of a hundred turns is some
+kilobytes; pictures live in the picture store and tensors nowhere near.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Change = Literal["add", "remove", "replace", "attribute", "color", "background", "style", "pose"]
+
+
+class Record(BaseModel):
+    """A value that never changes once it is made, and knows no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EditStep(Record):
+    """Change the picture at the head.
+
+    The source prompt describes the picture before the edit and names what will change; the target
+    prompt is the same caption with only the change.
+    """
+
+    step: Literal["edit"] = "edit"
+    change: Change
+    source_prompt: str
+    target_prompt: str
+    edit_words: tuple[str, ...] = ()
+    """Words of the target prompt that name the change; of the source prompt for a removal."""
+    strength: int = Field(default=0, ge=-3, le=3)
+    """Notches stronger (positive) or weaker (negative) than the preset."""
+    request: str = ""
+    """The part of the message that asked for this step."""
+
+
+class Undo(Record):
+    """Move the head back to where it was before the last ``messages`` messages."""
+
+    step: Literal["undo"] = "undo"
+    messages: int = Field(default=1, ge=1)
+
+
+class Redo(Record):
+    """Take back the last undo."""
+
+    step: Literal["redo"] = "redo"
+    messages: int = Field(default=1, ge=1)
+
+
+class GoTo(Record):
+    """Move the head to a turn; an edit from there starts a branch if the turn has children."""
+
+    step: Literal["goto"] = "goto"
+    turn: int = Field(ge=0)
+
+
+class Revert(Record):
+    """Undo one turn on the path: at the head a mere move, else the later ones are replayed."""
+
+    step: Literal["revert"] = "revert"
+    turn: int = Field(ge=1)
+
+
+class Retry(Record):
+    """Make the head's edit once more from its parent, with another seed or another strength."""
+
+    step: Literal["retry"] = "retry"
+    how: Literal["again", "weaker", "stronger", "other"] = "again"
+
+
+class Compare(Record):
+    """Say what differs between two turns."""
+
+    step: Literal["compare"] = "compare"
+    a: int = Field(ge=0)
+    b: int = Field(ge=0)
+
+
+class Describe(Record):
+    """Say what is in the picture, which edits led to it, or what one turn did."""
+
+    step: Literal["describe"] = "describe"
+    what: Literal["picture", "edits", "turn"] = "picture"
+    turn: int | None = None
+
+
+class Save(Record):
+    """Copy the head's picture to a file that the person named."""
+
+    step: Literal["save"] = "save"
+    path: str = ""
+
+
+class Ask(Record):
+    """Ask the person one short question; an empty default means that nothing is done."""
+
+    step: Literal["ask"] = "ask"
+    question: str
+    options: tuple[str, ...] = ()
+    default: str = ""
+
+
+class Help(Record):
+    """Say what can be asked for."""
+
+    step: Literal["help"] = "help"
+
+
+Step = Annotated[
+    EditStep | Undo | Redo | GoTo | Revert | Retry | Compare | Describe | Save | Ask | Help,
+    Field(discriminator="step"),
+]
+
+
+class Plan(Record):
+    """What a message means: steps in order, and a note for the reply about how it was read."""
+
+    steps: tuple[Step, ...] = ()
+    note: str = ""
+
+
+class Check(Record):
+    """Whether an edit did what was asked and nothing else; scores are in [0, 1], 1 is best."""
+
+    passed: bool
+    edit_score: float
+    """Fraction of the wanted changes seen in the picture."""
+    kept: float = 1.0
+    """Fraction of the other attributes still seen as they were."""
+    outside_ssim: float
+    """Structural similarity to the parent outside the change."""
+    drift: float
+    """Mean colour change outside the change, in 1/255."""
+    rung: str = "first"
+    """Which try was kept: first, stronger or weaker."""
+
+
+class Try(Record):
+    """One attempt at the current edit step, not yet accepted."""
+
+    picture: str
+    mask: str | None = None
+    notches: int = 0
+    """How much stronger than the step asked for this was made."""
+    seconds: float = 0.0
+    forwards: int = 0
+    check: Check | None = None
+
+
+class Turn(Record):
+    """One accepted edit; turn 0, and every picture opened later, is an original."""
+
+    id: int
+    parent: int | None
+    message: int
+    """Number of the message that led here; 0 for an original."""
+    request: str
+    step: EditStep | None
+    caption: str
+    picture: str
+    """Hash of the picture in the store."""
+    original: str
+    """Hash of the picture that this chain of edits began from."""
+    seed: int = 0
+    preset: str = ""
+    method: str = ""
+    mask: str | None = None
+    check: Check | None = None
+    report: dict[str, float] = Field(default_factory=dict)
+    """Small numbers about the making: seconds, forwards, tries."""
+
+
+class Message(Record):
+    """One thing the person said, what was answered, and where the head was."""
+
+    id: int
+    text: str
+    reply: str = ""
+    before: int = 0
+    after: int = 0
+
+
+class Conversation(BaseModel):
+    """The whole session; the state of the graph and the content of every checkpoint."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    session: str = ""
+    turns: list[Turn] = Field(default_factory=list)
+    head: int = 0
+    messages: list[Message] = Field(default_factory=list)
+    past: list[int] = Field(default_factory=list)
+    """Heads before each message that moved the head, newest last: what undo returns to."""
+    future: list[int] = Field(default_factory=list)
+    """Heads that undo left, newest last: what redo returns to."""
+
+    # the message being worked on
+    request: str = ""
+    plan: Plan | None = None
+    position: int = 0
+    """How many steps of the plan are done."""
+    at: int | None = None
+    """Where the next edit starts if not at the head: the head follows once the edits are done."""
+    tries: list[Try] = Field(default_factory=list)
+    before: int = 0
+    """The head when the message arrived, or after its last undo or redo: what undo returns to."""
+    said: list[str] = Field(default_factory=list)
+    """Sentences for the reply, gathered step by step."""
+    failure: str = ""
+
+
+class Event(BaseModel):
+    """One thing that happened, as the door prints it.
+
+    ``event`` is one of session.started, turn.started {request}, plan {steps, note},
+    step {phase, i, of}, check {passed, edit_score, kept, outside_ssim, drift, rung},
+    turn.completed {turn, parent, message, request, caption, picture (path, or null if only
+    planned), seconds, forwards, seed},
+    head.moved {from, to, picture (path)}, question {question, options, default},
+    save {path, picture (path)}, reply {text}, turn.failed {error}, session.ended.
+    """
+
+    event: str
+    time: float
+    """Seconds since 1970."""
+    session: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return one field of the event."""
+        return self.data[name]
+
+    def line(self) -> str:
+        """Return the event as one line of JSON with its fields at the top level."""
+        head = {"event": self.event, "time": round(self.time, 3), "session": self.session}
+        return json.dumps(head | self.data, ensure_ascii=False)

@@ -1,0 +1,125 @@
+"""What the conversation works with: the editor, the pictures, the eyes and the LLM.
+
+Dependencies enter the graph through this one frozen object (LangGraph's context), which is never
+checkpointed; tests plug fakes in here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from pydantic import BaseModel
+
+    from agent.settings import AppSettings
+
+OnStep = Callable[[str, int, int], None]
+"""Called after each solver step with phase ("invert" or "sample"), index from 1, and count."""
+
+
+class Prompts(Protocol):
+    """The part of an edit step that the editor reads."""
+
+    @property
+    def source_prompt(self) -> str: ...  # noqa: D102
+    @property
+    def target_prompt(self) -> str: ...  # noqa: D102
+    @property
+    def edit_words(self) -> tuple[str, ...]: ...  # noqa: D102
+
+
+class Strength(Protocol):
+    """Numbers of a method that can be turned up and down: ``EditSettings``."""
+
+    def stronger(self) -> Any:
+        """Return settings that change more."""
+
+    def weaker(self) -> Any:
+        """Return settings that keep more."""
+
+
+class Edited(Protocol):
+    """What an edit gives back."""
+
+    @property
+    def picture(self) -> str: ...  # noqa: D102
+    @property
+    def mask(self) -> str | None: ...  # noqa: D102
+    @property
+    def seconds(self) -> float: ...  # noqa: D102
+    @property
+    def forwards(self) -> int: ...  # noqa: D102
+
+
+class EditPicture(Protocol):
+    """``tools.edit_picture.edit_picture`` with its editor and store bound (functools.partial)."""
+
+    def __call__(
+        self,
+        *,
+        head: str,
+        original: str,
+        step: Any,
+        settings: Any,
+        seed: int,
+        method: str,
+        on_step: OnStep | None,
+    ) -> Edited:
+        """Edit the picture ``head`` and return the hashes of the result."""
+
+
+class Pictures(Protocol):
+    """The content-addressed store: ``tools.pictures.PictureStore``."""
+
+    def image(self, key: str, /) -> Image:
+        """Return the pixels of a hash."""
+
+    def path(self, key: str, /) -> Path:
+        """Return the PNG file of a hash."""
+
+
+class Eyes(Protocol):
+    """What can be seen in a picture: ``tools.look``."""
+
+    def describe(self, image: Image, /) -> str | None:
+        """Return a caption of the picture, or None if it cannot be told."""
+
+    def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
+        """Return the value seen for each attribute in ``expected``."""
+
+
+Schema = TypeVar("Schema", bound="BaseModel")
+
+
+class Llm(Protocol):
+    """A language model that answers in a schema: ``agent.llm.Server``."""
+
+    def answer(self, messages: list[dict[str, Any]], schema: type[Schema], /) -> Schema:
+        """Return the model's answer, or raise ``agent.llm.LlmError`` with one clear sentence."""
+
+
+@dataclass(frozen=True)
+class Studio:
+    """Everything the graph needs and never stores.
+
+    Attributes:
+        settings: model, method, preset, session seed and the other knobs.
+        edit: makes one edit; None means plan only: planned edits count as made, without pictures.
+        pictures: the store of pictures, by hash.
+        eyes: sees whether an edit happened; None skips the check.
+        llm: reads messages; None means the offline reader does.
+        presets: name of a preset to its ``EditSettings`` (``editing_core.settings.PRESETS``).
+        interactive: whether a person can answer a question; otherwise its default is taken.
+    """
+
+    settings: AppSettings
+    edit: EditPicture | None
+    pictures: Pictures
+    eyes: Eyes | None = None
+    llm: Llm | None = None
+    presets: Mapping[str, Strength] = field(default_factory=dict)
+    interactive: bool = False

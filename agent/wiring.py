@@ -1,0 +1,144 @@
+"""From settings to a studio: sessions, pictures, model, eyes and LLM, or one clear refusal."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+import time
+import tomllib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from agent.play import MISSING, UNREADABLE
+from agent.settings import AppSettings
+from agent.studio import EditPicture, Llm, Studio
+from tools.pictures import PictureStore
+
+Note = Callable[[str], None]
+
+
+class Refusal(Exception):
+    """The door stays shut: one sentence for the person, and the exit code."""
+
+    def __init__(self, sentence: str, code: int = UNREADABLE) -> None:
+        """Keep both."""
+        super().__init__(sentence)
+        self.code = code
+
+
+def settings_of(config: Path | None, **flags: Any) -> AppSettings:
+    """Read the settings: flags above environment above config.toml above defaults.
+
+    Raises:
+        Refusal: A value or the file is wrong.
+    """
+    try:
+        return AppSettings.load(config, **flags)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(map(str, first["loc"]))
+        raise Refusal(f"The setting {name} is wrong: {first['msg']}.", MISSING) from None
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise Refusal(f"The configuration cannot be read: {error}.", MISSING) from None
+
+
+def open_home(home: Path) -> Any:
+    """Make the home folder and open its sessions; close with ``.conn.close()``.
+
+    Raises:
+        Refusal: They cannot be kept there.
+    """
+    from agent.graph import open_sessions
+
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        return open_sessions(home / "sessions.sqlite")
+    except (OSError, sqlite3.Error) as error:
+        raise Refusal(f"Sessions cannot be kept in {home}: {error}.", MISSING) from None
+
+
+def session_id(resume: str | None, saver: Any) -> str:
+    """Return the session to go on with, or the id of a new one.
+
+    Args:
+        resume: None for a new session, "" for the last one, else an id or its unique beginning.
+        saver: The open sessions.
+
+    Raises:
+        Refusal: There is no such session.
+    """
+    from agent.graph import sessions
+
+    if resume is None:
+        return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    known = sessions(saver)
+    if not known:
+        raise Refusal("There is no session to resume yet.")
+    fitting = [name for name in known if name.startswith(resume)]
+    if resume and len(fitting) != 1 and resume not in known:
+        raise Refusal(f"There is no one session {resume}; --list-sessions lists them.")
+    return resume if resume in known else fitting[0]
+
+
+def studio_of(
+    settings: AppSettings, *, person: bool, plan_only: bool = False, note: Note = print
+) -> Studio:
+    """Bring together all that a conversation works with.
+
+    Args:
+        settings: What was chosen.
+        person: Whether somebody can answer questions.
+        plan_only: Understand only, load no model.
+        note: Told what takes a while.
+
+    Raises:
+        Refusal: Something chosen is not to be had.
+    """
+    from tools.edit_picture import PRESETS
+    from tools.look import PortraitEyes, sample_person
+
+    if settings.preset not in PRESETS:
+        raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
+    store = PictureStore(settings.home / "pictures")
+    return Studio(
+        settings=settings,
+        edit=None if plan_only else _edit(settings, store, note),
+        pictures=store,
+        eyes=PortraitEyes(sample_person()) if settings.model == "portraits" else None,
+        llm=_llm(settings, note),
+        presets=PRESETS,
+        interactive=person,
+    )
+
+
+def _edit(settings: AppSettings, store: PictureStore, note: Note) -> EditPicture:
+    """Load the model and bind it to the tool that the agent calls."""
+    from tools.edit_picture import EditError, ModelMissing, edit_picture, load_editor
+
+    note(f"loading the model {settings.model} …")
+    try:
+        editor = load_editor(settings.model, method=settings.method, device=settings.device)
+    except EditError as error:
+        raise Refusal(str(error)) from None
+    except ModelMissing as error:
+        raise Refusal(str(error), MISSING) from None
+    return partial(edit_picture, editor, store)
+
+
+def _llm(settings: AppSettings, note: Note) -> Llm | None:
+    """Return the configured LLM, or None for the offline reader."""
+    configured = settings.llm_url or any(
+        os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    )
+    if settings.offline or not configured:
+        if not settings.offline:
+            note("No LLM is configured (--llm-url), so messages are read offline.")
+        return None
+    from agent.llm import Server
+
+    return Server(settings.llm_url, settings.llm_model)

@@ -1,0 +1,65 @@
+"""What tests share: why some are skipped, and a chat whose editor draws the answer exactly."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from perfect_editor import draw_the_target
+from PIL import Image
+
+from tools.pictures import PictureStore
+
+WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run the tests marked slow")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if reason := _why_not(config, item):
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _why_not(config: pytest.Config, item: pytest.Item) -> str:
+    if item.get_closest_marker("slow") and not config.getoption("--slow"):
+        return "slow; run it with --slow"
+    if item.get_closest_marker("weights") and not any(WEIGHTS.glob("transformer/*.safetensors")):
+        return f"the shipped model's weights are not in {WEIGHTS}"
+    if item.get_closest_marker("gpu"):
+        import torch
+
+        return "" if torch.cuda.is_available() else "needs an NVIDIA GPU, and there is none"
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the developer's own sessions, settings and keys out of the tests."""
+    monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("NO_COLOR", "1")
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "PALIMPSEST_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def perfect_editor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let chat.py load the perfect editor in place of a model."""
+
+    def wired(settings: Any, store: PictureStore, note: Any) -> Any:
+        return partial(draw_the_target, store)
+
+    monkeypatch.setattr("agent.wiring._edit", wired)
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    """A small picture file."""
+    path = tmp_path / "photo.png"
+    Image.radial_gradient("L").resize((48, 32)).convert("RGB").save(path)
+    return path

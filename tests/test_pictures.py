@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from agent import previews
+from agent.opening import Folder, export
+from tools import provenance
+from tools.look import differences, sample_portrait
+from tools.pictures import PictureError, PictureStore, open_picture, picture_hash
+
+
+@pytest.fixture
+def store(tmp_path):
+    return PictureStore(tmp_path / "pictures")
+
+
+@pytest.fixture
+def image():
+    return Image.linear_gradient("L").resize((40, 24)).convert("RGB")
+
+
+class TestStore:
+    def test_gives_back_the_same_pixels(self, store, image):
+        assert store.image(store.put(image)).tobytes() == image.tobytes()
+
+    def test_a_picture_is_named_by_its_pixels(self, store, image):
+        other = image.copy()
+        other.putpixel((0, 0), (1, 2, 3))
+        assert store.put(image) == store.put(image.copy()) == picture_hash(image)
+        assert store.put(other) != picture_hash(image)
+
+    def test_equal_bytes_of_another_shape_are_another_picture(self):
+        assert picture_hash(Image.new("RGB", (2, 8))) != picture_hash(Image.new("RGB", (8, 2)))
+
+    def test_keeps_latents_as_floats(self, store, image):
+        latents = torch.randn(1, 6, 64)
+        assert torch.equal(store.get(store.put(image, latents)).latents, latents)
+        assert store.get(store.put(Image.new("RGB", (16, 16)))).latents is None
+
+    def test_the_recipe_travels_inside_the_picture(self, store, image):
+        recipe = {"seed": 7, "target_prompt": "eine Frau mit Brille – été"}
+        assert provenance.read(store.path(store.put(image, recipe=recipe))) == recipe
+
+    def test_a_stored_picture_is_never_written_again(self, store, image):
+        path = store.path(store.put(image, recipe={"seed": 1}))
+        before = path.stat().st_mtime_ns
+        store.put(image, recipe={"seed": 2})
+        assert path.stat().st_mtime_ns == before
+
+    def test_nothing_half_written_is_left(self, store, image, monkeypatch):
+        monkeypatch.setattr(Image.Image, "save", _fails)
+        with pytest.raises(PictureError, match="No space"):
+            store.put(image)
+        assert [p for p in store.folder.rglob("*") if p.is_file()] == []
+
+    def test_a_missing_picture_is_said(self, store):
+        with pytest.raises(PictureError, match="missing"):
+            store.image("ab" * 32)
+
+
+def _fails(*_args, **_kwargs):
+    raise OSError(28, "No space left on device")
+
+
+class TestOpen:
+    def test_transparency_is_shown_on_white(self, tmp_path):
+        Image.new("RGBA", (20, 20), (255, 0, 0, 0)).save(tmp_path / "a.png")
+        opened = open_picture(tmp_path / "a.png")
+        assert opened.image.getpixel((3, 3)) == (255, 255, 255)
+        assert "white" in opened.notes[0]
+
+    def test_an_opaque_alpha_channel_is_not_worth_a_word(self, tmp_path):
+        Image.new("RGBA", (20, 20), (255, 0, 0, 255)).save(tmp_path / "a.png")
+        assert open_picture(tmp_path / "a.png").notes == ()
+
+    def test_sixteen_bits_are_scaled_not_clipped(self, tmp_path):
+        ramp = np.linspace(0, 65535, 400).astype(np.uint16).reshape(20, 20)
+        Image.fromarray(ramp).save(tmp_path / "deep.png")
+        opened = open_picture(tmp_path / "deep.png")
+        assert opened.image.getpixel((10, 10)) == (134, 134, 134)
+        assert "8 bits" in opened.notes[0]
+
+    def test_the_first_frame_of_an_animation(self, tmp_path):
+        frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue", "green")]
+        frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])
+        opened = open_picture(tmp_path / "a.gif")
+        assert opened.image.getpixel((5, 5)) == (255, 0, 0)
+        assert opened.notes == ("the first of 3 frames is used",)
+
+    def test_is_turned_upright(self, tmp_path):
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (40, 20)).save(tmp_path / "a.jpg", exif=exif)
+        opened = open_picture(tmp_path / "a.jpg")
+        assert opened.image.size == (20, 40)
+        assert "upright" in opened.notes[0]
+
+    @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "CMYK", "YCbCr", "F", "I"])
+    def test_every_mode_becomes_rgb(self, tmp_path, mode):
+        path = tmp_path / "a.tiff"
+        Image.new("L", (20, 20), 99).convert(mode).save(path)
+        assert open_picture(path).image.mode == "RGB"
+
+
+class TestExport:
+    def test_png_keeps_the_recipe_and_jpg_converts(self, store, image, tmp_path):
+        stored = store.path(store.put(image, recipe={"seed": 7}))
+        assert provenance.read(export(stored, tmp_path / "a")) == {"seed": 7}
+        with Image.open(export(stored, tmp_path / "new" / "a.jpg")) as converted:
+            assert converted.format == "JPEG"
+
+    def test_never_overwrites(self, store, image, tmp_path, photo):
+        stored = store.path(store.put(image))
+        with pytest.raises(PictureError, match="exists already"):
+            export(stored, photo)
+
+    def test_unknown_suffix(self, store, image, tmp_path):
+        with pytest.raises(PictureError, match="no picture format"):
+            export(store.path(store.put(image)), tmp_path / "a.docx")
+
+    def test_numbered_names(self, store, image, tmp_path):
+        stored = store.path(store.put(image))
+        kept = Folder(tmp_path / "out").keep(stored, 1, "Make her older, please!")
+        assert kept.name == "01-make-her-older-please.png"
+
+
+class TestPreview:
+    def test_off_where_nobody_sees_colours(self):
+        terminal = _Stream(tty=True)
+        assert previews.choose("auto", _Stream(tty=False), {"TERM": "xterm-kitty"}) == "off"
+        assert previews.choose("auto", terminal, {"TERM": "xterm", "NO_COLOR": "1"}) == "off"
+        assert previews.choose("auto", terminal, {"TERM": "dumb"}) == "off"
+
+    def test_the_best_a_terminal_can(self):
+        terminal = _Stream(tty=True)
+        assert previews.choose("auto", terminal, {"TERM": "xterm-kitty"}) == "kitty"
+        assert previews.choose("auto", terminal, {"TERM": "xterm-kitty", "TMUX": "x"}) == "blocks"
+        assert previews.choose("auto", terminal, {"TERM": "xterm-256color"}) == "blocks"
+
+    def test_half_blocks_show_two_pixels_a_character(self):
+        image = Image.new("RGB", (8, 8), (255, 0, 0))
+        text = previews.draw(image, "blocks", {"COLORTERM": "truecolor"}, width=10)
+        assert text.splitlines()[0].startswith("\x1b[38;2;255;0;0;48;2;255;0;0m▀")
+        assert len(text.splitlines()) == 4
+
+    def test_kitty_gets_png_in_chunks(self):
+        noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+        text = previews.draw(Image.fromarray(noise), "kitty", {})
+        chunks = text.strip().split("\x1b\\")[:-1]
+        assert chunks[0].startswith("\x1b_Ga=T,f=100") and chunks[-1].startswith("\x1b_Gm=0;")
+
+
+class _Stream:
+    encoding = "utf-8"
+
+    def __init__(self, *, tty):
+        self.isatty = lambda: tty
+
+
+class TestDifferences:
+    def test_nothing_changed(self):
+        image, _ = sample_portrait()
+        found = differences(image, image)
+        assert found.outside_ssim == pytest.approx(1) and found.changed == found.shift == 0
+
+    def test_a_moved_picture_is_noticed(self):
+        image, _ = sample_portrait()
+        moved = image.transform(image.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))
+        assert differences(image, moved).shift == 3
+
+    def test_a_tint_outside_the_mask_is_drift(self):
+        image, _ = sample_portrait()
+        tinted = Image.fromarray(np.asarray(image) // 2 + 64)
+        mask = Image.new("L", image.size, 0)
+        found = differences(image, tinted, mask)
+        assert found.drift > 10 and found.outside_ssim < 0.99
+
+    def test_a_change_inside_the_mask_is_meant(self):
+        image, _ = sample_portrait()
+        changed = image.copy()
+        changed.paste((255, 0, 0), (40, 40, 80, 80))
+        mask = Image.new("L", image.size, 0)
+        mask.paste(255, (40, 40, 80, 80))
+        assert differences(image, changed, mask).outside_ssim > 0.99

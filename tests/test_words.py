@@ -1,0 +1,51 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agent.captions import edit_step, replay
+from agent.words import edit_words, transfer, words_of
+
+CAPTION = "a smiling young woman with a brown bob, light skin, a blue t-shirt, green background"
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (CAPTION.replace("young", "old").replace("brown", "gray"), ("old", "gray")),
+        (CAPTION.replace("a blue", "a hat, a blue"), ("hat",)),
+        (CAPTION.replace("a blue", "a red hat, a blue"), ("red", "hat")),
+        (CAPTION.replace("a blue", "a blue hat, a blue"), ("blue hat", "hat")),
+        (CAPTION.replace("green", "blue"), ("blue background",)),
+        (CAPTION.replace("a blue t-shirt, ", ""), ("blue", "t-shirt")),
+        (CAPTION, ()),
+    ],
+)
+def test_edit_words_name_the_change(target, words):
+    assert edit_words(CAPTION, target) == words
+
+
+def test_a_removal_is_named_by_the_words_that_vanish():
+    assert edit_words("a man with a red hat", "a man") == ("red", "hat")
+
+
+@given(st.text("ab ,", max_size=30), st.text("ab ,", max_size=30))
+def test_edit_words_are_always_words_of_one_prompt(source, target):
+    for phrase in edit_words(source, target):
+        words = phrase.split()
+        assert set(words) <= set(words_of(target)) or set(words) <= set(words_of(source))
+
+
+def test_a_change_moves_to_another_caption():
+    hat = edit_step(CAPTION, {"headwear": "hat"})
+    older = edit_step(CAPTION, {"age": "old"})
+    assert hat
+    assert older
+    again = replay(hat, older.target_prompt)
+    assert again
+    assert again.source_prompt == older.target_prompt
+    assert again.target_prompt == older.target_prompt.replace("a blue", "a hat, a blue")
+
+
+def test_a_change_moves_between_captions_that_are_no_portraits():
+    assert transfer("a cat, at night", "a cat on a sofa", "a dog on a sofa") == "a dog, at night"
+    assert transfer("a cat", "a dog", "a dog, wearing a hat") == "a cat, wearing a hat"

@@ -1,0 +1,160 @@
+"""Edit one stored picture into another: what the agent calls for every edit step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from editing_core.errors import EditError, ModelMissing
+from editing_core.settings import PRESETS, EditSettings
+from tools import __version__
+from tools.pictures import PictureStore
+from tools.provenance import Recipe
+
+if TYPE_CHECKING:
+    from editing_core.editor import Editor, EditResult
+
+__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "edit_picture", "load_editor"]
+
+OnStep = Callable[[str, int, int], None]
+
+
+class Step(Protocol):
+    """The words of an edit: the picture before, the picture after, and what names the change."""
+
+    @property
+    def source_prompt(self) -> str:
+        """Caption of the picture before the edit."""
+        ...
+
+    @property
+    def target_prompt(self) -> str:
+        """Caption of the picture after the edit."""
+        ...
+
+    @property
+    def edit_words(self) -> tuple[str, ...]:
+        """Words that name the change."""
+        ...
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A finished edit, by the hashes of its pictures."""
+
+    picture: str
+    mask: str | None
+    seconds: float
+    forwards: int
+    columns: tuple[int, ...]
+    """Positions of the edit words among the T5 tokens."""
+
+
+def load_editor(model: str, *, method: str = "mtc", device: str | None = None) -> Editor:
+    """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
+
+    Args:
+        model: "portraits", "flux-dev", a hub id or a local diffusers folder.
+        method: The method that will be used; refused here, before the model is loaded.
+        device: Where to run; None chooses.
+
+    Raises:
+        EditError: There is no such method.
+        ModelMissing: The model cannot be found, or cannot run on the device.
+    """
+    from transformers.utils import logging
+
+    from editing_core.editor import Editor
+    from editing_core.flux import load
+    from editing_core.methods import METHODS
+
+    if method not in METHODS:
+        raise EditError(f"There is no method {method}; choose one of: {', '.join(METHODS)}.")
+    logging.disable_progress_bar()  # the shipped weights load in a second
+    try:
+        return Editor(load(model, device=device))
+    except (RuntimeError, AssertionError) as error:  # how torch says that a device is not there
+        reason = str(error).splitlines()[0]
+        raise ModelMissing(
+            f"The model cannot run on {device or 'this machine'}: {reason}"
+        ) from None
+
+
+def edit_picture(
+    editor: Editor,
+    store: PictureStore,
+    *,
+    head: str,
+    original: str,
+    step: Step,
+    settings: EditSettings,
+    seed: int,
+    method: str = "mtc",
+    on_step: OnStep | None = None,
+) -> Edited:
+    """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
+
+    Args:
+        editor: Holds the model.
+        store: Where both pictures lie and the result goes.
+        head: Hash of the picture to edit.
+        original: Hash of the picture that the chain of edits began from.
+        step: Prompts and edit words.
+        settings: Numbers of the method.
+        seed: Of the noise.
+        method: Name in ``editing_core.methods.METHODS``.
+        on_step: Called after every solver step with phase, index from 1, and count; what it
+            raises ends the edit with nothing stored.
+    """
+    from editing_core.editor import EditRequest
+
+    request = EditRequest(
+        current=store.get(head),
+        original=store.get(original),
+        source_prompt=step.source_prompt,
+        target_prompt=step.target_prompt,
+        edit_words=tuple(step.edit_words),
+    )
+    counted = None if on_step is None else _from_one(on_step)
+    result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
+    recipe = _recipe(editor, request.edit_words, settings) | {
+        "parent": head,
+        "original": original,
+        "source_prompt": step.source_prompt,
+        "target_prompt": step.target_prompt,
+        "method": method,
+        "seed": seed,
+    }
+    return _store(store, result, recipe)
+
+
+def _from_one(on_step: OnStep) -> OnStep:
+    """Count steps for people: the core's first step is 0."""
+    return lambda phase, index, of: on_step(phase, index + 1, of)
+
+
+def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
+    mask = store.put(result.mask) if result.mask is not None else None
+    return Edited(
+        picture=store.put(result.picture, result.latents, recipe),
+        mask=mask,
+        seconds=result.report.seconds,
+        forwards=result.report.forwards,
+        columns=tuple(result.report.columns),
+    )
+
+
+def _recipe(editor: Editor, words: tuple[str, ...], settings: EditSettings) -> Recipe:
+    """Return what is needed, beside the step, to make the picture again."""
+    from importlib.metadata import version
+
+    return {
+        "model": editor.flux.name,
+        "weights": editor.flux.weights_hash,
+        "device": str(editor.flux.device),
+        "settings": asdict(settings),
+        "edit_words": list(words),
+        "versions": {"palimpsest": __version__}
+        | {name: version(name) for name in ("torch", "diffusers")},
+    }

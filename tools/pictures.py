@@ -1,0 +1,196 @@
+"""Pictures by the hash of their pixels: opened with care, stored once, never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from tools.provenance import Recipe, text_chunk
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from editing_core.editor import Picture
+
+MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
+MAX_SIDE = 2048  # pixels; FLUX.1 was trained up to about two megapixels
+
+
+class PictureError(Exception):
+    """A picture cannot be read or kept; the message is one sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture file as 8-bit RGB, and what had to be done to it in words for the person."""
+
+    image: Image.Image
+    notes: tuple[str, ...] = ()
+
+
+def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
+    """Read a picture file as upright 8-bit RGB, without resizing it.
+
+    Args:
+        path: Any file that Pillow reads.
+        max_side: Longest side allowed, in pixels; checked before the pixels are decoded.
+
+    Raises:
+        PictureError: The file is missing, is no picture, or is too small or too large.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise PictureError(f"There is no file {path}.")
+    if path.is_dir():
+        raise PictureError(f"{path} is a folder, not a picture.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # sizes and broken metadata are judged below
+            with Image.open(path) as image:
+                _refuse_size(path, image.size, max_side)
+                return _as_rgb(image)
+    except UnidentifiedImageError:
+        raise PictureError(f"{path} is not a picture that can be read (try PNG or JPEG).") from None
+    except Image.DecompressionBombError:
+        message = f"{path} is too large; the longest side may be {max_side} pixels."
+        raise PictureError(message) from None
+    except PermissionError:
+        raise PictureError(f"{path} may not be read (permission denied).") from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise PictureError(f"{path} is damaged and cannot be read ({error}).") from None
+
+
+def _refuse_size(path: Path, size: tuple[int, int], max_side: int) -> None:
+    width, height = size
+    if min(size) < MIN_SIDE:
+        raise PictureError(
+            f"{path} is too small ({width}x{height}); each side needs {MIN_SIDE} pixels or more."
+        )
+    if max(size) > max_side:
+        raise PictureError(
+            f"{path} is too large ({width}x{height}); the longest side may be {max_side} pixels."
+        )
+
+
+def _as_rgb(image: Image.Image) -> Opened:
+    notes = []
+    if (frames := getattr(image, "n_frames", 1)) > 1:
+        image.seek(0)
+        notes.append(f"the first of {frames} frames is used")
+    upright = ImageOps.exif_transpose(image)
+    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
+        notes.append("it was turned upright, as its camera noted")
+    if upright.mode.startswith("I") or upright.mode == "F":
+        upright = _eight_bits(upright)
+        notes.append("its deep grey levels were reduced to 8 bits")
+    if upright.has_transparency_data:
+        layer = upright.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        upright = Image.alpha_composite(white, layer)
+        if layer.getchannel("A").getextrema() != (255, 255):
+            notes.append("its transparent parts are shown on white")
+    return Opened(upright.convert("RGB"), tuple(notes))
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit or float grey levels to 8 bits; Pillow alone would clip them."""
+    levels = np.asarray(image).astype(np.float64)
+    full = 65535.0 if levels.max(initial=0) > 255 else 255.0 if levels.max(initial=0) > 1 else 1.0
+    if image.mode.startswith("I;16"):
+        full = 65535.0
+    scaled = np.clip(levels / full, 0, 1) * 255
+    return Image.fromarray(scaled.round().astype(np.uint8), "L")
+
+
+def picture_hash(image: Image.Image) -> str:
+    """Return the name of a picture: SHA-256 of its mode, size and pixels."""
+    header = f"{image.mode} {image.width}x{image.height}\n".encode()
+    return hashlib.sha256(header + image.tobytes()).hexdigest()
+
+
+@dataclass(frozen=True)
+class PictureStore:
+    """A folder of pictures that only grows: ``ab/abcdef….png`` and the latents beside it."""
+
+    folder: Path
+
+    def path(self, name: str) -> Path:
+        """Return where the PNG of a picture lies."""
+        return self.folder / name[:2] / f"{name}.png"
+
+    def __contains__(self, name: str) -> bool:
+        """Say whether a picture is stored."""
+        return self.path(name).is_file()
+
+    def put(
+        self, image: Image.Image, latents: Tensor | None = None, recipe: Recipe | None = None
+    ) -> str:
+        """Store a picture once and return its hash.
+
+        Args:
+            image: RGB picture, or "L" mask.
+            latents: Packed float latents (1, tokens, 64) to keep beside it as float32.
+            recipe: What made the picture; written inside the PNG.
+        """
+        name = picture_hash(image)
+        target = self.path(name)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            beside = target.with_suffix(".safetensors")
+            if latents is not None and not beside.exists():
+                _write(beside, lambda file: _save_latents(latents, file))
+            if not target.exists():  # the PNG comes last: where it is, all is there
+                info = text_chunk(recipe) if recipe else None
+                _write(target, lambda file: image.save(file, "PNG", pnginfo=info))
+        except OSError as error:
+            reason = error.strerror or error
+            raise PictureError(f"Cannot keep pictures in {self.folder}: {reason}.") from None
+        return name
+
+    def image(self, name: str) -> Image.Image:
+        """Return the stored pixels."""
+        try:
+            with Image.open(self.path(name)) as image:
+                image.load()
+                return image.copy()
+        except OSError:
+            raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
+
+    def get(self, name: str) -> Picture:
+        """Return a picture with its float latents, where they were kept."""
+        from editing_core.editor import Picture
+
+        beside = self.path(name).with_suffix(".safetensors")
+        latents = None
+        if beside.exists():
+            from safetensors.torch import load_file
+
+            latents = load_file(beside)["latents"]
+        return Picture(image=self.image(name), latents=latents)
+
+
+def _save_latents(latents: Tensor, file: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"latents": latents.detach().float().cpu().contiguous()}, file)
+
+
+def _write(target: Path, save: Callable[[Path], None]) -> None:
+    """Write a whole file or none: save under a passing name, then move it into place."""
+    handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
+    os.close(handle)
+    passing = Path(name)
+    try:
+        save(passing)
+        os.replace(passing, target)
+    finally:
+        passing.unlink(missing_ok=True)
