@@ -55,7 +55,8 @@ _REDO = re.compile(
     r"|(?:actually,? )?(?:i liked it|it was (?:good|better|fine))(?: after all)?"
 )
 _GOTO = re.compile(
-    r"(?:(?:please |can we )?(?:go|get|come|take me|take it|jump|switch|move|roll|return)(?: me)?"
+    r"(?:(?:please |can we )?(?:go|get|come|turn|take me|take it|jump|switch|move|roll"
+    r"|return)(?: me)?"
     r"(?: all the way)?(?: back)? to|return to|back to|restore|revert to|use|go|load|open|show"
     r"|(?:let's )?continue (?:from|with)|(?:give|show) me|i (?:liked|like|prefer|preferred|want"
     r"|choose)) "

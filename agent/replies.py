@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from agent import history
-from agent.captions import changes, is_portrait
+from agent.captions import attributes_of, changes, is_portrait
 from agent.state import Conversation, Describe, EditStep, Turn
 
 HELP = (
@@ -34,20 +36,24 @@ def of_turn(turn: Turn) -> str:
 
 def _words(step: EditStep) -> str:
     changed = changes(step.source_prompt, step.target_prompt)
-    if changed and is_portrait(step.target_prompt):
-        gone = [name for name, value in changed.items() if value == "none"]
-        named = [
-            f"{value} {name.removesuffix('_color')}" if _bare(name) else value
-            for name, value in changed.items()
-            if value != "none"
-        ]
-        return ", ".join(named or [name.replace("_", " ") for name in gone])
-    return ", ".join(step.edit_words) or step.request or step.target_prompt
+    if not changed or not is_portrait(step.target_prompt):
+        return ", ".join(step.edit_words) or step.request or step.target_prompt
+    shown = attributes_of(step.target_prompt)
+    named = [_named(name, shown) for name, value in changed.items() if value != "none"]
+    gone = [name.replace("_", " ") for name in changed]
+    whole = (words for words in named if not any(words != w and words in w for w in named))
+    return ", ".join(dict.fromkeys(whole)) or ", ".join(gone)
 
 
-def _bare(name: str) -> bool:
-    """Whether a value says nothing without its attribute: "blue" what?"""
-    return name.endswith("_color") or name in ("skin", "background")
+def _named(name: str, shown: Mapping[str, str]) -> str:
+    """Name a value so that it stands alone: "blue hat" for a colour, "gray background"."""
+    if name in ("skin", "background"):
+        return f"{shown[name]} {name}"
+    thing = name.removesuffix("_color")
+    if thing == name:
+        return shown[name]
+    noun = "hair" if thing == "hair" else shown.get(thing, thing)
+    return f"{shown[name]} {noun}"
 
 
 def of_place(turn: Turn) -> str:

@@ -121,7 +121,7 @@ THINGS = {
     "eyewear": "eyewear|in front of (?:her|his) eyes",
     "facial_hair": "facial hair",
     "expression": "expression|facial expression|face|mood|look on (?:her|his) face",
-    "clothing": "clothing|clothes|outfit|top|garment|dress(?! (?:her|him|them))",
+    "clothing": "clothing|clothes|outfit|(?<!on )top|garment|dress(?! (?:her|him|them))",
     "clothing_color": "colou?r of (?:her|his|the) (?:clothes|clothing|shirt|t-shirt|hoodie|sweater"
     "|overalls|blazer|jumper|outfit|top)|(?:shirt|t-shirt|hoodie|sweater|jumper|blazer|jacket"
     "|overalls|outfit|top|clothing|clothes)(?:'s)? colou?r",

@@ -136,8 +136,10 @@ def test_a_failing_edit_keeps_the_head_and_says_so(capsys, monkeypatch):
 
 
 SLOW_CHAT = """
-import sys, time, chat, agent.wiring, perfect_editor as shared
+import signal, sys, time, chat, agent.wiring, perfect_editor as shared
 from functools import partial
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
 
 def edit(store, *, on_step, **request):
     done = shared.draw_the_target(store, on_step=None, **request)

@@ -1,17 +1,23 @@
 """The training loop: it learns, stops in time and goes on where it stopped."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from tiny_flux import TINY
 from torch import Tensor, nn
 
+from editing_core.flux import load
+from editing_core.portraits import train
 from editing_core.portraits.learning import Deadline, Muon, Recipe, learn, orthogonal
+from editing_core.portraits.model import TEXT_LENGTH, build
 
 RECIPE = Recipe(samples=400, batch=2, rate=0.05, warm_up=2)
 
 
-def _line(model: nn.Module) -> tuple[nn.Module, list[int]]:
+def _line(model: nn.Module) -> tuple[Callable[[int], Tensor], list[int]]:
     steps: list[int] = []
 
     def loss_of(step: int) -> Tensor:
@@ -20,7 +26,7 @@ def _line(model: nn.Module) -> tuple[nn.Module, list[int]]:
         loss: Tensor = (model(x) - 3 * x).square().mean()
         return loss
 
-    return loss_of, steps  # type: ignore[return-value]
+    return loss_of, steps
 
 
 def test_learning_reaches_the_answer(tmp_path: Path) -> None:
@@ -70,3 +76,24 @@ def test_muon_descends() -> None:
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     assert loss.item() < 0.5
+
+
+def test_all_stages_run_resume_and_leave_a_folder_that_loads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Recipe(samples=8, batch=4, warm_up=1)
+    for name in ("VAE", "FLUX", "GUIDANCE"):
+        monkeypatch.setattr(train, name, few)
+    monkeypatch.setattr(train, "PICTURES", 6)
+    monkeypatch.setattr(train.shutil, "which", lambda name: None)  # compiling takes a minute
+    monkeypatch.setattr(train, "build", lambda: build(TINY))
+    monkeypatch.setattr(sys, "argv", ["train", "--work", str(tmp_path), "--out", str(tmp_path)])
+    train.main()
+    stages = {file.name for file in tmp_path.glob("*.pt")}
+    assert stages == {"vae.pt", "flux.pt", "guidance.pt"}
+    written = (tmp_path / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes()
+    train.main()  # all is done: the same weights again
+    assert (
+        tmp_path / "transformer" / "diffusion_pytorch_model.safetensors"
+    ).read_bytes() == written
+    assert load(str(tmp_path)).text_length == TEXT_LENGTH

@@ -148,13 +148,21 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
     return x.mT if tall else x
 
 
+def is_hidden_matrix(name: str, weight: Tensor) -> bool:
+    """Whether Muon trains a weight.
+
+    Text encoders are left to AdamW: under Muon the gated layers of the T5 grew until words no
+    longer felt their neighbours, and colours went to the wrong things.
+    """
+    return weight.ndim == 2 and "transformer_blocks" in name
+
+
 def _optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside blocks, AdamW for everything else."""
+    """Muon for the matrices inside the transformer's blocks, AdamW for everything else."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():
-        hidden = weight.ndim == 2 and "block" in name and "embed" not in name
-        (matrices if hidden else others).append(weight)
+        (matrices if is_hidden_matrix(name, weight) else others).append(weight)
     adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
     return [Muon(matrices), adam] if matrices else [adam]
 

@@ -133,7 +133,13 @@ def _vae(size: Size) -> Any:
     )
 
 
+_NEIGHBOURS = ((1,), (17,), (1, 2))
+"""Relative places that the first heads of the T5 begin by looking at: the word before, the word
+after, the two words before. Without this "red" takes long to find its hat."""
+
+
 def _t5(size: Size, vocabulary: int) -> Any:
+    import torch
     from transformers import T5Config, T5EncoderModel
 
     config = T5Config(
@@ -148,7 +154,12 @@ def _t5(size: Size, vocabulary: int) -> Any:
         pad_token_id=0,
         eos_token_id=1,
     )
-    return T5EncoderModel(config)
+    t5 = T5EncoderModel(config)
+    bias = t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    with torch.no_grad():
+        for head, places in zip(range(size.heads), _NEIGHBOURS, strict=False):
+            bias[list(places), head] += 6
+    return t5
 
 
 def _clip(size: Size, vocabulary: int, tokenizer: Any) -> Any:

@@ -34,8 +34,8 @@ from editing_core.portraits.world import draw, draws
 WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = 12_000
 VAE = Recipe(samples=40_000, batch=16, rate=1e-3, warm_up=100, decay=0.998)
-FLUX = Recipe(samples=210_000, batch=64, rate=2e-3)
-GUIDANCE = Recipe(samples=24_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
+FLUX = Recipe(samples=200_000, batch=64, rate=2e-3)
+GUIDANCE = Recipe(samples=14_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
 Made = TypeVar("Made")
 CROP = 64
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
