@@ -5,6 +5,7 @@ from itertools import islice
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from editing_core.portraits.captions import caption, parse
 from editing_core.portraits.read import identity_distance, read
@@ -85,6 +86,11 @@ def test_reading_names_what_was_drawn() -> None:
             right += reading.attributes.get(name) == value
             wrong += reading.attributes.get(name) != value
     assert right / (right + wrong) >= 0.97
+
+
+def test_a_flat_picture_is_no_portrait() -> None:
+    assert not read(Image.new("RGB", (64, 64), "red")).is_portrait
+    assert not read(Image.new("RGB", (64, 64), "white")).is_portrait
 
 
 def test_reading_with_an_expectation_sees_what_differs_from_it() -> None:

@@ -1,4 +1,4 @@
-"""Print the tables of the README: `python -m editing_core.bench [text rounds turns]`."""
+"""Print the tables of the README: `python -m editing_core.bench [vae text rounds turns]`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench.tables import Row, rounds_table, text_table, turns_table
+from editing_core.bench.tables import Row, rounds_table, text_table, turns_table, vae_table
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
+    "vae": (50, vae_table),
     "text": (100, text_table),
     "rounds": (8, rounds_table),
     "turns": (50, turns_table),

@@ -1,4 +1,4 @@
-"""The tables: text to picture, rounds of reconstruction, turns of editing."""
+"""The tables: the VAE alone, text to picture, rounds of reconstruction, turns of editing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from PIL import Image
 from editing_core.bench.sequences import Turn, sequences
 from editing_core.editor import Editor, EditRequest, Picture
 from editing_core.flux import load
+from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.portraits.captions import caption, parse
 from editing_core.portraits.read import identity_distance, read
 from editing_core.portraits.world import Portrait, change_mask, draw, draws
@@ -68,6 +69,17 @@ def text_table(model: str, count: int) -> list[Row]:
     ]
     every = [hit for hits in right.values() for hit in hits]
     return [*rows, {"attribute": "all", "named": str(len(every)), "right": fmean(every)}]
+
+
+def vae_table(model: str, count: int) -> list[Row]:
+    """Encode and decode held-out portraits: how much the VAE alone loses."""
+    flux = load(model)
+    quality = []
+    for _, portrait in _told("vae", islice(draws("eval", 3), count), count):
+        image = draw(portrait)
+        decoded = to_picture(flux, to_latents(flux, image), Canvas(*image.size))
+        quality.append(psnr(image, decoded))
+    return [{"VAE": "encode and decode", "PSNR, dB": fmean(quality)}]
 
 
 def rounds_table(model: str, count: int) -> list[Row]:

@@ -35,10 +35,14 @@ _ALONE = ("skin", "background", "gender", "age", "facial_hair", "eyewear", "expr
 
 @dataclass(frozen=True)
 class Reading:
-    """What a picture shows: the nearest portrait, and how far (mean difference, 0 to 255) it is."""
+    """What a picture shows: the nearest portrait, and how far (mean difference, 0 to 255) it is.
+
+    `contrast` is the mean difference of the picture to its own median colour.
+    """
 
     portrait: Portrait
     distance: float
+    contrast: float
 
     @property
     def attributes(self) -> dict[str, str]:
@@ -47,8 +51,8 @@ class Reading:
 
     @property
     def is_portrait(self) -> bool:
-        """Whether the picture belongs to this world at all."""
-        return self.distance <= PORTRAIT_WITHIN
+        """Whether the picture belongs to this world: a drawing explains it, and it is not flat."""
+        return self.distance <= min(PORTRAIT_WITHIN, 0.7 * self.contrast)
 
 
 def read(picture: Image.Image, expected: Portrait | None = None) -> Reading:
@@ -104,7 +108,9 @@ class _Search:
                     self.best, self.distance = candidate, distance
 
     def reading(self) -> Reading:
-        return Reading(self.best, self.distance)
+        flat = np.median(self.target.reshape(-1, 3), axis=0)
+        contrast = float(np.minimum(np.abs(self.target - flat), FAR).mean())
+        return Reading(self.best, self.distance, contrast)
 
     def _distance(self, portrait: Portrait) -> float:
         error = np.abs(_pixels(draw(portrait, SIDE)) - self.target)
