@@ -31,11 +31,26 @@ examples:
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input,
 3 model or configuration missing, 4 LLM or engine failure, 130 Ctrl-C
 """
+NOT_INSTALLED = 3
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; nobody sees a traceback."""
     flags = _parser().parse_args(argv)
+    try:
+        return _guarded(flags)
+    except ModuleNotFoundError as error:
+        if os.environ.get("PALIMPSEST_DEBUG"):
+            raise
+        return _give_up(
+            f"Palimpsest is not installed for this Python (no module {error.name}); "
+            "run `make chat`, or .venv/bin/python chat.py.",
+            NOT_INSTALLED,
+        )
+
+
+def _guarded(flags: argparse.Namespace) -> int:
+    """Run, and turn whatever goes wrong into one sentence and an exit code."""
     from agent.play import BROKEN, FAILED, STOPPED, UNREADABLE
     from agent.wiring import Refusal
     from tools.pictures import PictureError
@@ -51,6 +66,8 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except ModuleNotFoundError:
+        raise
     except Exception as error:
         if os.environ.get("PALIMPSEST_DEBUG"):
             raise
@@ -221,11 +238,13 @@ def _list_sessions(settings: AppSettings, saver: Any, *, json_lines: bool) -> in
     for session in sessions(saver):
         conversation = Chat(studio, saver, session).conversation
         said = [message.text for message in conversation.messages]
+        edits = sum(turn.step is not None for turn in conversation.turns)
         if json_lines:
-            row = {"session": session, "turns": len(conversation.turns), "messages": said}
+            row = {"session": session, "edits": edits, "messages": said}
             print(json.dumps(row, ensure_ascii=False))
         else:
-            print(f"{session}  {len(conversation.turns):>3} turns  {' · '.join(said)}"[:120])
+            count = f"{edits:>3} edit{'s' if edits != 1 else ' '}"
+            print(f"{session}  {count}  {' · '.join(said)}"[:120])
     return 0
 
 

@@ -93,14 +93,17 @@ def _revert(step: Revert, state: Conversation) -> Update:
             past.pop()
         at = Heads(parent, tuple(past), (*state.future, state.head))
         return _heads(at, state)
+    undone = state.turns[step.turn].step
+    without = replies.undone(undone) if undone else ""
     caption = state.turns[parent].caption
     again: list[EditStep] = []
     for turn in replayed:
         edit = replay(turn.step, caption) if turn.step else None
         if edit is not None:
-            again.append(edit)
+            again.append(edit.model_copy(update={"without": without}))
             caption = edit.target_prompt
-    return _instead(parent, again, state)
+    rest = "what came later is made again." if again else f"back at @{parent}."
+    return _instead(parent, again, state) | _say(state, f"Without {without}: {rest}")
 
 
 def _retry(step: Retry, state: Conversation) -> Update:

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from agent import history
 from agent.graph import Chat
-from agent.opening import export, open_file
+from agent.opening import export, file_name, open_file
 from agent.play import DONE, play
 from agent.screen import Screen
 from agent.state import GoTo, Redo, Step, Turn, Undo
@@ -74,7 +74,10 @@ class Commands:
 
     def save(self, path: str = "") -> None:
         """Copy the picture here to a file or folder; without a PATH, into this folder."""
-        self.screen.say(str(export(self._picture(""), Path(path or "."))))
+        turn = self._turn("")
+        name = file_name(turn.id, turn.request)
+        target = export(self._picture(""), Path(path or "."), name=name)
+        self.screen.say(f"Saved to {target}.")
 
     def why(self, turn: str = "") -> None:
         """Say how the picture here, or a turn's, was made: prompts, words, numbers, check."""
@@ -129,12 +132,8 @@ class Commands:
                 ("edit words", ", ".join(turn.step.edit_words) or "none"),
                 ("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}"),
             ]
-        numbers: dict[str, object] = {**turn.report}
-        if turn.check:
-            numbers |= turn.check.model_dump()
-        for name, value in numbers.items():
-            shown = f"{value:.3g}" if isinstance(value, float) else value
-            lines.append((name.replace("_", " "), shown))
+        if turn.report:
+            lines += _making(turn)
         where = self.store.path(turn.picture) if turn.picture else "only planned"
         return [*lines, ("picture", where)]
 
@@ -201,6 +200,26 @@ def _count(text: str) -> int:
     if not text.isdigit() or not 1 <= int(text) <= 1000:
         raise CommandError(f'A number from 1 is needed, not "{text}".')
     return int(text)
+
+
+def _making(turn: Turn) -> list[tuple[str, object]]:
+    """Say in words what an edit cost, which try was kept and what the check saw."""
+    report, check = turn.report, turn.check
+    tries, notches = int(report.get("tries", 1)), int(report.get("notches", 0))
+    lines: list[tuple[str, object]] = [
+        ("work", f"{report.get('seconds', 0):.1f} s, {int(report.get('forwards', 0))} model calls")
+    ]
+    if check is not None:
+        kept = "the first" if check.rung == "first" else f"a {check.rung} one"
+        lines.append(("tries", f"{tries}, {kept} kept" if tries > 1 else "1"))
+        seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
+        rest = f"rest kept {check.kept:.0%}".replace("%", " %")
+        alike = f"{check.outside_ssim:.2f} alike outside the change"
+        lines.append(("check", f"change seen: {seen}; {rest}; {alike}"))
+    if notches:
+        word = "stronger" if notches > 0 else "weaker"
+        lines.append(("strength", f"{abs(notches)} x {word} than the preset"))
+    return lines
 
 
 def _plain(text: str) -> str:

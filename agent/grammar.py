@@ -14,6 +14,11 @@ from agent.scene import Changes, Scene, same_color, scene_of
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Revert, Step, Turn, Undo
 from agent.vocabulary import corrected, mentions
 
+_CORRECTION = re.compile(
+    r"(?P<before>.*\w)(?:(?:\s*[,;.–—-]+\s*|\s+)(?:oh,? )?(?:no,? wait|wait,? no|i mean"
+    r"|scratch that|make that)\b[,.:]*\s+|\s*[,;.–—-]+\s*(?:no,|actually,?)\s+)(?P<after>.+)",
+    re.IGNORECASE,
+)
 LONGEST = 2000
 """Characters of a message that are read."""
 _COURTESY = re.compile(
@@ -91,7 +96,7 @@ def understand_offline(message: str, context: Context) -> Plan:
     nothing is understood, the plan is one question with suggestions.
     """
     conversation = context.conversation
-    raw = " ".join(message.split()).strip(" .!?")[:LONGEST]
+    raw = _self_corrected(" ".join(message.split()).strip(" .!?")[:LONGEST])
     reader = _Reader(
         conversation,
         context.caption,
@@ -106,6 +111,21 @@ def understand_offline(message: str, context: Context) -> Plan:
         _move(start, reader)
     _read_parts(same_color(rest, reader.scene), raw, reader)
     return _plan(reader)
+
+
+def _self_corrected(text: str) -> str:
+    """Let what follows "no wait" or "I mean" replace the clause before it, or its colour alone."""
+    while (match := _CORRECTION.fullmatch(text)) is not None:
+        before, after = match["before"], match["after"]
+        start = max((m.end() for m in _BREAK.finditer(before)), default=0)
+        kinds = {m.kind for m in mentions(after.lower())}
+        hues = [m for m in mentions(before.lower()) if m.kind == "color" and m.start >= start]
+        if hues and "color" in kinds and kinds <= {"color", "it"}:
+            hue = next(m for m in mentions(after.lower()) if m.kind == "color")
+            text = before[: hues[-1].start] + hue.value + before[hues[-1].end :]
+        else:
+            text = before[:start] + after
+    return text
 
 
 def _plain(text: str) -> str:

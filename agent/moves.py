@@ -186,15 +186,24 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
     if _EDITS.fullmatch(text):
         return Describe(what="edits")
     if (pair := _PAIR.fullmatch(text)) is not None:
-        a, b = (named(conversation, pair[name]) for name in "ab")
+        a, b = (_compared(conversation, pair[name]) for name in "ab")
         if a and b:
             return Compare(a=a.id, b=b.id)
     if (match := _COMPARE.fullmatch(text)) is not None:
         line = history.path(conversation)
         what = match["what"] or match["since"]
-        found = named(conversation, what) if what else line[max(len(line) - 2, 0)]
+        found = _compared(conversation, what) if what else line[max(len(line) - 2, 0)]
         return Compare(a=found.id, b=conversation.head) if found else None
     return Describe() if _PICTURE.fullmatch(text) else None
+
+
+def _compared(conversation: Conversation, phrase: str) -> Turn | None:
+    """Find a turn to compare with; "the first one" is the picture that all began with."""
+    if re.fullmatch(r"(?:the )?(?:very )?first(?: (?:one|picture|image|photo|version))?", phrase):
+        return history.path(conversation)[0]
+    if re.fullmatch(r"it|this|this one|now|the current(?: one)?", phrase):
+        return conversation.turns[conversation.head]
+    return named(conversation, phrase)
 
 
 def _read_save(raw: str) -> Step | None:

@@ -131,10 +131,11 @@ def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
         path = picture_path(runtime.context, turn.picture)
         emit(runtime, "head.moved", **{"from": state.head, "to": turn.id}, picture=path)
     if (saved := update.pop("save", None)) is not None:
-        path = picture_path(runtime.context, state.turns[state.head].picture)
+        turn = state.turns[state.head]
+        path = picture_path(runtime.context, turn.picture)
         if path is None:
             return {"failure": "That cannot be done: the picture was only planned."}
-        emit(runtime, "save", path=saved, picture=path)
+        emit(runtime, "save", path=saved, picture=path, turn=turn.id, request=turn.request)
     return {"position": state.position + 1} | update
 
 
@@ -238,7 +239,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
         id=len(state.turns),
         parent=head.id,
         message=state.messages[-1].id,
-        request=step.request or state.request,
+        request=replies.request_of(step, state.request),
         step=step,
         caption=step.target_prompt,
         picture=kept.picture,

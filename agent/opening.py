@@ -33,7 +33,8 @@ def open_file(
     caption = caption or _recorded(path) or (eyes.describe(opened.image) if eyes else None)
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
-    return chat.open(store.put(opened.image), caption), opened.notes
+    notes = tuple(f"{path.name}: {note}." for note in opened.notes)
+    return chat.open(store.put(opened.image), caption), notes
 
 
 def _recorded(path: Path) -> str | None:
@@ -43,23 +44,33 @@ def _recorded(path: Path) -> str | None:
     return words if isinstance(words, str) and 0 < len(words) <= LONGEST_CAPTION else None
 
 
-def export(picture: Path, target: Path, *, overwrite: bool = False) -> Path:
-    """Copy a stored picture to a file of the person's choice and return its path.
+def file_name(turn: int, request: str) -> str:
+    """Return the file name of a turn's picture: ``01-make-her-older.png``."""
+    words = re.sub(r"[^\w]+", "-", request.lower()).strip("-_") or "original"
+    return f"{turn:02d}-{words[:LONGEST_NAME].rstrip('-')}.png"
 
-    A PNG keeps its recipe. Without a suffix ".png" is added; into a folder it goes by its hash.
+
+def export(picture: Path, target: Path, *, name: str, overwrite: bool = False) -> Path:
+    """Copy a stored picture to a file of the person's choice and return its absolute path.
+
+    A PNG keeps its recipe. Without a suffix ".png" is added; into a folder it goes by `name`.
+    Missing folders are made only below the current folder and the person's own.
 
     Raises:
         PictureError: The file exists, cannot be written, or its suffix names no picture format.
     """
-    target = target.expanduser()
+    target = target.expanduser().absolute()
     if target.is_dir():
-        target = target / f"{picture.stem[:12]}.png"
+        target = target / name
     elif not target.suffix:
         target = target.with_name(target.name + ".png")
     if target.exists() and not overwrite:
         raise PictureError(f"{target} exists already; choose another name.")
     if target.suffix.lower() not in Image.registered_extensions():
         raise PictureError(f"{target.suffix} is no picture format known here; try .png or .jpg.")
+    ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
+    if not target.parent.is_dir() and not ours:
+        raise PictureError(f"The folder {target.parent} does not exist.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.suffix.lower() == ".png":
@@ -83,6 +94,8 @@ class Folder:
             PictureError: It cannot.
         """
         self.folder = folder.expanduser()
+        if self.folder.is_file():
+            raise PictureError(f"--out {folder} is a file, not a folder.")
         probe = self.folder / ".palimpsest"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -94,6 +107,5 @@ class Folder:
 
     def keep(self, picture: Path, turn: int, request: str) -> Path:
         """Copy a turn's picture to ``01-make-her-older.png`` and return that path."""
-        words = re.sub(r"[^\w]+", "-", request.lower()).strip("-_") or "picture"
-        name = f"{turn:02d}-{words[:LONGEST_NAME].rstrip('-')}.png"
-        return export(picture, self.folder / name, overwrite=True)
+        name = file_name(turn, request)
+        return export(picture, self.folder / name, name=name, overwrite=True)

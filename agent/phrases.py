@@ -6,7 +6,16 @@ import re
 from dataclasses import dataclass, field, replace
 
 from agent.captions import COLOR_OF, REMOVABLE, VALUES
-from agent.scene import Changes, Scene, compared, different, where, which
+from agent.scene import (
+    Changes,
+    Scene,
+    compared,
+    different,
+    strangers,
+    unknown,
+    where,
+    which,
+)
 from agent.state import Ask
 from agent.vocabulary import Mention, mentions
 
@@ -67,6 +76,8 @@ def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading
         scene: what it is read against.
         removing: whether the clause goes on with what an earlier one removes ("… and the hat").
     """
+    if (ask := _stranger(clause, scene)) is not None:
+        return Reading(ask=ask)
     wanted, unwanted = _halves(clause)
     reading = _read(wanted, scene, removing)
     if unwanted:
@@ -76,6 +87,19 @@ def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading
             if name in REMOVABLE and name not in given and scene.now.get(name, "none") != "none":
                 reading.add(name, "none", apart=True)
     return reading
+
+
+def _stranger(clause: str, scene: Scene) -> Ask | None:
+    """Ask back where a thing is wanted that cannot be drawn, known by name or only by its place."""
+    for mention in mentions(clause):
+        if mention.kind == "unknown":
+            return unknown(clause[mention.start : mention.end], mention.attribute, scene)
+    swap = _SWAP.search(clause)
+    if swap is None or mentions(swap["new"]) or swap[0].startswith("go"):
+        return None
+    old = next((m.attribute for m in mentions(swap["old"]) if m.kind in ("value", "thing")), "")
+    new = re.sub(r"^(?:an?|the|some) ", "", swap["new"].strip())
+    return unknown(new, old, scene) if old in VALUES and strangers(new) else None
 
 
 def _halves(clause: str) -> tuple[str, str]:
@@ -97,6 +121,8 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     reading = Reading(removing=removing or off)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     other = any(m.kind == "other" for m in items)
+    if _colors_a_stranger(items, clause):
+        return Reading(understood=False, removing=reading.removing)
     hues = _bind(items, clause, scene)
     open_end = any(m.kind == "change" for m in items) and not hues and not _TO.search(clause)
     for mention in items:
@@ -123,6 +149,13 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     named = [m for m in meant if m.kind != "it"]
     reading.understood = bool(reading.changes or reading.ask or named)
     return reading
+
+
+def _colors_a_stranger(items: list[Mention], clause: str) -> bool:
+    """Whether the only things that a colour could be for are unknown: "purple elephants"."""
+    kinds = {m.kind for m in items}
+    colored = bool(kinds & {"color", "more"}) and not kinds & {"value", "thing", "it"}
+    return colored and bool(strangers(clause))
 
 
 _NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothing")
@@ -250,7 +283,7 @@ def _thing(
         ]
         name = "" if values else scene.last
     given = {n for changes in reading.changes for n in changes}
-    told = any(m.kind == "value" and m.attribute == name for m in meant)
+    told = any(m.kind == "value" and m.attribute in (name, f"{name}_color") for m in meant)
     if not name or name in given or told:
         return
     if reading.removing and name in REMOVABLE:

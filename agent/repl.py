@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
 
     from agent.graph import Chat
     from agent.screen import Screen
+
+
+_YES = re.compile(
+    r"(?:y|ye[sap]h?|yep|sure|ok(?:ay)?|alright|go on|go ahead|continue|carry on|please(?: do)?|do"
+    r"|do it|finish(?: it)?|of course)(?:,? (?:please|sure|go on|go ahead|do it|finish it))?"
+)
+
+
+class Interjection(Exception):
+    """A /command was typed in the place of an answer."""
+
+    def __init__(self, line: str) -> None:
+        """Keep the line."""
+        super().__init__(line)
+        self.line = line
 
 
 def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
@@ -66,16 +82,41 @@ def talk(commands: Commands, home: Path) -> int:
     def ask(question: Ask) -> str:
         return _ask(session, question)
 
-    _take_up(commands, ask)
+    taken_up = False
     while True:
         try:
+            if not taken_up:
+                taken_up = True
+                _take_up(commands, ask)
             line = session.prompt("you › ")
             if line.strip():
-                handle(commands, line, ask)
+                attend(commands, line, ask)
         except (EOFError, Leave):
             return DONE
         except KeyboardInterrupt:
             _stopped(commands.chat, commands.screen)
+
+
+def attend(commands: Commands, line: str, ask: Answer) -> None:
+    """Handle a line; a /command typed in the place of an answer runs at once."""
+    try:
+        handle(commands, line, ask)
+    except Interjection as said:
+        _interject(commands, said.line, ask)
+
+
+def _interject(commands: Commands, line: str, ask: Answer) -> None:
+    """Run a /command in the place of an answer, and put the question again if it still waits."""
+    chat, screen = commands.chat, commands.screen
+    handle(commands, line, ask)
+    if chat.question is None:
+        screen.note("The question was dropped.")
+        return
+    screen.note("The question still waits:")
+    try:
+        play(chat, [], screen, ask)
+    except Interjection as said:
+        _interject(commands, said.line, ask)
 
 
 def _stopped(chat: Chat, screen: Screen) -> None:
@@ -98,10 +139,18 @@ def _take_up(commands: Commands, ask: Answer) -> None:
                 options=("yes", "no"),
                 default="yes",
             )
-            if ask(question).lower().startswith("y"):
+            if _YES.fullmatch(ask(question).lower().strip(" .!")):
                 play(chat, chat.carry_on(), screen, ask)
+            else:
+                screen.note(f"It was not finished; you are at @{chat.conversation.head}.")
     except KeyboardInterrupt:
         screen.rest()
+    except Interjection as said:
+        if chat.unfinished:
+            screen.note(f"It was not finished; you are at @{chat.conversation.head}.")
+            attend(commands, said.line, ask)
+        else:
+            _interject(commands, said.line, ask)
 
 
 def _ask(session: PromptSession[str], question: Ask) -> str:
@@ -114,6 +163,8 @@ def _ask(session: PromptSession[str], question: Ask) -> str:
         answer = session.prompt(f"answer{hint} › ").strip()
     except EOFError:
         answer = ""
+    if answer.startswith("/"):
+        raise Interjection(answer)
     if answer.isdigit() and 1 <= int(answer) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default
@@ -133,8 +184,10 @@ def _session(chat: Chat, home: Path) -> PromptSession[str]:
 
     def toolbar() -> str:
         settings = chat.studio.settings
-        place = f"@{chat.conversation.head}"
-        return f" {place}   {settings.method} · {settings.preset} · seed {settings.seed}   /help "
+        conversation = chat.conversation
+        how = f"{settings.method} · {settings.preset}"
+        seed = settings.seed + len(conversation.turns)
+        return f" @{conversation.head}   {how} · next seed {seed}   /help "
 
     return PromptSession(
         history=FileHistory(os.fspath(past)),

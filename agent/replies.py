@@ -22,6 +22,19 @@ _DONE = {
 }
 
 
+def request_of(step: EditStep, message: str) -> str:
+    """Return what a turn is called: its request, and whether it is a replay."""
+    request = step.request or message
+    return f"{request} (again, without {step.without})" if step.without else request
+
+
+def undone(step: EditStep) -> str:
+    """Name what is taken back with an edit: "the hat", or the request itself."""
+    if step.change in ("add", "replace") and is_portrait(step.target_prompt):
+        return f"the {_words(step)}"
+    return f"“{step.request}”"
+
+
 def of_turn(turn: Turn) -> str:
     """Say what an edit did, and how sure one can be of it."""
     assert turn.step is not None
@@ -39,6 +52,11 @@ def _words(step: EditStep) -> str:
     if not changed or not is_portrait(step.target_prompt):
         return ", ".join(step.edit_words) or step.request or step.target_prompt
     shown = attributes_of(step.target_prompt)
+    if changed.get("age") == "old" and changed.get("hair_color") == "gray":
+        changed = {name: value for name, value in changed.items() if name != "hair_color"}
+        whose = "his" if shown.get("gender") == "man" else "her"
+        shown["age"] = f"older, which makes {whose} hair gray"
+        changed["age"] = changed.pop("age")  # said last
     named = [_named(name, shown) for name, value in changed.items() if value != "none"]
     gone = [name.replace("_", " ") for name in changed]
     whole = (words for words in named if not any(words != w and words in w for w in named))
@@ -77,9 +95,21 @@ def compared(conversation: Conversation, a: int, b: int) -> str:
     """Say what differs between two turns, by their captions."""
     first, second = history.turn(conversation, a), history.turn(conversation, b)
     changed = changes(first.caption, second.caption)
+    way = f"From {_place(first)} to {_place(second)}"
     if not changed:
         same = first.caption == second.caption
         text = "no difference that has a name" if same else f"now {second.caption}"
-        return f"From @{a} to @{b}: {text}."
-    listed = (f"{name.replace('_', ' ')} {value}" for name, value in changed.items())
-    return f"From @{a} to @{b}: {', '.join(listed)}."
+        return f"{way}: {text}."
+    old = attributes_of(first.caption)
+    listed = (
+        f"{name.replace('_', ' ').replace('color', 'colour')} "
+        + (f"{old[name]} → {value}" if name in old else f"→ {value}")
+        for name, value in changed.items()
+    )
+    return f"{way}: {', '.join(listed)}."
+
+
+def _place(turn: Turn) -> str:
+    if turn.parent is not None:
+        return f"@{turn.id}"
+    return "the original" if turn.id == 0 else f"the original @{turn.id}"

@@ -71,6 +71,40 @@ def which(name: str, scene: Scene) -> Ask:
     return Ask(question=f"Which one: {called} can be {listed}?", options=options)
 
 
+def unknown(words: str, name: str, scene: Scene) -> Ask:
+    """Say that something is not known here, and name what is."""
+    called = name.replace("_", " ")
+    values = [v for v in VALUES[name] if v != "none"]
+    known = ", ".join(values[:-1]) + " or " + values[-1]
+    known = f"{called[:1].upper()}{called[1:]} can be {known}; which one?"
+    return Ask(
+        question=f"I do not know “{words}”. {known}",
+        options=tuple(_request(name, v) for v in values if v != scene.now.get(name)),
+    )
+
+
+_PLAIN = frozenset(
+    "a an the this that these those her his him she he they them their its my your our i you me we"
+    " it and or of on at from up down out in to into with for by as be is are so too very more much"
+    " some any all whole entire bit little lot kind sort just only also then now please again"
+    " make made give put turn change set dress let have has had wear wears wearing use get got"
+    " paint dye color colour show should could would can do does try go look looks looking want"
+    " like something somehow anything everything thing things instead really quite maybe kinda back"
+    " picture image photo portrait add switch swap replace need needs bring become becomes".split()
+)
+
+
+def strangers(clause: str) -> list[str]:
+    """Return the words of a clause that mean nothing here."""
+    known = mentions(clause)
+    return [
+        match[0]
+        for match in re.finditer(r"[a-z][a-z'-]*", clause)
+        if match[0] not in _PLAIN
+        and not any(m.start <= match.start() and match.end() <= m.end for m in known)
+    ]
+
+
 def _request(name: str, value: str) -> str:
     if name == "hair":
         return f"{value} hair" if value in ("short", "long", "curly") else value

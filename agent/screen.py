@@ -7,8 +7,10 @@ progress and notes, so that a pipe sees only what it asked for.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -19,10 +21,23 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from agent import previews
-from agent.opening import Folder, export
+from agent.opening import Folder, export, file_name
 from agent.state import Event
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
+
+
+def wrapped(text: str, width: int) -> str:
+    """Break lines at words; in a table of "name  value" the rest goes below the value."""
+    rows: list[str] = []
+    for line in text.splitlines():
+        name = re.match(r" *\S+(?: \S+)*?  +(?=\S)", line)
+        hang = len(name[0]) if name and len(name[0]) <= width // 2 else 0
+        rows += textwrap.wrap(
+            line, width, subsequent_indent=" " * hang,
+            break_long_words=False, break_on_hyphens=False,
+        ) or [""]  # fmt: skip
+    return "\n".join(rows)
 
 
 class Screen:
@@ -32,7 +47,7 @@ class Screen:
         """Show on a stream, and keep pictures in the folder of ``--out``."""
         self.folder = folder
         self.out = out or sys.stdout
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
 
     def event(self, event: Event) -> None:
         """Carry out what an event asks of the door, then show it.
@@ -45,7 +60,9 @@ class Screen:
             request = str(data.get("request") or data.get("caption") or "picture")
             data["file"] = str(self.folder.keep(Path(data["picture"]), data["turn"], request))
         elif event.event == "save":
-            data["path"] = str(export(Path(data["picture"]), Path(data["path"] or ".")))
+            name = file_name(data["turn"], data["request"])
+            target = export(Path(data["picture"]), Path(data["path"] or "."), name=name)
+            data["path"] = str(target)
         self.show(event.model_copy(update={"data": data}))
 
     def show(self, event: Event) -> None:
@@ -132,6 +149,11 @@ class TextScreen(Screen):
         if handler := handlers.get(event.event):
             handler(event)
 
+    def say(self, text: str) -> None:
+        """Print words, broken between words where a terminal would break inside them."""
+        width = shutil.get_terminal_size().columns
+        super().say(wrapped(text, width) if self.out.isatty() else text)
+
     def picture(self, path: Path) -> None:
         """Show a picture inline where the terminal can, and its path always."""
         if self.preview != "off":
@@ -139,7 +161,7 @@ class TextScreen(Screen):
                 width = shutil.get_terminal_size().columns
                 text = previews.draw(image, self.preview, self.environ, width=width)
             self.out.write(text)
-        self.say(str(path))
+        super().say(str(path))
 
     def rest(self) -> None:
         """Take the bar away."""

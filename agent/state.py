@@ -37,6 +37,8 @@ class EditStep(Record):
     """Notches stronger (positive) or weaker (negative) than the preset."""
     request: str = ""
     """The part of the message that asked for this step."""
+    without: str = ""
+    """For an edit that is replayed: what was taken back before it, such as "the hat"."""
 
 
 class Undo(Record):
@@ -223,7 +225,7 @@ class Event(BaseModel):
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},
-    save {path, picture (path)}, reply {text}, turn.failed {error}, session.ended.
+    save {path, picture (path), turn, request}, reply {text}, turn.failed {error}, session.ended.
     """
 
     event: str

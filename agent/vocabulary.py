@@ -9,7 +9,8 @@ from typing import Literal
 
 from tools.look import COLORS, VALUES
 
-Kind = Literal["value", "color", "thing", "it", "other", "change", "more", "remove", "to"]
+Kind = Literal["value", "color", "thing", "it", "other", "change", "more", "remove", "to",
+               "unknown"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Mention:
     Attributes:
         kind: a value of an attribute, a colour, a thing without a value ("hair", "the hat" as a
             place), "it", a wish for another value ("different"), "change", a wish for a higher one
-            ("darker"), the start of what goes ("remove"), or the hinge of "from A to B".
+            ("darker"), the start of what goes ("remove"), the hinge of "from A to B", or something
+            of the attribute that cannot be drawn ("a crown" for the headwear).
         attribute: which attribute, where the words say.
         value: which value or colour, where the words say.
         start: first character in the clause.
@@ -112,6 +114,16 @@ SAID: dict[str, dict[str, str]] = {
 }
 """Attribute to value to the other ways of saying it (regular expressions, longest match wins)."""
 
+UNKNOWN = {
+    "headwear": "crown|tiara|helmet|turban|headband|hijab|bonnet|wig|veil|sombrero|top hat|halo",
+    "eyewear": "monocle|goggles|contact lenses",
+    "hair": "pony ?tails?|braids?|dreadlocks|mohawk|pigtails|bangs|mullet|cornrows",
+    "expression": "angry|angrier|furious|mad|annoyed|disgusted|scared|afraid|frightened|worried"
+    "|bored|tired|confused|wink|winking|proud|scowl|scowling",
+    "clothing": "tie|scarf|vest|uniform|kimono|bikini|tuxedo|waistcoat|spacesuit|armou?r",
+}
+"""Attribute to what people ask for there and nobody here can draw."""
+
 THINGS = {
     "hair": "hair|haircolou?r|hairdo|hairstyle|hair style|locks",
     "hair_color": "hair colou?r|colou?r of (?:her|his|the) hair",
@@ -181,6 +193,8 @@ def _patterns() -> list[tuple[re.Pattern[str], Mention]]:
              for p in _alternatives(SAID["facial_hair"]["none"])]  # fmt: skip
     for name, words in THINGS.items():
         rows += [(p, Mention("thing", name)) for p in _alternatives(words)]
+    for name, words in UNKNOWN.items():
+        rows += [(p, Mention("unknown", name)) for p in _alternatives(words)]
     for color, words in SHADES.items():
         rows += [(p, Mention("color", value=color)) for p in [color, *_alternatives(words)]]
     for kind, words in _OTHERS.items():

@@ -55,11 +55,14 @@ def open_home(home: Path) -> Any:
     """
     from agent.graph import open_sessions
 
+    if home.is_file():
+        raise Refusal(f"--home {home} is a file, not a folder.")
     try:
         home.mkdir(parents=True, exist_ok=True)
         return open_sessions(home / "sessions.sqlite")
     except (OSError, sqlite3.Error) as error:
-        raise Refusal(f"Sessions cannot be kept in {home}: {error}.", MISSING) from None
+        reason = getattr(error, "strerror", None) or error
+        raise Refusal(f"Sessions cannot be kept in {home}: {reason}.", MISSING) from None
 
 
 def session_id(resume: str | None, saver: Any) -> str:
@@ -77,11 +80,13 @@ def session_id(resume: str | None, saver: Any) -> str:
     if resume is None:
         return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
     known = sessions(saver)
-    if not known:
+    if not known and not resume:
         raise Refusal("There is no session to resume yet.")
     fitting = [name for name in known if name.startswith(resume)]
-    if resume and len(fitting) != 1 and resume not in known:
-        raise Refusal(f"There is no one session {resume}; --list-sessions lists them.")
+    if not fitting:
+        raise Refusal(f"There is no session {resume}; --list-sessions lists them.")
+    if resume and len(fitting) > 1 and resume not in known:
+        raise Refusal(f"Several sessions begin with {resume}; --list-sessions lists them.")
     return resume if resume in known else fitting[0]
 
 
@@ -118,11 +123,18 @@ def studio_of(
 
 def _edit(settings: AppSettings, store: PictureStore, note: Note) -> EditPicture:
     """Load the model and bind it to the tool that the agent calls."""
-    from tools.edit_picture import EditError, ModelMissing, edit_picture, load_editor
+    from tools.edit_picture import (
+        EditError,
+        ModelMissing,
+        edit_picture,
+        load_editor,
+        refuse_choice,
+    )
 
-    note(f"loading the model {settings.model} …")
     try:
-        editor = load_editor(settings.model, method=settings.method, device=settings.device)
+        refuse_choice(settings.model, method=settings.method, device=settings.device)
+        note(f"loading the model {settings.model} …")
+        editor = load_editor(settings.model, device=settings.device)
     except EditError as error:
         raise Refusal(str(error)) from None
     except ModelMissing as error:

@@ -107,6 +107,7 @@ def test_messages_that_cannot_be_read(capsys, message):
         (["--seed", "seven"], 2, "a whole number from 0"),
         (["--preview", "hologram"], 2, "hologram"),
         (["--resume"], 2, "no session to resume"),
+        (["--resume", "nosuch"], 2, "There is no session nosuch; --list-sessions lists them."),
         (["--resume", "x", "photo.png"], 2, "takes no pictures"),
         (["--preset", "nice", "--say", "hi"], 2, "no preset nice"),
         (["--method", "magic", "--say", "hi"], 2, "no method magic"),
@@ -120,6 +121,27 @@ def test_messages_that_cannot_be_read(capsys, message):
 def test_wrong_flags(capsys, argv, code, words):
     got, said = refused(capsys, *argv)
     assert (got, words in said) == (code, True), said
+
+
+def test_a_file_where_a_folder_is_needed(capsys, photo):
+    for flag in ("--home", "--out"):
+        code, said = refused(capsys, flag, photo, "--say", "hi")
+        assert code == 2 and "is a file, not a folder" in said and "Errno" not in said
+
+
+def test_a_wrong_choice_is_refused_before_the_model_is_loaded(capsys):
+    for flags in (["--method", "magic"], ["--model", "flux-schnell"]):
+        assert chat.main([*flags, "--offline", "--say", "hi"]) in (2, 3)
+        assert "loading" not in capsys.readouterr().err
+
+
+def test_a_python_without_the_packages_is_told_so():
+    program = (
+        "import sys; sys.modules['numpy'] = None\nimport chat; sys.exit(chat.main(['--say', 'hi']))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+    assert "not installed for this Python (no module numpy); run `make chat`" in done.stderr
 
 
 def test_a_broken_configuration(capsys, tmp_path):

@@ -85,7 +85,7 @@ def test_list_sessions(capsys):
     session = talk(capsys, *say("make her older"))[0]["session"]
     assert chat.main(["--list-sessions"]) == 0
     line = capsys.readouterr().out
-    assert line.startswith(session) and "make her older" in line
+    assert line.startswith(f"{session}    1 edit ") and "make her older" in line
 
 
 def test_two_pictures_the_first_is_the_base(capsys, tmp_path, photo):

@@ -81,8 +81,16 @@ def test_save_writes_a_file_and_never_overwrites(desk, tmp_path):
     assert str(target) in typed(desk, f"/save {target}")
     with Image.open(target) as image:
         assert image.size == (128, 128)
+    with pytest.raises(PictureError, match="folder .*nowhere does not exist"):
+        typed(desk, f"/save {tmp_path}/nowhere/saved.png")
     with pytest.raises(PictureError, match="exists already"):
         typed(desk, f"/save {target}")
+
+
+def test_save_without_a_path_names_the_file_by_the_request(desk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed(desk, "add a hat")
+    assert typed(desk, "/save") == f"Saved to {tmp_path}/01-add-a-hat.png.\n"
 
 
 def test_open_begins_anew_and_undo_is_still_there(desk, tmp_path):
@@ -94,6 +102,15 @@ def test_open_begins_anew_and_undo_is_still_there(desk, tmp_path):
     turn = desk.chat.conversation.turns[head(desk)]
     assert turn.parent is None and "woman" in turn.caption
     assert len(desk.chat.conversation.turns) == 3
+
+
+def test_notes_on_an_opened_picture_name_the_file(desk, tmp_path, capsys):
+    image, _ = sample_portrait(11)
+    image.putalpha(254)
+    image.save(tmp_path / "ghost.png")
+    desk.chat.studio = _with_eyes(desk.chat.studio)
+    typed(desk, f"/open {tmp_path}/ghost.png")
+    assert "ghost.png: its transparent parts are shown on white." in capsys.readouterr().err
 
 
 def _with_eyes(studio):
@@ -114,6 +131,7 @@ def test_why_prints_the_recipe(desk):
     typed(desk, "make her older")
     said = typed(desk, "/why")
     assert "target prompt" in said and "old" in said and "seed" in said
+    assert "0.1 s, 4 model calls" in said and "notches" not in said and "passed" not in said
     assert "a portrait of" in typed(desk, "/why 0")
 
 

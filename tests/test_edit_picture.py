@@ -8,7 +8,7 @@ from tiny_flux import noise_picture, tiny_flux
 from editing_core.editor import Editor
 from editing_core.settings import EditSettings
 from tools import provenance
-from tools.edit_picture import EditError, ModelMissing, edit_picture, load_editor
+from tools.edit_picture import EditError, ModelMissing, edit_picture, load_editor, refuse_choice
 from tools.pictures import PictureStore
 
 STEP = SimpleNamespace(
@@ -69,9 +69,17 @@ def test_a_stopped_edit_stores_nothing(edit, store):
 
 def test_what_cannot_be_loaded(tmp_path):
     with pytest.raises(EditError, match="no method magic"):
-        load_editor("portraits", method="magic")
+        refuse_choice("portraits", method="magic", device=None)
+    with pytest.raises(ModelMissing, match="schnell"):
+        refuse_choice("flux-schnell", method="mtc", device=None)
     with pytest.raises(ModelMissing):
         load_editor(str(tmp_path))
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ModelMissing, match="no NVIDIA GPU here"):
+        refuse_choice("portraits", method="mtc", device="cuda")
 
 
 @pytest.mark.weights

@@ -201,10 +201,11 @@ def test_settings_refuse_nonsense():
 
 
 def test_guided_steps():
-    assert PAPER.guided_steps == 4
+    assert PAPER.guided_steps == 2
+    assert PRESETS["paper-15"].guided_steps == 4
     assert PRESETS["code"].guided_steps == 3
-    assert PAPER.stronger().guided_steps == 3
-    assert PAPER.weaker().guided_steps == 5
+    assert PAPER.stronger().guided_steps == 1
+    assert PAPER.weaker().guided_steps == 3
     assert PAPER.stronger().guidance > PAPER.guidance > PAPER.weaker().guidance
 
 

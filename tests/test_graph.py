@@ -49,7 +49,7 @@ def test_two_edits_in_one_message_undo_by_name_and_a_branch():
     assert "old woman with a gray bob, light skin, sunglasses" in head_caption(chat)
     assert all(call["original"] == conversation.turns[0].picture for call in editor.calls)
     assert [m.reply for m in conversation.messages] == [
-        "Changed: gray hair, old (@1). Added: hat (@2).",
+        "Changed: older, which makes her hair gray (@1). Added: hat (@2).",
         "Back at @1: make her older.",
         "Added: sunglasses (@3).",
     ]
@@ -75,6 +75,9 @@ def test_revert_replays_the_later_edits_on_a_branch():
     assert chat.conversation.turns[4].parent == 1
     assert "glasses" in head_caption(chat)
     assert "hat" not in head_caption(chat)
+    said = chat.conversation.messages[-1].reply
+    assert said == "Without the hat: what came later is made again. Added: glasses (@4)."
+    assert chat.conversation.turns[4].request == "give her glasses (again, without the hat)"
     list(chat.say("undo"))
     assert chat.conversation.head == 3
     assert len(editor.calls) == 4
@@ -279,7 +282,9 @@ def test_talking_edits_nothing():
         "which edits did I make?", "compare with the original", "describe the picture", "help",
         "thanks", "make her older")]  # fmt: skip
     assert replies[0] == "The edits that led here: @1 make her older; @2 add a hat."
-    assert "headwear hat" in replies[1]
+    assert replies[1] == (
+        "From the original to @2: headwear none → hat, hair colour brown → gray, age young → old."
+    )
     assert "old woman" in replies[2]
     assert "undo the hat" in replies[3]
     assert "already" in replies[5]

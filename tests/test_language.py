@@ -82,3 +82,40 @@ def test_every_value_of_the_world_can_be_asked_for():
             known = f"{value}" in CAPTION or value == "none"
             got = {k: v for s in plan.steps if s.step == "edit" for k, v in said(s).items()}
             assert known or got.get(name) == value, (words, got)
+
+
+def plan_of(message: str, beginning: str = "start"):
+    return understand_offline(message, Context.of(conversation_after(*BEGINNINGS[beginning])))
+
+
+def test_what_cannot_be_drawn_is_named_with_what_can():
+    for message, beginning, words in (
+        ("swap the hat for a crown", "long", "do not know “crown”. Headwear can be hat, beanie or"),
+        ("swap the hat for a banana", "long", "do not know “banana”. Headwear can be hat"),
+        ("give her a crown", "start", "Headwear can be hat, beanie or fur hat"),
+        ("make her angry", "start", "Expression can be smiling, serious, sad or surprised"),
+        ("purple elephants sing quantum soup", "start", "I did not understand"),
+    ):
+        (step,) = plan_of(message, beginning).steps
+        assert step.step == "ask" and words in step.question, message
+
+
+def test_a_self_correction_replaces_the_clause_before():
+    for message, means in (
+        ("put sunglasses on her, no wait, glasses", [{"eyewear": "glasses"}]),
+        ("add a red hat, no, blue", [{"headwear": "hat", "headwear_color": "blue"}]),
+        ("add a beard and a hat, I mean a beanie", [{"facial_hair": "beard"},
+                                                    {"headwear": "beanie"}]),
+        ("make her sad, actually surprised", [{"expression": "surprised"}]),
+    ):  # fmt: skip
+        assert [said(step) for step in plan_of(message).steps] == means, message
+
+
+def test_blonde_hair_and_a_beanie_ask_nothing():
+    steps = plan_of("give her blonde hair and a beanie").steps
+    assert [said(step) for step in steps] == [{"hair_color": "blonde"}, {"headwear": "beanie"}]
+
+
+def test_the_first_one_to_compare_with_is_the_original():
+    (step,) = plan_of("compare with the first one", "long").steps
+    assert (step.a, step.b) == (0, 4)

@@ -15,7 +15,8 @@ from tools.provenance import Recipe
 if TYPE_CHECKING:
     from editing_core.editor import Editor, EditResult
 
-__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "edit_picture", "load_editor"]
+__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "edit_picture", "load_editor",
+           "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -51,26 +52,45 @@ class Edited:
     """Positions of the edit words among the T5 tokens."""
 
 
-def load_editor(model: str, *, method: str = "mtc", device: str | None = None) -> Editor:
+def refuse_choice(model: str, *, method: str, device: str | None) -> None:
+    """Refuse what cannot work before any time is spent on loading the model.
+
+    Raises:
+        EditError: There is no such method.
+        ModelMissing: The model cannot edit, or the device is not there.
+    """
+    import torch
+
+    from editing_core.methods import METHODS
+
+    if method not in METHODS:
+        raise EditError(f"There is no method {method}; choose one of: {', '.join(METHODS)}.")
+    if "schnell" in model.lower():
+        raise ModelMissing(
+            "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
+        )
+    if device and device.startswith("cuda") and not torch.cuda.is_available():
+        raise ModelMissing(
+            "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "
+            "leave --device out to run on the CPU."
+        )
+
+
+def load_editor(model: str, *, device: str | None = None) -> Editor:
     """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
 
     Args:
         model: "portraits", "flux-dev", a hub id or a local diffusers folder.
-        method: The method that will be used; refused here, before the model is loaded.
         device: Where to run; None chooses.
 
     Raises:
-        EditError: There is no such method.
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
     from transformers.utils import logging
 
     from editing_core.editor import Editor
     from editing_core.flux import load
-    from editing_core.methods import METHODS
 
-    if method not in METHODS:
-        raise EditError(f"There is no method {method}; choose one of: {', '.join(METHODS)}.")
     logging.disable_progress_bar()  # the shipped weights load in a second
     try:
         return Editor(load(model, device=device))

@@ -35,7 +35,7 @@ WEIGHTS = Path(__file__).parent / "weights"
 PICTURES = 12_000
 VAE = Recipe(samples=40_000, batch=16, rate=1e-3, warm_up=100, decay=0.998)
 FLUX = Recipe(samples=200_000, batch=64, rate=2e-3)
-GUIDANCE = Recipe(samples=14_000, batch=64, rate=5e-4, warm_up=50, fall=0.5)
+GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
 Made = TypeVar("Made")
 CROP = 64
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
@@ -53,7 +53,8 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     if "RANK" in os.environ:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    torch.set_default_device(f"cuda:{rank()}" if torch.cuda.is_available() else "cpu")
+    if torch.cuda.is_available():
+        torch.set_default_device(f"cuda:{rank()}")
     parts = build()
     run_stages(parts, args.work, Deadline(args.minutes))
     if rank() == 0:
@@ -222,7 +223,7 @@ class Examples:
 def _compile(parts: Parts) -> None:
     """Compile the blocks, a quarter faster, where there is a C++ compiler to do it."""
     if shutil.which("c++"):
-        parts.transformer.compile_repeated_blocks(fullgraph=True)
+        parts.transformer.compile_repeated_blocks()
 
 
 def train_flux(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) -> bool:

@@ -1,0 +1,99 @@
+"""The loop at the terminal, with a person who types from a list."""
+
+import io
+from functools import partial
+
+import pytest
+from perfect_editor import draw_the_target
+
+from agent import repl
+from agent.commands import Commands
+from agent.graph import Chat, open_sessions
+from agent.screen import TextScreen, wrapped
+from agent.settings import AppSettings
+from agent.studio import Studio
+from tools.look import sample_portrait
+from tools.pictures import PictureStore
+
+
+class Typist:
+    """A prompt session that types its lines, then Ctrl-D."""
+
+    def __init__(self, *lines):
+        self.lines = list(lines)
+
+    def prompt(self, _mark):
+        if not self.lines:
+            raise EOFError
+        return self.lines.pop(0)
+
+
+@pytest.fixture
+def typed(tmp_path, monkeypatch, capsys):
+    """Return a function that types lines and returns the commands and all that was shown."""
+    store = PictureStore(tmp_path / "pictures")
+    edit = partial(draw_the_target, store)
+    settings = AppSettings(home=tmp_path, offline=True)
+    studio = Studio(settings=settings, edit=edit, pictures=store, interactive=True)
+    saver = open_sessions(tmp_path / "sessions.sqlite")
+    chat = Chat(studio, saver, "test")
+    image, caption = sample_portrait()
+    chat.open(store.put(image), caption)
+    commands = Commands(chat, TextScreen(out=io.StringIO()), store)
+
+    def type_lines(*lines):
+        monkeypatch.setattr(repl, "_session", lambda *_: Typist(*lines))
+        repl.talk(commands, tmp_path)
+        captured = capsys.readouterr()
+        return chat, commands.screen.out.getvalue() + captured.out + captured.err
+
+    yield type_lines
+    saver.conn.close()
+
+
+def test_a_command_at_the_answer_prompt_runs_and_the_question_waits(typed):
+    chat, said = typed("change her hair", "/tree", "/nonsense", "pink hair")
+    assert "@0 a portrait" in said and said.count("The question still waits") == 2
+    assert "There is no command /nonsense" in said
+    assert "pink" in chat.conversation.turns[-1].caption
+
+
+def test_a_move_at_the_answer_prompt_drops_the_question(typed):
+    chat, said = typed("add a hat", "change her hair", "/undo")
+    assert "The question was dropped" in said
+    assert chat.conversation.head == 0 and chat.question is None
+
+
+@pytest.mark.parametrize("answer", ["go on", "continue", "ok", "Sure!", "yes please", "", "1"])
+def test_what_was_cut_off_is_finished(typed, monkeypatch, answer):
+    chat, _ = _cut_off(typed, monkeypatch, answer)
+    assert chat.conversation.head == 1 and not chat.unfinished
+
+
+@pytest.mark.parametrize("answer", ["no", "blue", "/tree"])
+def test_what_was_cut_off_is_left_and_said_so(typed, monkeypatch, answer):
+    chat, said = _cut_off(typed, monkeypatch, answer)
+    assert chat.conversation.head == 0 and "It was not finished" in said
+
+
+def _cut_off(typed, monkeypatch, answer):
+    from dataclasses import replace
+
+    chat, _ = typed()
+    whole = chat.studio
+
+    def cut(**_request):
+        raise KeyboardInterrupt
+
+    chat.studio = replace(whole, edit=cut)
+    typed("add a hat")
+    assert chat.unfinished
+    chat.studio = whole
+    return typed(answer)
+
+
+def test_long_lines_break_at_words_below_the_value():
+    lines = wrapped("      caption  a portrait of a smiling young woman\nshort", 30).splitlines()
+    assert lines[0] == "      caption  a portrait of a"
+    assert lines[1] == "               smiling young"
+    assert lines[-1] == "short"
