@@ -155,7 +155,8 @@ def _t5(size: Size, vocabulary: int) -> Any:
         eos_token_id=1,
     )
     t5 = T5EncoderModel(config)
-    bias = t5.encoder.block[0].layer[0].SelfAttention.relative_attention_bias.weight
+    blocks: Any = t5.encoder.block
+    bias = blocks[0].layer[0].SelfAttention.relative_attention_bias.weight
     with torch.no_grad():
         for head, places in zip(range(size.heads), _NEIGHBOURS, strict=False):
             bias[list(places), head] += 6
