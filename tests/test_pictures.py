@@ -104,20 +104,21 @@ class TestOpen:
 
 
 class TestExport:
-    def test_png_keeps_the_recipe_and_jpg_converts(self, store, image, tmp_path):
+    def test_png_keeps_the_recipe_and_jpg_converts(self, store, image, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)  # folders are made below where one stands
         stored = store.path(store.put(image, recipe={"seed": 7}))
-        assert provenance.read(export(stored, tmp_path / "a")) == {"seed": 7}
-        with Image.open(export(stored, tmp_path / "new" / "a.jpg")) as converted:
+        assert provenance.read(export(stored, tmp_path / "a", name="01-x.png")) == {"seed": 7}
+        with Image.open(export(stored, tmp_path / "new" / "a.jpg", name="01-x.png")) as converted:
             assert converted.format == "JPEG"
 
     def test_never_overwrites(self, store, image, tmp_path, photo):
         stored = store.path(store.put(image))
         with pytest.raises(PictureError, match="exists already"):
-            export(stored, photo)
+            export(stored, photo, name="01-x.png")
 
     def test_unknown_suffix(self, store, image, tmp_path):
         with pytest.raises(PictureError, match="no picture format"):
-            export(store.path(store.put(image)), tmp_path / "a.docx")
+            export(store.path(store.put(image)), tmp_path / "a.docx", name="01-x.png")
 
     def test_numbered_names(self, store, image, tmp_path):
         stored = store.path(store.put(image))
