@@ -7,17 +7,8 @@ from collections.abc import Mapping
 
 from agent.state import Change, EditStep
 from agent.words import edit_words, transfer
-from tools.look import COLORS, VALUES, caption, parse
+from tools.look import COLOR_OF, COLORS, VALUES, caption, parse
 
-COLOR_OF = {
-    "headwear": "headwear_color",
-    "hair": "hair_color",
-    "facial_hair": "hair_color",
-    "clothing": "clothing_color",
-    "background": "background",
-    "skin": "skin",
-}
-"""Which attribute holds the colour of a thing."""
 REMOVABLE = ("headwear", "eyewear", "facial_hair")
 """Attributes that a picture shows only if the caption names them."""
 

@@ -15,6 +15,7 @@ from editing_core.portraits.read import read
 
 VALUES = world.VALUES
 COLORS = world.COLORS
+COLOR_OF = captions.COLOR_OF
 caption = captions.caption
 parse = captions.parse
 

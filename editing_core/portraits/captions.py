@@ -133,7 +133,7 @@ NOUNS: dict[str, tuple[str, str | None]] = {
 }
 """Words that settle an attribute; with None the words before them settle it."""
 
-_COLOR_OF = {
+COLOR_OF = {
     "headwear": "headwear_color",
     "hair": "hair_color",
     "facial_hair": "hair_color",
@@ -141,6 +141,8 @@ _COLOR_OF = {
     "background": "background",
     "skin": "skin",
 }
+"""Which attribute holds the colour of a thing."""
+
 _NOUN = re.compile(rf"(?<![\w-])({'|'.join(sorted(NOUNS, key=len, reverse=True))})(?![\w-])")
 _WORDS = re.compile(r"[a-z-]+")
 
@@ -171,6 +173,6 @@ def _adjectives(before: list[str], attribute: str, found: dict[str, str]) -> Non
     for word in before:
         if attribute == "hair" and word in VALUES["hair"]:
             found["hair"] = word
-        color_of = _COLOR_OF.get(attribute)
+        color_of = COLOR_OF.get(attribute)
         if color_of and word in VALUES.get(color_of, COLORS):
             found[color_of] = word
