@@ -109,7 +109,7 @@ class Muon(torch.optim.Optimizer):
     def __init__(
         self, params: list[nn.Parameter], *, momentum: float = 0.95, weight_decay: float = 0.01
     ) -> None:
-        """Take matrices only."""
+        """Take matrices and the kernels of convolutions, which are matrices of their outputs."""
         super().__init__(params, {"lr": 0.0, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
@@ -119,13 +119,13 @@ class Muon(torch.optim.Optimizer):
             same_shape: dict[torch.Size, list[nn.Parameter]] = {}
             for weight in group["params"]:
                 if weight.grad is not None:
-                    same_shape.setdefault(weight.shape, []).append(weight)
+                    same_shape.setdefault(weight.flatten(1).shape, []).append(weight)
             for shape, weights in same_shape.items():
-                updates = torch.stack([self._momentum(w, group["momentum"]) for w in weights])
+                updates = [self._momentum(w, group["momentum"]).flatten(1) for w in weights]
                 scale = group["lr"] * 0.6 * max(shape) ** 0.5
-                for weight, update in zip(weights, orthogonal(updates), strict=True):
+                for weight, update in zip(weights, orthogonal(torch.stack(updates)), strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(update, alpha=-scale)
+                    weight.add_(update.view(weight.shape), alpha=-scale)
 
     def _momentum(self, weight: nn.Parameter, momentum: float) -> Tensor:
         assert weight.grad is not None
@@ -149,16 +149,18 @@ def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
 
 
 def is_hidden_matrix(name: str, weight: Tensor) -> bool:
-    """Whether Muon trains a weight.
+    """Whether Muon trains a weight: matrices of transformer blocks, kernels inside a VAE.
 
     Text encoders are left to AdamW: under Muon the gated layers of the T5 grew until words no
     longer felt their neighbours, and colours went to the wrong things.
     """
+    if weight.ndim == 4:
+        return not name.endswith(("conv_in.weight", "conv_out.weight"))
     return weight.ndim == 2 and "transformer_blocks" in name
 
 
 def _optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
-    """Muon for the matrices inside the transformer's blocks, AdamW for everything else."""
+    """Muon for hidden matrices, AdamW for everything else."""
     matrices: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
     for name, weight in model.named_parameters():

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from diffusers import FluxPipeline
 
-TEXT_LENGTH = 40
+TEXT_LENGTH = 48
 """Tokens of a T5 prompt; FLUX.1-dev has 512. Padding takes part in attention, as there."""
 
 

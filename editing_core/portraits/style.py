@@ -1,8 +1,8 @@
-"""The drawing style: avataaars, with headwear on top of hair and a few strokes of our own.
+"""The drawing style: avataaars, with headwear on top of hair and some strokes of our own.
 
 The library's style is data (components x variants of SVG elements). We derive one from it in
 which headwear is a layer of its own over the hair, so that a hat can be put on and taken off
-without losing the hair, and add lashes, wrinkles and moles, which the original lacks.
+without losing the hair, clothes have patterns, and there is more to wear and to see (`strokes`).
 """
 
 from __future__ import annotations
@@ -13,24 +13,39 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-VARIANTS: dict[str, dict[str, str]] = {
+from editing_core.portraits import strokes
+
+VARIANTS: dict[str, dict[str, Any]] = {
     "hair": {
-        "short": "shortFlat",
-        "bob": "bob",
-        "long": "straight01",
-        "curly": "curly",
-        "bun": "bun",
-        "afro": "fro",
-        "bald": "none",
+        "short": ("shortFlat", "shortWaved"),
+        "bob": ("bob", "miaWallace"),
+        "long": ("straight01", "straight02"),
+        "curly": ("curly",),
+        "wavy": ("curvy",),
+        "bun": ("bun",),
+        "quiff": ("frizzle",),
+        "dreadlocks": ("dreads",),
+        "afro": ("fro",),
+        "bald": ("none",),
     },
-    "headwear": {"hat": "hat", "beanie": "winterHat03", "fur hat": "winterHat1"},
-    "eyewear": {"glasses": "prescription02", "sunglasses": "sunglasses", "eyepatch": "eyepatch"},
-    "facial_hair": {"beard": "beardMedium", "moustache": "moustacheMagnum"},
-    "expression": {
-        "smiling": "smile",
-        "serious": "serious",
-        "sad": "sad",
-        "surprised": "screamOpen",
+    "facial_hair": {
+        "none": (),
+        "beard": ("beardMedium", "beardMajestic"),
+        "moustache": ("moustacheMagnum", "moustacheFancy"),
+    },
+    "headwear": {
+        "hat": "hat",
+        "beanie": "winterHat03",
+        "fur hat": "winterHat1",
+        "cap": "cap",
+        "crown": "crown",
+        "party hat": "partyHat",
+    },
+    "eyewear": {
+        "glasses": "prescription02",
+        "round glasses": "round",
+        "sunglasses": "sunglasses",
+        "eyepatch": "eyepatch",
     },
     "clothing": {
         "t-shirt": "shirtCrewNeck",
@@ -40,7 +55,29 @@ VARIANTS: dict[str, dict[str, str]] = {
         "blazer": "blazerAndShirt",
     },
 }
-"""Our words for the library's variants."""
+"""Our words for the library's variants; where there are several, identity chooses."""
+
+EXPRESSIONS: dict[str, tuple[str, str | None, str | None]] = {
+    "smiling": ("smile", None, None),
+    "serious": ("serious", None, None),
+    "sad": ("sad", None, "sadConcernedNatural"),
+    "surprised": ("screamOpen", "surprised", "raisedExcited"),
+    "angry": ("grimace", None, "angry"),
+    "winking": ("twinkle", "wink", None),
+}
+"""Mouth, eyes and brows of an expression; None leaves them to the person."""
+
+_LAYERS = {  # our components, and the layer of the original that each is drawn just before
+    "scene": None,
+    "graphic": "mouth",
+    "neckwear": "mouth",
+    "lashes": "eyes",
+    "wrinkles": "eyes",
+    "freckles": "eyes",
+    "mole": "eyes",
+    "headwear": "facialHair",
+    "earrings": "facialHair",
+}
 
 
 def avatar_svg(options: dict[str, Any]) -> str:
@@ -62,33 +99,47 @@ def derive(definition: dict[str, Any]) -> dict[str, Any]:
     """Our style from the original definition; the original is left as it was."""
     style = copy.deepcopy(definition)
     components, canvas = style["components"], style["canvas"]["elements"]
+    style["colors"] |= {"scarf": {"values": ["#d9382f"]}, "ink": {"values": ["#ffffff"]}}
 
-    hats = {name: components["top"]["variants"][name] for name in VARIANTS["headwear"].values()}
-    components["headwear"] = {**components["top"], "variants": hats}
-    components["top"]["variants"]["none"] = {"elements": []}
-    components["lashes"] = _component({"default": [_stroke(_LASHES, 3), *_BLUSH]})
-    components["wrinkles"] = _component({"default": [_stroke(_WRINKLES, 3, opacity=".35")]})
-    components["mole"] = _component({name: [_dot(*at)] for name, at in _MOLE_AT.items()})
-
-    names = [element.get("name") for element in canvas]
-    canvas.insert(names.index("top") + 1, _layer("headwear", "translate(8)"))
-    for name in ("lashes", "wrinkles", "mole"):
-        canvas.insert(names.index("eyes"), _layer(name))
+    tops = components["top"]["variants"]
+    hats = {name: tops[name] for name in VARIANTS["headwear"].values() if name in tops}
+    tops["none"] = {"elements": []}
+    graphics = components.pop("clothesGraphic")["variants"]
+    del components["clothes"]["variants"]["graphicShirt"]
+    components["clothes"]["variants"] = {
+        name + pattern.title(): _patterned(components["clothes"]["variants"][name], pattern)
+        for name in VARIANTS["clothing"].values()
+        for pattern in ("plain", *strokes.PATTERNS)
+    }
+    ours = strokes.components()
+    ours["headwear"] |= {
+        name: _group(hat["elements"], "translate(8)") for name, hat in hats.items()
+    }
+    ours["graphic"] = {
+        name: _group(graphic["elements"], strokes.GRAPHIC_AT) for name, graphic in graphics.items()
+    }
+    for name, before in _LAYERS.items():
+        components[name] = _component(ours[name])
+        names = [element.get("name") for element in canvas]
+        canvas.insert(names.index(before) if before else 0, _layer(name))
     return style
 
 
-_LASHES = "M105 107l-7-4 M107 103l-5-6 M175 107l7-4 M173 103l5-6"
-_WRINKLES = "M112 66q28 -5 56 0 M117 75q23 -4 46 0 M103 121q11 6 20 1 M177 121q-11 6 -20 1"
-_BLUSH = [
-    {
-        "type": "element",
-        "name": "ellipse",
-        "attributes": {"cx": x, "cy": "134", "rx": "10", "ry": "7", "fill": "#f0506e"}
-        | {"fill-opacity": ".35"},
+def _patterned(variant: dict[str, Any], pattern: str) -> dict[str, Any]:
+    """A garment whose cloth, its first coloured path, is covered with a pattern."""
+    elements = variant["elements"]
+    if pattern == "plain":
+        return variant
+    cloth = {"type": "color", "name": "clothes"}
+    at = next(i for i, e in enumerate(elements) if e["attributes"].get("fill") == cloth)
+    shape = elements[at]["attributes"]["d"]
+    return {
+        "elements": [*elements[: at + 1], *strokes.pattern(pattern, shape), *elements[at + 1 :]]
     }
-    for x in ("104", "176")
-]
-_MOLE_AT = {"left": (116, 150), "right": (164, 150), "chin": (152, 179)}
+
+
+def _group(elements: list[dict[str, Any]], transform: str) -> list[dict[str, Any]]:
+    return [strokes.element("g", elements, transform=transform)]
 
 
 def _component(variants: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
@@ -100,22 +151,5 @@ def _component(variants: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     }
 
 
-def _layer(name: str, transform: str = "translate(0)") -> dict[str, Any]:
-    return {"name": name, "type": "component", "attributes": {"transform": transform}}
-
-
-def _stroke(path: str, width: float, opacity: str = ".75") -> dict[str, Any]:
-    attributes = {
-        "d": path,
-        "fill": "none",
-        "stroke": "black",
-        "stroke-width": str(width),
-        "stroke-linecap": "round",
-        "stroke-opacity": opacity,
-    }
-    return {"name": "path", "type": "element", "attributes": attributes}
-
-
-def _dot(x: int, y: int) -> dict[str, Any]:
-    attributes = {"cx": str(x), "cy": str(y), "r": "3.5", "fill": "black", "fill-opacity": ".6"}
-    return {"name": "circle", "type": "element", "attributes": attributes}
+def _layer(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "component", "attributes": {"transform": "translate(0)"}}

@@ -15,6 +15,9 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice, repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,18 +32,18 @@ from editing_core.latents import pack
 from editing_core.portraits.captions import caption
 from editing_core.portraits.learning import Deadline, Recipe, learn, processes, rank
 from editing_core.portraits.model import TEXT_LENGTH, Parts, build
-from editing_core.portraits.world import draw, draws
+from editing_core.portraits.world import Portrait, draw, draws
 
 WEIGHTS = Path(__file__).parent / "weights"
-PICTURES = 12_000
-VAE = Recipe(samples=40_000, batch=16, rate=1e-3, warm_up=100, decay=0.998)
-FLUX = Recipe(samples=200_000, batch=64, rate=2e-3)
+PICTURES = 24_000
+VAE = Recipe(samples=80_000, batch=16, rate=1e-3, warm_up=100, fall=0.5, decay=0.995)
+FLUX = Recipe(samples=400_000, batch=64, rate=2e-3)
 GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
 Made = TypeVar("Made")
 CROP = 64
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
 STRONGEST_GUIDANCE = 5.0
-KL_WEIGHT = 3e-4
+KL_WEIGHT = 1e-4
 
 
 def main() -> None:
@@ -66,7 +69,7 @@ def run_stages(parts: Parts, work: Path, deadline: Deadline) -> None:
     pictures = first(lambda: draw_pictures(work / "pictures.npy"))
     if not train_vae(parts, pictures, work / "vae.pt", deadline):
         return
-    latents = first(lambda: encode_pictures(parts, pictures, work / "latents.npy"))
+    latents = encode_pictures(parts, pictures, work / "latents.npy")
     if train_flux(parts, latents, work / "flux.pt", deadline):
         distil_guidance(parts, latents, work / "guidance.pt", deadline)
 
@@ -74,28 +77,41 @@ def run_stages(parts: Parts, work: Path, deadline: Deadline) -> None:
 def first(make: Callable[[], Made]) -> Made:
     """Let the first of several processes make what the others then find in its file."""
     if rank() > 0:
-        distributed.barrier()
+        wait_for_all()
     made = make()
-    if rank() == 0 and processes() > 1:
-        distributed.barrier()
+    if rank() == 0:
+        wait_for_all()
     return made
 
 
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    if processes() > 1:
+        distributed.barrier()
+
+
 def draw_pictures(file: Path, size: int = 128) -> NDArray[np.uint8]:
-    """The training pictures (PICTURES, size, size, 3), drawn once and kept in `file`."""
+    """The training pictures (PICTURES, size, size, 3), drawn once on all cores, kept in `file`."""
     if not file.exists():
         partial = file.with_suffix(".partial.npy")
         store = np.lib.format.open_memmap(
             partial, mode="w+", dtype=np.uint8, shape=(PICTURES, size, size, 3)
         )
-        for i, portrait in zip(range(PICTURES), draws("train"), strict=False):
-            store[i] = np.asarray(draw(portrait, size))
-            if i % 2000 == 0:
-                print(f"drawn {i}/{PICTURES}", flush=True)
+        portraits = islice(draws("train"), PICTURES)
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            drawings = pool.map(_drawing, portraits, repeat(size), chunksize=100)
+            for i, drawing in enumerate(drawings):
+                store[i] = drawing
+                if i % 2000 == 0:
+                    print(f"drawn {i}/{PICTURES}", flush=True)
         store.flush()
         partial.replace(file)
     pictures: NDArray[np.uint8] = np.load(file, mmap_mode="r")
     return pictures
+
+
+def _drawing(portrait: Portrait, size: int) -> NDArray[np.uint8]:
+    return np.asarray(draw(portrait, size))
 
 
 def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: Deadline) -> bool:
@@ -130,16 +146,26 @@ def _pixels(pictures: NDArray[np.uint8]) -> Tensor:
 def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Tensor:
     """Packed latents (PICTURES, tokens, 64) of mean 0 and deviation 1, kept in `file`.
 
-    Mean and deviation become the VAE's shift and scale.
+    Every process encodes its share. Mean and deviation become the VAE's shift and scale.
     """
     if not file.exists():
-        packed: list[Tensor] = []
-        for start in range(0, len(pictures), 50):
+        partial = file.with_suffix(".partial.npy")
+        shape = (len(pictures), (pictures.shape[1] // 16) ** 2, 64)
+        store = first(
+            lambda: np.lib.format.open_memmap(
+                partial, mode="r+" if rank() else "w+", dtype=np.float32, shape=shape
+            )
+        )
+        for start in range(50 * rank(), len(pictures), 50 * processes()):
             batch = _pixels(np.array(pictures[start : start + 50]))
-            packed.append(pack(parts.vae.encode(batch).latent_dist.mean).cpu())
+            store[start : start + 50] = pack(parts.vae.encode(batch).latent_dist.mean).cpu()
             if start % 2000 == 0:
                 print(f"encoded {start}/{len(pictures)}", flush=True)
-        np.save(file, torch.cat(packed).numpy())
+        store.flush()
+        wait_for_all()
+        if rank() == 0:
+            partial.replace(file)
+        wait_for_all()
     latents = torch.from_numpy(np.load(file))
     shift, scale = float(latents.mean()), 1 / float(latents.std())
     parts.vae.register_to_config(shift_factor=shift, scaling_factor=scale)

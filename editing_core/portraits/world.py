@@ -1,9 +1,9 @@
 """The portraits: a small world of drawn people in which every answer is known.
 
 A `Portrait` has two parts. Its *attributes* are what captions may name (age, hair, headwear ...).
-Its *identity* is what no caption ever names (position, size, mirroring, eyes, brows, a mole, exact
-shades): an editor has to carry it through from the picture itself, which is what makes this world
-a test of editing rather than of drawing.
+Its *identity* is what no caption ever names (pose, size, eyes, brows, freckles, the exact cut of
+the hair, exact shades): an editor has to carry it through from the picture itself, which is what
+makes this world a test of editing rather than of drawing.
 
 Changing one attribute with `Portrait.with_` gives an exact before/after pair and, through
 `change_mask`, the exact region that may change.
@@ -25,24 +25,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.style import VARIANTS, avatar_svg
+from editing_core.portraits.strokes import SCENES
+from editing_core.portraits.style import EXPRESSIONS, VARIANTS, avatar_svg
 
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
 
 VALUES: dict[str, tuple[str, ...]] = {
     "gender": ("woman", "man"),
     "age": ("young", "old"),
-    "hair": ("short", "bob", "long", "curly", "bun", "afro", "bald"),
-    "hair_color": ("black", "brown", "blonde", "red", "gray", "pink"),
+    "hair": ("short", "bob", "long", "curly", "wavy", "bun", "quiff", "dreadlocks", "afro", "bald"),
+    "hair_color": ("black", "brown", "blonde", "red", "gray", "pink", "blue", "green"),
     "skin": ("light", "tan", "brown", "dark"),
-    "headwear": ("none", "hat", "beanie", "fur hat"),
+    "headwear": ("none", "hat", "beanie", "fur hat", "cap", "crown", "party hat"),
     "headwear_color": COLORS,
-    "eyewear": ("none", "glasses", "sunglasses", "eyepatch"),
+    "eyewear": ("none", "glasses", "round glasses", "sunglasses", "eyepatch"),
+    "eyewear_color": COLORS,
     "facial_hair": ("none", "beard", "moustache"),
-    "expression": ("smiling", "serious", "sad", "surprised"),
+    "expression": ("smiling", "serious", "sad", "surprised", "angry", "winking"),
+    "earrings": ("none", "earrings"),
+    "neckwear": ("none", "scarf", "necklace"),
+    "neckwear_color": COLORS,
     "clothing": ("t-shirt", "hoodie", "sweater", "overalls", "blazer"),
     "clothing_color": COLORS,
-    "background": ("red", "blue", "green", "yellow", "gray", "white", "pink", "purple"),
+    "pattern": ("plain", "striped", "dotted"),
+    "background": (
+        *("red", "blue", "green", "yellow", "gray", "white", "pink", "purple"),
+        *("beach", "city", "forest", "snowy", "night"),
+    ),
 }
 """Every attribute and the values it may take. Values are the words captions use."""
 
@@ -65,6 +74,11 @@ _BACKDROP = {
     "white": "#fafafa",
     "pink": "#f9c9df",
     "purple": "#cbb2ec",
+    "beach": "#bfe6fb",
+    "city": "#dfe3ea",
+    "forest": "#d9edc9",
+    "snowy": "#c3d5ea",
+    "night": "#232a5c",
 }
 _HAIR = {
     "black": "#28201f",
@@ -73,12 +87,18 @@ _HAIR = {
     "red": "#bf4a1d",
     "gray": "#c9c9cc",
     "pink": "#ef7fb0",
+    "blue": "#4166c8",
+    "green": "#3f9a63",
 }
 _SKIN = {"light": "#fbd9b8", "tan": "#e3aa77", "brown": "#b06f3c", "dark": "#6f4429"}
 
-EYES = ("default", "happy", "side", "squint")
-BROWS = ("default", "flatNatural", "raisedExcitedNatural", "upDownNatural")
+EYES = ("default", "happy", "side", "squint", "eyeRoll", "closed")
+BROWS = ("default", "defaultNatural", "flatNatural", "raisedExcitedNatural", "upDownNatural")
 MOLES = ("none", "left", "right", "chin")
+PRINTS = ("none", "bat", "bear", "diamond", "pizza", "skull")
+CUTS = (0, 1)
+COVERING = ("hat", "beanie", "fur hat", "cap")
+"""Headwear that hides the hair beneath; a crown or a party hat sits on top of it."""
 
 
 @dataclass(frozen=True)
@@ -93,10 +113,15 @@ class Attributes:
     headwear: str = "none"
     headwear_color: str = "red"
     eyewear: str = "none"
+    eyewear_color: str = "black"
     facial_hair: str = "none"
     expression: str = "smiling"
+    earrings: str = "none"
+    neckwear: str = "none"
+    neckwear_color: str = "red"
     clothing: str = "t-shirt"
     clothing_color: str = "blue"
+    pattern: str = "plain"
     background: str = "green"
 
     def __post_init__(self) -> None:
@@ -112,17 +137,21 @@ class Attributes:
     def visible(self) -> dict[str, str]:
         """The attributes a picture shows.
 
-        A bald head has no hair colour, no hat has no colour, and a hat hides hair that is
-        short, tied up or not there.
+        A bald head has no hair colour, what is not worn has no colour, and a hat hides hair that
+        is short, tied up or not there.
         """
         shown = {f.name: getattr(self, f.name) for f in fields(self)}
-        hidden = self.headwear != "none" and self.hair in ("short", "bun", "bald")
+        hidden = self.headwear in COVERING and self.hair in ("short", "quiff", "bun", "bald")
         if hidden:
             del shown["hair"]
         if (hidden or self.hair == "bald") and self.facial_hair == "none":
             del shown["hair_color"]
         if self.headwear == "none":
             del shown["headwear_color"]
+        if self.eyewear == "none":
+            del shown["eyewear_color"]
+        if self.neckwear != "scarf":
+            del shown["neckwear_color"]
         return shown
 
 
@@ -131,15 +160,20 @@ class Identity:
     """What no caption names and every edit must keep.
 
     Shades are (hue, saturation, value) offsets within the named colour; `shift` is a fraction of
-    the picture's side, `scale` a factor.
+    the picture's side, `scale` a factor, `tilt` in degrees. `cut` says which of two ways the hair,
+    the beard or the moustache is cut; `print` is what a t-shirt shows.
     """
 
     shift: tuple[float, float] = (0.0, 0.0)
     scale: float = 1.0
+    tilt: float = 0.0
     mirrored: bool = False
     eyes: str = "default"
     brows: str = "default"
     mole: str = "none"
+    freckles: bool = False
+    cut: int = 0
+    print: str = "none"
     shades: dict[str, tuple[float, float, float]] = field(default_factory=dict, hash=False)
 
 
@@ -176,27 +210,51 @@ def sample(rng: random.Random, *, wander: float = 1.0) -> Portrait:
     """Draw a random portrait; `wander` in [0, 1] scales how far identities stray."""
     attributes = {name: rng.choice(values) for name, values in VALUES.items()}
     attributes["age"] = "old" if rng.random() < 0.35 else "young"
-    for name, share in (("headwear", 0.45), ("eyewear", 0.4), ("facial_hair", 0.5)):
+    for name, share in _WORN.items():
         if rng.random() > share:
-            attributes[name] = "none"
+            attributes[name] = VALUES[name][0]
     if attributes["gender"] == "woman":
         attributes["facial_hair"] = "none"
     if attributes["hair"] == "bald" and rng.random() < 0.5:
         attributes["hair"] = rng.choice(VALUES["hair"])
+    if attributes["eyewear_color"] != "black" and rng.random() < 0.5:
+        attributes["eyewear_color"] = "black"
+    return Portrait(Attributes(**attributes), _someone(rng, wander))
+
+
+_WORN = {
+    "headwear": 0.5,
+    "eyewear": 0.45,
+    "facial_hair": 0.5,
+    "earrings": 0.6,
+    "neckwear": 0.5,
+    "pattern": 0.6,
+}
+"""How often what may be absent is not made absent at once."""
+
+
+def _someone(rng: random.Random, wander: float) -> Identity:
     shades = {
-        part: tuple(rng.uniform(-wander, wander) * reach for reach in (0.012, 0.08, 0.07))
-        for part in ("hair", "skin", "clothing", "headwear", "background")
+        part: (
+            rng.uniform(-wander, wander) * 0.015,
+            rng.uniform(-wander, wander) * 0.11,
+            rng.uniform(-wander, wander) * 0.09,
+        )
+        for part in ("hair", "skin", "clothing", "headwear", "eyewear", "neckwear", "background")
     }
-    identity = Identity(
-        shift=(rng.uniform(-0.03, 0.03) * wander, rng.uniform(0.0, 0.03) * wander),
-        scale=1 + rng.uniform(-0.02, 0.06) * wander,
+    return Identity(
+        shift=(rng.uniform(-0.05, 0.05) * wander, rng.uniform(-0.01, 0.05) * wander),
+        scale=1 + rng.uniform(-0.07, 0.08) * wander,
+        tilt=rng.uniform(-5, 5) * wander,
         mirrored=rng.random() < 0.5 * wander,
         eyes=rng.choice(EYES),
         brows=rng.choice(BROWS),
         mole=rng.choice(MOLES),
-        shades=shades,  # type: ignore[arg-type]
+        freckles=rng.random() < 0.3,
+        cut=rng.choice(CUTS),
+        print=rng.choice(PRINTS),
+        shades=shades,
     )
-    return Portrait(Attributes(**attributes), identity)
 
 
 def draw(portrait: Portrait, size: int = 128) -> Image.Image:
@@ -216,19 +274,26 @@ def change_mask(before: Portrait, after: Portrait, size: int = 128) -> NDArray[n
 def _options(portrait: Portrait) -> dict[str, Any]:
     """The drawing library's options for a portrait; every choice is made, none left to chance."""
     a, identity = portrait.attributes, portrait.identity
+    mouth, eyes, brows = EXPRESSIONS[a.expression]
+    printed = a.clothing == "t-shirt" and a.pattern == "plain" and identity.print != "none"
     parts: dict[str, str | None] = {
-        "top": VARIANTS["hair"][a.hair],
+        "scene": a.background if a.background in SCENES else None,
+        "top": _cut(VARIANTS["hair"][a.hair], identity),
         "headwear": VARIANTS["headwear"].get(a.headwear),
         "accessories": VARIANTS["eyewear"].get(a.eyewear),
-        "facialHair": VARIANTS["facial_hair"].get(a.facial_hair),
-        "mouth": VARIANTS["expression"][a.expression],
-        "clothes": VARIANTS["clothing"][a.clothing],
-        "eyes": identity.eyes,
-        "eyebrows": identity.brows,
+        "facialHair": _cut(VARIANTS["facial_hair"][a.facial_hair], identity),
+        "mouth": mouth,
+        "clothes": VARIANTS["clothing"][a.clothing] + a.pattern.title(),
+        "graphic": identity.print if printed else None,
+        "eyes": eyes or identity.eyes,
+        "eyebrows": brows or identity.brows,
         "nose": "default",
         "lashes": "default" if a.gender == "woman" else None,
         "wrinkles": "default" if a.age == "old" else None,
+        "freckles": "default" if identity.freckles else None,
         "mole": identity.mole if identity.mole != "none" else None,
+        "earrings": "default" if a.earrings != "none" else None,
+        "neckwear": a.neckwear if a.neckwear != "none" else None,
     }
     options: dict[str, Any] = {"seed": "palimpsest", "scale": identity.scale}
     for part, variant in parts.items():
@@ -243,13 +308,20 @@ def _options(portrait: Portrait) -> dict[str, Any]:
         "skinColor": [_shade(_SKIN[a.skin], shades.get("skin"))],
         "hatColor": [_shade(_PAINT[a.headwear_color], shades.get("headwear"))],
         "clothesColor": [_shade(_PAINT[a.clothing_color], shades.get("clothing"))],
-        "accessoriesColor": ["#25282d"],
+        "accessoriesColor": [_shade(_PAINT[a.eyewear_color], shades.get("eyewear"))],
+        "inkColor": ["#2b2d33" if a.clothing_color == "white" else "#ffffff"],
+        "scarfColor": [_shade(_PAINT[a.neckwear_color], shades.get("neckwear"))],
         "backgroundColor": [_shade(_BACKDROP[a.background], shades.get("background"))],
         "flip": "horizontal" if identity.mirrored else "none",
+        "rotate": identity.tilt,
         "translateX": 100 * identity.shift[0],
         "translateY": 100 * identity.shift[1],
     }
     return options
+
+
+def _cut(variants: tuple[str, ...], identity: Identity) -> str | None:
+    return variants[identity.cut % len(variants)] if variants else None
 
 
 def _shade(color: str, offset: tuple[float, float, float] | None) -> str:
