@@ -9,20 +9,27 @@ from agent.state import Change, EditStep
 from agent.words import edit_words, transfer
 from tools.look import COLOR_OF, COLORS, VALUES, caption, parse
 
-REMOVABLE = ("headwear", "eyewear", "facial_hair")
-"""Attributes that a picture shows only if the caption names them."""
+REMOVABLE = ("headwear", "eyewear", "facial_hair", "earrings", "neckwear")
+"""What a picture shows only if the caption names it."""
+
+ABSENT = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
+"""Attributes to the value they have where a caption does not name them."""
+
+_TINTED = ("headwear", "eyewear", "neckwear")
+"""Things with a colour of their own, which is gone when they are."""
 
 
 def attributes_of(text: str) -> dict[str, str]:
-    """Return the attributes a caption names, and "none" for what it would name if it were there."""
-    return dict.fromkeys(REMOVABLE, "none") | parse(text)
+    """Return the attributes a caption names, and what is absent since it would name it."""
+    return ABSENT | parse(text)
 
 
 def changes(before: str, after: str) -> dict[str, str]:
     """Return the attributes that differ between two captions, with their new values."""
     old, new = attributes_of(before), attributes_of(after)
-    if new.get("headwear") == "none":
-        new.pop("headwear_color", None)
+    for thing in _TINTED:
+        if new.get(thing) == "none":
+            new.pop(COLOR_OF[thing], None)
     return {name: value for name, value in new.items() if old.get(name) != value}
 
 
@@ -76,9 +83,10 @@ def replay(step: EditStep, text: str) -> EditStep | None:
 
 
 def _settled(new: dict[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Follow the world's rules: no colour without a hat, gray hair in old age, none on the bald."""
-    if new.get("headwear", "none") == "none":
-        new.pop("headwear_color", None)
+    """Follow the world's rules: no colour without its thing, gray hair in old age."""
+    for thing in _TINTED:
+        if new.get(thing, "none") in ("none", "necklace"):
+            new.pop(COLOR_OF[thing], None)
     if wanted.get("age") == "old" or (new.get("age") == "old" and "hair_color" in wanted):
         new["hair_color"] = "gray"
     if new.get("background") not in VALUES["background"]:
@@ -102,5 +110,5 @@ def _kind(old: Mapping[str, str], changed: Mapping[str, str]) -> Change:
     return "attribute"
 
 
-__all__ = ["COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption", "changes",
-           "edit_step", "is_portrait", "parse", "replay"]  # fmt: skip
+__all__ = ["ABSENT", "COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption",
+           "changes", "edit_step", "is_portrait", "parse", "replay"]  # fmt: skip

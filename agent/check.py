@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from agent.captions import REMOVABLE, changes, parse
+from agent.captions import ABSENT, changes, parse
 from agent.state import Check, EditStep, Try
 from tools.look import differences
 
@@ -40,7 +40,7 @@ def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes:
     seen = eyes.attributes(after, expected) if wanted else {}
     if seen:
         rest = {name: value for name, value in expected.items() if name not in wanted}
-        rest |= {n: "none" for n in REMOVABLE if n not in wanted and n not in expected}
+        rest |= {n: v for n, v in ABSENT.items() if n not in wanted and n not in expected}
         score, kept = _share(wanted, seen), _share(rest, seen)
     else:
         score, kept = float(found.changed >= TOUCHED), 1.0

@@ -11,8 +11,9 @@ from agent.history import Heads, NoSuchTurn
 from agent.moves import read_move, split_start
 from agent.phrases import GROUPS, read_clause
 from agent.scene import Changes, Scene, same_color, scene_of
+from agent.spelling import corrected
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Revert, Step, Turn, Undo
-from agent.vocabulary import corrected, mentions
+from agent.vocabulary import mentions
 
 _CORRECTION = re.compile(
     r"(?P<before>.*\w)(?:(?:\s*[,;.–—-]+\s*|\s+)(?:oh,? )?(?:no,? wait|wait,? no|i mean"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from agent.captions import COLOR_OF, REMOVABLE, VALUES
+from agent.captions import ABSENT, COLOR_OF, COLORS, REMOVABLE, VALUES
 from agent.scene import (
+    USUAL,
     Changes,
     Scene,
     compared,
@@ -34,6 +35,8 @@ _OPPOSITE = {
     ("expression", "smiling"): "serious",
     ("expression", "serious"): "smiling",
     ("expression", "surprised"): "serious",
+    ("expression", "angry"): "serious",
+    ("expression", "winking"): "serious",
     ("gender", "man"): "woman",
     ("gender", "woman"): "man",
     ("hair", "long"): "short",
@@ -44,9 +47,15 @@ GROUPS = (
     {"gender", "age"},
     {"hair", "hair_color"},
     {"headwear", "headwear_color"},
-    {"clothing", "clothing_color"},
+    {"eyewear", "eyewear_color"},
+    {"neckwear", "neckwear_color"},
+    {"clothing", "clothing_color", "pattern"},
 )
 """Attributes that one edit changes together when they are asked for together."""
+
+
+_SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
+"""Attributes of which "another one" may name the new value: "another hat"."""
 
 
 @dataclass
@@ -85,7 +94,7 @@ def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading
         for mention in mentions(unwanted):
             name = mention.attribute
             if name in REMOVABLE and name not in given and scene.now.get(name, "none") != "none":
-                reading.add(name, "none", apart=True)
+                reading.add(name, ABSENT[name], apart=True)
     return reading
 
 
@@ -142,7 +151,8 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
         elif mention.kind in ("thing", "it"):
             _thing(mention, reading, scene, other, meant)
     if _NOTHING in hues:
-        reading.remark = f"I left out “{hues[_NOTHING].value}”, which has no place there."
+        left_out = clause[hues[_NOTHING].start : hues[_NOTHING].end]
+        reading.remark = f"I left out “{left_out}”, which has no place there."
     loose = hues.get(_NOWHERE)
     if loose and reading.ask is None and not reading.changes:
         reading.ask = where(loose, scene)
@@ -164,7 +174,7 @@ _NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothin
 
 def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention]:
     """Read "the man" as who is there, and "her shirt red" as whatever top she wears."""
-    kept = []
+    kept: list[Mention] = []
     for place, mention in enumerate(items):
         before, name = clause[: mention.start], mention.attribute
         if name == "gender" and mention.kind == "value" and _THE.search(before):
@@ -172,8 +182,11 @@ def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention
         long = name == "hair" and mention.value in ("long", "short")
         if long and clause[mention.end :].lstrip().startswith(("beard", "moustache", "sleeve")):
             continue
+        if mention.value == "glasses" and any(m.value == "round glasses" for m in kept):
+            continue
         worn = scene.now.get(name, "none") not in ("none", mention.value)
-        colored = any(m.kind == "color" for m in items[max(place - 1, 0) : place + 3])
+        near = items[max(place - 1, 0) : place + 3]
+        colored = any(m.kind == "color" or m.attribute == "pattern" for m in near)
         if mention.kind == "value" and name in ("clothing", "headwear") and worn and colored:
             definite = _DEFINITE.search(before) and "give" not in clause and "back" not in clause
             mention = replace(mention, kind="thing") if definite else mention
@@ -212,23 +225,26 @@ def color_place(mention: Mention, scene: Scene) -> str:
     name = mention.attribute
     if mention.kind == "it" or name == "color":
         name = scene.last
+    name = "clothing" if name == "pattern" else name
     return name if name.endswith("_color") else COLOR_OF.get(name, "")
 
 
 def _colorable(mention: Mention, scene: Scene) -> bool:
-    return bool(color_place(mention, scene)) and mention.value not in ("bald", "none")
+    return bool(color_place(mention, scene)) and mention.value not in ("bald", "none", "necklace")
 
 
 def _value(mention: Mention, reading: Reading, scene: Scene, other: bool) -> None:
     name, value, now = mention.attribute, mention.value, scene.now.get(mention.attribute, "none")
     if reading.removing:
-        if name in REMOVABLE:
-            reading.add(name, "none", apart=True)
+        if name in ABSENT:
+            reading.add(name, ABSENT[name], apart=True)
+        elif name == "background" and value not in COLORS:
+            reading.add(name, "white")
         elif (name, value) in _OPPOSITE:
             reading.add(name, _OPPOSITE[name, value])
         else:
             reading.ask = reading.ask or which(name, scene)
-    elif other and now != "none" and name in ("headwear", "hair", "clothing", "eyewear"):
+    elif other and now != "none" and name in _SWAPPED:
         if now == value:
             reading.add(name, different(name, scene))
         else:
@@ -248,15 +264,15 @@ def _hue(mention: Mention, hue: Mention, reading: Reading, scene: Scene, removin
         return
     value = hue.value if hue.kind == "color" else compared(place, hue.value, scene)
     value = _ALSO.get((place, value), value)
-    if place == "headwear_color" and mention.kind in ("thing", "it"):
-        worn = scene.now.get("headwear", "none") != "none"
-        if not worn and not any("headwear" in changes for changes in reading.changes):
-            reading.add("headwear", "hat")
+    thing = place.removesuffix("_color")
+    if thing in USUAL and mention.kind in ("thing", "it"):
+        worn = scene.now.get(thing, "none") != "none"
+        if not worn and not any(thing in changes for changes in reading.changes):
+            reading.add(thing, USUAL[thing])
     if value in VALUES[place]:
         reading.add(place, value)
     else:
         reading.ask = reading.ask or which(place, scene)
-        reading.changes = [c for c in reading.changes if "headwear" not in c or place != "headwear"]
 
 
 _ALSO = {
@@ -286,8 +302,8 @@ def _thing(
     told = any(m.kind == "value" and m.attribute in (name, f"{name}_color") for m in meant)
     if not name or name in given or told:
         return
-    if reading.removing and name in REMOVABLE:
-        reading.add(name, "none", apart=True)
+    if reading.removing and name in ABSENT:
+        reading.add(name, ABSENT[name], apart=True)
     elif reading.removing and name == "background":
         reading.add(name, "white")
     elif other and mention.kind == "thing" and (scene.now.get(name, "none") != "none" or hue):

@@ -6,12 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent import history
-from agent.captions import COLOR_OF, COLORS, VALUES, attributes_of, changes
+from agent import history, lexicon
+from agent.captions import ABSENT, COLOR_OF, COLORS, VALUES, attributes_of, changes
 from agent.state import Ask, Conversation
 from agent.vocabulary import COMPARED, LADDERS, Mention, mentions
 
 Changes = dict[str, str]
+
+
+USUAL = {"headwear": "hat", "eyewear": "glasses", "neckwear": "scarf"}
+"""What is put on when only the place and a colour are said: "something purple on her head"."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Scene:
 
     def after(self, made: Changes) -> Scene:
         """Return the scene once some changes are made."""
-        things = [n for n in ("age", *COLOR_OF, "eyewear") if n in made]
+        things = [n for n in ("age", *COLOR_OF, "earrings", "pattern") if n in made]
         last = things[0] if things else next(iter(made))
         return replace(self, now={**self.now, **made}, last=last)
 
@@ -52,7 +56,7 @@ def compared(place: str, word: str, scene: Scene) -> str:
 def different(name: str, scene: Scene) -> str:
     """Return the next value that the attribute has not had yet, or the next one at all."""
     now = scene.now.get(name, "")
-    values = [v for v in VALUES[name] if v != "none"]
+    values = [v for v in VALUES[name] if v != ABSENT.get(name)]
     at = values.index(now) + 1 if now in values else 0
     round_ = [v for v in values[at:] + values[:at] if v != now]
     return next((v for v in round_ if v not in scene.used.get(name, ())), round_[0])
@@ -64,7 +68,9 @@ def which(name: str, scene: Scene) -> Ask:
     now = scene.now.get(name)
     values = [v for v in VALUES[name] if v not in ("none", now)]
     noun = scene.now.get("clothing", "clothes") if name == "clothing_color" else called
-    noun = scene.now.get("headwear", "hat") if name == "headwear_color" else noun
+    for thing, usual in USUAL.items():
+        worn = scene.now.get(thing, "none")
+        noun = noun if name != COLOR_OF[thing] else worn if worn != "none" else usual
     colored = name.endswith("_color") or name in ("background", "skin")
     options = tuple(f"{value} {noun}" if colored else _request(name, value) for value in values)
     listed = ", ".join(values[:-1]) + " or " + values[-1]
@@ -83,15 +89,7 @@ def unknown(words: str, name: str, scene: Scene) -> Ask:
     )
 
 
-_PLAIN = frozenset(
-    "a an the this that these those her his him she he they them their its my your our i you me we"
-    " it and or of on at from up down out in to into with for by as be is are so too very more much"
-    " some any all whole entire bit little lot kind sort just only also then now please again"
-    " make made give put turn change set dress let have has had wear wears wearing use get got"
-    " paint dye color colour show should could would can do does try go look looks looking want"
-    " like something somehow anything everything thing things instead really quite maybe kinda back"
-    " picture image photo portrait add switch swap replace need needs bring become becomes".split()
-)
+_PLAIN = frozenset(" ".join(lexicon.load("portraits")["plain"]["words"]).split())
 
 
 def strangers(clause: str) -> list[str]:
@@ -107,7 +105,9 @@ def strangers(clause: str) -> list[str]:
 
 def _request(name: str, value: str) -> str:
     if name == "hair":
-        return f"{value} hair" if value in ("short", "long", "curly") else value
+        return f"{value} hair" if value in ("short", "long", "curly", "wavy") else value
+    if name == "background":
+        return f"{value} background"
     return value
 
 

@@ -215,7 +215,7 @@ def test_a_killed_session_resumes(tmp_path, after):
 def test_a_question_waits_even_across_a_restart(tmp_path):
     saver = open_sessions(tmp_path / "sessions.sqlite")
     chat, editor = begin(saver, interactive=True)
-    assert names(chat.say("make her hair green"))[-1] == "question"
+    assert names(chat.say("make her hair purple"))[-1] == "question"
     again = Chat(chat.studio, saver, "s")
     assert again.question
     assert "pink hair" in again.question.options
