@@ -15,8 +15,8 @@ from langgraph.types import interrupt
 from agent import check as ladder
 from agent import replies
 from agent.carry import carry_out
-from agent.grammar import Context, understand_offline
 from agent.history import NoSuchTurn
+from agent.patience import Stopped, until_stopped
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.studio import Edited, Studio
 from agent.understand import understand as read_message
@@ -25,10 +25,6 @@ from agent.words import words_of
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
 LONGEST_ERROR = 300  # characters of an error that a reply repeats
-
-
-class Stopped(BaseException):
-    """The person pressed Ctrl-C: the running edit ends with nothing stored."""
 
 
 def settled(state: Conversation) -> Update:
@@ -51,7 +47,7 @@ def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
     emit(runtime, "turn.started", request=state.request)
     update = settled(state)  # an earlier message may have been cut off
     now = state.model_copy(update=update)
-    plan = state.plan or read_message(state.request, now, runtime.context)
+    plan = state.plan or _read(state.request, now, runtime)
     steps = [step.model_dump(mode="json") for step in plan.steps]
     emit(runtime, "plan", steps=steps, note=plan.note)
     number = len(now.messages) + 1
@@ -64,6 +60,20 @@ def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
         "said": [plan.note] if plan.note else [],
         "failure": "",
     }
+
+
+def _read(message: str, state: Conversation, runtime: Runtime[Studio], question: str = "") -> Plan:
+    """Read a message, or the answer to a question; Ctrl-C does not wait for a slow LLM."""
+
+    def stopped() -> bool:
+        return runtime.control is not None and runtime.control.drain_requested
+
+    def work() -> Plan:
+        return read_message(message, state, runtime.context, question=question)
+
+    if runtime.context.llm is None:
+        return work()
+    return until_stopped(work, stopped)
 
 
 def route(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
@@ -100,7 +110,7 @@ def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
         hint = "; ".join(question.options[:4])
         again = f"{question.question} For example: {hint}." if hint else question.question
         return {"plan": Plan(steps=done), "said": [*state.said, again]}
-    plan = understand_offline(chosen(text, question), Context.of(state))
+    plan = _read(chosen(text, question), state, runtime, question.question)
     steps = [step for step in plan.steps if not isinstance(step, Ask)]
     said = [plan.note] if plan.note else []
     if not steps and not plan.note:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import Field
@@ -49,6 +49,10 @@ class AppSettings(BaseSettings):
     """Base URL of an OpenAI-compatible server; None means OPENAI_BASE_URL, if set."""
     llm_model: str = "gpt-5-mini"
     """The model to ask there."""
+    llm_sees: Literal["auto", "yes", "no"] = "auto"
+    """Whether the LLM may be shown photographs; "auto" finds out whether it sees them."""
+    llm_timeout: float = Field(default=120.0, gt=0, le=3600)
+    """Seconds that the LLM has for a whole answer."""
     offline: bool = False
     """Read messages without any LLM even if one is configured."""
     preview: str = "auto"

@@ -96,10 +96,21 @@ Schema = TypeVar("Schema", bound="BaseModel")
 
 
 class Llm(Protocol):
-    """A language model that answers in a schema: ``agent.llm.Server``."""
+    """A language model that answers in a schema: ``agent.llm.Server``.
+
+    Attributes:
+        sees: whether it sees pictures; None until ``agent.sight.can_see`` has found out.
+    """
+
+    sees: bool | None
 
     def answer(self, messages: list[dict[str, Any]], schema: type[Schema], /) -> Schema:
-        """Return the model's answer, or raise ``agent.llm.LlmError`` with one clear sentence."""
+        """Return the model's answer.
+
+        Raises:
+            agent.answers.LlmError: there is none; the message is one clear sentence.
+            agent.answers.Unusable: it does not fit the schema.
+        """
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from agent.play import MISSING, UNREADABLE
 from agent.settings import AppSettings
-from agent.studio import EditPicture, Llm, Studio
+from agent.studio import EditPicture, Eyes, Llm, Studio
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
@@ -105,17 +105,17 @@ def studio_of(
         Refusal: Something chosen is not to be had.
     """
     from tools.edit_picture import PRESETS
-    from tools.look import PortraitEyes, sample_person
 
     if settings.preset not in PRESETS:
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
+    llm = _llm(settings, note)
     return Studio(
         settings=settings,
         edit=None if plan_only else _edit(settings, store, note),
         pictures=store,
-        eyes=PortraitEyes(sample_person()) if settings.model == "portraits" else None,
-        llm=_llm(settings, note),
+        eyes=_eyes(settings, llm),
+        llm=llm,
         presets=PRESETS,
         interactive=person,
     )
@@ -151,6 +151,22 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
         if not settings.offline:
             note("No LLM is configured (--llm-url), so messages are read offline.")
         return None
+    from agent.answers import LlmError
     from agent.llm import Server
 
-    return Server(settings.llm_url, settings.llm_model)
+    sees = {"yes": True, "no": False}.get(settings.llm_sees)
+    try:
+        return Server(
+            settings.llm_url, settings.llm_model, timeout=settings.llm_timeout, sees=sees
+        )
+    except LlmError as error:
+        raise Refusal(str(error), MISSING) from None
+
+
+def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
+    """Return the eyes that judge: those of the portraits' own world, else an LLM's."""
+    from agent.sight import LlmEyes
+    from tools.look import PortraitEyes
+
+    drawn = PortraitEyes() if settings.model == "portraits" else None
+    return drawn if llm is None else LlmEyes(llm, drawn)

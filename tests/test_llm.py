@@ -1,104 +1,224 @@
-"""The LLM reader: plans are checked, failures are one sentence and the offline reader serves."""
+"""The door to an LLM, over real HTTP: good answers, broken ones, and every way to fail."""
 
 from __future__ import annotations
 
 import json
+import socket
+import time
 
-import httpx2
 import pytest
-from openai import DefaultHttpxClient, OpenAI
-from studio_fakes import CAPTION, fake_studio
-from test_language import conversation_after
+from llm_server import Raw, Refuses, Says, serving
+from PIL import Image
+from pydantic import BaseModel
 
-import prompts
-from agent.llm import LlmError, Server
-from agent.understand import Reading, understand
-
-OLDER = CAPTION.replace("young", "old")
-PLAN = {"note": "", "steps": [{"step": "edit", "change": "attribute", "target_caption": OLDER}]}
+from agent.answers import LlmError, Unusable, consult, plain, read, strict_schema
+from agent.briefing import image_part, text_part
+from agent.llm import LONGEST_ANSWER, Server
+from agent.reading import Reading
 
 
-def server(*answers) -> tuple[Server, list]:
-    """A server that gives these answers in turn: a text, a status code or an exception."""
-    asked = []
-
-    def handle(request: httpx2.Request) -> httpx2.Response:
-        asked.append(json.loads(request.content))
-        answer = answers[min(len(asked), len(answers)) - 1]
-        if isinstance(answer, Exception):
-            raise answer
-        if isinstance(answer, int):
-            return httpx2.Response(answer, json={"error": {"message": "no"}})
-        message = {"role": "assistant", "content": answer}
-        choice = {"index": 0, "finish_reason": "stop", "message": message}
-        return httpx2.Response(200, json={"id": "1", "object": "chat.completion", "created": 0,
-                                          "model": "m", "choices": [choice]})  # fmt: skip
-
-    http = DefaultHttpxClient(transport=httpx2.MockTransport(handle))
-    client = OpenAI(base_url="http://llm/v1", api_key="k", http_client=http, max_retries=0)
-    return Server(None, "m", client=client), asked
+class Color(BaseModel):
+    name: str
+    warm: bool = False
 
 
-def read(llm, message="make her older", conversation=None):
-    studio, _, _ = fake_studio(llm=llm)
-    return understand(message, conversation or conversation_after(), studio)
+GOOD = '{"name": "red", "warm": true}'
+ASKED = [{"role": "user", "content": "Which color?"}]
+SHOWN = [{"role": "user", "content": [text_part("Which color?"),
+                                      image_part(Image.new("RGB", (2000, 10)))]}]  # fmt: skip
 
 
-def test_a_plan_becomes_ours():
-    llm, asked = server(json.dumps(PLAN))
-    (step,) = read(llm).steps
-    assert step.target_prompt == OLDER.replace("brown", "gray")
-    assert step.edit_words == ("old", "gray")
-    assert CAPTION in asked[0]["messages"][1]["content"]
-    assert asked[0]["response_format"]["type"] == "json_schema"
+def ask(server, messages=ASKED, **options) -> Color:
+    return Server(server.url, "m", pause=0.01, **options).answer(messages, Color)
 
 
-def test_fenced_json_is_read_and_broken_json_asked_for_again():
-    llm, asked = server(f"```json\n{json.dumps(PLAN)}\n```")
-    assert len(read(llm).steps) == 1
-    assert len(asked) == 1
-    llm, asked = server("Sure! Older she is.", json.dumps(PLAN))
-    assert len(read(llm).steps) == 1
-    assert "not valid" in asked[1]["messages"][-1]["content"]
+def test_a_good_answer_is_streamed_and_read():
+    with serving(GOOD) as server:
+        assert ask(server) == Color(name="red", warm=True)
+    (asked,) = server.asked
+    assert asked["stream"] is True
+    assert asked["messages"] == ASKED
+    form = asked["response_format"]
+    assert form["type"] == "json_schema"
+    assert form["json_schema"]["schema"]["required"] == ["name", "warm"]
+    assert set(asked) == {"model", "messages", "stream", "response_format"}, "only what all know"
 
 
-FAILURES = [401, 404, 429, 500, "", "nonsense", httpx2.ConnectError("x"), httpx2.ReadTimeout("x"),
-            '{"note": "", "steps": []}']  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"```json\n{GOOD}\n```",
+        f"Sure! Here it is:\n```\n{GOOD}\n```\nAnything else?",
+        '{"name": "red", "warm": true,}',
+        "{'name': 'red', 'warm': True}",
+        f"<think>Is it {{'name': 'blue'}}? No.</think>{GOOD}",
+        '{"name": "red", "warm": true',
+    ],
+)
+def test_what_wraps_or_breaks_json_is_mended_without_asking_again(text):
+    with serving(text) as server:
+        assert ask(server) == Color(name="red", warm=True)
+    assert len(server.asked) == 1
 
 
-@pytest.mark.parametrize("answer", FAILURES, ids=str)
-def test_every_failure_is_a_sentence_and_the_offline_reader_serves(answer):
-    llm, _ = server(answer)
-    plan = read(llm)
-    assert len(plan.steps) == 1
-    assert plan.note.endswith("The offline reader took over.")
+@pytest.mark.parametrize(
+    ("answer", "sentence"),
+    [
+        (401, "refused the key (401)"),
+        (403, "refused the key (403)"),
+        (404, "does not know that model or address (404)"),
+        (429, "too busy (429)"),
+        (500, "failed (500)"),
+        (503, "failed (503)"),
+        (Refuses(400, "the context\x1b[31m is too\nlong"), "(400): the context is too long."),
+        ("", "was empty"),
+        (Says("", blank=True), "was empty"),
+        (" \n ", "was empty"),
+        (Says(GOOD[:12], finish="length"), "was cut off"),
+        (Says(GOOD[:12], finish=None), "was cut off"),
+        (Says(GOOD * 3, breaks=True), "was cut off"),
+        (Says("x" * 3 * LONGEST_ANSWER), "was cut off"),
+        (Raw(b"<html>It works!</html>", "text/html"), "was empty"),
+        (Raw(b"data: {not json\n\n", "text/event-stream"), "no proper answer"),
+        (Raw(b'data: {"error": {"message": "out of memory"}}\n\n', "text/event-stream"), "memory"),
+        (Raw(b'data: {"choices": [{"delta": null}]}\n\n', "text/event-stream"), "no proper"),
+        (Raw(b'data: [1, 2]\n\n', "text/event-stream"), "no proper"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_every_failure_is_one_sentence(answer, sentence):
+    with serving(answer) as server, pytest.raises(LlmError) as failed:
+        ask(server)
+    assert sentence in str(failed.value)
+    assert str(failed.value).endswith(".")
+    assert "\n" not in str(failed.value)
 
 
-@pytest.mark.parametrize("step", [{"step": "goto", "number": 9}, {"step": "revert", "number": 0},
-                                  {"step": "edit"}, {"step": "goto", "number": -1}])  # fmt: skip
-def test_a_plan_about_nothing_is_refused(step):
-    llm, _ = server(json.dumps({"note": "", "steps": [step]}))
-    assert "offline reader" in read(llm).note
+def test_a_busy_server_is_asked_once_more():
+    with serving(503, GOOD) as server:
+        assert ask(server).name == "red"
+    with serving(429, 429, GOOD) as server, pytest.raises(LlmError, match="429"):
+        ask(server)
+    assert len(server.asked) == 2
 
 
-def test_moves_and_captions_follow_each_other():
-    steps = [{"step": "goto", "number": 1}, {"step": "edit", "target_caption": OLDER + ", a hat"}]
-    llm, _ = server(json.dumps({"note": "", "steps": steps}))
-    goto, edit = read(llm, "x", conversation_after("make her older, now add a hat")).steps
-    assert goto.turn == 1
-    assert edit.source_prompt == OLDER.replace("brown", "gray")
+@pytest.mark.parametrize("slow", [Says(GOOD, first=5), Says(GOOD, between=0.25)], ids=str)
+def test_a_slow_answer_is_left_at_the_limit(slow):
+    began = time.monotonic()
+    with serving(slow) as server, pytest.raises(LlmError, match="within 0.4 seconds"):
+        ask(server, timeout=0.4)
+    assert time.monotonic() - began < 2
 
 
-def test_an_answer_twice_wrong_is_an_error():
-    llm, asked = server("no", "never")
-    with pytest.raises(LlmError, match="twice"):
-        llm.answer([{"role": "user", "content": "x"}], Reading)
-    assert len(asked) == 2
+def test_an_answer_that_is_slow_but_in_time_is_read():
+    with serving(Says(GOOD, between=0.05)) as server:
+        assert ask(server, timeout=5).name == "red"
 
 
-def test_prompts_refuse_missing_and_unused_values(tmp_path):
-    assert "target_caption" in prompts.load("understand")
-    with pytest.raises(KeyError):
-        prompts.load("understand", extra="x")
-    with pytest.raises(FileNotFoundError):
-        prompts.load("nothing")
+def test_nobody_there_and_no_address():
+    with socket.socket() as taken:  # bound and never listening: refused
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        with pytest.raises(LlmError, match="No LLM answers at http://127.0.0.1"):
+            Server(url, "m").answer(ASKED, Color)
+    with pytest.raises(LlmError, match="No LLM answers at ftp:"):
+        Server("ftp://there", "m").answer(ASKED, Color)
+    with pytest.raises(LlmError, match="no address"):
+        Server("http://a:b", "m")
+
+
+def test_a_key_that_is_no_key_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "schlüssel\n")
+    with serving(GOOD) as server, pytest.raises(LlmError):
+        ask(server)
+
+
+@pytest.mark.parametrize(
+    ("words", "left_out"),
+    [
+        ("'response_format' of type 'json_schema' is not supported", "response_format"),
+        ("Your organization must be verified to stream this model.", "stream"),
+        ("this model does not support image input", None),
+    ],
+)
+def test_what_a_server_refuses_is_left_out_from_then_on(words, left_out):
+    with serving(Refuses(400, words), GOOD) as server:
+        llm = Server(server.url, "m")
+        assert llm.answer(SHOWN, Color).name == "red"
+        assert llm.answer(SHOWN, Color).name == "red"
+    assert len(server.asked) == 3, "the refusal is remembered"
+    without = {"response_format", "stream", None} - {left_out}
+    for asked in server.asked[1:]:
+        assert left_out not in asked
+        assert all(name in asked for name in without if name)
+        assert ("image_url" in str(asked["messages"])) == (left_out is not None)
+    if left_out == "response_format":
+        assert "warm" in server.asked[1]["messages"][-1]["content"], "the schema in words instead"
+    assert llm.sees == (None if left_out else False)
+
+
+def test_a_refusal_without_reason_is_met_by_leaving_out_one_thing_after_the_other():
+    with serving(Refuses(400, "bad"), Refuses(422, "bad"), Refuses(400, "bad"), GOOD) as server:
+        assert ask(server, SHOWN).name == "red"
+    assert set(server.asked[3]) == {"model", "messages"}
+    with serving(Refuses(400, "bad")) as server, pytest.raises(LlmError, match="refused"):
+        ask(server, SHOWN)
+    assert len(server.asked) == 4
+
+
+def test_pictures_are_sent_small():
+    url = SHOWN[0]["content"][1]["image_url"]["url"]
+    assert url.startswith("data:image/jpeg;base64,")
+    assert len(url) < 10_000
+
+
+def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_the_reason():
+    with serving('{"colour": "red"}', GOOD) as server:
+        llm = Server(server.url, "m")
+        assert consult(llm, ASKED, Color, lambda c: c.name) == "red"
+    first, again, wrong = server.asked[1]["messages"]
+    assert first == ASKED[0]
+    assert again == {"role": "assistant", "content": '{"colour": "red"}'}
+    assert "name: Field required" in wrong["content"]
+    with serving("red", "red!", GOOD) as server, pytest.raises(LlmError, match="twice"):
+        consult(Server(server.url, "m"), ASKED, Color, lambda c: c.name)
+    assert len(server.asked) == 2
+
+
+def test_what_is_made_of_an_answer_counts_too():
+    def make(color: Color) -> str:
+        if not color.warm:
+            raise Unusable("That is not warm.")
+        return color.name
+
+    with serving('{"name": "blue", "warm": false}', GOOD) as server:
+        assert consult(Server(server.url, "m"), ASKED, Color, make) == "red"
+    assert "That is not warm." in server.asked[1]["messages"][-1]["content"]
+    assert "blue" in server.asked[1]["messages"][-2]["content"]
+
+
+def test_words_from_outside_are_one_safe_line():
+    wild = "a\x1b[31mred\x1b]0;title\x07 hat\r\n\tand\u202e \u200b\ud800\x9b more\x00"
+    assert plain(wild, 100) == "a red hat and more"
+    assert plain("one two three", 9) == "one two"
+    assert plain("x" * 50, 9) == "x" * 9
+    assert plain("\x1b" * 9999, 9) == ""
+
+
+def test_half_a_plan_is_never_repaired_into_a_whole_one():
+    half = '{"note": "", "steps": [{"step": "undo"}, '
+    assert len(read(half, Reading).steps) == 1, "a mended answer, where the server calls it whole"
+    with pytest.raises(Unusable):
+        read(half, Reading, repair=False)
+
+
+def test_the_schema_requires_everything_and_keeps_its_types():
+    schema = strict_schema(Reading)
+    step = schema["$defs"]["LlmStep"]
+    assert step["required"] == list(step["properties"])
+    assert step["additionalProperties"] is False
+    assert "default" not in json.dumps(schema)
+    assert (
+        Reading.model_validate({"steps": [{"step": "undo", "numbers": None}]}).steps[0].numbers
+        == []
+    )

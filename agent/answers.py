@@ -1,0 +1,133 @@
+"""What an LLM wrote, taken as data: JSON is read or repaired, words are made safe to show."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+import prompts
+
+if TYPE_CHECKING:
+    from agent.studio import Llm
+
+Schema = TypeVar("Schema", bound=BaseModel)
+Made = TypeVar("Made")
+LONGEST_REASON = 300  # characters of what was wrong with an answer
+_ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
+_LEFT_OUT = ("title", "default")  # of a schema: words that only cost, and what is required anyway
+_THOUGHT = "</think>"  # what reasoning models write before their answer ends so
+
+
+class LlmError(Exception):
+    """No usable answer; the message is one clear sentence for the person."""
+
+
+class Unusable(Exception):
+    """An answer came that cannot be used; the message tells the LLM why, in one sentence."""
+
+    def __init__(self, reason: str, text: str = "") -> None:
+        """Keep the reason, and the answer as it was written."""
+        super().__init__(reason)
+        self.text = text
+
+
+def consult(
+    llm: Llm, messages: list[dict[str, Any]], schema: type[Schema], make: Callable[[Schema], Made]
+) -> Made:
+    """Ask, and if the answer cannot be used, once more with what was wrong.
+
+    Args:
+        llm: whom to ask.
+        messages: the question.
+        schema: the form of the answer.
+        make: turns an answer into what is wanted, or raises Unusable.
+
+    Raises:
+        LlmError: there is no answer, or the second cannot be used either.
+    """
+    said = ""
+    try:
+        answer = llm.answer(messages, schema)
+        said = answer.model_dump_json()
+        return make(answer)
+    except Unusable as error:
+        wrong = prompts.load("again", wrong=str(error))
+        again = [{"role": "assistant", "content": error.text or said}]
+        again += [{"role": "user", "content": wrong}]
+    try:
+        return make(llm.answer([*messages, *again], schema))
+    except Unusable as error:
+        reason = plain(str(error), LONGEST_REASON).rstrip(".")
+        raise LlmError(f"The LLM twice gave no usable answer ({reason}).") from None
+
+
+def plain(text: str, most: int) -> str:
+    """Return words from outside as one line that is safe to print, store and send on.
+
+    Terminal escapes, control, invisible and unassigned characters go, runs of spaces become one,
+    and what is too long ends at a word.
+    """
+    text = _ESCAPE.sub(" ", text[: 4 * most + 1000])
+    kept = (" " if c.isspace() else c for c in text if c.isspace() or _shows(c))
+    line = " ".join("".join(kept).split())
+    if len(line) <= most:
+        return line
+    return line[:most].rpartition(" ")[0] or line[:most]
+
+
+def _shows(character: str) -> bool:
+    return unicodedata.category(character)[0] != "C"
+
+
+def read(text: str, schema: type[Schema], *, repair: bool = True) -> Schema:
+    """Read an answer as the schema; fences, prose around it and broken JSON are mended.
+
+    Raises:
+        Unusable: it does not fit.
+    """
+    bare = text.rpartition(_THOUGHT)[2].strip()
+    try:
+        return schema.model_validate_json(bare)
+    except ValidationError as error:
+        wrong = error
+    if repair:
+        import json_repair
+
+        try:
+            found: Any = json_repair.loads(bare, skip_json_loads=True)
+            return schema.model_validate(found)
+        except ValidationError as error:
+            wrong = error if found else wrong
+        except (ValueError, RecursionError):
+            pass
+    first = wrong.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    reason = f"{where}: {first['msg']}" if where else first["msg"]
+    raise Unusable(plain(reason, LONGEST_REASON), text)
+
+
+def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema with every field required and no other allowed.
+
+    OpenAI demands that, and small models leave out what they may. Reading stays lenient: a field
+    that is left out after all takes its default.
+    """
+    strict: dict[str, Any] = _strict(schema.model_json_schema())
+    return strict
+
+
+def _strict(part: Any) -> Any:
+    if isinstance(part, list):
+        return [_strict(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    names = part.get("properties")
+    if isinstance(names, dict):
+        fields = {name: _strict(field) for name, field in names.items()}
+        part = part | {"required": list(fields), "additionalProperties": False}
+        return {**_strict(part | {"properties": None}), "properties": fields}
+    return {name: _strict(value) for name, value in part.items() if name not in _LEFT_OUT}

@@ -1,0 +1,245 @@
+"""What an LLM makes of a message becomes a plan: it names turns and writes captions, no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, assert_never
+
+from pydantic import BaseModel, Field, model_validator
+
+from agent import history
+from agent.answers import Unusable, plain
+from agent.captions import replay
+from agent.grammar import Context, understand_offline
+from agent.history import Heads, NoSuchTurn
+from agent.rewriting import LONGEST_CAPTION, edit_of
+from agent.state import (
+    Ask,
+    Compare,
+    Describe,
+    EditStep,
+    GoTo,
+    Help,
+    Plan,
+    Redo,
+    Retry,
+    Revert,
+    Save,
+    Step,
+    Undo,
+)
+
+MOST_STEPS = 8
+MOST_OPTIONS = 4
+LONGEST_NOTE = 300  # characters of what is said to the person
+LONGEST_OPTION = 80
+LONGEST_WISH = 200
+
+Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
+               "ask", "help"]  # fmt: skip
+How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
+Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
+                  "pose"]  # fmt: skip
+
+
+class Lenient(BaseModel):
+    """A form that an LLM fills in: null is the same as leaving a field out."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_null(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: held for name, held in value.items() if held is not None}
+        return value
+
+
+class LlmStep(Lenient):
+    """One step as an LLM writes it: flat, since small servers know only simple schemas."""
+
+    step: Kind
+    wish: str = ""
+    """edit: the part of the message that asks for it."""
+    change: Changed = ""
+    source_caption: str = ""
+    target_caption: str = ""
+    numbers: list[int] = Field(default_factory=list)
+    """Turns, or how many messages to undo."""
+    how: How = ""
+    question: str = ""
+    options: list[str] = Field(default_factory=list)
+
+
+class Reading(Lenient):
+    """What an LLM makes of a message."""
+
+    note: str = ""
+    """How an unclear wish was read, in a few words; else empty."""
+    steps: list[LlmStep]
+
+
+def plan_of(reading: Reading, message: str, context: Context, *, world: bool) -> Plan:
+    """Return the plan that a reading means; everything in it is checked against the conversation.
+
+    Args:
+        reading: the LLM's answer.
+        message: what the person said.
+        context: the conversation it was said in.
+        world: whether only the world of portraits can be drawn.
+
+    Raises:
+        Unusable: it makes no plan; the reason is for the LLM.
+    """
+    planner = _Planner(context, message, context.caption, history.heads(context.conversation))
+    planner.world, planner.alone = world, sum(s.step == "edit" for s in reading.steps) == 1
+    question: Ask | None = None
+    for written in reading.steps[:MOST_STEPS]:
+        step = planner.step(written)
+        if isinstance(step, Ask):
+            question = question or step
+        else:
+            planner.take(step)
+    steps = [*planner.steps, *([question] if question else [])]
+    note = plain(reading.note, LONGEST_NOTE)
+    if not steps and not note:
+        raise Unusable("The plan has no steps; use ask if the message is not clear.")
+    if len(reading.steps) > MOST_STEPS:
+        note = f"{note} Only the first {MOST_STEPS} steps are done.".strip()
+    return Plan(steps=tuple(steps), note=note)
+
+
+@dataclass
+class _Planner:
+    """The plan so far, and where its steps have led: the caption and heads of the next step."""
+
+    context: Context
+    message: str
+    caption: str
+    heads: Heads
+    world: bool = False
+    alone: bool = True
+    steps: list[Step] = field(default_factory=list)
+
+    def step(self, written: LlmStep) -> Step:
+        """Check one step and make it ours.
+
+        Raises:
+            Unusable: it names a turn that there is not, or changes nothing, or asks nothing.
+        """
+        match written.step:
+            case "edit":
+                return self._edit(written)
+            case "undo":
+                return Undo(messages=min(max(self._number(written, 1), 1), 100))
+            case "redo":
+                return Redo(messages=min(max(self._number(written, 1), 1), 100))
+            case "goto":
+                return GoTo(turn=self._turn(written, 0))
+            case "revert":
+                return self._revert(written)
+            case "retry":
+                how = written.how if written.how in ("weaker", "stronger", "other") else "again"
+                return Retry(how=how)
+            case "compare":
+                here = self.heads.head
+                return Compare(a=self._turn(written, 0), b=self._turn(written, 1, default=here))
+            case "describe":
+                return self._describe(written)
+            case "save":
+                return self._save()
+            case "ask":
+                return _question(written)
+            case "help":
+                return Help()
+            case _:
+                assert_never(written.step)
+
+    def take(self, step: Step) -> None:
+        """Add a step, and follow the head to where it leads."""
+        self.steps.append(step)
+        try:
+            match step:
+                case EditStep():
+                    self.caption = step.target_prompt
+                case Undo():
+                    self._place(history.undo(self.heads, step.messages))
+                case Redo():
+                    self._place(history.redo(self.heads, step.messages))
+                case GoTo():
+                    self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
+                case Revert():
+                    self._take_back(step.turn)
+                case _:
+                    pass  # it moves no head
+        except NoSuchTurn:
+            return  # said when the step is carried out
+
+    def _place(self, heads: Heads) -> None:
+        self.heads = heads
+        self.caption = self.context.conversation.turns[heads.head].caption
+
+    def _take_back(self, number: int) -> None:
+        conversation = self.context.conversation
+        replayed = history.later(conversation, number)
+        parent = conversation.turns[number].parent or 0
+        self._place(Heads(parent, self.heads.past, self.heads.future))
+        for turn in replayed:
+            if turn.step is not None and (again := replay(turn.step, self.caption)) is not None:
+                self.caption = again.target_prompt
+
+    def _edit(self, written: LlmStep) -> EditStep:
+        wish = plain(written.wish, LONGEST_WISH)
+        step = edit_of(
+            self.caption,
+            plain(written.source_caption, LONGEST_CAPTION),
+            plain(written.target_caption, LONGEST_CAPTION),
+            written.change or None,
+            world=self.world,
+        )
+        request = self.message if self.alone or not wish else wish
+        strength = {"weaker": -1, "stronger": 1}.get(written.how, 0)
+        return step.model_copy(update={"request": request, "strength": strength})
+
+    def _revert(self, written: LlmStep) -> Revert:
+        number = self._turn(written, 0)
+        if number not in [t.id for t in self.context.path if t.step is not None]:
+            raise Unusable(f"Turn {number} is no edit on the path to the head; revert one of them.")
+        return Revert(turn=number)
+
+    def _describe(self, written: LlmStep) -> Describe:
+        if written.how == "edits":
+            return Describe(what="edits")
+        turn = self._turn(written, 0) if written.numbers else None
+        return Describe(what="turn" if written.how == "turn" else "picture", turn=turn)
+
+    def _save(self) -> Save:
+        """Take where to save from the person's own words: an LLM writes no paths."""
+        asked = understand_offline(self.message, self.context).steps
+        for step in asked:
+            if isinstance(step, Save):
+                return step
+        raise Unusable("The message does not ask to save; only the person can.")
+
+    def _number(self, written: LlmStep, default: int) -> int:
+        return written.numbers[0] if written.numbers else default
+
+    def _turn(self, written: LlmStep, place: int, *, default: int | None = None) -> int:
+        """Return a turn that is named and exists."""
+        count = len(self.context.conversation.turns)
+        if place >= len(written.numbers):
+            if default is not None:
+                return default
+            raise Unusable(f"{written.step} needs the number of a turn in numbers.")
+        number = written.numbers[place]
+        if not 0 <= number < count:
+            shown = number if abs(number) < 10**6 else "of that number"
+            raise Unusable(f"There is no turn {shown}; the turns are 0 to {count - 1}.")
+        return number
+
+
+def _question(written: LlmStep) -> Ask:
+    question = plain(written.question, LONGEST_NOTE)
+    if not question:
+        raise Unusable("ask needs a question.")
+    options = [plain(option, LONGEST_OPTION) for option in written.options[: 2 * MOST_OPTIONS]]
+    kept = tuple(dict.fromkeys(option for option in options if option))[:MOST_OPTIONS]
+    return Ask(question=question, options=kept, default=kept[0] if kept else "")

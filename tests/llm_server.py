@@ -1,0 +1,160 @@
+"""An OpenAI-compatible server of which a test writes every answer; it speaks real HTTP."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Says:
+    """An answer, and how it arrives."""
+
+    text: str
+    finish: str | None = "stop"
+    first: float = 0.0
+    """Seconds until anything comes."""
+    between: float = 0.0
+    """Seconds between two pieces."""
+    breaks: bool = False
+    """The connection breaks off in the middle."""
+    blank: bool = False
+    """There are no choices at all."""
+
+
+@dataclass(frozen=True)
+class Refuses:
+    """A status other than 200, with words."""
+
+    status: int
+    message: str = "no"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A body of any kind, sent with status 200."""
+
+    body: bytes
+    kind: str = "application/json"
+
+
+Answer = Says | Refuses | Raw
+
+
+class ScriptedServer(ThreadingHTTPServer):
+    """Gives its answers in turn, the last one for ever, and keeps what was asked."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self, *answers: Answer | str | int) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers = [_answer(answer) for answer in answers]
+        self.asked: list[dict[str, Any]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/v1"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may hang up on a slow answer."""
+
+
+def _answer(answer: Answer | str | int) -> Answer:
+    if isinstance(answer, int):
+        return Refuses(answer)
+    return Says(answer) if isinstance(answer, str) else answer
+
+
+@contextmanager
+def serving(*answers: Answer | str | int) -> Iterator[ScriptedServer]:
+    """Serve in a thread as long as the block lasts."""
+    server = ScriptedServer(*answers)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ScriptedServer
+
+    def do_POST(self) -> None:  # noqa: N802
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        answers, asked_before = self.server.answers, len(self.server.asked)
+        self.server.asked.append(asked)
+        answer = answers[min(asked_before, len(answers) - 1)]
+        if isinstance(answer, Refuses):
+            self._whole(answer.status, json.dumps({"error": {"message": answer.message}}).encode())
+        elif isinstance(answer, Raw):
+            self._whole(200, answer.body, answer.kind)
+        elif asked.get("stream"):
+            self._stream(answer)
+        else:
+            self._whole(200, json.dumps(_completion(answer)).encode())
+
+    def _whole(self, status: int, body: bytes, kind: str = "application/json") -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _stream(self, answer: Says) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        time.sleep(answer.first)
+        for piece in _pieces(answer):
+            if piece is None:
+                self.wfile.flush()
+                self.connection.close()
+                self.close_connection = True
+                return
+            data = f"data: {piece}\n\n".encode()
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+            self.wfile.flush()
+            time.sleep(answer.between)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def log_message(self, *args: Any) -> None:
+        """Keep the test's output clean."""
+
+
+def _pieces(answer: Says) -> Iterator[str | None]:
+    size = max(len(answer.text) // 4, 1)
+    parts = [answer.text[i : i + size] for i in range(0, len(answer.text), size)] or [""]
+    for number, part in enumerate(parts):
+        if answer.breaks and number == 2:
+            yield None
+        yield json.dumps(_chunk([] if answer.blank else [_choice("delta", part, None)]))
+    if answer.finish:
+        yield json.dumps(_chunk([] if answer.blank else [_choice("delta", "", answer.finish)]))
+    yield "[DONE]"
+
+
+def _chunk(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"id": "1", "object": "chat.completion.chunk", "created": 0, "model": "m",
+            "choices": choices}  # fmt: skip
+
+
+def _completion(answer: Says) -> dict[str, Any]:
+    choices = [] if answer.blank else [_choice("message", answer.text, answer.finish)]
+    return {"id": "1", "object": "chat.completion", "created": 0, "model": "m", "choices": choices}
+
+
+def _choice(place: str, text: str, finish: str | None) -> dict[str, Any]:
+    said = {"role": "assistant", "content": text}
+    return {"index": 0, "finish_reason": finish, place: said}
