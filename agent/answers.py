@@ -61,8 +61,7 @@ def consult(
     try:
         return make(llm.answer([*messages, *again], schema))
     except Unusable as error:
-        reason = plain(str(error), LONGEST_REASON).rstrip(".")
-        raise LlmError(f"The LLM twice gave no usable answer ({reason}).") from None
+        raise LlmError("The LLM twice gave an answer that cannot be used.") from error
 
 
 def plain(text: str, most: int) -> str:

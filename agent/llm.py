@@ -25,11 +25,13 @@ Messages = list[dict[str, Any]]
 TIMEOUT = 120.0  # seconds for a whole answer
 CONNECT = 5.0  # seconds until somebody must pick up
 PAUSE = 1.0  # seconds before a busy server is asked once more
-LONGEST_ANSWER = 20_000  # characters; a model that writes more than any plan needs is stopped
+LONGEST_ANSWER = 12_000  # characters; a model that writes more than any plan needs is stopped
+LOOP = 600  # characters that are the same again: an answer that goes round in circles
+ECHO = 40  # characters by which the last round is found
 BUSY = {429, 500, 502, 503, 504}
 SENTENCES = {
-    401: "The LLM server refused the key (401); set OPENAI_API_KEY.",
-    403: "The LLM server refused the key (403); set OPENAI_API_KEY.",
+    401: "The LLM server refused the key in OPENAI_API_KEY (401).",
+    403: "The LLM server refused the key in OPENAI_API_KEY (403).",
     404: "The LLM server does not know that model or address (404).",
     429: "The LLM server is out of quota or too busy (429).",
 }
@@ -74,8 +76,9 @@ class Server:
         self._timeout, self._pause = timeout, pause
         self._lacks: frozenset[str] = frozenset()
         limits = openai.Timeout(timeout, connect=min(CONNECT, timeout))
+        url = url or None
         try:
-            self._client = openai.OpenAI(base_url=url or None, api_key=key, timeout=limits, max_retries=0)
+            self._client = openai.OpenAI(base_url=url, api_key=key, timeout=limits, max_retries=0)
         except Exception as error:  # httpx's InvalidURL, which no public module names
             raise LlmError(f"{plain(url or '', 200)} is no address of an LLM server.") from error
 
@@ -138,8 +141,8 @@ class Server:
                 for choice in chunk.choices or ():
                     text += choice.delta.content or ""
                     ended = choice.finish_reason or ended
-                if len(text) > LONGEST_ANSWER:
-                    return text[:LONGEST_ANSWER], False
+                if len(text) > LONGEST_ANSWER or _loops(text):
+                    return text, False
         return text, ended == "stop"
 
     def _unreachable(self, error: openai.APIConnectionError) -> str:
@@ -206,6 +209,13 @@ def _sentence(error: openai.APIStatusError) -> str:
     reason = body.get("message") if isinstance(body, dict) else None
     detail = f": {plain(str(reason), 160).rstrip('.')}" if reason else ""
     return f"The LLM server refused the request ({status}){detail}."
+
+
+def _loops(text: str) -> bool:
+    """Whether a weak model has begun to say the same for ever."""
+    end = text[-ECHO:]
+    period = len(text) - ECHO - text.rfind(end, 0, len(text) - 1)
+    return len(text) > LOOP + period and text[-LOOP:] == text[-LOOP - period : -period]
 
 
 def _late(seconds: float) -> str:

@@ -31,7 +31,8 @@ from agent.state import (
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
-LONGEST_NOTE = 300  # characters of what is said to the person
+LONGEST_NOTE = 160  # characters of how a wish was read
+LONGEST_QUESTION = 300
 LONGEST_OPTION = 80
 LONGEST_WISH = 200
 
@@ -99,7 +100,7 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
         else:
             planner.take(step)
     steps = [*planner.steps, *([question] if question else [])]
-    note = plain(reading.note, LONGEST_NOTE)
+    note = _sentence(reading.note)
     if not steps and not note:
         raise Unusable("The plan has no steps; use ask if the message is not clear.")
     if len(reading.steps) > MOST_STEPS:
@@ -237,9 +238,15 @@ class _Planner:
 
 
 def _question(written: LlmStep) -> Ask:
-    question = plain(written.question, LONGEST_NOTE)
+    question = plain(written.question, LONGEST_QUESTION)
     if not question:
         raise Unusable("ask needs a question.")
     options = [plain(option, LONGEST_OPTION) for option in written.options[: 2 * MOST_OPTIONS]]
     kept = tuple(dict.fromkeys(option for option in options if option))[:MOST_OPTIONS]
     return Ask(question=question, options=kept, default=kept[0] if kept else "")
+
+
+def _sentence(note: str) -> str:
+    """Return a note so that other sentences can follow it."""
+    words = plain(note, LONGEST_NOTE)
+    return words if not words or words[-1] in ".!?…" else f"{words}."

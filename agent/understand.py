@@ -32,9 +32,10 @@ def understand(
     try:
         return ask_llm(message, context, studio, question=question)
     except LlmError as error:
-        logger.info("the offline reader takes over: %s", error)
+        logger.info("the offline reader takes over: %s (%s)", error, error.__cause__)
         plan = understand_offline(message, context)
-        note = f"{error} I read your message without it. {plan.note}".strip()
+        why = f"{str(error).rstrip('.')}, so I read your message without it."
+        note = f"{why} {plan.note}".strip()
         return plan.model_copy(update={"note": note})
 
 

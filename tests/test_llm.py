@@ -64,8 +64,8 @@ def test_what_wraps_or_breaks_json_is_mended_without_asking_again(text):
 @pytest.mark.parametrize(
     ("answer", "sentence"),
     [
-        (401, "refused the key (401)"),
-        (403, "refused the key (403)"),
+        (401, "refused the key in OPENAI_API_KEY (401)"),
+        (403, "refused the key in OPENAI_API_KEY (403)"),
         (404, "does not know that model or address (404)"),
         (429, "too busy (429)"),
         (500, "failed (500)"),
@@ -77,7 +77,7 @@ def test_what_wraps_or_breaks_json_is_mended_without_asking_again(text):
         (Says(GOOD[:12], finish="length"), "was cut off"),
         (Says(GOOD[:12], finish=None), "was cut off"),
         (Says(GOOD * 3, breaks=True), "was cut off"),
-        (Says("x" * 3 * LONGEST_ANSWER), "was cut off"),
+        (Says(" ".join(map(str, range(LONGEST_ANSWER)))), "was cut off"),
         (Raw(b"<html>It works!</html>", "text/html"), "was empty"),
         (Raw(b"data: {not json\n\n", "text/event-stream"), "no proper answer"),
         (Raw(b'data: {"error": {"message": "out of memory"}}\n\n', "text/event-stream"), "memory"),
@@ -108,6 +108,15 @@ def test_a_slow_answer_is_left_at_the_limit(slow):
     with serving(slow) as server, pytest.raises(LlmError, match="within 0.4 seconds"):
         ask(server, timeout=0.4)
     assert time.monotonic() - began < 2
+
+
+def test_an_answer_that_goes_round_in_circles_is_left():
+    words = '{"name": "' + "blue, " * 2000
+    with serving(Says(words, between=0.1)) as server, pytest.raises(LlmError, match="cut off"):
+        ask(server, timeout=0.3)  # the whole would take longer
+    steps = [{"step": "edit", "target_caption": f"a {i}", "numbers": []} for i in range(30)]
+    with serving(json.dumps({"steps": steps})) as server:
+        assert len(Server(server.url, "m").answer(ASKED, Reading).steps) == 30
 
 
 def test_an_answer_that_is_slow_but_in_time_is_read():
