@@ -22,6 +22,9 @@ def open_file(
 ) -> tuple[Event, tuple[str, ...]]:
     """Open a picture file as the new base.
 
+    Its caption is the one given, else its own recipe's, else what the eyes see; where they cannot
+    tell, the person is asked.
+
     Returns:
         The event session.started, and what had to be done to the picture, in words.
 
@@ -31,10 +34,22 @@ def open_file(
     opened = open_picture(path, max_side=chat.studio.settings.max_side)
     eyes = chat.studio.eyes
     caption = caption or _recorded(path) or (eyes.describe(opened.image) if eyes else None)
+    if not caption and chat.studio.interactive:
+        caption = _asked(path)
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
     notes = tuple(f"{path.name}: {note}." for note in opened.notes)
     return chat.open(store.put(opened.image), caption), notes
+
+
+def _asked(path: Path) -> str:
+    """Let the person at the terminal say what a picture shows; empty if they do not."""
+    print(f"What does {path.name} show? One sentence that names what you may want to change.")
+    try:
+        words = input("caption › ")
+    except EOFError:
+        return ""
+    return " ".join(words.split())[:LONGEST_CAPTION]
 
 
 def _recorded(path: Path) -> str | None:

@@ -89,8 +89,13 @@ def _content(caption: str) -> list[str]:
 
 
 def mended(source: str, target: str) -> str:
-    """Put back what an addition left out: whole runs of words that vanished for nothing."""
-    before, after = (re.findall(r",|[^\s,]+", text) for text in (source, target))
+    """Put back what an addition left out: phrases and runs of words that vanished for nothing."""
+    phrases = target.split(", ")
+    for place, phrase in enumerate(source.split(", ")):
+        content = _content(phrase)
+        if content and len(lost(phrase, target)) == len(content):
+            phrases.insert(place, phrase)
+    before, after = (re.findall(r",|[^\s,]+", text) for text in (source, ", ".join(phrases)))
     parts: list[str] = []
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, before, after, autojunk=False).get_opcodes():
         parts += before[i1:i2] if tag == "delete" else after[j1:j2]

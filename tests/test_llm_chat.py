@@ -27,9 +27,9 @@ def reading(*steps, note=""):
     return json.dumps({"note": note, "steps": steps})
 
 
-def begin(server, caption=CAPTION, *, model="portraits", sees=False, **changes):
+def begin(server, caption=CAPTION, *, model="portraits", sees=False, timeout=5.0, **changes):
     """A chat whose messages the server reads, about a portrait or a photograph."""
-    llm = Server(server.url, "m", timeout=5, sees=sees, pause=0.01)
+    llm = Server(server.url, "m", timeout=timeout, sees=sees, pause=0.01)
     settings = AppSettings(seed=7, model=model)
     studio, editor, key = fake_studio(llm=llm, settings=settings, **changes)
     chat = Chat(studio, InMemorySaver(serde=serializer()), "s")
@@ -120,14 +120,12 @@ FAILURES = [401, 403, 404, 429, 500, Refuses(400, "no"), "", "nonsense", Says(""
 @pytest.mark.parametrize("answer", FAILURES, ids=lambda a: str(a)[:60])
 def test_every_failure_is_one_sentence_and_loses_nothing(answer):
     with serving(answer, answer) as server:
-        chat, _ = begin(server)
-        chat.studio.llm._timeout = 0.3
+        chat, _ = begin(server, timeout=1.0)
         reply = say(chat, "make her older")
         first, rest = reply.split(", so I read your message without it. ")
         assert first.count(". ") == 0 and len(first) < 120
         assert rest == "Changed: older, which makes her hair gray (@1)."
         server.answers = [Says(reading({"step": "undo"}))]
-        chat.studio.llm._timeout = 5
         assert say(chat, "undo") == "Back at @0: the original.", "the chat goes on"
     assert len(server.asked) <= 4 + 1
 
