@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 
 from agent.state import Change, EditStep
-from agent.words import edit_words, transfer
+from agent.words import edit_words, transfer, words_of
 from tools.look import COLOR_OF, COLORS, VALUES, caption, parse
 
 REMOVABLE = ("headwear", "eyewear", "facial_hair", "earrings", "neckwear")
@@ -33,9 +34,18 @@ def changes(before: str, after: str) -> dict[str, str]:
     return {name: value for name, value in new.items() if old.get(name) != value}
 
 
+@cache
 def is_portrait(text: str) -> bool:
-    """Whether a caption is one that the world of portraits can write."""
-    return "gender" in parse(text) or bool(re.search(r"\b(person|portrait)\b", text.lower()))
+    """Whether the world of portraits can say all that a caption says, so that no word gets lost."""
+    found, words = parse(text), words_of(text)
+    if "gender" not in found and not {"person", "portrait"} & set(words):
+        return False
+    known = _FRAME | set(words_of(caption(found)))
+    return all(word in known or parse(re.sub(rf"\b{re.escape(word)}\b", "", text.lower())) != found
+               for word in words)  # fmt: skip
+
+
+_FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
 
 
 def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditStep | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from agent import history
-from agent.captions import COLOR_OF, attributes_of, changes, edit_step, is_portrait
+from agent import history, objects
+from agent.captions import COLOR_OF, attributes_of, changes, edit_step, is_portrait, replay
+from agent.freely import Stage, read_freely
 from agent.history import Heads, NoSuchTurn
 from agent.moves import read_move, split_start
 from agent.phrases import GROUPS, read_clause
@@ -14,6 +15,7 @@ from agent.scene import Changes, Scene, same_color, scene_of
 from agent.spelling import corrected
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Revert, Step, Turn, Undo
 from agent.vocabulary import mentions
+from agent.words import edit_words, words_of
 
 _CORRECTION = re.compile(
     r"(?P<before>.*\w)(?:(?:\s*[,;.–—-]+\s*|\s+)(?:oh,? )?(?:no,? wait|wait,? no|i mean"
@@ -82,12 +84,15 @@ class _Reader:
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
     removing: bool = False
+    stage: Stage = field(default_factory=lambda: Stage(""))
 
     def place(self, heads: Heads) -> None:
         """Go on from another turn."""
         self.heads = heads
         self.caption = self.conversation.turns[heads.head].caption
         self.scene = scene_of(self.conversation, heads.head)
+        line = history.path(self.conversation, heads.head)
+        self.stage = Stage(self.caption, objects.last_thing(line))
 
 
 def understand_offline(message: str, context: Context) -> Plan:
@@ -98,13 +103,10 @@ def understand_offline(message: str, context: Context) -> Plan:
     """
     conversation = context.conversation
     raw = _self_corrected(" ".join(message.split()).strip(" .!?")[:LONGEST])
-    reader = _Reader(
-        conversation,
-        context.caption,
-        history.heads(conversation),
-        scene_of(conversation, conversation.head),
-    )
-    text = _plain(raw)
+    heads = history.heads(conversation)
+    reader = _Reader(conversation, context.caption, heads, scene_of(conversation, heads.head))
+    reader.place(heads)
+    text = _plain(raw, context.caption)
     if not text or _CHATTER.fullmatch(text):
         return Plan(note="Tell me what to change, for example: " + "; ".join(_SUGGESTIONS) + ".")
     start, rest = split_start(text, conversation)
@@ -129,14 +131,14 @@ def _self_corrected(text: str) -> str:
     return text
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, caption: str) -> str:
     """Return a message in lower case without courtesies, with light typing errors mended."""
     text = text.lower().replace("’", "'").replace("‘", "'").replace("gray", "gray")
     text = re.sub(r"\bdont\b", "don't", text)
     before = ""
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
-    return corrected(text)
+    return corrected(text, words_of(caption))
 
 
 def _read_parts(text: str, raw: str, reader: _Reader) -> None:
@@ -153,7 +155,7 @@ def _read_parts(text: str, raw: str, reader: _Reader) -> None:
     for part in _parts(text):
         if re.match(r"(?:just|only)\b", part):
             reader.removing = False
-        part = _plain(part)
+        part = _plain(part, reader.caption)
         at = reader.conversation.model_copy(update={"head": reader.heads.head})
         step = read_move(part, part, at) if not reader.removing else None
         start, rest = (step, "") if step else split_start(part, at)
@@ -178,6 +180,9 @@ def _parts(text: str) -> list[str]:
 
 
 def _read_edit(part: str, reader: _Reader) -> None:
+    if not is_portrait(reader.caption):
+        _rewrite(part, reader)
+        return
     going_on = reader.removing and not _VERB.search(part)
     reading = read_clause(part, reader.scene, removing=going_on)
     reader.removing = reading.removing
@@ -192,6 +197,25 @@ def _read_edit(part: str, reader: _Reader) -> None:
     for place, wanted in enumerate(reading.changes):
         joined = place == 0 and not _VERB.search(part)
         _edit(wanted, part, reader, joined=joined)
+
+
+def _rewrite(part: str, reader: _Reader) -> None:
+    """Read one clause over a caption that is no portrait."""
+    if not read_freely(part, reader.stage) and not _CHATTER.fullmatch(part):
+        reader.unread.append(part)
+    for made in reader.stage.rewrites:
+        reader.steps.append(
+            EditStep(
+                change=made.change,
+                source_prompt=made.source,
+                target_prompt=made.target,
+                edit_words=edit_words(made.source, made.target),
+                request=part,
+            )
+        )
+        reader.caption = made.target
+        reader.notes += [made.note] if made.note else []
+    reader.stage.rewrites.clear()
 
 
 def _edit(wanted: Changes, part: str, reader: _Reader, *, joined: bool) -> None:
@@ -262,16 +286,10 @@ def _move(step: Step, reader: _Reader) -> None:
             replayed = history.later(reader.conversation, step.turn)
             reader.place(Heads(parent or 0, reader.heads.past, reader.heads.future))
             for t in replayed:
-                if t.step is not None:
-                    _follow(changes(t.step.source_prompt, t.step.target_prompt), reader)
+                again = replay(t.step, reader.caption) if t.step else None
+                reader.caption = again.target_prompt if again else reader.caption
     except NoSuchTurn:
         return  # said when the step is carried out
-
-
-def _follow(changed: Changes, reader: _Reader) -> None:
-    step = edit_step(reader.caption, changed)
-    if step is not None:
-        reader.caption, reader.scene = step.target_prompt, reader.scene.after(changed)
 
 
 def _plan(reader: _Reader) -> Plan:

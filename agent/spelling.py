@@ -27,7 +27,7 @@ def corrected(text: str, also: Iterable[str] = ()) -> str:
 
     def mend(match: re.Match[str]) -> str:
         word = match[0]
-        if word in meant or _is_english(word):
+        if word in meant or is_english(word):
             return word
         slips = 1 if len(word) < 7 else 2
         near = process.extract(word, meant, scorer=OSA.distance, score_cutoff=slips, limit=5)
@@ -67,6 +67,6 @@ def _dictionary() -> frozenset[str]:
     return frozenset(SpellChecker().word_frequency.keys())
 
 
-def _is_english(word: str) -> bool:
+def is_english(word: str) -> bool:
     whole = re.sub(r"'s?$", "", word)
     return whole in _dictionary() or all(part in _dictionary() for part in whole.split("-"))

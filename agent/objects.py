@@ -1,0 +1,215 @@
+"""Things of any caption: added, removed, replaced, given a quality, by changing only their words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from agent import lexicon, sentence
+from agent.sentence import DETERMINERS, LOCATIVE, Chain, Part, class_of, find, text, words_in
+from agent.state import Change, Turn
+
+WORN = {place: frozenset(w.split()) for place, w in lexicon.load("general")["worn"].items()}
+_PLACES = {prep: frozenset(w.split()) for prep, w in lexicon.load("general")["places"].items()}
+_BODY = words_in("body", "words")
+_AS_ADJECTIVE: dict[str, str] = lexicon.load("general")["body"]["as_adjective"]
+PERSONS = words_in("persons", "woman") | words_in("persons", "man") | words_in("persons", "any")
+_BEASTS = words_in("persons", "beast")
+_OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One change of a caption.
+
+    Attributes:
+        change: of what kind.
+        source: the caption before, which names what changes.
+        target: the caption after, the same but for the change.
+        about: the noun that "it" means from now on, if there is one.
+        note: how an unclear request was read.
+    """
+
+    change: Change
+    source: str
+    target: str
+    about: str = ""
+    note: str = ""
+
+
+def place_of(noun: str) -> str:
+    """Return where a thing is worn, or an empty string."""
+    return next((place for place, names in WORN.items() if noun in names), "")
+
+
+def preposition(noun: str) -> str:
+    """Return the word by which somebody is at a place, or an empty string."""
+    return next((prep for prep, names in _PLACES.items() if noun in names), "")
+
+
+def is_person(part: Part) -> bool:
+    """Whether a part of a caption is somebody."""
+    return part.head in PERSONS or sentence.singular(part.head) in PERSONS
+
+
+def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
+    """Take a thing out; one that the caption does not name is named in the source prompt."""
+    parts = sentence.chain(caption)
+    noun = phrase[-1]
+    quality = _AS_ADJECTIVE.get(noun)
+    for place, part in enumerate(parts):
+        if quality in part.content:
+            words = [w for w in part.words if w.lower() != quality]
+            changed = _at(parts, place, replace(part, words=sentence.agreeing(words)))
+            return Rewrite("remove", caption, text(changed), part.head)
+    place_ = find(parts, phrase)
+    if place_ is not None and sentence.same(parts[place_].head, noun):
+        rest = sentence.without(parts, place_)
+        if not any(part.content for part in rest):
+            return None
+        return Rewrite("remove", caption, text(rest))
+    named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
+    note = f"The caption does not name {named}; I take it that the picture shows it."
+    return Rewrite("remove", _with(caption, named), caption, note=note)
+
+
+def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
+    """Put another thing in the place of a part."""
+    parts = sentence.chain(caption)
+    old = parts[place]
+    new = [w for w in words if w not in DETERMINERS]
+    if is_person(old) and len(new) == 1:  # somebody else of the same looks
+        changed = replace(old, words=sentence.agreeing((*old.words[:-1], new[0])))
+    elif new and new[-1] in ("one", "ones"):
+        changed = old
+        for word in new[:-1]:
+            changed = sentence.described(changed, word)
+    else:
+        changed = sentence.renamed(old, words)
+    return Rewrite("replace", caption, text(_at(parts, place, changed)), changed.head)
+
+
+def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
+    """Give a thing qualities: "red", "wooden", "old"; age is set against its opposite."""
+    source = parts = sentence.chain(caption)
+    changed = parts[place]
+    for quality in qualities:
+        aged = any(class_of(w) == "age" for w in parts[place].words[:-1])
+        if quality in _OPPOSITE and is_person(parts[place]) and not aged:
+            source = _at(parts, place, sentence.described(parts[place], _OPPOSITE[quality]))
+        changed = sentence.described(changed, quality)
+    kinds = {class_of(quality) for quality in qualities}
+    change: Change = "color" if kinds == {"color"} else "attribute"
+    return Rewrite(change, text(source), text(_at(parts, place, changed)), changed.head)
+
+
+def counted(caption: str, place: int, words: Sequence[str]) -> Rewrite:
+    """Show more or fewer of a thing: "two cats"."""
+    parts = sentence.chain(caption)
+    kept = [w for w in parts[place].words[:-1] if w.lower() not in DETERMINERS]
+    new = (words[0], *[w for w in words[1:-1] if w not in kept], *kept, words[-1])
+    part = replace(parts[place], words=sentence.agreeing(new))
+    return Rewrite("replace", caption, text(_at(parts, place, part)), words[-1])
+
+
+def added(caption: str, words: Sequence[str], where: str = "", who: int | None = None) -> Rewrite:
+    """Add a thing: to somebody if it is worn or part of a body, else to the picture.
+
+    Args:
+        caption: the caption so far.
+        words: the thing, with or without an article.
+        where: a place that was said: "on the table".
+        who: the part that it is given to.
+    """
+    parts = sentence.chain(caption)
+    thing = sentence.with_article([w for w in words if w not in ("the", "her", "his", "its")])
+    noun = thing[-1]
+    who = who if who is not None else _somebody(parts)
+    if not where and who is not None and (place_of(noun) or noun in _BODY):
+        return _worn(caption, parts, who, thing)
+    return Rewrite("add", caption, _with(caption, " ".join((*thing, *where.split()))), noun)
+
+
+def _worn(caption: str, parts: Chain, who: int, thing: tuple[str, ...]) -> Rewrite:
+    noun = thing[-1]
+    for place, part in enumerate(parts):
+        if part.words and (place_of(noun) and place_of(part.head) == place_of(noun)):
+            return replaced(caption, place, thing)
+        if noun in _BODY and sentence.same(part.head, noun):
+            return described(caption, place, [w for w in thing[:-1] if w not in DETERMINERS])
+    join = "with" if noun in _BODY or place_of(noun) == "back" else "wearing"
+    end = who + 1
+    while end < len(parts) and place_of(parts[end].head):
+        end += 1
+    if join == "wearing" and end > who + 1 and parts[end - 1].joined_by(("wearing", "with")):
+        join = "and"
+    new = (*parts[:end], Part((join,), thing), *parts[end:])
+    return Rewrite("add", caption, text(new), noun)
+
+
+def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -> Rewrite:
+    """Put somebody or something elsewhere: "on a chair", "in a garden"."""
+    parts = sentence.chain(caption)
+    new = Part(tuple(link), sentence.with_article(words))
+    after = range(place + 1, len(parts))
+    fit = [i for i in after if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)]
+    if not fit:
+        return Rewrite("background", caption, text((*parts, new)), parts[place].head)
+    at = next((i for i in fit if preposition(parts[i].head)), fit[0])
+    verb = parts[at].link[:1] if parts[at].link[0].lower().endswith("ing") else ()
+    changed = _at(parts, at, replace(new, link=(*verb, *link)))
+    kind: Change = "background" if preposition(parts[at].head) else "replace"
+    return Rewrite(kind, caption, text(changed), parts[place].head)
+
+
+def behind(caption: str, words: Sequence[str]) -> Rewrite:
+    """Change what is behind it all: the place, if the caption names one, else a background."""
+    parts = sentence.chain(caption)
+    noun = words[-1]
+    thing = sentence.with_article([w for w in words if w not in ("background", "backdrop")])
+    at = next((i for i, part in enumerate(parts)
+               if i and (preposition(part.head) or part.head in ("background", "backdrop"))
+               and part.joined_by(LOCATIVE | {"with"})), None)  # fmt: skip
+    if at is not None and preposition(noun):
+        changed = _at(parts, at, Part((preposition(noun),), thing))
+        return Rewrite("background", caption, text(changed))
+    if at is not None:
+        kept = (*parts[:at], *parts[at + 1 :])
+        return Rewrite("background", caption, _with(text(kept), _background(thing)))
+    return Rewrite("background", caption, _with(caption, _background(thing)))
+
+
+def _background(thing: tuple[str, ...]) -> str:
+    plain = all(class_of(w) for w in thing if w not in DETERMINERS)
+    words = " ".join(w for w in thing if w not in ("a", "an")) if plain else " ".join(thing)
+    return f"a {words} background" if plain else f"{words} in the background"
+
+
+def _somebody(parts: Chain) -> int | None:
+    people = (i for i, part in enumerate(parts) if part.words and is_person(part))
+    beasts = (i for i, part in enumerate(parts) if part.words and part.head in _BEASTS)
+    return next(people, next(beasts, None))
+
+
+def _at(parts: Chain, place: int, part: Part) -> Chain:
+    return (*parts[:place], part, *parts[place + 1 :])
+
+
+def _with(caption: str, phrase: str) -> str:
+    """Add a phrase at the end: ", with a dog", then " and a ball"."""
+    last = re.search(r", with [^,]*$", caption)
+    return f"{caption} and {phrase}" if last else f"{caption}, with {phrase}"
+
+
+def last_thing(line: Sequence[Turn]) -> str:
+    """Return the noun that the last edit on a path was about, or an empty string."""
+    for turn in reversed(line):
+        if turn.step is None or turn.step.change in ("background", "style"):
+            continue
+        changed = {word for name in turn.step.edit_words for word in name.split()}
+        parts = sentence.chain(turn.step.target_prompt)
+        about = [part.head for part in parts if changed & {w.lower() for w in part.words}]
+        if about:
+            return about[-1]
+    return ""
