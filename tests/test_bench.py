@@ -3,8 +3,9 @@
 import pytest
 
 from editing_core.bench.__main__ import markdown
+from editing_core.bench.drawing import psnr, vae_table
+from editing_core.bench.editing import METHODS, turns_table
 from editing_core.bench.sequences import sequences
-from editing_core.bench.tables import METHODS, psnr, turns_table, vae_table
 from editing_core.portraits.world import draw, draws
 
 

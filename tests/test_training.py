@@ -10,7 +10,7 @@ from tiny_flux import TINY
 from torch import Tensor, nn
 
 from editing_core.flux import load
-from editing_core.portraits import train
+from editing_core.portraits import train, train_reader, train_vae
 from editing_core.portraits.learning import Deadline, Muon, Recipe, learn, orthogonal
 from editing_core.portraits.model import TEXT_LENGTH, build
 
@@ -82,18 +82,24 @@ def test_all_stages_run_resume_and_leave_a_folder_that_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = Recipe(samples=8, batch=4, warm_up=1)
-    for name in ("VAE", "FLUX", "GUIDANCE"):
-        monkeypatch.setattr(train, name, few)
-    monkeypatch.setattr(train, "PICTURES", 6)
+    for module, name in (
+        *((train_vae, "VAE"), (train_vae, "DECODER"), (train, "FLUX")),
+        *((train, "GUIDANCE"), (train_reader, "READER")),
+    ):
+        monkeypatch.setattr(module, name, few)
+    monkeypatch.setattr(train_vae, "PICTURES", 6)
+    monkeypatch.setattr(train_reader, "OTHERS", 3)
+    monkeypatch.setattr(train_reader, "OTHERS_SHARE", 0.25)
     monkeypatch.setattr(train.shutil, "which", lambda name: None)  # compiling takes a minute
     monkeypatch.setattr(train, "build", lambda: build(TINY))
     monkeypatch.setattr(sys, "argv", ["train", "--work", str(tmp_path), "--out", str(tmp_path)])
     train.main()
     stages = {file.name for file in tmp_path.glob("*.pt")}
-    assert stages == {"vae.pt", "flux.pt", "guidance.pt"}
+    assert stages == {"vae.pt", "flux.pt", "guidance.pt", "reader.pt", "decoder.pt"}
     written = (tmp_path / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes()
     train.main()  # all is done: the same weights again
     assert (
         tmp_path / "transformer" / "diffusion_pytorch_model.safetensors"
     ).read_bytes() == written
     assert load(str(tmp_path)).text_length == TEXT_LENGTH
+    assert (tmp_path / "reader.safetensors").exists()

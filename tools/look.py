@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.portraits import captions, world
-from editing_core.portraits.read import read
 
 VALUES = world.VALUES
 COLORS = world.COLORS
@@ -75,33 +74,19 @@ def differences(
 
 
 class PortraitEyes:
-    """Eyes for the shipped world: they compare with drawings of the alternatives.
-
-    Whom they see is remembered from look to look, which makes the next look faster and surer.
-    """
-
-    def __init__(self, known: world.Portrait | None = None) -> None:
-        """Know somebody already, or nobody."""
-        self._seen = known
+    """Eyes for the shipped world: the reader's."""
 
     def describe(self, image: Image.Image) -> str | None:
         """Return the canonical caption of a portrait, or None for any other picture."""
-        reading = read(image)
-        if not reading.is_portrait:
-            return None
-        self._seen = reading.portrait
-        return captions.caption(asdict(reading.portrait.attributes))
+        attributes = self.attributes(image, {})
+        return captions.caption(attributes) if attributes else None
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
-        """Name the attributes a portrait shows; those expected are tried first."""
-        reading = None
-        if self._seen is not None:
-            known = {k: v for k, v in expected.items() if v in world.VALUES.get(k, ())}
-            reading = read(image, self._seen.with_(**known))
-        if reading is None or not reading.is_portrait:  # nobody known, or somebody else
-            reading = read(image)
-        self._seen = reading.portrait
-        return reading.attributes
+        """Name the attributes a portrait shows; nothing for any other picture."""
+        from editing_core.portraits.reader import reader  # torch comes with it
+
+        seen = reader().read(image)
+        return seen.attributes if seen.is_portrait else {}
 
     def differences(
         self, a: Image.Image, b: Image.Image, mask: Image.Image | None = None

@@ -1,4 +1,4 @@
-"""Print the tables of the README: `python -m editing_core.bench [vae text rounds turns]`."""
+"""Print the tables of the README: `python -m editing_core.bench [vae text readers ...]`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench.tables import Row, rounds_table, text_table, turns_table, vae_table
+from editing_core.bench.drawing import sheets, text_table, vae_table
+from editing_core.bench.editing import rounds_table, turns_table
+from editing_core.bench.readers import readers_table
+from editing_core.bench.spread import Row
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "vae": (50, vae_table),
-    "text": (100, text_table),
+    "readers": (500, readers_table),
+    "text": (500, text_table),
+    "sheets": (64, sheets),
     "rounds": (8, rounds_table),
-    "turns": (50, turns_table),
+    "turns": (100, turns_table),
 }
 """Name -> how many captions, pictures or sequences, and what makes the table."""
 

@@ -9,8 +9,9 @@ from editing_core.portraits.captions import caption
 from editing_core.portraits.world import VALUES, Portrait, draws
 
 _ASKED = (
-    "age", "hair", "hair_color", "headwear", "headwear_color", "eyewear", "facial_hair",
-    "expression", "clothing", "clothing_color", "background",
+    "age", "hair", "hair_color", "headwear", "headwear_color", "eyewear", "eyewear_color",
+    "facial_hair", "expression", "earrings", "neckwear", "neckwear_color", "clothing",
+    "clothing_color", "pattern", "background",
 )  # fmt: skip
 
 

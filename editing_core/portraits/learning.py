@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,22 @@ def processes() -> int:
 def rank() -> int:
     """Which of them this is."""
     return distributed.get_rank() if distributed.is_initialized() else 0
+
+
+def first(make: Callable[[], Made]) -> Made:
+    """Let the first of several processes make what the others then find in its file."""
+    if rank() > 0:
+        wait_for_all()
+    made = make()
+    if rank() == 0:
+        wait_for_all()
+    return made
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    if processes() > 1:
+        distributed.barrier()
 
 
 def _average_gradients(model: nn.Module) -> None:

@@ -1,7 +1,8 @@
 """Read a portrait by analysis: find the drawing that looks most like the picture.
 
 Starting from a guess, one attribute after the other is set to the value whose drawing is nearest
-to the picture, and so is the identity (place, size, mirroring, eyes, brows) in between.
+to the picture, and so is the identity (pose, eyes, brows, cut) in between. Slow, and independent
+of anything learned: what the reader (`reader.py`) is compared with.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from PIL import Image
 
 from editing_core.portraits.world import (
     BROWS,
+    CUTS,
     EYES,
     MOLES,
+    PRINTS,
     VALUES,
     Attributes,
     Identity,
@@ -27,32 +30,22 @@ from editing_core.portraits.world import (
 
 SIDE = 64  # pixels at which drawings are compared; small, because many are drawn
 FAR = 96.0  # differences beyond this (of 255) count no more, so that colour does not hide shape
-PORTRAIT_WITHIN = 22.0  # mean difference to its nearest drawing up to which a picture is a portrait
 
 _TOGETHER = (("hair", "hair_color"), ("headwear", "headwear_color"), ("clothing", "clothing_color"))
-_ALONE = ("skin", "background", "gender", "age", "facial_hair", "eyewear", "expression")
+_ALONE = tuple(name for name in VALUES if name not in sum(_TOGETHER, ()))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """What a picture shows: the nearest portrait, and how far (mean difference, 0 to 255) it is.
-
-    `contrast` is the mean difference of the picture to its own median colour.
-    """
+    """The portrait nearest to a picture, and how far (mean difference, 0 to 255) it is."""
 
     portrait: Portrait
     distance: float
-    contrast: float
 
     @property
     def attributes(self) -> dict[str, str]:
         """The attributes seen, as `Attributes.visible` names them."""
         return self.portrait.attributes.visible()
-
-    @property
-    def is_portrait(self) -> bool:
-        """Whether the picture belongs to this world: a drawing explains it, and it is not flat."""
-        return self.distance <= min(PORTRAIT_WITHIN, 0.7 * self.contrast)
 
 
 def read(picture: Image.Image, expected: Portrait | None = None) -> Reading:
@@ -108,9 +101,7 @@ class _Search:
                     self.best, self.distance = candidate, distance
 
     def reading(self) -> Reading:
-        flat = np.median(self.target.reshape(-1, 3), axis=0)
-        contrast = float(np.minimum(np.abs(self.target - flat), FAR).mean())
-        return Reading(self.best, self.distance, contrast)
+        return Reading(self.best, self.distance)
 
     def _distance(self, portrait: Portrait) -> float:
         error = np.abs(_pixels(draw(portrait, SIDE)) - self.target)
@@ -138,19 +129,23 @@ def _with(portrait: Portrait, changes: Iterable[dict[str, str]]) -> list[Portrai
 
 
 def _place_moves(search: _Search) -> Iterator[list[Portrait]]:
-    for reach in (0.02, 0.01):
+    yield [_identity(search, mirrored=mirrored) for mirrored in (False, True)]
+    for reach in (0.03, 0.015):
         steps = (-reach, 0.0, reach)
         x, y = search.best.identity.shift
         yield [_identity(search, shift=(x + dx, y + dy)) for dx, dy in product(steps, steps)]
-        scale = search.best.identity.scale
+        scale, tilt = search.best.identity.scale, search.best.identity.tilt
         yield [_identity(search, scale=scale + d) for d in steps]
-    yield [_identity(search, mirrored=mirrored) for mirrored in (False, True)]
+        yield [_identity(search, tilt=tilt + 100 * d) for d in steps]
 
 
 def _feature_moves(search: _Search) -> Iterator[list[Portrait]]:
     yield [_identity(search, eyes=eyes) for eyes in EYES]
     yield [_identity(search, brows=brows) for brows in BROWS]
     yield [_identity(search, mole=mole) for mole in MOLES]
+    yield [_identity(search, cut=cut) for cut in CUTS]
+    yield [_identity(search, print=shown) for shown in PRINTS]
+    yield [_identity(search, freckles=freckles) for freckles in (False, True)]
 
 
 def _identity(search: _Search, **changes: object) -> Portrait:

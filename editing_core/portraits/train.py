@@ -1,9 +1,9 @@
 """Train the shipped model from drawings: `python -m editing_core.portraits.train --minutes 60`.
 
-Four stages, each resumed where it was left: draw the pictures, train the VAE, train the
-transformer with its text encoders, and distil guidance into the guidance embedding. Every run
-ends by writing the diffusers folder from the best there is so far. On a machine with many cores
-or GPUs: `torchrun --nproc-per-node 2 -m editing_core.portraits.train`.
+Stages, each resumed where it was left: draw the pictures, train the VAE, train the transformer
+with its text encoders, distil guidance into the guidance embedding, train the reader, and polish
+the VAE's decoder. Every run ends by writing the diffusers folder from the best there is so far. On
+a machine with many cores or GPUs: `torchrun --nproc-per-node 2 -m editing_core.portraits.train`.
 """
 
 from __future__ import annotations
@@ -14,36 +14,32 @@ import math
 import os
 import random
 import shutil
-from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from itertools import islice, repeat
-from multiprocessing import get_context
 from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from platformdirs import user_cache_path
 from torch import Tensor, distributed, nn
 from torch.nn import functional
 
-from editing_core.latents import pack
 from editing_core.portraits.captions import caption
-from editing_core.portraits.learning import Deadline, Recipe, learn, processes, rank
+from editing_core.portraits.learning import Deadline, Recipe, first, learn, processes, rank
 from editing_core.portraits.model import TEXT_LENGTH, Parts, build
-from editing_core.portraits.world import Portrait, draw, draws
+from editing_core.portraits.reader import FILE, Reader
+from editing_core.portraits.train_reader import draw_others, train_reader
+from editing_core.portraits.train_vae import (
+    draw_pictures,
+    encode_pictures,
+    polish_decoder,
+    train_vae,
+)
+from editing_core.portraits.world import draws
 
+READER_FILE = "reader.pt"
 WEIGHTS = Path(__file__).parent / "weights"
-PICTURES = 24_000
-VAE = Recipe(samples=80_000, batch=16, rate=1e-3, warm_up=100, fall=0.5, decay=0.995)
-FLUX = Recipe(samples=400_000, batch=64, rate=2e-3)
+FLUX = Recipe(samples=320_000, batch=64, rate=2e-3)
 GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
-Made = TypeVar("Made")
-CROP = 64
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
 STRONGEST_GUIDANCE = 5.0
-KL_WEIGHT = 1e-4
 
 
 def main() -> None:
@@ -58,118 +54,26 @@ def main() -> None:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     if torch.cuda.is_available():
         torch.set_default_device(f"cuda:{rank()}")
-    parts = build()
-    run_stages(parts, args.work, Deadline(args.minutes))
+    parts, reader = build(), Reader()
+    run_stages(parts, reader, args.work, Deadline(args.minutes))
     if rank() == 0:
         parts.save(args.out)
+        if (args.work / READER_FILE).exists():
+            reader.save(args.out / FILE.name)
 
 
-def run_stages(parts: Parts, work: Path, deadline: Deadline) -> None:
+def run_stages(parts: Parts, reader: Reader, work: Path, deadline: Deadline) -> None:
     """Go through the stages; what `work` holds of them is not done again."""
     pictures = first(lambda: draw_pictures(work / "pictures.npy"))
     if not train_vae(parts, pictures, work / "vae.pt", deadline):
         return
     latents = encode_pictures(parts, pictures, work / "latents.npy")
-    if train_flux(parts, latents, work / "flux.pt", deadline):
-        distil_guidance(parts, latents, work / "guidance.pt", deadline)
-
-
-def first(make: Callable[[], Made]) -> Made:
-    """Let the first of several processes make what the others then find in its file."""
-    if rank() > 0:
-        wait_for_all()
-    made = make()
-    if rank() == 0:
-        wait_for_all()
-    return made
-
-
-def wait_for_all() -> None:
-    """Wait until every process is here."""
-    if processes() > 1:
-        distributed.barrier()
-
-
-def draw_pictures(file: Path, size: int = 128) -> NDArray[np.uint8]:
-    """The training pictures (PICTURES, size, size, 3), drawn once on all cores, kept in `file`."""
-    if not file.exists():
-        partial = file.with_suffix(".partial.npy")
-        store = np.lib.format.open_memmap(
-            partial, mode="w+", dtype=np.uint8, shape=(PICTURES, size, size, 3)
-        )
-        portraits = islice(draws("train"), PICTURES)
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            drawings = pool.map(_drawing, portraits, repeat(size), chunksize=100)
-            for i, drawing in enumerate(drawings):
-                store[i] = drawing
-                if i % 2000 == 0:
-                    print(f"drawn {i}/{PICTURES}", flush=True)
-        store.flush()
-        partial.replace(file)
-    pictures: NDArray[np.uint8] = np.load(file, mmap_mode="r")
-    return pictures
-
-
-def _drawing(portrait: Portrait, size: int) -> NDArray[np.uint8]:
-    return np.asarray(draw(portrait, size))
-
-
-def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: Deadline) -> bool:
-    """Train the autoencoder on random crops; it is convolutional, so any size works after."""
-    vae = parts.vae.to(memory_format=torch.channels_last).train()
-
-    def loss_of(step: int) -> Tensor:
-        rng = np.random.default_rng(step)
-        crops = []
-        for i in rng.integers(len(pictures), size=VAE.batch // processes()):
-            y, x = rng.integers(0, pictures.shape[1] - CROP + 1, size=2)
-            crops.append(pictures[i, y : y + CROP, x : x + CROP])
-        target = _pixels(np.stack(crops))
-        posterior = vae.encode(target).latent_dist
-        error = vae.decode(posterior.sample()).sample - target
-        divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
-        loss: Tensor = error.abs().mean() + 2 * (error**2).mean() + KL_WEIGHT * divergence
-        return loss
-
-    done = learn(vae, loss_of, VAE, file, deadline)
-    vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
-    return done
-
-
-def _pixels(pictures: NDArray[np.uint8]) -> Tensor:
-    """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1] on the device in use."""
-    placed = torch.from_numpy(pictures).to(torch.get_default_device())
-    return placed.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-@torch.no_grad()
-def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Tensor:
-    """Packed latents (PICTURES, tokens, 64) of mean 0 and deviation 1, kept in `file`.
-
-    Every process encodes its share. Mean and deviation become the VAE's shift and scale.
-    """
-    if not file.exists():
-        partial = file.with_suffix(".partial.npy")
-        shape = (len(pictures), (pictures.shape[1] // 16) ** 2, 64)
-        store = first(
-            lambda: np.lib.format.open_memmap(
-                partial, mode="r+" if rank() else "w+", dtype=np.float32, shape=shape
-            )
-        )
-        for start in range(50 * rank(), len(pictures), 50 * processes()):
-            batch = _pixels(np.array(pictures[start : start + 50]))
-            store[start : start + 50] = pack(parts.vae.encode(batch).latent_dist.mean).cpu()
-            if start % 2000 == 0:
-                print(f"encoded {start}/{len(pictures)}", flush=True)
-        store.flush()
-        wait_for_all()
-        if rank() == 0:
-            partial.replace(file)
-        wait_for_all()
-    latents = torch.from_numpy(np.load(file))
-    shift, scale = float(latents.mean()), 1 / float(latents.std())
-    parts.vae.register_to_config(shift_factor=shift, scaling_factor=scale)
-    return latents.sub_(shift).mul_(scale)
+    if not train_flux(parts, latents, work / "flux.pt", deadline):
+        return
+    distil_guidance(parts, latents, work / "guidance.pt", deadline)
+    others = first(lambda: draw_others(work / "others.npy"))
+    train_reader(reader, pictures, others, work / READER_FILE, deadline)
+    polish_decoder(parts, pictures, latents, work / "decoder.pt", deadline)
 
 
 class Captioned(nn.Module):

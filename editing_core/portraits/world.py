@@ -13,7 +13,6 @@ The faces are Pablo Stanley's "avataaars" (free for personal and commercial use)
 
 from __future__ import annotations
 
-import colorsys
 import io
 import random
 import zlib
@@ -25,9 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
 from editing_core.portraits.strokes import SCENES
 from editing_core.portraits.style import EXPRESSIONS, VARIANTS, avatar_svg
 
+SIZE = 128  # pixels of a side, unless asked for otherwise
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
 
 VALUES: dict[str, tuple[str, ...]] = {
@@ -54,43 +55,6 @@ VALUES: dict[str, tuple[str, ...]] = {
     ),
 }
 """Every attribute and the values it may take. Values are the words captions use."""
-
-_PAINT = {
-    "red": "#d9382f",
-    "blue": "#3f7fe0",
-    "green": "#3fa455",
-    "yellow": "#f2cf3a",
-    "black": "#2b2d33",
-    "white": "#f3f3f1",
-    "pink": "#f58cb6",
-    "purple": "#8a52c4",
-}
-_BACKDROP = {
-    "red": "#f0908a",
-    "blue": "#a8d4f5",
-    "green": "#abdfb0",
-    "yellow": "#f7e6a0",
-    "gray": "#b3b7bd",
-    "white": "#fafafa",
-    "pink": "#f9c9df",
-    "purple": "#cbb2ec",
-    "beach": "#bfe6fb",
-    "city": "#dfe3ea",
-    "forest": "#d9edc9",
-    "snowy": "#c3d5ea",
-    "night": "#232a5c",
-}
-_HAIR = {
-    "black": "#28201f",
-    "brown": "#7a4a2b",
-    "blonde": "#e3bd62",
-    "red": "#bf4a1d",
-    "gray": "#c9c9cc",
-    "pink": "#ef7fb0",
-    "blue": "#4166c8",
-    "green": "#3f9a63",
-}
-_SKIN = {"light": "#fbd9b8", "tan": "#e3aa77", "brown": "#b06f3c", "dark": "#6f4429"}
 
 EYES = ("default", "happy", "side", "squint", "eyeRoll", "closed")
 BROWS = ("default", "defaultNatural", "flatNatural", "raisedExcitedNatural", "upDownNatural")
@@ -257,7 +221,7 @@ def _someone(rng: random.Random, wander: float) -> Identity:
     )
 
 
-def draw(portrait: Portrait, size: int = 128) -> Image.Image:
+def draw(portrait: Portrait, size: int = SIZE) -> Image.Image:
     """Draw a portrait as an RGB picture of `size` x `size` pixels."""
     import resvg_py
 
@@ -265,7 +229,7 @@ def draw(portrait: Portrait, size: int = 128) -> Image.Image:
     return Image.open(io.BytesIO(bytes(png))).convert("RGB")
 
 
-def change_mask(before: Portrait, after: Portrait, size: int = 128) -> NDArray[np.bool_]:
+def change_mask(before: Portrait, after: Portrait, size: int = SIZE) -> NDArray[np.bool_]:
     """Pixels (size, size) that differ between two exact drawings by more than 8 of 255."""
     a, b = (np.asarray(draw(p, size), dtype=np.int16) for p in (before, after))
     return np.asarray(np.abs(a - b).max(axis=2) > 8)
@@ -301,17 +265,17 @@ def _options(portrait: Portrait) -> dict[str, Any]:
         if variant is not None:
             options[f"{part}Variant"] = variant
     shades = identity.shades
-    hair = _shade(_HAIR[a.hair_color], shades.get("hair"))
+    hair = shade(HAIR[a.hair_color], shades.get("hair"))
     options |= {
         "hairColor": [hair],
         "facialHairColor": [hair],
-        "skinColor": [_shade(_SKIN[a.skin], shades.get("skin"))],
-        "hatColor": [_shade(_PAINT[a.headwear_color], shades.get("headwear"))],
-        "clothesColor": [_shade(_PAINT[a.clothing_color], shades.get("clothing"))],
-        "accessoriesColor": [_shade(_PAINT[a.eyewear_color], shades.get("eyewear"))],
+        "skinColor": [shade(SKIN[a.skin], shades.get("skin"))],
+        "hatColor": [shade(PAINT[a.headwear_color], shades.get("headwear"))],
+        "clothesColor": [shade(PAINT[a.clothing_color], shades.get("clothing"))],
+        "accessoriesColor": [shade(PAINT[a.eyewear_color], shades.get("eyewear"))],
         "inkColor": ["#2b2d33" if a.clothing_color == "white" else "#ffffff"],
-        "scarfColor": [_shade(_PAINT[a.neckwear_color], shades.get("neckwear"))],
-        "backgroundColor": [_shade(_BACKDROP[a.background], shades.get("background"))],
+        "scarfColor": [shade(PAINT[a.neckwear_color], shades.get("neckwear"))],
+        "backgroundColor": [shade(BACKDROP[a.background], shades.get("background"))],
         "flip": "horizontal" if identity.mirrored else "none",
         "rotate": identity.tilt,
         "translateX": 100 * identity.shift[0],
@@ -322,14 +286,3 @@ def _options(portrait: Portrait) -> dict[str, Any]:
 
 def _cut(variants: tuple[str, ...], identity: Identity) -> str | None:
     return variants[identity.cut % len(variants)] if variants else None
-
-
-def _shade(color: str, offset: tuple[float, float, float] | None) -> str:
-    """Move a colour by (hue, saturation, value); hue moves only where there is colour to turn."""
-    r, g, b = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    h, s, v = colorsys.rgb_to_hsv(r, g, b)
-    dh, ds, dv = offset or (0.0, 0.0, 0.0)
-    s = min(1.0, max(0.0, s + ds * min(1.0, 2 * s)))
-    v = min(1.0, max(0.0, v + dv))
-    rgb = colorsys.hsv_to_rgb((h + dh) % 1.0, s, v)
-    return "#" + "".join(f"{round(255 * c):02x}" for c in rgb)

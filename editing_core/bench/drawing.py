@@ -1,0 +1,150 @@
+"""How well the model draws: the VAE alone, what captions say, and sheets to look at."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from functools import cache
+from itertools import islice
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from editing_core.bench.spread import Row, spread, told
+from editing_core.editor import Editor, EditRequest, Picture
+from editing_core.flux import load
+from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.portraits.captions import caption, parse
+from editing_core.portraits.model import TEXT_LENGTH
+from editing_core.portraits.reader import FILE, reader
+from editing_core.portraits.world import SIZE, draw, draws
+from editing_core.settings import EditSettings
+
+if TYPE_CHECKING:
+    from diffusers import FluxPipeline
+
+STEPS = 16
+GUIDANCE = 3.5
+
+
+def vae_table(model: str, count: int) -> list[Row]:
+    """Encode and decode held-out portraits: how much the VAE alone loses."""
+    flux = load(model)
+    quality = []
+    for _, portrait in told("vae", islice(draws("eval", 3), count), count):
+        image = draw(portrait)
+        decoded = to_picture(flux, to_latents(flux, image), Canvas(*image.size))
+        quality.append(psnr(image, decoded))
+    return [{"VAE": "encode and decode", "PSNR, dB": fmean(quality)}]
+
+
+def text_table(model: str, count: int) -> list[Row]:
+    """Draw held-out captions; the share of named attributes that the reader then sees.
+
+    "stock" is diffusers' own `FluxPipeline`, "ours" the solver that edits.
+    """
+    right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    for of_painters in spread("text", _drawn_right, model, captions(count)):
+        for painter, hits in of_painters.items():
+            for name, hit in hits.items():
+                right[name][painter].append(hit)
+                right["all"][painter].append(hit)
+    return [
+        {"attribute": name, "named": str(len(right[name]["stock"]))}
+        | {painter: fmean(hits) for painter, hits in right[name].items()}
+        for name in [*sorted(right.keys() - {"all"}), "all"]
+    ]
+
+
+def captions(count: int) -> list[str]:
+    """Held-out captions as people might write them, partial and shuffled."""
+    rng = random.Random("captions")
+    return [
+        caption(portrait.attributes.visible(), rng, rng.uniform(0.3, 1))
+        for portrait in islice(draws("eval", 1), count)
+    ]
+
+
+def _drawn_right(model: str, seed: int, said: str) -> dict[str, dict[str, bool]]:
+    """Draw one caption in both ways, and compare what it names with what is seen."""
+    found = {}
+    for painter, paint in (("stock", stock), ("ours", ours)):
+        seen = reader().read(paint(model, seed, said)).attributes
+        found[painter] = {
+            name: seen.get(name, "none") == value for name, value in parse(said).items()
+        }
+    return found
+
+
+def stock(model: str, seed: int, said: str) -> Image.Image:
+    """Draw a caption with diffusers' own pipeline."""
+    import torch
+
+    drawn = _pipeline(model)(
+        said,
+        height=SIZE,
+        width=SIZE,
+        num_inference_steps=STEPS,
+        guidance_scale=GUIDANCE,
+        max_sequence_length=TEXT_LENGTH,
+        generator=torch.Generator().manual_seed(seed),
+    ).images[0]
+    assert isinstance(drawn, Image.Image)
+    return drawn
+
+
+def ours(model: str, seed: int, said: str) -> Image.Image:
+    """Draw a caption with the solver that edits."""
+    blank = Picture(Image.new("RGB", (SIZE, SIZE), "gray"))
+    settings = EditSettings(steps=STEPS, guidance=GUIDANCE)
+    request = EditRequest(blank, blank, "", said)
+    return _editor(model).edit(request, settings=settings, seed=seed, method="regenerate").picture
+
+
+@cache
+def _pipeline(model: str) -> FluxPipeline:
+    import torch
+    from diffusers import FluxPipeline
+    from diffusers.utils import is_accelerate_available
+
+    folder, lean = load(model).folder, is_accelerate_available()
+    pipeline = FluxPipeline.from_pretrained(
+        folder, torch_dtype=torch.float32, low_cpu_mem_usage=lean
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+@cache
+def _editor(model: str) -> Editor:
+    return Editor(load(model))
+
+
+def sheets(model: str, count: int) -> list[Row]:
+    """Draw sheets for the model card: random captions, and one caption a row with eight seeds."""
+    random_ones = captions(count)
+    same = [said for said in captions(8) for _ in range(8)]
+    rows: list[Row] = []
+    for name, said in (("random captions", random_ones), ("one caption a row", same)):
+        pictures = list(spread(name, stock, model, said))
+        file = FILE.with_name(f"{name.replace(' ', '-')}.png")
+        sheet(pictures).save(file, optimize=True)
+        rows.append({"sheet": name, "pictures": str(len(pictures)), "file": file.name})
+    return rows
+
+
+def sheet(pictures: list[Image.Image], columns: int = 8) -> Image.Image:
+    """Pictures of one size side by side, `columns` in a row."""
+    width, height = pictures[0].size
+    whole = Image.new("RGB", (width * columns, height * -(-len(pictures) // columns)), "white")
+    for i, picture in enumerate(pictures):
+        whole.paste(picture, (i % columns * width, i // columns * height))
+    return whole
+
+
+def psnr(a: Image.Image, b: Image.Image) -> float:
+    """Peak signal-to-noise ratio of two RGB pictures in dB."""
+    x, y = (np.asarray(p.convert("RGB"), dtype=np.float64) for p in (a, b))
+    return float(10 * np.log10(255**2 / max(float(((x - y) ** 2).mean()), 1e-9)))

@@ -1,0 +1,125 @@
+"""How well methods edit: rounds that ask for nothing, and turns that ask for one thing each."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cache
+from itertools import islice
+from statistics import fmean
+
+from editing_core.bench.drawing import psnr
+from editing_core.bench.sequences import Turn, sequences
+from editing_core.bench.spread import Row, spread
+from editing_core.editor import Editor, EditRequest, Picture
+from editing_core.flux import load
+from editing_core.portraits.captions import caption
+from editing_core.portraits.read import identity_distance
+from editing_core.portraits.reader import reader
+from editing_core.portraits.world import Portrait, change_mask, draw, draws
+from editing_core.settings import PRESETS, EditSettings
+
+_PAPER = PRESETS["paper"]
+METHODS: dict[str, tuple[str, EditSettings]] = {
+    "regenerate": ("regenerate", _PAPER),
+    "FireFlow": ("fireflow", _PAPER),
+    "single-objective": ("mtc", replace(_PAPER, lam=1.0)),
+    "paper": ("mtc", _PAPER),
+}
+"""Name in the table -> method and settings."""
+ROUNDS = (1, 2, 4, 8)
+
+
+def rounds_table(model: str, count: int) -> list[Row]:
+    """Edit without asking for anything, again and again: PSNR against the first picture, dB."""
+    portraits = list(islice(draws("eval", 2), count))
+    return _means(spread("rounds", _rounds, model, portraits))
+
+
+def turns_table(model: str, count: int, turns: int = 4) -> list[Row]:
+    """Edit turn after turn; how near the last picture is to the truth.
+
+    Success is the share of turns whose change is seen right after it, kept the share of all other
+    visible attributes that are still right (after the first turn, and at the end); the distances
+    are mean absolute differences (0 to 255) to the exact truth at the end, in all and outside
+    everything that was changed.
+    """
+    return _means(spread("turns", _follow_all, model, sequences(count, turns)))
+
+
+def _means(found: Iterable[dict[str, dict[str, float]]]) -> list[Row]:
+    """Average {method: {column: value}} over all that was measured."""
+    columns: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for of_methods in found:
+        for method, values in of_methods.items():
+            for column, value in values.items():
+                columns[method][column].append(value)
+    return [
+        {"method": method, **{column: fmean(values) for column, values in row.items()}}
+        for method, row in columns.items()
+    ]
+
+
+def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, float]]:
+    first, said = Picture(draw(portrait)), caption(portrait.attributes.visible())
+    found: dict[str, dict[str, float]] = {}
+    for name, method in {"Euler": "euler", "FireFlow": "fireflow", "paper": "mtc"}.items():
+        current, quality = first, {}
+        for n in range(1, max(ROUNDS) + 1):
+            result = _editor(model).edit(
+                EditRequest(current, first, said, said),
+                settings=replace(_PAPER, guidance=1.0),
+                seed=100 * seed + n,
+                method=method,
+            )
+            current = Picture(result.picture, result.latents)
+            quality[f"round {n}"] = psnr(first.image, result.picture)
+        found[name] = {f"round {n}": quality[f"round {n}"] for n in ROUNDS}
+    return found
+
+
+def _follow_all(model: str, seed: int, sequence: list[Turn]) -> dict[str, dict[str, float]]:
+    return {name: _follow(_editor(model), name, sequence, seed) for name in METHODS}
+
+
+def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[str, float]:
+    method, settings = METHODS[name]
+    start, truth = sequence[0].before, sequence[-1].after
+    current = original = Picture(draw(start))
+    done, kept, seconds = [], [], 0.0
+    for n, turn in enumerate(sequence):
+        result = editor.edit(
+            EditRequest(current, original, turn.source_prompt, turn.target_prompt, turn.edit_words),
+            settings=settings,
+            seed=1000 * seed + n,
+            method=method,
+        )
+        seconds += result.report.seconds
+        current = Picture(result.picture, result.latents)
+        seen = reader().read(result.picture).attributes
+        done.append(_agrees(seen, turn.changed))
+        changed = {name for earlier in sequence[: n + 1] for name in earlier.changed}
+        visible = turn.after.attributes.visible()
+        kept.append([seen.get(name) == visible[name] for name in visible.keys() - changed])
+    mask = change_mask(start, truth)
+    inside, outside = identity_distance(current.image, truth, mask)
+    return {
+        "success, turn 1": done[0],
+        "kept, turn 1": fmean(kept[0]),
+        "success": fmean(done),
+        "kept": fmean(kept[-1]),
+        "distance": inside * float(mask.mean()) + outside * float(1 - mask.mean()),
+        "distance outside": outside,
+        "seconds a turn": seconds / len(sequence),
+    }
+
+
+def _agrees(seen: dict[str, str], changed: dict[str, str]) -> bool:
+    """Whether every change is seen."""
+    return all(seen.get(name) == value for name, value in changed.items())
+
+
+@cache
+def _editor(model: str) -> Editor:
+    return Editor(load(model))

@@ -1,0 +1,40 @@
+"""Measuring many items on all cores, and saying how far things are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from typing import TypeVar
+
+Row = dict[str, str | float]
+"""A row of a table: column -> text or number."""
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+
+def spread(
+    name: str, measure: Callable[[str, int, Item], Found], model: str, items: list[Item]
+) -> Iterator[Found]:
+    """Call `measure(model, number, item)` for all items on all cores; results come in order."""
+    cores = os.cpu_count() or 1
+    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
+        jobs = pool.map(measure, repeat(model), range(len(items)), items)
+        yield from (found for _, found in told(name, jobs, len(items)))
+
+
+def told(name: str, items: Iterable[Item], count: int) -> Iterator[tuple[int, Item]]:
+    """Number items, and say on standard error how far things are."""
+    for i, item in enumerate(items):
+        print(f"\r{name} {i + 1}/{count}", end="", file=sys.stderr, flush=True)
+        yield i, item
+    print(file=sys.stderr)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)

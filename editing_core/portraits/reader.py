@@ -1,0 +1,131 @@
+"""The reader: a small network that names every attribute of a picture, and how sure it is.
+
+It also says whether the picture is a portrait of this world at all. 1.5 MB, trained by
+`python -m editing_core.portraits.train`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional
+
+from editing_core.portraits.world import VALUES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SIDE = 96  # pixels at which pictures are read
+HIDDEN = ""  # what an attribute is when the picture does not show it: hair under a hat
+FILE = Path(__file__).parent / "weights" / "reader.safetensors"
+CHOICES: dict[str, tuple[str, ...]] = {
+    **{name: (*values, HIDDEN) for name, values in VALUES.items()},
+    "portrait": ("no", "yes"),
+}
+"""What the network chooses from: the values of every attribute, and whether it is a portrait."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the reader sees in a picture; probabilities lie in [0, 1]."""
+
+    attributes: dict[str, str]
+    """Every attribute that shows, by name."""
+    confidence: dict[str, float]
+    """How probable each of all attributes, shown or hidden, is to be what was named."""
+    portrait: float
+    """How probable it is that this is a portrait of this world."""
+
+    @property
+    def is_portrait(self) -> bool:
+        """Whether it rather is one than not."""
+        return self.portrait > 0.5
+
+
+class Reader(nn.Module):
+    """Convolutions down to 6 x 6, then one layer that sees all of it, then a choice each."""
+
+    def __init__(self, widths: tuple[int, ...] = (32, 48, 96, 128), summary: int = 256) -> None:
+        """Start with random weights."""
+        super().__init__()
+        self.conv_in = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
+        self.stages = nn.ModuleList(
+            _Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
+        )
+        self.squeeze = nn.Conv2d(widths[-1], 32, 1)
+        cells = (SIDE // 2 ** len(widths)) ** 2
+        self.summary = nn.Linear(32 * cells, summary)
+        self.choose = nn.Linear(summary, sum(map(len, CHOICES.values())))
+
+    def forward(self, pictures: Tensor) -> dict[str, Tensor]:
+        """Return logits (B, choices) of every choice for pictures (B, 3, SIDE, SIDE) in [-1, 1]."""
+        x = self.conv_in(pictures)
+        for stage in self.stages:
+            x = stage(x)
+        x = functional.silu(self.squeeze(x)).flatten(1)
+        logits = self.choose(functional.silu(self.summary(x)))
+        parts = logits.split([len(choices) for choices in CHOICES.values()], dim=1)
+        return dict(zip(CHOICES, parts, strict=True))
+
+    @torch.no_grad()
+    def read(self, image: Image.Image) -> Seen:
+        """Name what a picture of any size shows."""
+        bytes_ = torch.from_numpy(np.array(image.convert("RGB")))
+        found = {name: row[0].softmax(0) for name, row in self(as_input(bytes_[None])).items()}
+        portrait = float(found.pop("portrait")[1])
+        named = {name: CHOICES[name][int(row.argmax())] for name, row in found.items()}
+        return Seen(
+            attributes={name: value for name, value in named.items() if value != HIDDEN},
+            confidence={name: float(row.max()) for name, row in found.items()},
+            portrait=portrait,
+        )
+
+    def save(self, file: Path) -> None:
+        """Write the weights in 16 bits."""
+        from safetensors.torch import save_file
+
+        save_file({name: value.half() for name, value in self.state_dict().items()}, file)
+
+
+class _Stage(nn.Module):
+    def __init__(self, narrow: int, wide: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in (narrow, wide, wide))
+        self.down = nn.Conv2d(narrow, wide, 3, stride=2, padding=1)
+        self.look = nn.Conv2d(wide, wide, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.down(functional.silu(self.norms[0](x)))
+        seen: Tensor = self.norms[2](x + self.look(functional.silu(self.norms[1](x))))
+        return seen
+
+
+@cache
+def reader(file: Path = FILE) -> Reader:
+    """Return the shipped reader."""
+    from safetensors.torch import load_file
+
+    model = Reader()
+    model.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+    return model.eval()
+
+
+def as_input(pictures: Tensor) -> Tensor:
+    """Bytes (B, H, W, 3) to what the network reads, (B, 3, SIDE, SIDE) in [-1, 1]."""
+    x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+    return functional.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+
+
+def answers(attributes: Mapping[str, str] | None) -> dict[str, int]:
+    """Return the right choice for each question; None means a picture that is no portrait."""
+    if attributes is None:
+        return {"portrait": 0}
+    named = {name: attributes.get(name, HIDDEN) for name in VALUES}
+    return {name: CHOICES[name].index(value) for name, value in named.items()} | {"portrait": 1}

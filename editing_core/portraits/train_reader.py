@@ -1,0 +1,83 @@
+"""The stage of training that teaches the reader to name what pictures show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from editing_core.portraits.learning import Deadline, Recipe, learn, processes
+from editing_core.portraits.lessons import damaged, moved, something_else
+from editing_core.portraits.reader import CHOICES, Reader, answers, as_input
+from editing_core.portraits.world import draws
+
+READER = Recipe(samples=300_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
+OTHERS = 3_000  # pictures that are no portraits
+OTHERS_SHARE = 1 / 8  # of a batch
+
+
+def train_reader(
+    model: Reader, pictures: NDArray[np.uint8], others: NDArray[np.uint8], file: Path,
+    deadline: Deadline,
+) -> bool:  # fmt: skip
+    """Train on drawings of the "train" split, half of them damaged, and on other pictures.
+
+    Args:
+        model: trained in place.
+        pictures: (N, H, W, 3) bytes, drawn from `draws("train")` in order.
+        others: (M, SIDE, SIDE, 3) bytes that are no portraits.
+        file: where the training is kept.
+        deadline: when to stop early.
+
+    Returns:
+        Whether it is complete.
+    """
+    right = [answers(p.attributes.visible()) for p in islice(draws("train"), len(pictures))]
+    share = READER.batch // processes()
+
+    def loss_of(step: int) -> Tensor:
+        rng = np.random.default_rng(step)
+        chosen = rng.integers(len(pictures), size=share - int(share * OTHERS_SHARE))
+        strange = rng.integers(len(others), size=int(share * OTHERS_SHARE))
+        device = torch.get_default_device()
+        x = torch.cat(
+            [
+                as_input(torch.from_numpy(np.stack([pictures[i] for i in chosen])).to(device)),
+                as_input(torch.from_numpy(others[strange]).to(device)),
+            ]
+        )
+        told = [right[i] for i in chosen] + [answers(None)] * len(strange)
+        return _loss(model(damaged(moved(x, step), step)), told)
+
+    done = learn(model, loss_of, READER, file, deadline)
+    model.eval()
+    return done
+
+
+def _loss(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
+    """Mean cross-entropy over all questions; what is no portrait is only asked whether it is."""
+    unasked = -100
+    losses = []
+    for name in CHOICES:
+        target = torch.tensor([answer.get(name, unasked) for answer in told])
+        losses.append(functional.cross_entropy(logits[name], target.to(logits[name].device)))
+    return torch.stack(losses).mean()
+
+
+def draw_others(file: Path) -> NDArray[np.uint8]:
+    """Pictures (OTHERS, SIDE, SIDE, 3) that are no portraits, drawn once, kept in `file`."""
+    if not file.exists():
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            drawn = np.stack(list(pool.map(something_else, range(OTHERS), chunksize=50)))
+        np.save(file.with_suffix(".partial.npy"), drawn)
+        file.with_suffix(".partial.npy").replace(file)
+    others: NDArray[np.uint8] = np.load(file)
+    return others
