@@ -12,6 +12,7 @@ from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.editing import rounds_table, turns_table
 from editing_core.bench.readers import readers_table
 from editing_core.bench.spread import Row
+from editing_core.bench.styles import styles_table
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "vae": (50, vae_table),
@@ -20,6 +21,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "sheets": (64, sheets),
     "rounds": (8, rounds_table),
     "turns": (100, turns_table),
+    "styles": (10, styles_table),
 }
 """Name -> how many captions, pictures or sequences, and what makes the table."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import random
 from functools import cache
@@ -17,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.portraits.reader import SIDE
+from editing_core.portraits.style import rasterised
 
 STYLES = (
     *("adventurer", "big-ears", "bottts", "croodles", "fun-emoji", "icons", "identicon"),
@@ -41,15 +41,11 @@ def something_else(seed: int, size: int = SIDE) -> NDArray[np.uint8]:
 
 
 def _other_style(rng: random.Random, size: int) -> NDArray[np.uint8]:
-    import resvg_py
     from dicebear import Avatar
 
     colors = [f"#{rng.randrange(1 << 24):06x}"]
     options = {"seed": str(rng.random()), "backgroundColor": colors}
-    svg = Avatar(_style(rng.choice(STYLES)), options).to_string()
-    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size))
-    drawn = Image.open(io.BytesIO(png)).convert("RGBA")
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn))[..., :3]
+    return np.asarray(rasterised(Avatar(_style(rng.choice(STYLES)), options).to_string(), size))
 
 
 @cache

@@ -8,10 +8,13 @@ without losing the hair, clothes have patterns, and there is more to wear and to
 from __future__ import annotations
 
 import copy
+import io
 import json
 from functools import cache
 from importlib.resources import files
 from typing import Any
+
+from PIL import Image
 
 from editing_core.portraits import strokes
 
@@ -85,6 +88,15 @@ def avatar_svg(options: dict[str, Any]) -> str:
     from dicebear import Avatar
 
     return str(Avatar(_style(), options).to_string())
+
+
+def rasterised(svg: str, size: int) -> Image.Image:
+    """An RGB picture of `size` x `size` pixels; what is transparent becomes white."""
+    import resvg_py
+
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size))
+    drawn = Image.open(io.BytesIO(png)).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", drawn.size, "white"), drawn).convert("RGB")
 
 
 @cache

@@ -13,7 +13,6 @@ The faces are Pablo Stanley's "avataaars" (free for personal and commercial use)
 
 from __future__ import annotations
 
-import io
 import random
 import zlib
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from PIL import Image
 
 from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
 from editing_core.portraits.strokes import SCENES
-from editing_core.portraits.style import EXPRESSIONS, VARIANTS, avatar_svg
+from editing_core.portraits.style import EXPRESSIONS, VARIANTS, avatar_svg, rasterised
 
 SIZE = 128  # pixels of a side, unless asked for otherwise
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
@@ -223,10 +222,7 @@ def _someone(rng: random.Random, wander: float) -> Identity:
 
 def draw(portrait: Portrait, size: int = SIZE) -> Image.Image:
     """Draw a portrait as an RGB picture of `size` x `size` pixels."""
-    import resvg_py
-
-    png = resvg_py.svg_to_bytes(svg_string=avatar_svg(_options(portrait)), width=size, height=size)
-    return Image.open(io.BytesIO(bytes(png))).convert("RGB")
+    return rasterised(avatar_svg(_options(portrait)), size)
 
 
 def change_mask(before: Portrait, after: Portrait, size: int = SIZE) -> NDArray[np.bool_]:
