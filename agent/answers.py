@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from collections.abc import Callable
@@ -98,7 +99,7 @@ def read(text: str, schema: type[Schema], *, repair: bool = True) -> Schema:
 
         try:
             found: Any = json_repair.loads(bare, skip_json_loads=True)
-            return schema.model_validate(found)
+            return schema.model_validate_json(json.dumps(found))  # as strict as above on text
         except ValidationError as error:
             wrong = error if found else wrong
         except (ValueError, RecursionError):
