@@ -8,6 +8,7 @@ import sqlite3
 import time
 import tomllib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -112,7 +113,7 @@ def studio_of(
     llm = _llm(settings, note)
     return Studio(
         settings=settings,
-        edit=None if plan_only else _edit(settings, store, note),
+        edit=None if plan_only else _edit(settings, store, note, behind=person),
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
@@ -121,8 +122,11 @@ def studio_of(
     )
 
 
-def _edit(settings: AppSettings, store: PictureStore, note: Note) -> EditPicture:
-    """Load the model and bind it to the tool that the agent calls."""
+def _edit(settings: AppSettings, store: PictureStore, note: Note, *, behind: bool) -> EditPicture:
+    """Load the model and bind it to the tool that the agent calls.
+
+    Where somebody types, the shipped model is loaded behind the prompt, which is there sooner.
+    """
     from tools.edit_picture import (
         EditError,
         ModelMissing,
@@ -133,6 +137,11 @@ def _edit(settings: AppSettings, store: PictureStore, note: Note) -> EditPicture
 
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
+        if behind and settings.model == "portraits":
+            loading = ThreadPoolExecutor(1).submit(
+                load_editor, settings.model, device=settings.device
+            )
+            return lambda **asked: edit_picture(loading.result(), store, **asked)
         note(f"loading the model {settings.model} …")
         editor = load_editor(settings.model, device=settings.device)
     except EditError as error:
@@ -156,9 +165,7 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
     sees = {"yes": True, "no": False}.get(settings.llm_sees)
     try:
-        return Server(
-            settings.llm_url, settings.llm_model, timeout=settings.llm_timeout, sees=sees
-        )
+        return Server(settings.llm_url, settings.llm_model, timeout=settings.llm_timeout, sees=sees)
     except LlmError as error:
         raise Refusal(str(error), MISSING) from None
 
