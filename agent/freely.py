@@ -411,3 +411,20 @@ def _split_quality(words: list[str], stage: Stage) -> tuple[int, list[str]] | No
 
 def _body_words() -> frozenset[str]:
     return sentence.words_in("body", "words")
+
+
+def same_color_as(clause: str, caption: str) -> str:
+    """Write the colour itself for "the same colour as the cushion"."""
+
+    def color(match: re.Match[str]) -> str:
+        parts = sentence.chain(caption)
+        place = find(parts, _words(match["what"]))
+        hues = (
+            [w for w in parts[place].content if class_of(w) == "color"] if place is not None else []
+        )
+        return hues[0] if hues else match[0]
+
+    return _SAME.sub(color, clause)
+
+
+_SAME = re.compile(r"(?:in )?(?:the )?same colou?r as (?P<what>(?:the|her|his) [\w-]+)")

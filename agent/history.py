@@ -14,7 +14,11 @@ from agent.state import Conversation, Turn
 from agent.words import edit_words, words_of
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
-_NAMED = re.compile(r"@(\w+)|\b(?:turn|picture|step|number|edit|version|image|no\.?) ?#?(\d+)\b")
+_CARDINALS = "one two three four five six seven eight nine ten".split()
+_NAMED = re.compile(
+    r"@(\w+)|\b(?:turn|picture|step|number|edit|version|image|photo|no\.?)"
+    rf" ?#?(\d+|{'|'.join(_CARDINALS)})\b|\b(\d+)(?:st|nd|rd|th)\b"
+)
 _PLAIN = frozenset("the a an one picture turn edit version her his with it that to was".split())
 
 
@@ -133,7 +137,9 @@ def find(conversation: Conversation, phrase: str) -> Turn | None:
             return None
         return conversation.turns[later_turn.parent]
     if (named := _NAMED.search(phrase)) is not None:
-        name = named[1] or named[2]
+        name = named[1] or named[2] or named[3]
+        if name in _CARDINALS:
+            name = str(_CARDINALS.index(name) + 1)
         if name.isdigit():
             return next((t for t in conversation.turns if t.id == int(name)), None)
         phrase = name
@@ -144,6 +150,8 @@ def _by_words(conversation: Conversation, phrase: str) -> Turn | None:
     words = words_of(phrase)
     if {"original", "start", "beginning"} & set(words):
         return path(conversation)[0]
+    if "first" in words and not {"edit", "change", "turn", "step"} & set(words):
+        return path(conversation)[0]  # the first picture is the one before any edit
     for number, ordinal in enumerate(_ORDINALS, start=1):
         if ordinal in words:
             return next((t for t in conversation.turns if t.id == number), None)

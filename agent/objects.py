@@ -202,6 +202,13 @@ def _with(caption: str, phrase: str) -> str:
     return f"{caption} and {phrase}" if last else f"{caption}, with {phrase}"
 
 
+def appended(caption: str, phrase: str) -> str:
+    """Add a phrase at the end of a caption: ", with a dog", then " and a ball"."""
+    if phrase.startswith("with "):
+        return _with(caption, phrase.removeprefix("with "))
+    return f"{caption}, {phrase}" if "," in caption else f"{caption} {phrase}"
+
+
 def last_thing(line: Sequence[Turn]) -> str:
     """Return the noun that the last edit on a path was about, or an empty string."""
     for turn in reversed(line):
@@ -213,3 +220,10 @@ def last_thing(line: Sequence[Turn]) -> str:
         if about:
             return about[-1]
     return ""
+
+
+def main_noun(caption: str) -> str:
+    """Return what a caption is about, as a noun."""
+    parts = sentence.chain(caption)
+    place = sentence.subject(parts)
+    return parts[place].head if place is not None else "picture"

@@ -28,7 +28,7 @@ _SWAP = re.compile(
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
 _TO = re.compile(r"\b(?:to|into|for|with)\b")
 _THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: [\w-]+)?\s$")
-_OPPOSITE = {
+OPPOSITE = {
     ("age", "old"): "young",
     ("age", "young"): "old",
     ("expression", "sad"): "smiling",
@@ -42,7 +42,16 @@ _OPPOSITE = {
     ("hair", "long"): "short",
     ("hair", "short"): "long",
     ("hair", "bald"): "short",
+    ("skin", "light"): "tan",
+    ("skin", "tan"): "light",
+    ("skin", "dark"): "brown",
+    ("skin", "brown"): "tan",
+    ("pattern", "plain"): "striped",
+    ("pattern", "striped"): "plain",
+    ("pattern", "dotted"): "plain",
 }
+"""What is wanted where a value is not."""
+
 GROUPS = (
     {"gender", "age"},
     {"hair", "hair_color"},
@@ -88,6 +97,10 @@ def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading
     if (ask := _stranger(clause, scene)) is not None:
         return Reading(ask=ask)
     wanted, unwanted = _halves(clause)
+    things = [m for m in mentions(unwanted) if m.kind in ("value", "thing")]
+    if things:  # "a blue one instead of the red hat"
+        noun = unwanted[things[-1].start : things[-1].end]
+        wanted = re.sub(r"\bones?\b", noun, wanted)
     reading = _read(wanted, scene, removing)
     if unwanted:
         given = {name for changes in reading.changes for name in changes}
@@ -212,7 +225,7 @@ def _bind(items: list[Mention], clause: str, scene: Scene) -> dict[Mention, Ment
             bound[left] = hue
         elif right is not None and _colorable(right, scene):
             bound[right] = hue
-        elif scene.last in COLOR_OF or scene.last.endswith("_color"):
+        elif color_place(Mention("it"), scene):
             bound[Mention("it", start=hue.start, end=hue.start)] = hue
             items.append(next(m for m in bound if m.start == hue.start and m.kind == "it"))
         else:
@@ -240,8 +253,8 @@ def _value(mention: Mention, reading: Reading, scene: Scene, other: bool) -> Non
             reading.add(name, ABSENT[name], apart=True)
         elif name == "background" and value not in COLORS:
             reading.add(name, "white")
-        elif (name, value) in _OPPOSITE:
-            reading.add(name, _OPPOSITE[name, value])
+        elif (name, value) in OPPOSITE:
+            reading.add(name, OPPOSITE[name, value])
         else:
             reading.ask = reading.ask or which(name, scene)
     elif other and now != "none" and name in _SWAPPED:

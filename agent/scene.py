@@ -74,7 +74,9 @@ def which(name: str, scene: Scene) -> Ask:
     colored = name.endswith("_color") or name in ("background", "skin")
     options = tuple(f"{value} {noun}" if colored else _request(name, value) for value in values)
     listed = ", ".join(values[:-1]) + " or " + values[-1]
-    return Ask(question=f"Which one: {called} can be {listed}?", options=options)
+    return Ask(
+        question=f"Which one: {called} can be {listed}?", options=options, default=options[0]
+    )
 
 
 def unknown(words: str, name: str, scene: Scene) -> Ask:
@@ -89,7 +91,8 @@ def unknown(words: str, name: str, scene: Scene) -> Ask:
     )
 
 
-_PLAIN = frozenset(" ".join(lexicon.load("portraits")["plain"]["words"]).split())
+PLAIN = frozenset(" ".join(lexicon.load("portraits")["plain"]["words"]).split())
+"""Words of requests that carry no meaning of their own."""
 
 
 def strangers(clause: str) -> list[str]:
@@ -98,7 +101,7 @@ def strangers(clause: str) -> list[str]:
     return [
         match[0]
         for match in re.finditer(r"[a-z][a-z'-]*", clause)
-        if match[0] not in _PLAIN
+        if match[0] not in PLAIN
         and not any(m.start <= match.start() and match.end() <= m.end for m in known)
     ]
 
@@ -118,7 +121,8 @@ def where(hue: Mention, scene: Scene) -> Ask:
     options = [f"{color} {worn}"] if color in COLORS else []
     options += [f"{color} background"] if color in VALUES["background"] else []
     options += [f"{color} hair"] if color in VALUES["hair_color"] else []
-    return Ask(question=f"What should be {color}?", options=tuple(options))
+    default = options[0] if options else ""
+    return Ask(question=f"What should be {color}?", options=tuple(options), default=default)
 
 
 def scene_of(conversation: Conversation, head: int) -> Scene:

@@ -68,5 +68,6 @@ def _dictionary() -> frozenset[str]:
 
 
 def is_english(word: str) -> bool:
+    """Whether a word in lower case is in a dictionary."""
     whole = re.sub(r"'s?$", "", word)
     return whole in _dictionary() or all(part in _dictionary() for part in whole.split("-"))

@@ -54,7 +54,7 @@ def test_redo_takes_back_exactly_what_undo_did(walk, count):
 
 def talked(*messages: str) -> Conversation:
     """The sample portrait after some messages, without pictures."""
-    from test_language import conversation_after
+    from language.score import conversation_after
 
     return conversation_after(*messages)
 

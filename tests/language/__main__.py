@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.language import score  # noqa: E402
+from language import score  # noqa: E402
 
 print("\n".join(score.table()))
 if "--tuned" in sys.argv:

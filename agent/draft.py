@@ -1,0 +1,188 @@
+"""A plan in the making: its steps so far, and where they lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from agent import history, objects
+from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
+from agent.freely import Stage
+from agent.history import Heads, NoSuchTurn
+from agent.phrases import GROUPS
+from agent.scene import Changes, Scene, scene_of
+from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
+from agent.words import edit_words
+
+SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
+
+
+@dataclass
+class Draft:
+    """The plan so far, and where its steps have led: the caption and the head of the next step.
+
+    Attributes:
+        conversation: where the message was said.
+        heads: where the head is after the steps so far.
+        caption: what the picture shows then.
+        scene: what a clause over a portrait is read against.
+        stage: what a clause over any other caption is read against.
+        steps: the plan's steps so far.
+        notes: how things were read, for the reply.
+        already: what was asked for and is so already, for the reply if nothing else was done.
+        unread: the parts nobody understood.
+        ask: the question, if one must be asked.
+        removing: whether a clause without a verb goes on with what an earlier one removes.
+    """
+
+    conversation: Conversation
+    heads: Heads
+    caption: str = ""
+    scene: Scene = field(default_factory=lambda: Scene({}))
+    stage: Stage = field(default_factory=lambda: Stage(""))
+    steps: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    already: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    ask: Ask | None = None
+    removing: bool = False
+
+    @classmethod
+    def of(cls, conversation: Conversation) -> Draft:
+        """Begin a plan at the head of a conversation."""
+        draft = cls(conversation, history.heads(conversation))
+        draft._place(draft.heads)
+        return draft
+
+    def _place(self, heads: Heads) -> None:
+        self.heads = heads
+        self.caption = self.conversation.turns[heads.head].caption
+        self.scene = scene_of(self.conversation, heads.head)
+        line = history.path(self.conversation, heads.head)
+        self.stage = Stage(self.caption, objects.last_thing(line))
+
+    def move(self, step: Step) -> None:
+        """Add a step that is not an edit, and follow the head to where it leads."""
+        if isinstance(step, Retry) and step in self.steps:
+            return  # "that did not work, try again"
+        self.steps.append(step)
+        try:
+            if isinstance(step, Undo):
+                self._place(history.undo(self.heads, step.messages))
+            elif isinstance(step, Redo):
+                self._place(history.redo(self.heads, step.messages))
+            elif isinstance(step, GoTo):
+                self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
+            elif isinstance(step, Revert):
+                self._revert(step)
+        except NoSuchTurn:
+            return  # said when the step is carried out
+
+    def _revert(self, step: Revert) -> None:
+        parent = self.conversation.turns[step.turn].parent
+        replayed = history.later(self.conversation, step.turn)
+        self._place(Heads(parent or 0, self.heads.past, self.heads.future))
+        for turn in replayed:
+            again = replay(turn.step, self.caption) if turn.step else None
+            if again is not None:
+                made = changes(self.caption, again.target_prompt)
+                self.caption = self.stage.caption = again.target_prompt
+                self.scene = self.scene.after(made) if made else self.scene
+
+    def edit(self, wanted: Changes, part: str, *, joined: bool = False) -> None:
+        """Add an edit of a portrait, or join it to the last one where both are about one thing.
+
+        Args:
+            wanted: attributes to their new values.
+            part: the words that asked for it.
+            joined: whether the words go on with those of the last edit.
+        """
+        wanted = {**self._remembered(wanted), **wanted}
+        last = self.steps[-1] if self.steps else None
+        if isinstance(last, EditStep):
+            before = changes(last.source_prompt, last.target_prompt)
+            if (joined and _one_thing(before, wanted)) or _replaced(before, wanted):
+                self.steps.pop()
+                self.caption, part = last.source_prompt, f"{last.request} and {part}"
+                wanted = before | wanted
+        step = edit_step(self.caption, wanted, part)
+        self.scene = self.scene.after(wanted)
+        if step is None:
+            self.already.append(self._already(wanted))
+            return
+        self.steps.append(step)
+        self.caption = step.target_prompt
+
+    def _remembered(self, wanted: Changes) -> Changes:
+        """Return the hair colour from before old age or baldness, when those are taken back."""
+        now = self.scene.now
+        young_again = wanted.get("age") == "young" and now.get("age") == "old"
+        hair_again = wanted.get("hair", "bald") != "bald" and now.get("hair") == "bald"
+        if young_again or hair_again:
+            for turn in reversed(history.path(self.conversation, self.heads.head)):
+                shown = attributes_of(turn.caption)
+                if "hair_color" in shown and shown.get("age") != "old":
+                    return {"hair_color": shown["hair_color"]}
+        return {}
+
+    def _already(self, wanted: Changes) -> str:
+        name, value = next(iter(wanted.items()))
+        called = name.replace("_", " ")
+        if value == "none":
+            return f"There is no {called} to remove."
+        if name == "hair_color" and self.scene.now.get("age") == "old":
+            return "Old people have gray hair here; make them younger first."
+        return f"The picture already has {called}: {value}. Say “more” to make it clearer."
+
+    def rewrites(self, part: str) -> None:
+        """Add the changes that the stage has gathered: edits of a caption that is no portrait."""
+        for made in self.stage.rewrites:
+            step = EditStep(
+                change=made.change,
+                source_prompt=made.source,
+                target_prompt=made.target,
+                edit_words=edit_words(made.source, made.target),
+                request=part,
+            )
+            self.steps.append(step)
+            self.caption = made.target
+            self.notes += [made.note] if made.note else []
+        self.stage.rewrites.clear()
+
+    def plan(self) -> Plan:
+        """Return the plan; nothing understood makes it one question with suggestions."""
+        steps = list(self.steps)
+        notes = self.notes + ([] if steps else self.already)
+        if self.ask is not None:
+            steps.append(self.ask)
+        if self.unread and (steps or notes):
+            notes.append("I did not understand “" + "” and “".join(self.unread) + "”.")
+        elif not steps and not notes:
+            steps.append(self._lost())
+        return Plan(steps=tuple(steps), note=" ".join(notes))
+
+    def _lost(self) -> Ask:
+        if is_portrait(self.caption):
+            known = (
+                "portraits: age, hair, what is worn, expression, clothes, colours and background"
+            )
+            return Ask(
+                question=f"I did not understand that. I can change {known}. What shall I do?",
+                options=SUGGESTIONS,
+            )
+        options = (f"make the {objects.main_noun(self.caption)} red", "add a hat", "make it winter")
+        return Ask(
+            question="I did not understand that. I can add, remove, replace and recolour what is "
+            "there, and change weather, time of day and style. What shall I do?",
+            options=options,
+        )
+
+
+def _one_thing(before: Changes, wanted: Changes) -> bool:
+    """Whether both change one thing in different ways: "long" and "blonde" are one hair."""
+    together = {*before, *wanted}
+    return any(together <= group for group in GROUPS) and not set(before) & set(wanted)
+
+
+def _replaced(before: Changes, wanted: Changes) -> bool:
+    """Whether what was just taken off is now put on: "take off the hat and put on a beanie"."""
+    return any(before[name] == "none" != wanted.get(name, "none") for name in before)

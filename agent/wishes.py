@@ -1,0 +1,153 @@
+"""Vague wishes become concrete: "more festive" is a party hat, "surprise me" something new.
+
+Which reading was taken is always said, so that the next message can correct it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any
+
+from agent import lexicon, surroundings
+from agent.captions import COLOR_OF, VALUES, attributes_of
+from agent.objects import Rewrite, appended
+from agent.scene import PLAIN, Changes, Scene
+from agent.state import Turn
+from agent.vocabulary import mentions
+
+_TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
+_PLAIN = PLAIN | frozenset("feel feeling mood touch vibe style season weather person who kind sort less"
+                           " ready going dressed outfit clothes day time night's for someone somebody"
+                           " seems appears far way needs look add bring sense air atmosphere".split())  # fmt: skip
+
+
+@cache
+def _wishes() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    rows = lexicon.load("wishes")["wish"]
+    return [(re.compile(rf"(?<![\w-])(?:{'|'.join(row['said'])})(?![\w-])"), row) for row in rows]
+
+
+@cache
+def _surprise() -> re.Pattern[str]:
+    return re.compile("|".join(lexicon.load("wishes")["surprise"]["said"]))
+
+
+def is_surprise(clause: str) -> bool:
+    """Whether somebody wants to be surprised."""
+    return _surprise().fullmatch(clause) is not None
+
+
+def too(clause: str) -> str:
+    """Return what there is too much of: "she looks too serious"; else an empty string."""
+    match = _TOO.fullmatch(clause)
+    return match["what"].strip() if match else ""
+
+
+def opposite(word: str) -> str:
+    """Return the quality that is wanted where there is too much of one, or an empty string."""
+    return str(lexicon.load("wishes")["opposites"].get(word, ""))
+
+
+def _wish(clause: str) -> dict[str, Any] | None:
+    """Return the wish that a clause consists of; its other words must say nothing."""
+    for pattern, row in _wishes():
+        match = pattern.search(clause)
+        if match is None:
+            continue
+        rest = clause[: match.start()] + " " + clause[match.end() :]
+        known = mentions(rest)
+        left = [
+            m[0]
+            for m in re.finditer(r"[a-z'-]+", rest)
+            if m[0] not in _PLAIN and not any(k.start <= m.start() < k.end for k in known)
+        ]
+        if not left:
+            return row
+    return None
+
+
+def for_portrait(clause: str, scene: Scene) -> Changes:
+    """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
+    row = _wish(clause)
+    named = {m.attribute for m in mentions(clause) if m.attribute}
+    if row is None:
+        return {}
+    free = [m for m in mentions(clause) if m.kind in ("value", "color")]
+    if any(m.kind == "color" or scene.now.get(m.attribute) != m.value for m in free):
+        return {}
+    about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
+    if "clothing" in about:
+        about.add("pattern")
+    options: list[Changes] = row["portraits"]
+    fitting = [c for c in options if not named or about & set(c)]
+    if named and not fitting:
+        return {}
+    return _fresh(fitting, scene)
+
+
+def _fresh(options: Iterable[Changes], scene: Scene) -> Changes:
+    """Return the first changes that are new here, else the first that change anything."""
+    open_ = [c for c in options if any(scene.now.get(n) != v for n, v in c.items())]
+    if "beard" not in scene.now.values() and scene.now.get("gender") == "woman":
+        open_ = [c for c in open_ if "facial_hair" not in c]
+    new = (c for c in open_ if not any(v in scene.used.get(n, ()) for n, v in c.items()))
+    return next(new, open_[0] if open_ else {})
+
+
+def surprise(scene: Scene, seed: int, made: Sequence[Turn]) -> Changes:
+    """Return a change that this conversation has not seen, by the seed."""
+    seen = {(n, v) for n, values in scene.used.items() for v in values}
+    seen |= {pair for t in made for pair in _shown(t)}
+    names = lexicon.load("wishes")["surprise"]["attributes"].split()
+    options = [(n, v) for n in names for v in VALUES[n] if v not in ("none", "plain", "bald")
+               and (n, v) not in seen]  # fmt: skip
+    if not options:
+        return {}
+    name, value = random.Random(seed).choice(options)
+    return {name: value}
+
+
+def _shown(turn: Turn) -> set[tuple[str, str]]:
+    return set(attributes_of(turn.caption).items())
+
+
+def in_words(wanted: Changes) -> str:
+    """Name changes: "red fur hat", "snowy background"."""
+    named = []
+    for name, value in wanted.items():
+        thing = name.removesuffix("_color")
+        if name in ("background", "skin") or name == thing == "hair" or name == "pattern":
+            named.append(f"{value} {'clothes' if name == 'pattern' else name}")
+        elif name != thing and thing not in wanted:
+            named.append(f"{value} {'clothes' if thing == 'clothing' else thing}")
+        elif name == thing:
+            hue = wanted.get(f"{name}_color")
+            named.append(f"{hue} {value}" if hue else value)
+    return ", ".join(named)
+
+
+def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewrite | None:
+    """Return what a vague wish becomes over any other caption, or None if it is no such wish."""
+    seen = " ".join(t.caption for t in made)
+    if is_surprise(clause):
+        phrases = list(lexicon.load("wishes")["surprise"]["general"])
+        random.Random(seed).shuffle(phrases)
+    else:
+        row = _wish(clause)
+        phrases = row.get("general", []) if row else []
+    fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
+    rewrites = (_phrased(caption, phrase) for phrase in fresh)
+    return next((made for made in rewrites if made.source != made.target), None)
+
+
+def _phrased(caption: str, phrase: str) -> Rewrite:
+    note = f"I took that as “{phrase}”."
+    if phrase in lexicon.load("general")["style"]:
+        return Rewrite("style", *surroundings.set_style(caption, phrase), note=note)
+    for group, phrases in lexicon.load("general")["scene"].items():
+        if phrase in phrases:
+            return Rewrite("background", *surroundings.set_scene(caption, group, phrase), note=note)
+    return Rewrite("background", caption, appended(caption, phrase), note=note)
