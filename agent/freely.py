@@ -208,7 +208,7 @@ _SCENE_PLAIN = frozenset(
     "a an the it this that make let there be should look like in at on into to with of under by some"
     " scene picture image photo time season weather change set turn more very really outside have"
     " want i is being covered cover street during for instead replace swap day sky season's add"
-    " heavy thick light bit little show put everything all full turn".split()
+    " something for heavy thick light bit little show put everything all full turn".split()
 )
 
 

@@ -7,7 +7,7 @@ over a portrait (`phrases`) or over any other caption (`freely`).
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agent import history, messages, wishes
 from agent.captions import is_portrait
@@ -56,8 +56,10 @@ def understand_offline(message: str, context: Context) -> Plan:
         if start is not None:
             draft.move(start)
         rest = same_color(rest, draft.scene)
-        for part in messages.parts(messages.in_usual_order(rest)):
-            _read_part(part, draft)
+        parts = messages.parts(messages.in_usual_order(rest))
+        for place, part in enumerate(parts):
+            if not (place + 1 < len(parts) and _topic(part, draft)):
+                _read_part(part, draft)
     return draft.plan()
 
 
@@ -100,6 +102,18 @@ def _read_part(part: str, draft: Draft) -> None:
         draft.move(start)
     if rest and not messages.keeps(rest) and not _forbidden(rest, draft):
         _read_wish(rest, draft)
+
+
+def _topic(part: str, draft: Draft) -> bool:
+    """Whether a part only says what the next is about: "her hair, could you make it curly?"."""
+    if not is_portrait(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
+        return False
+    (only,) = found if len(found := mentions(part)) == 1 else (None,)
+    worn = only and draft.scene.now.get(only.attribute) == only.value
+    if only is None or strangers(part) or not (only.kind == "thing" or worn) or draft.removing:
+        return False
+    draft.scene = replace(draft.scene, last=only.attribute)
+    return True
 
 
 def _forbidden(part: str, draft: Draft) -> bool:

@@ -227,3 +227,21 @@ def main_noun(caption: str) -> str:
     parts = sentence.chain(caption)
     place = sentence.subject(parts)
     return parts[place].head if place is not None else "picture"
+
+
+def reversed_(caption: str, who: str, quality: str, wanted: str) -> Rewrite | None:
+    """Give somebody or something the opposite of a quality there is too much of."""
+    parts = sentence.chain(caption)
+    words = who.split()
+    place = _somebody(parts) if words[-1] in ("she", "he", "her", "him") else find(parts, words)
+    if place is None:
+        return None
+    source = _at(parts, place, sentence.described(parts[place], quality))
+    target = _at(parts, place, sentence.described(parts[place], wanted))
+    return Rewrite("attribute", text(source), text(target), parts[place].head)
+
+
+def recolored(caption: str, what: str, hue: str) -> Rewrite | None:
+    """Give a thing that the caption names another colour."""
+    place = find(sentence.chain(caption), what.split())
+    return None if place is None else described(caption, place, [hue])

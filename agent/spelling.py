@@ -11,9 +11,11 @@ from rapidfuzz.distance import OSA
 
 from agent import lexicon
 
-_SHORTEST = 4
-"""Letters a word needs to be mended: shorter ones are too near to too many others."""
-_WORD = re.compile(r"(?<![\w@./-])[a-z][a-z'-]{3,}(?![\w@/-])")
+_SHORTEST = 3
+"""Letters a word needs to be mended; words as short as this only where two letters changed places."""
+_RARER = 50
+"""How many times rarer than the word it resembles a dictionary's word must be to be a slip."""
+_WORD = re.compile(r"(?<![\w@./-])[a-z][a-z'-]{2,}(?![\w@/-])")
 
 
 def corrected(text: str, also: Iterable[str] = ()) -> str:
@@ -23,29 +25,39 @@ def corrected(text: str, also: Iterable[str] = ()) -> str:
         text: in lower case.
         also: more words that may be meant, such as those of the caption.
     """
-    meant = [*_known(), *(word for word in also if len(word) >= _SHORTEST)]
+    meant = {*_known(), *(word for word in also if len(word) >= _SHORTEST)}
+    return _WORD.sub(lambda match: _mended(match[0], meant), text)
 
-    def mend(match: re.Match[str]) -> str:
-        word = match[0]
-        if word in meant or is_english(word):
-            return word
-        slips = 1 if len(word) < 7 else 2
-        near = process.extract(word, meant, scorer=OSA.distance, score_cutoff=slips, limit=5)
-        alike = sorted(near, key=lambda found: (found[1], found[0][0] != word[0]))
-        return str(alike[0][0]) if alike else word
 
-    return _WORD.sub(mend, text)
+def is_english(word: str) -> bool:
+    """Whether a word in lower case is in a dictionary."""
+    return _count(re.sub(r"'s?$", "", word)) > 0 or all(map(_count, word.split("-")))
+
+
+def _mended(word: str, meant: set[str]) -> str:
+    if word in meant:
+        return word
+    english = is_english(word)
+    slips = 1 if english or len(word) < 7 else 2
+    near = process.extract(word, meant, scorer=OSA.distance, score_cutoff=slips, limit=5)
+    alike = sorted(near, key=lambda found: (found[1], found[0][0] != word[0], -len(found[0]), found[0]))
+    for found, *_ in alike:
+        swapped = sorted(found) == sorted(word)
+        likely = not english or (len(word) > 5 and found[0] == word[0]
+                                 and _count(found) > _RARER * _count(word))  # fmt: skip
+        if likely and (len(word) > _SHORTEST or swapped):
+            return str(found)
+    return word
 
 
 @cache
-def _known() -> tuple[str, ...]:
+def _known() -> frozenset[str]:
     """Return the plain words of the lexicon."""
-    found = set()
-    for name in ("portraits",):
-        for entry in _strings(lexicon.load(name)):
-            for phrase in filter(re.compile(r"[a-z' -]+").fullmatch, lexicon.patterns([entry])):
-                found |= {word for word in phrase.split() if len(word) >= _SHORTEST}
-    return tuple(sorted(found))
+    tables = (lexicon.load(name) for name in ("portraits", "general", "moves", "wishes"))
+    phrases = (phrase for table in tables for entry in _strings(table)
+               for phrase in lexicon.patterns([entry]))  # fmt: skip
+    plain = filter(re.compile(r"[a-z' -]+").fullmatch, phrases)
+    return frozenset(w for phrase in plain for w in phrase.split() if len(w) >= _SHORTEST)
 
 
 def _strings(table: object) -> Iterable[str]:
@@ -61,13 +73,11 @@ def _strings(table: object) -> Iterable[str]:
 
 
 @cache
-def _dictionary() -> frozenset[str]:
+def _counts() -> dict[str, int]:
     from spellchecker import SpellChecker  # loads half a megabyte of words: only when in doubt
 
-    return frozenset(SpellChecker().word_frequency.keys())
+    return dict(SpellChecker().word_frequency.items())
 
 
-def is_english(word: str) -> bool:
-    """Whether a word in lower case is in a dictionary."""
-    whole = re.sub(r"'s?$", "", word)
-    return whole in _dictionary() or all(part in _dictionary() for part in whole.split("-"))
+def _count(word: str) -> int:
+    return _counts().get(word, 0)

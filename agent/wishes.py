@@ -8,10 +8,11 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from agent import lexicon, surroundings
+from agent import lexicon, objects, surroundings
 from agent.captions import COLOR_OF, VALUES, attributes_of
 from agent.objects import Rewrite, appended
 from agent.scene import PLAIN, Changes, Scene
@@ -51,8 +52,8 @@ def opposite(word: str) -> str:
     return str(lexicon.load("wishes")["opposites"].get(word, ""))
 
 
-def _wish(clause: str) -> dict[str, Any] | None:
-    """Return the wish that a clause consists of; its other words must say nothing."""
+def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
+    """Return the wish that a clause consists of, and its other words, which must say little."""
     for pattern, row in _wishes():
         match = pattern.search(clause)
         if match is None:
@@ -65,17 +66,18 @@ def _wish(clause: str) -> dict[str, Any] | None:
             if m[0] not in _PLAIN and not any(k.start <= m.start() < k.end for k in known)
         ]
         if not left:
-            return row
-    return None
+            return row, rest
+    return None, clause
 
 
 def for_portrait(clause: str, scene: Scene) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
-    row = _wish(clause)
-    named = {m.attribute for m in mentions(clause) if m.attribute}
+    row, rest = _wish(clause)
     if row is None:
         return {}
-    free = [m for m in mentions(clause) if m.kind in ("value", "color")]
+    known = mentions(rest)
+    named = {m.attribute for m in known if m.attribute}
+    free = [m for m in known if m.kind in ("value", "color")]
     if any(m.kind == "color" or scene.now.get(m.attribute) != m.value for m in free):
         return {}
     about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
@@ -132,15 +134,44 @@ def in_words(wanted: Changes) -> str:
 def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewrite | None:
     """Return what a vague wish becomes over any other caption, or None if it is no such wish."""
     seen = " ".join(t.caption for t in made)
+    disliked = _DISLIKED.fullmatch(clause)
     if is_surprise(clause):
         phrases = list(lexicon.load("wishes")["surprise"]["general"])
         random.Random(seed).shuffle(phrases)
+    elif disliked is not None:
+        return _instead_of(disliked["a"] or disliked["b"], caption, seen)
+    elif (less := _LESS.fullmatch(clause)) is not None and opposite(less["what"]):
+        return objects.reversed_(caption, less["who"], less["what"], opposite(less["what"]))
+    elif surroundings.mentioned(clause):
+        return None  # "make it winter" says what it wants
     else:
-        row = _wish(clause)
+        row, _ = _wish(clause)
         phrases = row.get("general", []) if row else []
     fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
     rewrites = (_phrased(caption, phrase) for phrase in fresh)
     return next((made for made in rewrites if made.source != made.target), None)
+
+
+_DISLIKED = re.compile(
+    r"(?:i )?(?:don't|do not|didn't) (?:really )?like (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
+    r"|(?:(?:give|make|show|use|try|add|change)(?: me| it| her| him)?(?: to)? )?"
+    r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
+)
+_LESS = re.compile(r"(?P<who>.+?) (?:is|are|looks?|seems?) (?:far |much |way |a bit )?too (?P<what>[\w-]+)")
+
+
+def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
+    """Return something else for what somebody does not like: background, weather, a thing's colour."""
+    other = lexicon.load("wishes")["other"]
+    if what in other:
+        phrase = next((p for p in other[what] if p not in seen), other[what][0])
+        if what == "background":
+            made = objects.behind(caption, phrase.split())
+            return replace(made, note=f"I took {phrase} as the new background.")
+        return _phrased(caption, phrase)
+    hue = next(p for p in other["color"] if p not in seen)
+    made_ = objects.recolored(caption, what.removesuffix(" color").removesuffix(" colour"), hue)
+    return made_ and replace(made_, note=f"I chose {hue}.")
 
 
 def _phrased(caption: str, phrase: str) -> Rewrite:

@@ -128,7 +128,7 @@ def _same(got: Any, wanted: Any) -> bool:
     if "add" in got:
         return all(_words_fit(got[k], wanted.get(k, "")) for k in ("add", "drop"))
     if wanted.get("age") == "old":
-        wanted = {"hair_color": "gray", **wanted}
+        wanted = {"hair_color": "gray?", **wanted}
     needed = {name for name, value in wanted.items() if not value.endswith("?")}
     return needed <= set(got) <= set(wanted) and all(
         wanted[name] == "*" or value in wanted[name].rstrip("?").split("|")
