@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from agent import history, objects
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
-from agent.freely import Stage
 from agent.history import Heads, NoSuchTurn
 from agent.phrases import GROUPS
 from agent.scene import Changes, Scene, scene_of
+from agent.stage import Stage
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
 from agent.words import edit_words
 
@@ -28,7 +28,7 @@ class Draft:
         stage: what a clause over any other caption is read against.
         steps: the plan's steps so far.
         notes: how things were read, for the reply.
-        already: what was asked for and is so already, for the reply if nothing else was done.
+        already: what was asked for and is so already, for the reply.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
         removing: whether a clause without a verb goes on with what an earlier one removes.
@@ -151,7 +151,7 @@ class Draft:
     def plan(self) -> Plan:
         """Return the plan; nothing understood makes it one question with suggestions."""
         steps = list(self.steps)
-        notes = self.notes + ([] if steps else self.already)
+        notes = self.notes + self.already
         if self.ask is not None:
             steps.append(self.ask)
         if self.unread and (steps or notes):

@@ -16,7 +16,7 @@ from agent.freely import read_freely, same_color_as
 from agent.history import NoSuchTurn
 from agent.moves import read_move, reading_of, split_start
 from agent.phrases import OPPOSITE, read_clause
-from agent.scene import Changes, same_color, strangers
+from agent.scene import Changes, different, same_color, strangers
 from agent.state import Conversation, Plan, Step, Turn
 from agent.vocabulary import mentions
 
@@ -156,6 +156,10 @@ def _read_wish(part: str, draft: Draft) -> None:
 def _too_much(part: str, draft: Draft) -> Changes:
     """Read "she looks too serious" as a wish for the opposite."""
     for mention in mentions(wishes.too(part)):
+        if mention.kind == "color":
+            places = [n for n, v in draft.scene.now.items() if v == mention.value]
+            last = [n for n in places if draft.scene.last in (n, n.removesuffix("_color"))]
+            return {n: different(n, draft.scene) for n in (last or places)[:1]}
         value = OPPOSITE.get((mention.attribute, mention.value))
         if value is not None and draft.scene.now.get(mention.attribute) == mention.value:
             return {mention.attribute: value}

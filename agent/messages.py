@@ -43,7 +43,7 @@ _CHATTER = re.compile(
     r"|ok(?:ay)?"
     r"|great|nice|cool|perfect|wow|lovely|beautiful|good|bye|goodbye|yes|i (?:love|like) (?:it"
     r"|this|that))"
-    r"[ !.,]*(?:job|work|one|there|you|it)?"
+    r"[ !.,]*(?:job|work|one|there|you|it|everybody|all)?"
 )
 _REORDERED = (
     (r"instead of (.+?), ?(.+)", r"\2 instead of \1"),

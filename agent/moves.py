@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 from agent import history, lexicon
 from agent.history import NoSuchTurn
@@ -34,17 +33,11 @@ _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5
 _FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
 
 
-def _filled(pattern: str) -> str:
-    """Put the shared parts of patterns in their places."""
-    parts: dict[str, str] = lexicon.load("moves")["parts"]
-    return re.sub(r"\{(\w+)\}", lambda match: parts[match[1]], pattern)
-
-
 @cache
 def _pattern(table: str, name: str) -> re.Pattern[str]:
-    entry: Any = lexicon.load("moves")[table][name]
-    tail = _filled(lexicon.load("moves")[table].get("tail", "")) if table == "retry" else ""
-    return re.compile(f"(?:{_filled('|'.join(entry))}){tail}")
+    entry: list[str] = lexicon.load("moves")[table][name]
+    tail = lexicon.load("moves")[table].get("tail", "") if table == "retry" else ""
+    return re.compile(lexicon.filled("moves", f"(?:{'|'.join(entry)}){tail}"))
 
 
 def _said(table: str, name: str, text: str) -> re.Match[str] | None:
@@ -161,15 +154,15 @@ def _read_goto(text: str, conversation: Conversation) -> Step | None:
 
 
 def _place(text: str, conversation: Conversation) -> Turn | None:
-    bare = re.sub(_filled(lexicon.load("moves")["goto"]["tail"]) + "$", "", text)
-    one = _filled("{one}")
+    bare = re.sub(lexicon.load("moves")["goto"]["tail"] + "$", "", text)
+    one = lexicon.filled("moves", "{one}")
     alone = rf"(?:the )?original(?: {one})?|@\w+|(?:the )?(?:\w+ {one}|number \w+|{one} #?\d+)" \
         rf"|(?:the )?{one} (?:from )?(?:before|after|with|without|where|when) .+|before .+"  # fmt: skip
     if re.fullmatch(alone, bare) and (found := _turn_only(conversation, bare)) is not None:
         return found
     for name in ("go", "use"):
         match = re.match(rf"(?:{_pattern('goto', name).pattern}) (?P<what>.+)", bare)
-        if match is None or re.search(r",| (?:and|then) | but (?!with)", match["what"]):
+        if match is None or re.search(r"^to |,| (?:and|then) | but (?!with)", match["what"]):
             continue
         if re.match(r"as it was before|how (?:it|she|he) (?:was|looked) before", bare):
             return named(conversation, f"before {match['what']}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent import lexicon, sentence
+from agent import lexicon, sentence, surroundings
 from agent.sentence import DETERMINERS, LOCATIVE, Chain, Part, class_of, find, text, words_in
 from agent.state import Change, Turn
 
@@ -65,13 +65,46 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
             return Rewrite("remove", caption, text(changed), part.head)
     place_ = find(parts, phrase)
     if place_ is not None and sentence.same(parts[place_].head, noun):
-        rest = sentence.without(parts, place_)
+        rest = _undressed(parts, place_) if is_person(parts[place_]) else parts
+        rest = sentence.without(rest, place_)
         if not any(part.content for part in rest):
             return None
         return Rewrite("remove", caption, text(rest))
     named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
     note = f"The caption does not name {named}; I take it that the picture shows it."
     return Rewrite("remove", _with(caption, named), caption, note=note)
+
+
+def _undressed(parts: Chain, person: int) -> Chain:
+    """Take off what somebody wears who is about to go."""
+    end = person + 1
+    while end < len(parts) and (place_of(parts[end].head) or parts[end].head in _BODY):
+        end += 1
+    return (*parts[: person + 1], *parts[end:])
+
+
+def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rewrite:
+    """Give qualities to a thing that the caption does not name: the source prompt names it."""
+    if is_body(thing[-1]) or place_of(thing[-1]):
+        return added(caption, (*qualities, *thing))
+    plain, new = (" ".join(sentence.with_article(w)) for w in (thing, (*qualities, *thing)))
+    note = f"The caption does not name {plain}; I take it that the picture shows it."
+    return Rewrite("attribute", _with(caption, plain), _with(caption, new), thing[-1], note)
+
+
+def joined(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -> Rewrite:
+    """Say what somebody does, or what something is full of, after its part."""
+    parts = sentence.chain(caption)
+    new = Part(tuple(link), sentence.with_article(words))
+    end = place + 1
+    while end < len(parts) and (place_of(parts[end].head) or parts[end].joined_by(("of",))):
+        end += 1
+    return Rewrite("add", caption, text((*parts[:end], new, *parts[end:])), words[-1])
+
+
+def is_body(noun: str) -> bool:
+    """Whether a noun is part of somebody: hair, a tail."""
+    return noun in _BODY
 
 
 def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
@@ -108,6 +141,7 @@ def counted(caption: str, place: int, words: Sequence[str]) -> Rewrite:
     """Show more or fewer of a thing: "two cats"."""
     parts = sentence.chain(caption)
     kept = [w for w in parts[place].words[:-1] if w.lower() not in DETERMINERS]
+    words = ("many", *words[1:]) if words[0] == "more" else words
     new = (words[0], *[w for w in words[1:-1] if w not in kept], *kept, words[-1])
     part = replace(parts[place], words=sentence.agreeing(new))
     return Rewrite("replace", caption, text(_at(parts, place, part)), words[-1])
@@ -153,7 +187,8 @@ def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -
     parts = sentence.chain(caption)
     new = Part(tuple(link), sentence.with_article(words))
     after = range(place + 1, len(parts))
-    fit = [i for i in after if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)]
+    fit = [i for i in after if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)
+           and not surroundings.mentioned(" ".join(parts[i].words).lower())]  # fmt: skip
     if not fit:
         return Rewrite("background", caption, text((*parts, new)), parts[place].head)
     at = next((i for i in fit if preposition(parts[i].head)), fit[0])
@@ -174,7 +209,8 @@ def behind(caption: str, words: Sequence[str]) -> Rewrite:
     if at is not None and preposition(noun):
         changed = _at(parts, at, Part((preposition(noun),), thing))
         return Rewrite("background", caption, text(changed))
-    if at is not None:
+    plain = all(class_of(w) for w in thing if w not in DETERMINERS)
+    if at is not None and not (plain and not any(class_of(w) == "color" for w in thing)):
         kept = (*parts[:at], *parts[at + 1 :])
         return Rewrite("background", caption, _with(text(kept), _background(thing)))
     return Rewrite("background", caption, _with(caption, _background(thing)))

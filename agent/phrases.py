@@ -25,6 +25,10 @@ _SWAP = re.compile(
     r"\b(?:replace|swap|switch|exchange|trade|substitute|change|turn|convert|go)\b(?: out)?"
     r"(?P<old>.*?)\b(?:with|for|to|into|by)\b(?P<new>.*)"
 )
+_PLACED = re.compile(
+    r"(?:put|place|move|take|send|show|set|bring) (?:her|him|them|it)"
+    r" (?:in|at|to|into) (?:the |an? )?(?P<where>[\w ]+)"
+)
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
 _TO = re.compile(r"\b(?:to|into|for|with)\b")
 _THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: [\w-]+)?\s$")
@@ -116,6 +120,9 @@ def _stranger(clause: str, scene: Scene) -> Ask | None:
     for mention in mentions(clause):
         if mention.kind == "unknown":
             return unknown(clause[mention.start : mention.end], mention.attribute, scene)
+    placed = _PLACED.fullmatch(clause)
+    if placed and not mentions(placed["where"]) and strangers(placed["where"]):
+        return unknown(placed["where"], "background", scene)
     swap = _SWAP.search(clause)
     if swap is None or mentions(swap["new"]) or swap[0].startswith("go"):
         return None
@@ -160,6 +167,8 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
         if mention in hues:
             hue = hues[mention]
             negated = any(m.kind == "remove" and mention.end <= m.start < hue.start for m in items)
+            if other and scene.now.get(color_place(mention, scene)) == hue.value:
+                negated = True
             _hue(mention, hue, reading, scene, negated or reading.removing)
         elif mention.kind in ("thing", "it"):
             _thing(mention, reading, scene, other, meant)
@@ -217,7 +226,14 @@ def _bind(items: list[Mention], clause: str, scene: Scene) -> dict[Mention, Ment
         close = right is not None and not re.search(
             r"\b(?:and|to|in|into|with|on|for|be|is)\b|,", clause[hue.end : right.start]
         )
-        if right is not None and close and _colorable(right, scene):
+        cloth = next((m for m in things if right and m.start >= right.end), None)
+        if right is not None and close and right.attribute == "pattern":
+            clothed = cloth is not None and cloth.attribute == "clothing"
+            apart = cloth is None or re.search(
+                r"\b(?:on|to|for|with)\b", clause[right.end : cloth.start]
+            )
+            bound[cloth if cloth and clothed and not apart else _NOTHING] = hue
+        elif right is not None and close and _colorable(right, scene):
             bound[right] = hue
         elif close and right is not None and right.kind == "value":
             bound[_NOTHING] = hue

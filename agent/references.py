@@ -37,6 +37,8 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
     """
     if only_turns and not _TURN_WORDS.search(phrase):
         return None
+    if phrase.isdigit():
+        phrase = f"turn {phrase}"
     before = _BEFORE.fullmatch(phrase)
     if before is not None:
         what = re.sub(r"^(?:i|you|we|she|he|it) (?:\w+ )?(?:got|had|added|made|put on|was|wore) ", "",

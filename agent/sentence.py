@@ -179,6 +179,15 @@ def class_of(word: str) -> str | None:
     return next((name for name, known in CLASSES.items() if word.lower() in known), None)
 
 
+_LATE = ("tone", "color", "pattern", "material")
+"""Classes of adjectives that stand next to the noun, in this order, after all others."""
+
+
+def _rank(adjective: str) -> int:
+    kind = class_of(adjective)
+    return _LATE.index(kind) + 1 if kind in _LATE else 0
+
+
 def described(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words = list(part.words)
@@ -187,8 +196,9 @@ def described(part: Part, adjective: str) -> Part:
         if kind is not None and class_of(word) == kind:
             words[place] = adjective
             return replace(part, words=agreeing(words))
+    rank = _rank(adjective)
     place = next((i for i, w in enumerate(words) if w.lower() not in DETERMINERS), len(words))
-    while place < len(words) - 1 and class_of(words[place]) is not None:
+    while place < len(words) - 1 and class_of(words[place]) and _rank(words[place]) <= rank:
         place += 1
     words.insert(min(place, len(words)), adjective)
     return replace(part, words=agreeing(words))

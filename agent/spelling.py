@@ -35,19 +35,16 @@ def is_english(word: str) -> bool:
 
 
 def _mended(word: str, meant: set[str]) -> str:
-    if word in meant:
-        return word
-    english = is_english(word)
-    slips = 1 if english or len(word) < 7 else 2
+    single = re.sub(r"(.)\1", r"\1", word)
+    if word in meant or is_english(word):
+        doubled = word not in meant and single in meant and _count(single) > _RARER * _count(word)
+        return single if doubled else word
+    slips = 1 if len(word) < 7 else 2
     near = process.extract(word, meant, scorer=OSA.distance, score_cutoff=slips, limit=5)
-    alike = sorted(near, key=lambda found: (found[1], found[0][0] != word[0], -len(found[0]), found[0]))
-    for found, *_ in alike:
-        swapped = sorted(found) == sorted(word)
-        likely = not english or (len(word) > 5 and found[0] == word[0]
-                                 and _count(found) > _RARER * _count(word))  # fmt: skip
-        if likely and (len(word) > _SHORTEST or swapped):
-            return str(found)
-    return word
+    ranked = sorted((slips, found[0] != word[0], -len(found), found) for found, slips, _ in near)
+    fits = (found for *_, found in ranked
+            if len(word) > _SHORTEST or sorted(found) == sorted(word))  # fmt: skip
+    return next(fits, word)
 
 
 @cache

@@ -74,8 +74,17 @@ _STYLE_OF = re.compile(r"(?:in|like|with) (?:the|a) (?P<a>style of .+|[\w ]+? st
                        r"^(?:in )?(?P<b>[\w-]+(?: [\w-]+)?) style$")  # fmt: skip
 
 
+def is_style(clause: str) -> bool:
+    """Whether a clause is nothing but a style: "pixel art"."""
+    bare = re.sub(r"^(?:an?|in|as) ", "", clause)
+    return any(pattern.fullmatch(bare) for _, _, pattern in _table("style"))
+
+
 def style_of(clause: str) -> str:
     """Return the style that a clause asks for: how a caption begins then, or "in the style of …"."""
+    artist = re.search(rf"\b(?:{lexicon.load('general')['artists']['words']})\b", clause)
+    if artist is not None:
+        return f"in the style of {artist[0].title()}"
     rest = re.sub(r"\bblack and white\b", "black-and-white", clause)
     found = [
         (match, phrase)

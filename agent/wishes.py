@@ -139,13 +139,14 @@ def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewr
         phrases = list(lexicon.load("wishes")["surprise"]["general"])
         random.Random(seed).shuffle(phrases)
     elif disliked is not None:
-        return _instead_of(disliked["a"] or disliked["b"], caption, seen)
+        return _instead_of(disliked["a"] or disliked["b"] or disliked["c"], caption, seen)
     elif (less := _LESS.fullmatch(clause)) is not None and opposite(less["what"]):
         return objects.reversed_(caption, less["who"], less["what"], opposite(less["what"]))
     elif surroundings.mentioned(clause):
         return None  # "make it winter" says what it wants
     else:
-        row, _ = _wish(clause)
+        row, rest = _wish(clause)
+        row = row if PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)) else None
         phrases = row.get("general", []) if row else []
     fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
     rewrites = (_phrased(caption, phrase) for phrase in fresh)
@@ -156,13 +157,18 @@ _DISLIKED = re.compile(
     r"(?:i )?(?:don't|do not|didn't) (?:really )?like (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
     r"|(?:(?:give|make|show|use|try|add|change)(?: me| it| her| him)?(?: to)? )?"
     r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
+    r"|change (?:the |its )?(?P<c>[\w -]+(?:'s)?(?: colou?r)?)"
 )
-_LESS = re.compile(r"(?P<who>.+?) (?:is|are|looks?|seems?) (?:far |much |way |a bit )?too (?P<what>[\w-]+)")
+_LESS = re.compile(
+    r"(?P<who>.+?) (?:is|are|looks?|seems?) (?:far |much |way |a bit )?too (?P<what>[\w-]+)"
+)
 
 
 def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
     """Return something else for what somebody does not like: background, weather, a thing's colour."""
     other = lexicon.load("wishes")["other"]
+    what = re.sub(r"^colou?r of (?:the |her |his )?", "", what)
+    what = re.sub(r"(?:'s)?(?: colou?r)?$", "", what)
     if what in other:
         phrase = next((p for p in other[what] if p not in seen), other[what][0])
         if what == "background":
@@ -170,7 +176,7 @@ def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
             return replace(made, note=f"I took {phrase} as the new background.")
         return _phrased(caption, phrase)
     hue = next(p for p in other["color"] if p not in seen)
-    made_ = objects.recolored(caption, what.removesuffix(" color").removesuffix(" colour"), hue)
+    made_ = objects.recolored(caption, what, hue)
     return made_ and replace(made_, note=f"I chose {hue}.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -26,3 +27,26 @@ def patterns(entry: list[str]) -> list[str]:
                 last = place + 1
         found.append(words[last:])
     return found
+
+
+def filled(name: str, pattern: str) -> str:
+    """Put the shared parts of a file's patterns in their places: "{it}"."""
+    parts: dict[str, str] = load(name).get("parts", {})
+    return re.sub(r"\{([a-z]+)\}", lambda match: parts[match[1]], pattern)
+
+
+@cache
+def compiled(name: str, table: str, entry: str) -> tuple[re.Pattern[str], ...]:
+    """Return the patterns of an entry, each for a whole text."""
+    return tuple(re.compile(filled(name, pattern)) for pattern in load(name)[table][entry])
+
+
+def match(name: str, table: str, entry: str, text: str) -> re.Match[str] | None:
+    """Match a whole text with the patterns of an entry, in their order."""
+    tries = (pattern.fullmatch(text) for pattern in compiled(name, table, entry))
+    return next((found for found in tries if found is not None), None)
+
+
+def groups(found: re.Match[str]) -> dict[str, str]:
+    """Return what the named parts of a match hold; a digit at the end of a name does not count."""
+    return {name.rstrip("23"): text for name, text in found.groupdict().items() if text}
