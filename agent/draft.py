@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent import history, objects
+from agent import history, objects, replies
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.history import Heads, NoSuchTurn
-from agent.phrases import GROUPS
+from agent.asked import GROUPS
 from agent.scene import Changes, Scene, scene_of
 from agent.stage import Stage
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
@@ -88,6 +88,20 @@ class Draft:
                 self.caption = self.stage.caption = again.target_prompt
                 self.scene = self.scene.after(made) if made else self.scene
 
+    def drop(self, gone: set[int]) -> None:
+        """Take back several edits of the path: from before them, make the others again."""
+        line = [t for t in history.path(self.conversation, self.heads.head) if t.step]
+        first = next((place for place, t in enumerate(line) if t.id in gone), None)
+        if first is None:
+            return
+        without = replies.listed([replies.undone(t.step) for t in line if t.step and t.id in gone])
+        self.move(GoTo(turn=line[first].parent or 0))
+        for turn in line[first:]:
+            again = replay(turn.step, self.caption) if turn.step and turn.id not in gone else None
+            if again is not None:
+                self.steps.append(again.model_copy(update={"without": without}))
+                self.caption = again.target_prompt
+
     def edit(self, wanted: Changes, part: str, *, joined: bool = False) -> None:
         """Add an edit of a portrait, or join it to the last one where both are about one thing.
 
@@ -146,6 +160,9 @@ class Draft:
             self.steps.append(step)
             self.caption = made.target
             self.notes += [made.note] if made.note else []
+        if self.stage.already:
+            self.already.append("The picture shows that already. Say “more” to make it clearer.")
+        self.stage.already = False
         self.stage.rewrites.clear()
 
     def plan(self) -> Plan:

@@ -10,14 +10,15 @@ import re
 from dataclasses import dataclass, replace
 
 from agent import history, messages, wishes
+from agent.asked import OPPOSITE
 from agent.captions import is_portrait
 from agent.draft import SUGGESTIONS, Draft
 from agent.freely import read_freely, same_color_as
 from agent.history import NoSuchTurn
-from agent.moves import read_move, reading_of, split_start
-from agent.phrases import OPPOSITE, read_clause
+from agent.moves import read_move, read_several, reading_of, split_start
+from agent.phrases import read_clause
 from agent.scene import Changes, different, same_color, strangers
-from agent.state import Conversation, Plan, Step, Turn
+from agent.state import Ask, Conversation, Plan, Step, Turn
 from agent.vocabulary import mentions
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
@@ -55,7 +56,7 @@ def understand_offline(message: str, context: Context) -> Plan:
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.move(start)
-        rest = same_color(rest, draft.scene)
+        rest = _chosen(same_color(rest, draft.scene), draft)
         parts = messages.parts(messages.in_usual_order(rest))
         for place, part in enumerate(parts):
             if not (place + 1 < len(parts) and _topic(part, draft)):
@@ -66,6 +67,10 @@ def understand_offline(message: str, context: Context) -> Plan:
 def _one_move(text: str, raw: str, draft: Draft) -> bool:
     """Read a whole message as one move, as it was typed or without its courtesies."""
     plainer = re.sub(r"\b(?:just|simply|only) ", "", text)
+    gone = read_several(plainer, draft.conversation)
+    if gone is not None:
+        draft.drop(gone)
+        return True
     for said in (raw.lower(), plainer):
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
@@ -104,13 +109,29 @@ def _read_part(part: str, draft: Draft) -> None:
         _read_wish(rest, draft)
 
 
+def _chosen(text: str, draft: Draft) -> str:
+    """Ask which of two is meant in "a cap or a beanie", and return what else there is to read."""
+    match = re.fullmatch(r"(?:either )?(.*?(?:\S+ ){0,3}\S+?),? or (.+)", text)
+    if match is None or not is_portrait(draft.caption):
+        return text
+    first, second = (
+        [m for m in mentions(half) if m.kind == "value"] for half in (match[1], match[2])
+    )
+    if not first or not second or first[-1].attribute != second[0].attribute:
+        return text
+    options = (f"{match[1]}", f"{match[2]}")
+    one, other = (half.split(", ")[-1] for half in options)
+    draft.ask = Ask(question=f"Which one: {one}, or {other}?", options=options, default=options[0])
+    return ""
+
+
 def _topic(part: str, draft: Draft) -> bool:
     """Whether a part only says what the next is about: "her hair, could you make it curly?"."""
     if not is_portrait(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
         return False
     (only,) = found if len(found := mentions(part)) == 1 else (None,)
     worn = only and draft.scene.now.get(only.attribute) == only.value
-    if only is None or strangers(part) or not (only.kind == "thing" or worn) or draft.removing:
+    if only is None or only.end < len(part) or not (only.kind == "thing" or worn) or draft.removing:
         return False
     draft.scene = replace(draft.scene, last=only.attribute)
     return True

@@ -18,9 +18,9 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _COURTESY = re.compile(
-    r"^(?:(?:(?:ok(?:ay)?|hi|hey|hello|please|now|so|well|and|then|also|but|great|nice|cool|thanks"
+    r"^(?:(?:(?:ok(?:ay)?|hi|hey|hello|please|plz|pls|now|so|well|and|then|also|but|great|nice|cool|thanks"
     r"|thank you|actually|yes|yeah|hm+|perfect|next|finally|oops)[,!. ]+|no[,!.]+ )+)"
-    r"|\b(?:could|can|would|will) you (?:please )?|\b(?:let's|let us)\b|\bplease\b"
+    r"|\b(?:could|can|would|will) (?:you|u) (?:please )?|\bgimme\b|\b(?:i )?wanna(?: see)?\b|\b(?:let's|let us)\b|\bplease\b"
     r"|\b(?:i'd|i would) (?:like|love|prefer)(?: you)?(?: to)?(?: see)?|\bi (?:want"
     r"|wish)(?: you)?(?: to)?(?: see)?"
     r"|\bhow about\b|\bwhat about\b|\bwhat if\b|\bfor me\b|\bmaybe\b|\bhmm+\b"
@@ -42,7 +42,8 @@ _CHATTER = re.compile(
     r"(?:thanks?(?: you)?(?: (?:so|very) much)?|thx|hi|hello|hey|good (?:morning|evening|day)"
     r"|ok(?:ay)?"
     r"|great|nice|cool|perfect|wow|lovely|beautiful|good|bye|goodbye|yes|i (?:love|like) (?:it"
-    r"|this|that))"
+    r"|this|that)|(?:do )?nothing|(?:leave|keep) it(?: as it is| like that| like this)?|stop|no(?: no)*"
+    r"|no,? thanks?(?: you)?|that(?:'s| is) (?:it|all|fine|good|great|perfect|enough)|i'm (?:done|happy))"
     r"[ !.,]*(?:job|work|one|there|you|it|everybody|all)?"
 )
 _REORDERED = (

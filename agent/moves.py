@@ -30,6 +30,9 @@ from agent.state import (
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
            "twice": 2, "couple": 2}  # fmt: skip
+_THEN = (
+    r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
+)
 _FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
 
 
@@ -93,14 +96,29 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     return _revert(match["what"], conversation)
 
 
+def read_several(text: str, conversation: Conversation) -> set[int] | None:
+    """Read "undo the hat and the glasses", or all but the hat: which edits of the path go."""
+    match = lexicon.match("moves", "undo", "several", text)
+    if match is None or re.search(rf"\b(?:keep|leave|not|rest)\b|{_THEN}", text):
+        return None
+    said = match.groupdict()
+    names = re.split(r",? and |, ", said.get("dropped") or said["kept"])
+    line = {t.id for t in history.path(conversation) if t.step}
+    found = [named(conversation, name) for name in names]
+    ids = {turn.id for turn in found if turn is not None and turn.id in line}
+    if len(ids) < len(names):
+        return None
+    return ids if "dropped" in said else line - ids
+
+
 def _revert(what: str, conversation: Conversation) -> Step | None:
+    if re.search(rf"{_THEN}|[,;]", what):
+        return None  # a longer message, read part by part
     what = re.sub(r"^(?:adding|making|giving|putting|what you did (?:to|with)) ", "", what)
     line = {t.id for t in history.path(conversation)}
     found = named(conversation, what)
     if found and found.step and found.id in line:
         return Revert(turn=found.id)
-    if " and " in what or "," in what:
-        return None  # a longer message, read part by part
     raise NoSuchTurn(f"none of the edits that led here is called “{what}”")
 
 

@@ -105,6 +105,9 @@ def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
     else:
         emit(runtime, "question", **question.model_dump(mode="json", exclude={"step"}))
         text = question.default
+        if text:
+            took = f"{question.question} Nobody answered, so I took “{text}”."
+            state = state.model_copy(update={"said": [*state.said, took]})
     done = (state.plan or Plan()).steps[: state.position]
     if not text:
         hint = "; ".join(question.options[:4])

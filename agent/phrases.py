@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from agent.captions import ABSENT, COLOR_OF, COLORS, REMOVABLE, VALUES
-from agent.scene import (
-    USUAL,
-    Changes,
-    Scene,
-    compared,
-    different,
-    strangers,
-    unknown,
-    where,
-    which,
-)
+from agent.asked import OPPOSITE, Reading
+from agent.captions import ABSENT, COLORS, REMOVABLE, VALUES
+from agent.coloring import NOTHING, NOWHERE, bind, change_color, color_place, colors_a_stranger
+from agent.scene import Scene, different, strangers, unknown, where
 from agent.state import Ask
 from agent.vocabulary import Mention, mentions
 
@@ -32,62 +24,12 @@ _PLACED = re.compile(
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
 _TO = re.compile(r"\b(?:to|into|for|with)\b")
 _THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: [\w-]+)?\s$")
-OPPOSITE = {
-    ("age", "old"): "young",
-    ("age", "young"): "old",
-    ("expression", "sad"): "smiling",
-    ("expression", "smiling"): "serious",
-    ("expression", "serious"): "smiling",
-    ("expression", "surprised"): "serious",
-    ("expression", "angry"): "serious",
-    ("expression", "winking"): "serious",
-    ("gender", "man"): "woman",
-    ("gender", "woman"): "man",
-    ("hair", "long"): "short",
-    ("hair", "short"): "long",
-    ("hair", "bald"): "short",
-    ("skin", "light"): "tan",
-    ("skin", "tan"): "light",
-    ("skin", "dark"): "brown",
-    ("skin", "brown"): "tan",
-    ("pattern", "plain"): "striped",
-    ("pattern", "striped"): "plain",
-    ("pattern", "dotted"): "plain",
-}
-"""What is wanted where a value is not."""
-
-GROUPS = (
-    {"gender", "age"},
-    {"hair", "hair_color"},
-    {"headwear", "headwear_color"},
-    {"eyewear", "eyewear_color"},
-    {"neckwear", "neckwear_color"},
-    {"clothing", "clothing_color", "pattern"},
-)
-"""Attributes that one edit changes together when they are asked for together."""
-
-
 _SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
 """Attributes of which "another one" may name the new value: "another hat"."""
 
 
-@dataclass
-class Reading:
-    """What a clause asks for: changes in order, questions about the rest, and remarks."""
-
-    changes: list[Changes] = field(default_factory=list)
-    ask: Ask | None = None
-    remark: str = ""
-    understood: bool = True
-    removing: bool = False
-
-    def add(self, name: str, value: str, *, apart: bool = False) -> None:
-        """Add one change, to the last edit if both belong to one thing."""
-        last = self.changes[-1] if self.changes and not apart else None
-        if last is not None and any({name, *last} <= group for group in GROUPS):
-            last[name] = value
-        else:
-            self.changes.append({name: value})
+_GENERIC = ("hat", "glasses", "scarf", "beard")
+"""Values by whose name people also call others of the attribute: "take off the hat"."""
 
 
 def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading:
@@ -150,9 +92,9 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     reading = Reading(removing=removing or off)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     other = any(m.kind == "other" for m in items)
-    if _colors_a_stranger(items, clause):
+    if colors_a_stranger(items, clause):
         return Reading(understood=False, removing=reading.removing)
-    hues = _bind(items, clause, scene)
+    hues = bind(items, clause, scene)
     open_end = any(m.kind == "change" for m in items) and not hues and not _TO.search(clause)
     for mention in items:
         if mention.kind == "remove":
@@ -161,7 +103,7 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
             reading.removing = reading.removing and not reading.changes
         elif mention.kind == "value":
             if open_end and scene.now.get(mention.attribute) == mention.value:
-                reading.ask = reading.ask or which(mention.attribute, scene)
+                reading.choose(mention.attribute, scene)
             else:
                 _value(mention, reading, scene, other and mention not in hues)
         if mention in hues:
@@ -169,29 +111,18 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
             negated = any(m.kind == "remove" and mention.end <= m.start < hue.start for m in items)
             if other and scene.now.get(color_place(mention, scene)) == hue.value:
                 negated = True
-            _hue(mention, hue, reading, scene, negated or reading.removing)
+            change_color(mention, hue, reading, scene, negated or reading.removing)
         elif mention.kind in ("thing", "it"):
             _thing(mention, reading, scene, other, meant)
-    if _NOTHING in hues:
-        left_out = clause[hues[_NOTHING].start : hues[_NOTHING].end]
+    if NOTHING in hues:
+        left_out = clause[hues[NOTHING].start : hues[NOTHING].end]
         reading.remark = f"I left out “{left_out}”, which has no place there."
-    loose = hues.get(_NOWHERE)
+    loose = hues.get(NOWHERE)
     if loose and reading.ask is None and not reading.changes:
         reading.ask = where(loose, scene)
     named = [m for m in meant if m.kind != "it"]
     reading.understood = bool(reading.changes or reading.ask or named)
     return reading
-
-
-def _colors_a_stranger(items: list[Mention], clause: str) -> bool:
-    """Whether the only things that a colour could be for are unknown: "purple elephants"."""
-    kinds = {m.kind for m in items}
-    colored = bool(kinds & {"color", "more"}) and not kinds & {"value", "thing", "it"}
-    return colored and bool(strangers(clause))
-
-
-_NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothing")
-"""What colours are bound to that could be for anything, or are for what has no colour here."""
 
 
 def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention]:
@@ -200,6 +131,8 @@ def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention
     for place, mention in enumerate(items):
         before, name = clause[: mention.start], mention.attribute
         if name == "gender" and mention.kind == "value" and _THE.search(before):
+            continue
+        if name == "gender" and mention.value == scene.now.get(name) and len(items) > 1:
             continue
         long = name == "hair" and mention.value in ("long", "short")
         if long and clause[mention.end :].lstrip().startswith(("beard", "moustache", "sleeve")):
@@ -216,63 +149,19 @@ def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention
     return kept
 
 
-def _bind(items: list[Mention], clause: str, scene: Scene) -> dict[Mention, Mention]:
-    """Give each colour, and each "darker", to the thing it belongs to; loose ones to `_NOWHERE`."""
-    bound: dict[Mention, Mention] = {}
-    things = [m for m in items if m.kind in ("value", "thing", "it")]
-    for hue in (m for m in items if m.kind in ("color", "more")):
-        right = next((m for m in things if m.start >= hue.end), None)
-        left = next((m for m in reversed(things) if m.end <= hue.start), None)
-        close = right is not None and not re.search(
-            r"\b(?:and|to|in|into|with|on|for|be|is)\b|,", clause[hue.end : right.start]
-        )
-        cloth = next((m for m in things if right and m.start >= right.end), None)
-        if right is not None and close and right.attribute == "pattern":
-            clothed = cloth is not None and cloth.attribute == "clothing"
-            apart = cloth is None or re.search(
-                r"\b(?:on|to|for|with)\b", clause[right.end : cloth.start]
-            )
-            bound[cloth if cloth and clothed and not apart else _NOTHING] = hue
-        elif right is not None and close and _colorable(right, scene):
-            bound[right] = hue
-        elif close and right is not None and right.kind == "value":
-            bound[_NOTHING] = hue
-        elif left is not None and _colorable(left, scene):
-            bound[left] = hue
-        elif right is not None and _colorable(right, scene):
-            bound[right] = hue
-        elif color_place(Mention("it"), scene):
-            bound[Mention("it", start=hue.start, end=hue.start)] = hue
-            items.append(next(m for m in bound if m.start == hue.start and m.kind == "it"))
-        else:
-            bound[_NOWHERE] = hue
-    return bound
-
-
-def color_place(mention: Mention, scene: Scene) -> str:
-    """Return the attribute that holds the colour of what is mentioned, or an empty string."""
-    name = mention.attribute
-    if mention.kind == "it" or name == "color":
-        name = scene.last
-    name = "clothing" if name == "pattern" else name
-    return name if name.endswith("_color") else COLOR_OF.get(name, "")
-
-
-def _colorable(mention: Mention, scene: Scene) -> bool:
-    return bool(color_place(mention, scene)) and mention.value not in ("bald", "none", "necklace")
-
-
 def _value(mention: Mention, reading: Reading, scene: Scene, other: bool) -> None:
     name, value, now = mention.attribute, mention.value, scene.now.get(mention.attribute, "none")
     if reading.removing:
-        if name in ABSENT:
+        if name in REMOVABLE and now not in ("none", value) and value not in _GENERIC:
+            reading.remark = f"There is no {value} to remove."
+        elif name in ABSENT:
             reading.add(name, ABSENT[name], apart=True)
         elif name == "background" and value not in COLORS:
             reading.add(name, "white")
         elif (name, value) in OPPOSITE:
             reading.add(name, OPPOSITE[name, value])
         else:
-            reading.ask = reading.ask or which(name, scene)
+            reading.choose(name, scene)
     elif other and now != "none" and name in _SWAPPED:
         if now == value:
             reading.add(name, different(name, scene))
@@ -280,38 +169,6 @@ def _value(mention: Mention, reading: Reading, scene: Scene, other: bool) -> Non
             reading.add(name, value)
     else:
         reading.add(name, value)
-
-
-def _hue(mention: Mention, hue: Mention, reading: Reading, scene: Scene, removing: bool) -> None:
-    """Change the colour of what is mentioned."""
-    place = color_place(mention, scene)
-    if removing and hue.kind == "color":
-        if mention.kind == "value" or reading.removing and mention.attribute in REMOVABLE:
-            return
-        if scene.now.get(place) == hue.value:
-            reading.add(place, different(place, scene))
-        return
-    value = hue.value if hue.kind == "color" else compared(place, hue.value, scene)
-    value = _ALSO.get((place, value), value)
-    thing = place.removesuffix("_color")
-    if thing in USUAL and mention.kind in ("thing", "it"):
-        worn = scene.now.get(thing, "none") != "none"
-        if not worn and not any(thing in changes for changes in reading.changes):
-            reading.add(thing, USUAL[thing])
-    if value in VALUES[place]:
-        reading.add(place, value)
-    else:
-        reading.ask = reading.ask or which(place, scene)
-
-
-_ALSO = {
-    ("hair_color", "yellow"): "blonde",
-    ("hair_color", "white"): "gray",
-    ("hair_color", "orange"): "red",
-    ("skin", "black"): "dark",
-    ("skin", "white"): "light",
-}
-"""Colours that mean another one on a certain thing."""
 
 
 def _thing(
@@ -338,4 +195,4 @@ def _thing(
     elif other and mention.kind == "thing" and (scene.now.get(name, "none") != "none" or hue):
         reading.add(name, different(name, scene))
     elif mention.kind == "thing" and not any(m.attribute == name for m in meant if m != mention):
-        reading.ask = reading.ask or which(name, scene)
+        reading.choose(name, scene)

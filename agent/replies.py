@@ -35,6 +35,11 @@ def undone(step: EditStep) -> str:
     return f"“{step.request}”"
 
 
+def listed(names: list[str]) -> str:
+    """Join names: "the hat, the scarf and the cap"."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1]))) if names else ""
+
+
 def of_turn(turn: Turn) -> str:
     """Say what an edit did, and how sure one can be of it."""
     assert turn.step is not None

@@ -26,6 +26,7 @@ class Stage:
         mode: "remove", "add" or "describe", with which a clause without a verb goes on.
         who: whom things are being given to.
         rewrites: the changes read so far.
+        already: whether the last clause asked for what is so already.
     """
 
     caption: str
@@ -33,6 +34,7 @@ class Stage:
     mode: str = ""
     who: str = ""
     rewrites: list[Rewrite] = field(default_factory=list)
+    already: bool = False
 
     @property
     def parts(self) -> Chain:
@@ -40,9 +42,12 @@ class Stage:
         return sentence.chain(self.caption)
 
     def make(self, rewrite: Rewrite | None) -> bool:
-        """Take up a change; return whether there was one."""
-        if rewrite is None or rewrite.source == rewrite.target:
+        """Take up a change; return whether there was one, be it one that is so already."""
+        if rewrite is None:
             return False
+        if rewrite.source == rewrite.target:
+            self.already = True
+            return True
         self.rewrites.append(rewrite)
         self.caption, self.about = rewrite.target, rewrite.about or self.about
         return True

@@ -75,7 +75,7 @@ def for_portrait(clause: str, scene: Scene) -> Changes:
     row, rest = _wish(clause)
     if row is None:
         return {}
-    known = mentions(rest)
+    known = [m for m in mentions(rest) if m.attribute != "gender"]
     named = {m.attribute for m in known if m.attribute}
     free = [m for m in known if m.kind in ("value", "color")]
     if any(m.kind == "color" or scene.now.get(m.attribute) != m.value for m in free):

@@ -75,9 +75,12 @@ def transfer(caption: str, source: str, target: str) -> str:
     for tag, i1, i2, j1, j2 in reversed(_diff(before, after)):
         if tag == "equal":
             continue
+        run = after[j1:j2]
         place = _find(parts, before[i1:i2]) if i2 > i1 else _after(parts, before[:i1])
+        if place is None and i2 == i1:  # what it followed is gone
+            place, run = len(parts), ["with" if run[0] == "and" else run[0], *run[1:]]
         if place is not None:
-            parts[place : place + i2 - i1] = after[j1:j2]
+            parts[place : place + i2 - i1] = run
     return "".join(f" {part}" if part != "," else part for part in parts).strip()
 
 
@@ -90,10 +93,10 @@ def _find(parts: list[str], run: list[str]) -> int | None:
     return next((i for i in starts if parts[i : i + len(run)] == run), None)
 
 
-def _after(parts: list[str], lead: list[str]) -> int:
+def _after(parts: list[str], lead: list[str]) -> int | None:
     """Return where something goes that followed ``lead``: after its longest known ending."""
     for size in range(min(len(lead), 3), 0, -1):
         place = _find(parts, lead[-size:])
         if place is not None:
             return place + size
-    return len(parts)
+    return None
