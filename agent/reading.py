@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never
 
@@ -100,7 +101,7 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
         else:
             planner.take(step)
     steps = [*planner.steps, *([question] if question else [])]
-    note = _sentence(reading.note)
+    note = _sentence(reading.note, message)
     if not steps and not note:
         raise Unusable("The plan has no steps; use ask if the message is not clear.")
     if len(reading.steps) > MOST_STEPS:
@@ -246,7 +247,9 @@ def _question(written: LlmStep) -> Ask:
     return Ask(question=question, options=kept, default=kept[0] if kept else "")
 
 
-def _sentence(note: str) -> str:
-    """Return a note so that other sentences can follow it."""
+def _sentence(note: str, message: str) -> str:
+    """Return a note so that other sentences can follow it; an echo of the message says nothing."""
     words = plain(note, LONGEST_NOTE)
-    return words if not words or words[-1] in ".!?…" else f"{words}."
+    if not re.search(r"\w\w", words) or words.strip(" .!?").lower() in message.lower():
+        return ""
+    return words if words[-1] in ".!?…" else f"{words}."

@@ -52,10 +52,13 @@ def edit_of(
 def _drawn(caption: str, target: str, change: Change | None) -> EditStep:
     """Return the edit in the world of portraits, where every caption is known attributes.
 
-    What the target leaves out without having been asked to stays as it is.
+    What the target leaves out without having been asked to stays as it is, and what is added
+    changes nothing that was there.
     """
-    named = parse(target)
+    known, named = parse(caption), parse(target)
     wanted = changes(caption, target)
+    if change == "add":
+        wanted = {name: value for name, value in wanted.items() if name not in known} or wanted
     if change not in ("remove", "replace", None):
         wanted = {name: value for name, value in wanted.items() if name in named}
     step = edit_step(caption, wanted) if wanted else None

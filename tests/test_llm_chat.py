@@ -107,6 +107,39 @@ def test_two_wishes_continue_each_other_after_a_move():
     assert "beard" in sources[2] and "young" in sources[2]
 
 
+@pytest.mark.parametrize("move", [{"step": "undo"}, {"step": "goto", "numbers": [1]},
+                                  {"step": "revert", "numbers": [2]}])  # fmt: skip
+def test_an_edit_after_a_move_starts_from_where_the_move_led(move):
+    bearded = edit(f"{CAPTION}, a beard", change="add")
+    hat = edit(f"{OLDER}, a red hat", change="add")
+    answers = [reading(edit(OLDER)), reading(hat), reading(move, bearded)]
+    with serving(*answers) as server:
+        chat, editor = begin(server)
+        for message in ("make her older", "add a red hat", "without the hat, but with a beard"):
+            say(chat, message)
+    assert "beard" in head(chat).caption and "old" in head(chat).caption
+    assert "hat" not in head(chat).caption
+    assert "hat" not in editor.calls[-1]["step"].source_prompt
+
+
+def test_a_revert_replays_before_the_next_edit_begins():
+    answers = [edit(OLDER), edit(f"{OLDER}, a red hat", change="add")]
+    both = reading({"step": "revert", "numbers": [1]}, edit(f"{OLDER}, a beard", change="add"))
+    with serving(*map(reading, answers), both) as server:
+        chat, editor = begin(server)
+        for message in ("make her older", "add a red hat", "not older, but with a beard"):
+            say(chat, message)
+    step = editor.calls[-1]["step"]
+    assert "red hat" in step.source_prompt and "young" in step.source_prompt
+    assert "beard" in step.target_prompt
+
+
+@pytest.mark.parametrize("note", ["make her older", "Older.", " ,", "\x1b[31m"])
+def test_a_note_that_says_nothing_is_left_out(note):
+    with serving(reading(edit(OLDER), note=note)) as server:
+        assert say(begin(server)[0], "make her older").startswith("Changed")
+
+
 FAILURES = [401, 403, 404, 429, 500, Refuses(400, "no"), "", "nonsense", Says("", blank=True),
             Says(reading(edit(OLDER))[:40], finish="length"), reading(),
             Says(reading(edit(OLDER)), breaks=True), Says("late", first=9),

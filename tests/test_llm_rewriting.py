@@ -67,11 +67,21 @@ def test_a_background_may_take_most_words_away():
 
 def test_what_the_world_of_portraits_can_draw_is_written_in_its_words():
     target = "portrait: an old woman, smiling, brown bob, with a red beanie"
-    change, source, written, words = prompts(target, "add", caption=CAPTION, world=True)
+    change, source, written, words = prompts(target, "attribute", caption=CAPTION, world=True)
     assert source == CAPTION
     assert "a red beanie, a blue t-shirt, green background" in written, "what was left out stays"
     assert "old" in written
     assert "beanie" in words
+
+
+def test_an_addition_changes_nothing_that_was_there():
+    target = CAPTION.replace("young", "old").replace("blue", "red") + ", glasses"
+    written = prompts(target, "add", caption=CAPTION, world=True)[2]
+    assert "glasses" in written and "young" in written and "blue t-shirt" in written
+    hatted = CAPTION.replace("light skin", "light skin, a red hat")
+    assert (
+        "a blue hat" in prompts(hatted.replace("red", "blue"), "add", caption=hatted, world=True)[2]
+    )
 
 
 def test_a_hat_goes_only_if_that_was_asked_for():
