@@ -14,6 +14,7 @@ from agent.graph import Chat, serializer
 from agent.llm import Server
 from agent.opening import open_file
 from agent.sight import NOT_SEEN, LlmEyes
+from chat import main
 from tools.pictures import PictureError, PictureStore
 
 SIDES = '{"left": "bright yellow", "right": "Blue"}'
@@ -136,3 +137,35 @@ def test_the_chat_checks_an_edit_of_a_photograph_with_them():
         checks = [e["passed"] for e in chat.say("add a hat") if e.event == "check"]
     assert checks == [False, True]
     assert len(editor.calls) == 2
+
+
+def test_the_command_line_shows_a_photograph_to_the_llm(photo, capsys):
+    target = CAPTION.replace("red", "blue")
+    plan = {"note": "", "steps": [{"step": "edit", "change": "color", "target_caption": target}]}
+    answers = [SIDES, json.dumps({"caption": CAPTION}), json.dumps(plan)]
+    with serving(*answers) as server:
+        flags = ["--plan-only", "--json", "--model", "flux-dev", "--llm-url", server.url]
+        assert main([str(photo), *flags, "--say", "make his coat blue"]) == 0
+    events = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (step,) = next(e["steps"] for e in events if e["event"] == "plan")
+    assert (step["source_prompt"], step["target_prompt"]) == (CAPTION, target)
+    assert step["edit_words"] == ["blue"]
+    assert "image_url" in str(server.asked[2]["messages"]), "the reader of messages sees it too"
+
+
+def test_settings_say_whether_pictures_may_be_shown(photo, capsys, monkeypatch):
+    monkeypatch.setenv("PALIMPSEST_LLM_SEES", "no")
+    with serving(json.dumps({"steps": [{"step": "help"}]})) as server:
+        flags = [
+            "--plan-only",
+            "--model",
+            "flux-dev",
+            "--llm-url",
+            server.url,
+            "--caption",
+            CAPTION,
+        ]
+        assert main([str(photo), *flags, "--say", "help"]) == 0
+    assert "image_url" not in str(server.asked)
+    assert main([str(photo), "--plan-only", "--llm-url", "http://a:b"]) == 3
+    assert "no address of an LLM server" in capsys.readouterr().err
