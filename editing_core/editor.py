@@ -12,9 +12,10 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError
+from editing_core.keep import color_aligned, outside_kept, pasted, widened
 from editing_core.latents import TOKEN_SIDE, Canvas, to_latents, to_picture
 from editing_core.methods import METHODS
-from editing_core.methods.task import Progress, Task
+from editing_core.methods.task import Outcome, Progress, Task
 from editing_core.recent import Recent
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
@@ -112,7 +113,7 @@ class Editor:
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
         outcome = METHODS[method](task)
-        picture = to_picture(self.flux, outcome.latents, task.canvas)
+        latents, picture = self._kept(outcome, task, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
@@ -122,7 +123,22 @@ class Editor:
             settings=settings,
         )
         mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
-        return EditResult(picture, outcome.latents.cpu(), mask, report)
+        return EditResult(picture, latents.cpu(), mask, report)
+
+    def _kept(
+        self, outcome: Outcome, task: Task, before: Image.Image
+    ) -> tuple[Tensor, Image.Image]:
+        """Latents and picture of an outcome, with what the settings keep outside its mask."""
+        keep, latents = task.settings.keep, outcome.latents
+        if outcome.mask is None or keep == "nothing":
+            return latents, to_picture(self.flux, latents, task.canvas)
+        mask = widened(outcome.mask)
+        if keep == "color":
+            latents = color_aligned(latents, task.current, mask, task.canvas)
+            return latents, to_picture(self.flux, latents, task.canvas)
+        latents = outside_kept(latents, task.current, mask)
+        picture = to_picture(self.flux, latents, task.canvas)
+        return latents, pasted(picture, before.convert("RGB"), _mask_image(mask, task.canvas))
 
     def _task(
         self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None

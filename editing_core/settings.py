@@ -38,6 +38,8 @@ class EditSettings:
         damp: The same outside the mask (paper: 0.8).
         guide_from: First sampling step, from 0, with emphasised attention (code: 4).
         columns: Which text tokens are emphasised: those of the prompt, or the first 15 (code).
+        keep: What stays as it was outside the mask, where the method has one (not in the paper):
+            nothing, slow "color", or all that is "outside", pixel by pixel.
     """
 
     steps: int = 8
@@ -56,6 +58,7 @@ class EditSettings:
     damp: float = 0.8
     guide_from: int = 4
     columns: Literal["prompt", "first15"] = "prompt"
+    keep: Literal["nothing", "color", "outside"] = "nothing"
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""

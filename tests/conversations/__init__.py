@@ -1,0 +1,1 @@
+"""Whole conversations about held-out portraits, whose last picture is known exactly."""
