@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 
 from agent.asked import Reading
 from agent.captions import COLOR_OF, REMOVABLE, VALUES

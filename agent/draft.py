@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent import history, objects, replies
+from agent.asked import GROUPS
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.history import Heads, NoSuchTurn
-from agent.asked import GROUPS
 from agent.scene import Changes, Scene, scene_of
 from agent.stage import Stage
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo

@@ -57,7 +57,7 @@ def understand_offline(message: str, context: Context) -> Plan:
         if start is not None:
             draft.move(start)
         rest = _chosen(same_color(rest, draft.scene), draft)
-        parts = messages.parts(messages.in_usual_order(rest))
+        parts = messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS]
         for place, part in enumerate(parts):
             if not (place + 1 < len(parts) and _topic(part, draft)):
                 _read_part(part, draft)
@@ -66,6 +66,8 @@ def understand_offline(message: str, context: Context) -> Plan:
 
 def _one_move(text: str, raw: str, draft: Draft) -> bool:
     """Read a whole message as one move, as it was typed or without its courtesies."""
+    if len(text) > messages.LONGEST_PART:
+        return False
     plainer = re.sub(r"\b(?:just|simply|only) ", "", text)
     gone = read_several(plainer, draft.conversation)
     if gone is not None:
@@ -94,6 +96,9 @@ def _move(text: str, raw: str, draft: Draft, *, last: bool = True) -> Step | Non
 
 
 def _read_part(part: str, draft: Draft) -> None:
+    if len(part) > messages.LONGEST_PART:
+        draft.unread.append(f"{part[:40]} …")
+        return
     if re.match(r"(?:just|only)\b", part):
         draft.removing = False
         part = re.sub(r"^(?:just|only) ", "", part)

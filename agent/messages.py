@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from agent import lexicon
 from agent.captions import COLOR_OF
 from agent.spelling import corrected
 from agent.vocabulary import mentions
@@ -11,51 +12,18 @@ from agent.words import words_of
 
 LONGEST = 2000
 """Characters of a message that are read."""
+LONGEST_PART = 200
+"""Characters of one wish; what is longer is no wish, and patterns take their time over it."""
+MOST_PARTS = 24
+"""Wishes of one message that are read."""
 
-_CORRECTION = re.compile(
-    r"(?P<before>.*\w)(?:(?:\s*[,;.–—-]+\s*|\s+)(?:oh,? )?(?:no,? wait|wait,? no|i mean"
-    r"|scratch that|make that)\b[,.:]*\s+|\s*[,;.–—-]+\s*(?:no,|actually,?)\s+)(?P<after>.+)",
-    re.IGNORECASE,
-)
-_COURTESY = re.compile(
-    r"^(?:(?:(?:ok(?:ay)?|hi|hey|hello|please|plz|pls|now|so|well|and|then|also|but|great|nice|cool|thanks"
-    r"|thank you|actually|yes|yeah|hm+|perfect|next|finally|oops)[,!. ]+|no[,!.]+ )+)"
-    r"|\b(?:could|can|would|will) (?:you|u) (?:please )?|\bgimme\b|\b(?:i )?wanna(?: see)?\b|\b(?:let's|let us)\b|\bplease\b"
-    r"|\b(?:i'd|i would) (?:like|love|prefer)(?: you)?(?: to)?(?: see)?|\bi (?:want"
-    r"|wish)(?: you)?(?: to)?(?: see)?"
-    r"|\bhow about\b|\bwhat about\b|\bwhat if\b|\bfor me\b|\bmaybe\b|\bhmm+\b"
-)
-_BREAK = re.compile(
-    r"[.;!?]+\s+|\s*,\s*(?:and |but )?(?:then |now |also )?|\s+(?:and|then|now|plus|but|&|\+)\s+"
-    r"(?:then |now |also |with )?|\s+as well as\s+|\s+or\s+|\s+-+\s+|\n+"
-)
-_KEEP = re.compile(
-    r"(?:keep|(?:everything|all)?(?: the)?(?: same)? ?as (?:it was )?before|leave|preserve"
-    r"|retain|nothing else|everything else|the rest|don't (?:change|touch)"
-    r"|do not (?:change|touch)|without (?:changing|touching)|only that|not the rest)\b"
-)
-_VERB = re.compile(
-    r"\b(?:make|give|add|put|turn|change|set|dress|let|have|has|wear|wears|wearing|use|get|paint"
-    r"|dye|colou?r|show|is|should|replace|swap|remove|take|lose|keep|try|grow|with)\b"
-)
-_CHATTER = re.compile(
-    r"(?:thanks?(?: you)?(?: (?:so|very) much)?|thx|hi|hello|hey|good (?:morning|evening|day)"
-    r"|ok(?:ay)?"
-    r"|great|nice|cool|perfect|wow|lovely|beautiful|good|bye|goodbye|yes|i (?:love|like) (?:it"
-    r"|this|that)|(?:do )?nothing|(?:leave|keep) it(?: as it is| like that| like this)?|stop|no(?: no)*"
-    r"|no,? thanks?(?: you)?|that(?:'s| is) (?:it|all|fine|good|great|perfect|enough)|i'm (?:done|happy))"
-    r"[ !.,]*(?:job|work|one|there|you|it|everybody|all)?"
-)
-_REORDERED = (
-    (r"instead of (.+?), ?(.+)", r"\2 instead of \1"),
-    (r"not ((?:an?|the) [\w -]+?), (?:but |just |rather )?((?:an?|the) .+)", r"\2 instead of \1"),
-    (r"(.*)\bnot ([\w-]+)(?:,| -) ?(?:but )?([\w-]+)", r"\1\3"),
-    (r"([\w ]+), (?:that's|that is|this is) (?:what|how) (.+?)(?: (?:to|should|must) (?:be|look))?",
-     r"make \2 \1"),
-    (r"([\w-]+), (.+ (?:should|must|could|to) (?:be|look|become))", r"\2 \1"),
-    (r"([\w -]+), (?:much )?(\1), (make .+)", r"\3 \1"),
-)  # fmt: skip
-"""Whole messages in another word order than the usual one."""
+_WORDS = lexicon.load("messages")
+_CORRECTION = re.compile(_WORDS["correction"], re.IGNORECASE)
+_COURTESY = re.compile("|".join(_WORDS["courtesy"]))
+_BREAK = re.compile("|".join(_WORDS["break"]))
+_KEEP = re.compile(rf"(?:{'|'.join(_WORDS['keep'])})\b")
+_VERB = re.compile(rf"\b(?:{'|'.join(_WORDS['verbs'].split())})\b")
+_CHATTER = re.compile(rf"(?:{'|'.join(_WORDS['chatter'])}){_WORDS['chatter_tail']}")
 
 
 def is_chatter(text: str) -> bool:
@@ -101,7 +69,7 @@ def plain(text: str, caption: str) -> str:
 
 def in_usual_order(text: str) -> str:
     """Write a whole message in the usual word order: "not a hat, a cap" is a cap instead."""
-    for pattern, usual in _REORDERED:
+    for pattern, usual in _WORDS["order"].items():
         text = re.sub(rf"^{pattern}$", usual, text)
     return text
 

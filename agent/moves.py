@@ -33,6 +33,11 @@ _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5
 _THEN = (
     r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
 )
+_ASKED = re.compile(
+    r"^(?:(?:please|can you|could you|would you|now|ok(?:ay)?|and|then)\W+)+"
+    r"|\W+(?:please|for me|now)$",
+    re.IGNORECASE,
+)
 _FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
 
 
@@ -151,9 +156,7 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
 
 
 def _read_save(raw: str) -> Step | None:
-    asked = re.sub(r"^(?:(?:please|can you|could you|would you|now|ok(?:ay)?|and|then)\W+)+", "", raw,
-                   flags=re.IGNORECASE)  # fmt: skip
-    asked = re.sub(r"\W+(?:please|for me|now)$", "", asked, flags=re.IGNORECASE)
+    asked = _ASKED.sub("", raw)
     match = re.compile(_pattern("ask", "save").pattern, re.IGNORECASE).fullmatch(asked)
     if match is None:
         return None
@@ -173,9 +176,7 @@ def _read_goto(text: str, conversation: Conversation) -> Step | None:
 
 def _place(text: str, conversation: Conversation) -> Turn | None:
     bare = re.sub(lexicon.load("moves")["goto"]["tail"] + "$", "", text)
-    one = lexicon.filled("moves", "{one}")
-    alone = rf"(?:the )?original(?: {one})?|@\w+|(?:the )?(?:\w+ {one}|number \w+|{one} #?\d+)" \
-        rf"|(?:the )?{one} (?:from )?(?:before|after|with|without|where|when) .+|before .+"  # fmt: skip
+    alone = lexicon.filled("moves", lexicon.load("moves")["reference"]["alone"])
     if re.fullmatch(alone, bare) and (found := _turn_only(conversation, bare)) is not None:
         return found
     for name in ("go", "use"):
@@ -192,8 +193,7 @@ def _turn_only(conversation: Conversation, phrase: str) -> Turn | None:
     """Find a turn by a phrase alone; "a red one" is an edit, "the red one" may be a turn."""
     if re.match(r"(?:another|no|an?|this|that|last|other|same|next)\b", phrase):
         return None
-    numbered = re.search(r"@|\d|\b(?:original|before|number|with|without|where|when|first|second"
-                         r"|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth)\b", phrase)  # fmt: skip
+    numbered = re.search(lexicon.load("moves")["reference"]["numbered"], phrase)
     return named(conversation, phrase) if numbered else None
 
 

@@ -1,4 +1,4 @@
-"""Things of any caption: added, removed, replaced, given a quality, by changing only their words."""
+"""Things of any caption: added, removed, replaced, described, by changing only their words."""
 
 from __future__ import annotations
 

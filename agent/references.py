@@ -5,25 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent import history
+from agent import history, lexicon
 from agent.captions import attributes_of, changes, is_portrait
 from agent.sentence import same
 from agent.state import Conversation, Turn
 from agent.vocabulary import mentions
 from agent.words import words_of
 
-_TURN_WORDS = re.compile(
-    r"@\w|\b(?:ones?|turn|picture|version|edit|original|before|number|step|start|beginning|when|how"
-    r"|image|photo|look(?:ed)?)\b"
+_BEFORE, _TURN_WORDS, _WHO_DID = (
+    re.compile(lexicon.filled("moves", lexicon.load("moves")["reference"][name]))
+    for name in ("before", "turn_words", "who_did")
 )
-_ONE = r"(?:one|picture|version|image|photo|state|turn|edit|portrait|result)"
-_BEFORE = re.compile(
-    rf"(?:the |a )?(?:{_ONE} |just |right |how (?:it|she|he|they) (?:was|were|looked) )*before (?P<what>.+)"
-)
-_PLAIN = frozenset(
-    "the a an one picture image photo version turn edit with without where when how she he it was had"
-    " wore still no not yet was were looked her his any in on of that which and but state is has".split()
-)
+_PLAIN = frozenset(lexicon.load("moves")["reference"]["plain"].split())
 
 
 def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) -> Turn | None:
@@ -41,8 +34,7 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
         phrase = f"turn {phrase}"
     before = _BEFORE.fullmatch(phrase)
     if before is not None:
-        what = re.sub(r"^(?:i|you|we|she|he|it) (?:\w+ )?(?:got|had|added|made|put on|was|wore) ", "",
-                      before["what"])  # fmt: skip
+        what = _WHO_DID.sub("", before["what"])
         found = named(conversation, what)
         return conversation.turns[found.parent] if found and found.parent is not None else None
     if re.search(r"\b(?:when|where|with|how|without|as|no)\b", phrase):
@@ -84,7 +76,7 @@ def _about(conversation: Conversation, phrase: str) -> Turn | None:
 
 
 def _showing(conversation: Conversation, phrase: str) -> Turn | None:
-    """Find the nearest other turn whose picture shows what the phrase asks for, and lacks what not."""
+    """Find the nearest other turn whose picture shows what a phrase asks for and no more."""
     wanted = list(_conditions(phrase))
     if not wanted:
         return None

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from pluralizer import Pluralizer
+
 from agent import lexicon
 
 
@@ -98,19 +100,13 @@ def text(parts: Chain) -> str:
     return " ".join(tokens).replace(" ,", ",").strip(" ,")
 
 
-@cache
-def _inflect() -> Any:
-    import inflect  # slow to import, and portraits do without it
-
-    return inflect.engine()
+_NOUNS: Any = Pluralizer()  # type: ignore[no-untyped-call]
 
 
 @cache
 def singular(noun: str) -> str:
     """Return the singular of a noun, or the noun."""
-    if len(noun) < 4 or noun.endswith(("ss", "us", "is")):
-        return noun
-    return str(_inflect().singular_noun(noun) or noun)
+    return str(_NOUNS.singular(noun))
 
 
 def is_plural(noun: str) -> bool:
@@ -132,11 +128,19 @@ def with_article(words: Sequence[str]) -> tuple[str, ...]:
     return agreeing(("a", *words))
 
 
+_AN = re.compile(r"(?!uni|use|usu|eu|one\b|once)[aeiou]|hour|honest|heir", re.IGNORECASE)
+
+
+def article(word: str) -> str:
+    """Return "a" or "an", as it goes before a word."""
+    return "an" if _AN.match(word) else "a"
+
+
 def agreeing(words: Sequence[str]) -> tuple[str, ...]:
     """Let "a" and "an" agree with the word that follows."""
     words = tuple(words)
     if len(words) > 1 and words[0].lower() in ("a", "an"):
-        return (str(_inflect().a(words[1])).split()[0], *words[1:])
+        return (article(words[1]), *words[1:])
     return words
 
 

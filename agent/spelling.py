@@ -12,7 +12,7 @@ from rapidfuzz.distance import OSA
 from agent import lexicon
 
 _SHORTEST = 3
-"""Letters a word needs to be mended; words as short as this only where two letters changed places."""
+"""Letters a word needs to be mended; one this short only where two letters changed places."""
 _RARER = 50
 """How many times rarer than the word it resembles a dictionary's word must be to be a slip."""
 _WORD = re.compile(r"(?<![\w@./-])[a-z][a-z'-]{2,}(?![\w@/-])")

@@ -1,4 +1,4 @@
-"""Season, weather, time of day and style of a caption: what an edit of the whole picture changes."""
+"""Season, weather, time of day and style of a caption: what concerns the whole picture."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def is_style(clause: str) -> bool:
 
 
 def style_of(clause: str) -> str:
-    """Return the style that a clause asks for: how a caption begins then, or "in the style of …"."""
+    """Return the style a clause asks for: how a caption begins then, or "in the style of …"."""
     artist = re.search(rf"\b(?:{lexicon.load('general')['artists']['words']})\b", clause)
     if artist is not None:
         return f"in the style of {artist[0].title()}"

@@ -20,9 +20,7 @@ from agent.state import Turn
 from agent.vocabulary import mentions
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
-_PLAIN = PLAIN | frozenset("feel feeling mood touch vibe style season weather person who kind sort less"
-                           " ready going dressed outfit clothes day time night's for someone somebody"
-                           " seems appears far way needs look add bring sense air atmosphere".split())  # fmt: skip
+_PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
 
 
 @cache
@@ -165,7 +163,7 @@ _LESS = re.compile(
 
 
 def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
-    """Return something else for what somebody does not like: background, weather, a thing's colour."""
+    """Return something else for what somebody dislikes: background, weather, a thing's colour."""
     other = lexicon.load("wishes")["other"]
     what = re.sub(r"^colou?r of (?:the |her |his )?", "", what)
     what = re.sub(r"(?:'s)?(?: colou?r)?$", "", what)

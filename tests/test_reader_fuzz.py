@@ -16,9 +16,8 @@ from agent.state import Conversation, Plan
 from tools.look import VALUES
 
 NAMES = ("long", "scarf", "start", "trip", "kitchen", "fruit")
-OWN_WORDS = sorted(
-    {word for scope in score.SCOPES for case in score.cases(scope, "tuned") for word in case.say.split()}
-)
+TUNED = [case for scope in score.SCOPES for case in score.cases(scope, "tuned")]
+OWN_WORDS = sorted({word for case in TUNED for word in case.say.split()})
 sayings = st.one_of(
     st.text(max_size=200),
     st.lists(st.sampled_from(OWN_WORDS), max_size=12).map(" ".join),
