@@ -1,0 +1,73 @@
+"""Print what a chat costs: seconds to the prompt and for an edit, memory, size of the weights.
+
+python -m tests.cost
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import resource
+import select
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from editing_core.bench.__main__ import markdown
+from editing_core.bench.spread import Row
+
+ROOT = Path(__file__).parent.parent
+WEIGHTS = ROOT / "editing_core" / "portraits" / "weights"
+PATIENCE = 300.0  # seconds
+
+
+def main() -> None:
+    """Chat once in a terminal of our own and print the table."""
+    with tempfile.TemporaryDirectory() as home:
+        started = time.monotonic()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            command = [sys.executable, "chat.py", "--offline", "--preview", "off", "--home", home]
+            os.chdir(ROOT)
+            os.execv(sys.executable, command)
+        _read_until(terminal, "you ›")
+        prompt = time.monotonic() - started
+        os.write(terminal, b"give her sunglasses\r")
+        _read_until(terminal, "Added")
+        first = time.monotonic() - started - prompt
+        said = time.monotonic()
+        os.write(terminal, b"make the background pink\r")
+        _read_until(terminal, "New background")
+        second = time.monotonic() - said
+        os.write(terminal, b"/quit\r")
+        os.waitpid(pid, 0)
+    memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    if sys.platform == "darwin":
+        memory /= 1024
+    size = sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors")) / 2**20
+    rows: list[Row] = [
+        {"what": "start of the program to the prompt", "cost": f"{prompt:.1f} s"},
+        {
+            "what": "the first message and its edit, the model still loading",
+            "cost": f"{first:.1f} s",
+        },
+        {"what": "the next message and its edit", "cost": f"{second:.1f} s"},
+        {"what": "peak memory of the chat", "cost": f"{memory:.0f} MB"},
+        {"what": "weights in the repository", "cost": f"{size:.1f} MB"},
+    ]
+    print(markdown(rows))
+
+
+def _read_until(terminal: int, words: str) -> None:
+    seen, until = b"", time.monotonic() + PATIENCE
+    while words.encode() not in seen:
+        if not select.select([terminal], [], [], max(0.0, until - time.monotonic()))[0]:
+            raise TimeoutError(f"the chat never said {words!r}: {seen[-2000:].decode()!r}")
+        seen += (piece := os.read(terminal, 4096))
+        if b"\x1b[6n" in piece:  # the prompt asks where the cursor is
+            os.write(terminal, b"\x1b[1;1R")
+
+
+if __name__ == "__main__":
+    main()
