@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from editing_core.bench.spread import Row, spread, told
-from editing_core.editor import Editor, EditRequest, Picture
+from editing_core.bench.spread import Row, editor_of, spread, told
+from editing_core.editor import EditRequest, Picture
 from editing_core.flux import load
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.portraits.captions import caption, parse
@@ -100,7 +100,7 @@ def ours(model: str, seed: int, said: str) -> Image.Image:
     blank = Picture(Image.new("RGB", (SIZE, SIZE), "gray"))
     settings = EditSettings(steps=STEPS, guidance=GUIDANCE)
     request = EditRequest(blank, blank, "", said)
-    return _editor(model).edit(request, settings=settings, seed=seed, method="regenerate").picture
+    return editor_of(model).edit(request, settings=settings, seed=seed, method="regenerate").picture
 
 
 @cache
@@ -115,11 +115,6 @@ def _pipeline(model: str) -> FluxPipeline:
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
-
-
-@cache
-def _editor(model: str) -> Editor:
-    return Editor(load(model))
 
 
 def sheets(model: str, count: int) -> list[Row]:

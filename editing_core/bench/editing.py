@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
 from itertools import islice
 from statistics import fmean
 
 from editing_core.bench.drawing import psnr
 from editing_core.bench.sequences import Turn, sequences
-from editing_core.bench.spread import Row, spread
+from editing_core.bench.spread import Row, editor_of, spread
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.flux import load
 from editing_core.portraits.captions import caption
 from editing_core.portraits.read import identity_distance
 from editing_core.portraits.reader import reader
@@ -67,7 +65,7 @@ def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, fl
     for name, method in {"Euler": "euler", "FireFlow": "fireflow", "paper": "mtc"}.items():
         current, quality = first, {}
         for n in range(1, max(ROUNDS) + 1):
-            result = _editor(model).edit(
+            result = editor_of(model).edit(
                 EditRequest(current, first, said, said),
                 settings=replace(_PAPER, guidance=1.0),
                 seed=100 * seed + n,
@@ -80,7 +78,7 @@ def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, fl
 
 
 def _follow_all(model: str, seed: int, sequence: list[Turn]) -> dict[str, dict[str, float]]:
-    return {name: _follow(_editor(model), name, sequence, seed) for name in METHODS}
+    return {name: _follow(editor_of(model), name, sequence, seed) for name in METHODS}
 
 
 def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[str, float]:
@@ -98,7 +96,7 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
         seconds += result.report.seconds
         current = Picture(result.picture, result.latents)
         seen = reader().read(result.picture).attributes
-        done.append(_agrees(seen, turn.changed))
+        done.append(agrees(seen, turn.changed))
         changed = {name for earlier in sequence[: n + 1] for name in earlier.changed}
         visible = turn.after.attributes.visible()
         kept.append([seen.get(name) == visible[name] for name in visible.keys() - changed])
@@ -115,11 +113,6 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
     }
 
 
-def _agrees(seen: dict[str, str], changed: dict[str, str]) -> bool:
+def agrees(seen: dict[str, str], changed: dict[str, str]) -> bool:
     """Whether every change is seen."""
     return all(seen.get(name) == value for name, value in changed.items())
-
-
-@cache
-def _editor(model: str) -> Editor:
-    return Editor(load(model))

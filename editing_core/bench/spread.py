@@ -6,9 +6,13 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from editing_core.editor import Editor
 
 Row = dict[str, str | float]
 """A row of a table: column -> text or number."""
@@ -24,6 +28,15 @@ def spread(
     with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
         jobs = pool.map(measure, repeat(model), range(len(items)), items)
         yield from (found for _, found in told(name, jobs, len(items)))
+
+
+@cache
+def editor_of(model: str) -> Editor:
+    """The editor of a model, loaded once a process."""
+    from editing_core.editor import Editor
+    from editing_core.flux import load
+
+    return Editor(load(model))
 
 
 def told(name: str, items: Iterable[Item], count: int) -> Iterator[tuple[int, Item]]:

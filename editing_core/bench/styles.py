@@ -6,7 +6,6 @@ import random
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from itertools import islice
 from statistics import fmean
 
@@ -15,9 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.bench.sequences import Turn
-from editing_core.bench.spread import Row, spread
-from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.flux import load
+from editing_core.bench.spread import Row, editor_of, spread
+from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.captions import UNSAID
 from editing_core.portraits.second_style import SHOWN, draw_toon
 from editing_core.portraits.world import Attributes, Portrait, draws
@@ -66,7 +64,7 @@ def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, float]:
     mask = np.abs(before - truth).max(axis=2) > 8
     found = {}
     for column, method in METHODS.items():
-        result = _editor(model).edit(
+        result = editor_of(model).edit(
             EditRequest(picture, picture, turn.source_prompt, turn.target_prompt, turn.edit_words),
             settings=PRESETS["paper"],
             seed=seed,
@@ -81,8 +79,3 @@ def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, float]:
 
 def _pixels(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image, dtype=np.float32)
-
-
-@cache
-def _editor(model: str) -> Editor:
-    return Editor(load(model))
