@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from agent import history, objects, replies
+from agent import history, replies
 from agent.asked import GROUPS
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.history import Heads, NoSuchTurn
 from agent.scene import Changes, Scene, scene_of
-from agent.stage import Stage
+from agent.stage import Stage, last_thing, main_noun
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
 from agent.words import edit_words
 
@@ -31,6 +31,7 @@ class Draft:
         already: what was asked for and is so already, for the reply.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
+        world: whether only what the world of portraits can show can be drawn.
         removing: whether a clause without a verb goes on with what an earlier one removes.
     """
 
@@ -45,11 +46,12 @@ class Draft:
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
     removing: bool = False
+    world: bool = True
 
     @classmethod
-    def of(cls, conversation: Conversation) -> Draft:
+    def of(cls, conversation: Conversation, *, world: bool) -> Draft:
         """Begin a plan at the head of a conversation."""
-        draft = cls(conversation, history.heads(conversation))
+        draft = cls(conversation, history.heads(conversation), world=world)
         draft._place(draft.heads)
         return draft
 
@@ -58,7 +60,7 @@ class Draft:
         self.caption = self.conversation.turns[heads.head].caption
         self.scene = scene_of(self.conversation, heads.head)
         line = history.path(self.conversation, heads.head)
-        self.stage = Stage(self.caption, objects.last_thing(line))
+        self.stage = Stage(self.caption.strip(" ."), last_thing(line))
 
     def move(self, step: Step) -> None:
         """Add a step that is not an edit, and follow the head to where it leads."""
@@ -124,7 +126,7 @@ class Draft:
             self.already.append(self._already(wanted))
             return
         self.steps.append(step)
-        self.caption = step.target_prompt
+        self.caption = self.stage.caption = step.target_prompt
 
     def _remembered(self, wanted: Changes) -> Changes:
         """Return the hair colour from before old age or baldness, when those are taken back."""
@@ -186,7 +188,7 @@ class Draft:
                 question=f"I did not understand that. I can change {known}. What shall I do?",
                 options=SUGGESTIONS,
             )
-        options = (f"make the {objects.main_noun(self.caption)} red", "add a hat", "make it winter")
+        options = (f"make the {main_noun(self.caption)} red", "add a hat", "make it winter")
         return Ask(
             question="I did not understand that. I can add, remove, replace and recolour what is "
             "there, and change weather, time of day and style. What shall I do?",

@@ -40,18 +40,24 @@ class Context:
         return cls(line[-1].caption, line, conversation)
 
 
-def understand_offline(message: str, context: Context) -> Plan:
+def understand_offline(message: str, context: Context, *, world: bool = True) -> Plan:
     """Read one message as a plan, or as one honest question.
 
     Nothing is guessed wildly: a part that is not understood is named in the plan's note, and if
     nothing is understood, the plan is one question with suggestions.
+
+    Args:
+        message: what the person said.
+        context: what it is read against.
+        world: whether only the world of portraits can be drawn; a model that knows more may add to
+            a portrait what that world does not have.
     """
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
     raw = messages.self_corrected(raw)
     text = messages.plain(raw, context.caption)
     if messages.is_chatter(text):
         return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
-    draft = Draft.of(context.conversation)
+    draft = Draft.of(context.conversation, world=world)
     if not _one_move(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
@@ -161,7 +167,7 @@ def _read_wish(part: str, draft: Draft) -> None:
     """Read a part that asks for a change: vague or plain, over a portrait or any other caption."""
     made = draft.conversation.turns
     seed = 1000 * made[-1].seed + len(draft.conversation.messages)
-    if not is_portrait(draft.caption):
+    if not is_portrait(draft.caption) or not draft.world and _beyond(part):
         rewrite = wishes.over_any(part, draft.caption, made, seed)
         if rewrite is not None:
             draft.stage.make(rewrite)
@@ -177,6 +183,11 @@ def _read_wish(part: str, draft: Draft) -> None:
         draft.edit(wanted, part)
     else:
         _read_clause(part, draft)
+
+
+def _beyond(part: str) -> bool:
+    """Whether a clause asks for what the world of portraits does not have."""
+    return bool(strangers(part)) or any(m.kind == "unknown" for m in mentions(part))
 
 
 def _too_much(part: str, draft: Draft) -> Changes:

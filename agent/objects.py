@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from agent import lexicon, sentence, surroundings
 from agent.sentence import DETERMINERS, LOCATIVE, Chain, Part, class_of, find, text, words_in
-from agent.state import Change, Turn
+from agent.state import Change
 
 WORN = {place: frozenset(w.split()) for place, w in lexicon.load("general")["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in lexicon.load("general")["places"].items()}
@@ -67,12 +67,17 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     if place_ is not None and sentence.same(parts[place_].head, noun):
         rest = _undressed(parts, place_) if is_person(parts[place_]) else parts
         rest = sentence.without(rest, place_)
-        if not any(part.content for part in rest):
+        if not any(part.content and not _is_scene(part) for part in rest):
             return None
         return Rewrite("remove", caption, text(rest))
     named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
     note = f"The caption does not name {named}; I take it that the picture shows it."
     return Rewrite("remove", _with(caption, named), caption, note=note)
+
+
+def _is_scene(part: Part) -> bool:
+    """Whether a part is only about season, weather or time of day."""
+    return bool(surroundings.mentioned(" ".join(part.words).lower()))
 
 
 def _undressed(parts: Chain, person: int) -> Chain:
@@ -97,6 +102,9 @@ def joined(caption: str, place: int, link: Sequence[str], words: Sequence[str]) 
     parts = sentence.chain(caption)
     new = Part(tuple(link), sentence.with_article(words))
     end = place + 1
+    for at in range(end, len(parts)):
+        if parts[at].link[-1:] == new.link[-1:] and new.link[-1].endswith("ing"):
+            return Rewrite("replace", caption, text(_at(parts, at, new)), words[-1])
     while end < len(parts) and (place_of(parts[end].head) or parts[end].joined_by(("of",))):
         end += 1
     return Rewrite("add", caption, text((*parts[:end], new, *parts[end:])), words[-1])
@@ -105,6 +113,11 @@ def joined(caption: str, place: int, link: Sequence[str], words: Sequence[str]) 
 def is_body(noun: str) -> bool:
     """Whether a noun is part of somebody: hair, a tail."""
     return noun in _BODY
+
+
+def is_own(noun: str) -> bool:
+    """Whether a noun is what somebody wears or has as part of the body."""
+    return bool(place_of(noun)) or is_body(noun)
 
 
 def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
@@ -120,6 +133,9 @@ def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
             changed = sentence.described(changed, word)
     else:
         changed = sentence.renamed(old, words)
+        there = preposition(changed.head)
+        if there and old.link and old.link[-1] in _PLACES:  # "in a park", "on a beach"
+            changed = replace(changed, link=(*old.link[:-1], there))
     return Rewrite("replace", caption, text(_at(parts, place, changed)), changed.head)
 
 
@@ -127,6 +143,8 @@ def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
     """Give a thing qualities: "red", "wooden", "old"; age is set against its opposite."""
     source = parts = sentence.chain(caption)
     changed = parts[place]
+    if parts[place].head in words_in("children", "words"):
+        qualities = ["teenage" if quality == "old" else quality for quality in qualities]
     for quality in qualities:
         aged = any(class_of(w) == "age" for w in parts[place].words[:-1])
         if quality in _OPPOSITE and is_person(parts[place]) and not aged:
@@ -141,7 +159,8 @@ def counted(caption: str, place: int, words: Sequence[str]) -> Rewrite:
     """Show more or fewer of a thing: "two cats"."""
     parts = sentence.chain(caption)
     kept = [w for w in parts[place].words[:-1] if w.lower() not in DETERMINERS]
-    words = ("many", *words[1:]) if words[0] == "more" else words
+    if words[0] == "more":
+        words = ("many" if sentence.is_plural(words[-1]) else "extra", *words[1:])
     new = (words[0], *[w for w in words[1:-1] if w not in kept], *kept, words[-1])
     part = replace(parts[place], words=sentence.agreeing(new))
     return Rewrite("replace", caption, text(_at(parts, place, part)), words[-1])
@@ -188,7 +207,7 @@ def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -
     new = Part(tuple(link), sentence.with_article(words))
     after = range(place + 1, len(parts))
     fit = [i for i in after if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)
-           and not surroundings.mentioned(" ".join(parts[i].words).lower())]  # fmt: skip
+           and not _is_scene(parts[i])]  # fmt: skip
     if not fit:
         return Rewrite("background", caption, text((*parts, new)), parts[place].head)
     at = next((i for i in fit if preposition(parts[i].head)), fit[0])
@@ -243,26 +262,6 @@ def appended(caption: str, phrase: str) -> str:
     if phrase.startswith("with "):
         return _with(caption, phrase.removeprefix("with "))
     return f"{caption}, {phrase}" if "," in caption else f"{caption} {phrase}"
-
-
-def last_thing(line: Sequence[Turn]) -> str:
-    """Return the noun that the last edit on a path was about, or an empty string."""
-    for turn in reversed(line):
-        if turn.step is None or turn.step.change in ("background", "style"):
-            continue
-        changed = {word for name in turn.step.edit_words for word in name.split()}
-        parts = sentence.chain(turn.step.target_prompt)
-        about = [part.head for part in parts if changed & {w.lower() for w in part.words}]
-        if about:
-            return about[-1]
-    return ""
-
-
-def main_noun(caption: str) -> str:
-    """Return what a caption is about, as a noun."""
-    parts = sentence.chain(caption)
-    place = sentence.subject(parts)
-    return parts[place].head if place is not None else "picture"
 
 
 def reversed_(caption: str, who: str, quality: str, wanted: str) -> Rewrite | None:

@@ -61,7 +61,7 @@ Chain = tuple[Part, ...]
 
 def chain(caption: str) -> Chain:
     """Take a caption apart."""
-    tokens = re.findall(r",|[^\s,]+", caption.strip().rstrip("."))
+    tokens = re.findall(r"(?i:black and white)|,|[^\s,]+", caption.strip().rstrip("."))
     found: list[Part] = []
     link: list[str] = []
     words: list[str] = []
@@ -123,7 +123,9 @@ def with_article(words: Sequence[str]) -> tuple[str, ...]:
     if not words or words[0].lower() in DETERMINERS:
         return agreeing(words)
     head = words[-1].lower()
-    if head in _MASS or is_plural(head) or head.endswith("s") and not head.endswith("ss"):
+    if head in _MASS or head.endswith("s") and not head.endswith("ss"):
+        return words
+    if any(is_plural(w) for w in words):
         return words
     return agreeing(("a", *words))
 
@@ -192,17 +194,28 @@ def _rank(adjective: str) -> int:
     return _LATE.index(kind) + 1 if kind in _LATE else 0
 
 
+def _comes_before(word: str, rank: int) -> bool:
+    return class_of(word) is not None and _rank(word) <= rank
+
+
 def described(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words = list(part.words)
     kind = class_of(adjective)
     for place, word in enumerate(words[:-1]):
-        if kind is not None and class_of(word) == kind:
+        proper = word[0].isupper() and words[place + 1][0].isupper()  # "Golden Gate Bridge"
+        if kind is not None and class_of(word) == kind and not proper:
             words[place] = adjective
             return replace(part, words=agreeing(words))
     rank = _rank(adjective)
     place = next((i for i, w in enumerate(words) if w.lower() not in DETERMINERS), len(words))
-    while place < len(words) - 1 and class_of(words[place]) and _rank(words[place]) <= rank:
+    proper = len(words) > place + 1 and all(w[0].isupper() for w in words[place : place + 2])
+    while (
+        not proper
+        and place < len(words) - 1
+        and class_of(words[place])
+        and _rank(words[place]) <= rank
+    ):
         place += 1
     words.insert(min(place, len(words)), adjective)
     return replace(part, words=agreeing(words))
@@ -216,6 +229,8 @@ def renamed(part: Part, words: Sequence[str]) -> Part:
         return replace(part, words=agreeing(new))
     if first in ("the", "her", "his", "their", "its"):
         return replace(part, words=(part.words[0], *new))
+    if first not in DETERMINERS and not is_plural(part.head):  # "spaghetti" becomes "rice"
+        return replace(part, words=tuple(new))
     return replace(part, words=with_article(new))
 
 

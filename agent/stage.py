@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent import lexicon, objects, sentence
 from agent.objects import Rewrite, is_person
 from agent.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find
 from agent.spelling import is_english
+from agent.state import Turn
 
 _SOFT = frozenset("a an more very much really so quite too little bit slightly lot again"
                   " look looks be being to as like of".split())  # fmt: skip
@@ -66,6 +68,28 @@ class Stage:
             return None
         return place if sentence.same(parts[place].head, said[-1]) else None
 
+    def describe(self, what: str, how: str, *, any_word: bool = False) -> bool:
+        """Give what a phrase names the qualities that another names; return whether it did.
+
+        Args:
+            what: "the sofa", "it".
+            how: "red", "a bit older", "a queen".
+            any_word: take one word that is not known as an adjective for one.
+        """
+        what = re.sub(r"^(?:i want|let|have|make) ", "", what)
+        place = self.part(what)
+        found = qualities(how, any_word=any_word and what not in ("it", "this", "that"))
+        if place is not None and re.match(r"an? ", how) and not class_of(words(how)[-1]):
+            return self.make(objects.replaced(self.caption, place, words(how)))  # "a queen"
+        if not found:
+            return False
+        self.mode = "describe"
+        if place is not None:
+            return self.make(objects.described(self.caption, place, found))
+        if not re.match(r"(?:the|her|his|its) ", what) or not all(class_of(w) for w in found):
+            return False
+        return self.make(objects.unnamed(self.caption, words(what)[1:], found))
+
 
 def words(phrase: str) -> list[str]:
     """Return the words of a phrase."""
@@ -84,7 +108,7 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
         how: "red", "a bit older", "black and white", "smile".
         any_word: take one English word that is not known as an adjective for one.
     """
-    said = [_base(w) for w in words(how) if w not in _SOFT]
+    said = [base(w) for w in words(how) if w not in _SOFT]
     said = [w for w in said if w not in ("one", "ones", "colour", "color", "and", "than", "now")]
     if not said or said[0] in ("not", "no"):
         return []
@@ -95,7 +119,7 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
     return said if fits and not objects.place_of(said[0]) else []
 
 
-def _base(word: str) -> str:
+def base(word: str) -> str:
     """Return the plain form of an adjective or verb: "older" is old, "smile" is smiling."""
     actions: dict[str, str] = lexicon.load("general")["actions"]
     if word in actions:
@@ -106,3 +130,28 @@ def _base(word: str) -> str:
         if stem != word and class_of(plain):
             return plain
     return word
+
+
+def form(name: str, clause: str) -> re.Match[str] | None:
+    """Match a clause with the forms of a kind of request."""
+    return lexicon.match("forms", "form", name, clause)
+
+
+def last_thing(line: Sequence[Turn]) -> str:
+    """Return the noun that the last edit on a path was about, or an empty string."""
+    for turn in reversed(line):
+        if turn.step is None or turn.step.change in ("background", "style"):
+            continue
+        changed = {word for name in turn.step.edit_words for word in name.split()}
+        parts = sentence.chain(turn.step.target_prompt)
+        about = [part.head for part in parts if changed & {w.lower() for w in part.words}]
+        if about:
+            return about[-1]
+    return ""
+
+
+def main_noun(caption: str) -> str:
+    """Return what a caption is about, as a noun."""
+    parts = sentence.chain(caption)
+    place = sentence.subject(parts)
+    return parts[place].head if place is not None else "picture"

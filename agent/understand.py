@@ -27,13 +27,14 @@ def understand(
         question: what the message answers.
     """
     context = Context.of(conversation)
+    world = studio.settings.model == "portraits"
     if studio.llm is None:
-        return understand_offline(message, context)
+        return understand_offline(message, context, world=world)
     try:
         return ask_llm(message, context, studio, question=question)
     except LlmError as error:
         logger.info("the offline reader takes over: %s (%s)", error, error.__cause__)
-        plan = understand_offline(message, context)
+        plan = understand_offline(message, context, world=world)
         why = f"{str(error).rstrip('.')}, so I read your message without it."
         note = f"{why} {plan.note}".strip()
         return plan.model_copy(update={"note": note})

@@ -140,7 +140,7 @@ def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewr
         return _instead_of(disliked["a"] or disliked["b"] or disliked["c"], caption, seen)
     elif (less := _LESS.fullmatch(clause)) is not None and opposite(less["what"]):
         return objects.reversed_(caption, less["who"], less["what"], opposite(less["what"]))
-    elif surroundings.mentioned(clause):
+    elif surroundings.mentioned(clause) or clause.startswith("dress "):
         return None  # "make it winter" says what it wants
     else:
         row, rest = _wish(clause)
@@ -153,7 +153,7 @@ def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewr
 
 _DISLIKED = re.compile(
     r"(?:i )?(?:don't|do not|didn't) (?:really )?like (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
-    r"|(?:(?:give|make|show|use|try|add|change)(?: me| it| her| him)?(?: to)? )?"
+    r"|(?:(?:give|make|show|use|try|change)(?: me| it| her| him)?(?: to)? )?"
     r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
     r"|change (?:the |its )?(?P<c>[\w -]+(?:'s)?(?: colou?r)?)"
 )

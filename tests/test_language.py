@@ -85,3 +85,58 @@ def test_blonde_hair_and_a_beanie_ask_nothing():
 def test_the_first_one_to_compare_with_is_the_original():
     (step,) = plan_of("compare with the first one", "long").steps
     assert (step.a, step.b) == (0, 4)
+
+
+def test_a_vague_wish_says_how_it_was_read_and_is_another_one_next_time():
+    first = plan_of("make it more festive")
+    assert [said(step) for step in first.steps] == [{"headwear": "party hat"}]
+    assert first.note == "I read “make it more festive” as: party hat."
+    talk = conversation_after("make it more festive")
+    (again,) = understand_offline("make it more festive", Context.of(talk)).steps
+    assert said(again) != {} and "headwear" not in said(again)
+
+
+def test_surprises_never_repeat_and_are_the_same_for_one_conversation():
+    talk, seen = conversation_after(), set()
+    for number in range(1, 9):
+        (step,) = understand_offline("surprise me", Context.of(talk)).steps
+        assert understand_offline("surprise me", Context.of(talk)).steps == (step,)
+        (pair,) = said(step).items()
+        assert pair not in seen
+        seen.add(pair)
+        talk = conversation_after(*["surprise me"] * number)
+
+
+def test_words_nobody_knows_are_named_in_the_reply():
+    plan = plan_of("a hat with feathers")
+    assert [said(step) for step in plan.steps] == [{"headwear": "hat"}]
+    assert "“feathers”" in plan.note
+
+
+def test_two_readings_make_one_question_with_a_default():
+    for message, default in (("a cap or a beanie", "a cap"), ("make it blue", "blue t-shirt")):
+        (step,) = plan_of(message).steps
+        assert step.step == "ask" and step.default == default and default in step.options
+
+
+def test_several_edits_are_undone_at_once():
+    move, hoodie = plan_of("undo the hat and the sunglasses", "long").steps
+    assert move.turn == 1 and said(hoodie) == {"clothing": "hoodie", "clothing_color": "yellow"}
+    assert hoodie.without == "the red hat and the sunglasses"
+
+
+def test_a_model_of_more_than_portraits_adds_to_a_portrait():
+    context = Context.of(conversation_after())
+    assert understand_offline("add a parrot", context).steps[0].step == "ask"
+    older, parrot = understand_offline(
+        "make her older and add a parrot", context, world=False
+    ).steps
+    assert parrot.source_prompt == older.target_prompt
+    assert parrot.target_prompt == f"{older.target_prompt}, with a parrot"
+
+
+def test_an_unnamed_thing_is_named_in_the_source_prompt():
+    plan = plan_of("remove the lamp", "cat")
+    (step,) = plan.steps
+    assert step.source_prompt.endswith(", with a lamp") and "does not name a lamp" in plan.note
+    assert step.target_prompt == "a photo of a cat on a sofa"
