@@ -28,7 +28,7 @@ class Draft:
         stage: what a clause over any other caption is read against.
         steps: the plan's steps so far.
         notes: how things were read, for the reply.
-        already: what was asked for and is so already, for the reply.
+        already: attribute to what is said of it where it is so already and nothing changes it.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
         world: whether only what the world of portraits can show can be drawn.
@@ -42,7 +42,7 @@ class Draft:
     stage: Stage = field(default_factory=lambda: Stage(""))
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    already: list[str] = field(default_factory=list)
+    already: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
     removing: bool = False
@@ -123,7 +123,7 @@ class Draft:
         step = edit_step(self.caption, wanted, part)
         self.scene = self.scene.after(wanted)
         if step is None:
-            self.already.append(self._already(wanted))
+            self.already[next(iter(wanted))] = self._already(wanted)
             return
         self.steps.append(step)
         self.caption = self.stage.caption = step.target_prompt
@@ -163,14 +163,16 @@ class Draft:
             self.caption = made.target
             self.notes += [made.note] if made.note else []
         if self.stage.already:
-            self.already.append("The picture shows that already. Say “more” to make it clearer.")
+            self.already[""] = "The picture shows that already. Say “more” to make it clearer."
         self.stage.already = False
         self.stage.rewrites.clear()
 
     def plan(self) -> Plan:
         """Return the plan; nothing understood makes it one question with suggestions."""
         steps = list(self.steps)
-        notes = self.notes + self.already
+        pairs = [(s.source_prompt, s.target_prompt) for s in steps if isinstance(s, EditStep)]
+        changed = {name for pair in pairs for name in changes(*pair)}
+        notes = self.notes + [said for name, said in self.already.items() if name not in changed]
         if self.ask is not None:
             steps.append(self.ask)
         if self.unread and (steps or notes):

@@ -65,7 +65,8 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         rest = _chosen(same_color(rest, draft.scene), draft)
         parts = messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS]
         for place, part in enumerate(parts):
-            if not (place + 1 < len(parts) and _topic(part, draft)):
+            last = place + 1 == len(parts)
+            if last or not (_complaint(part, parts[place + 1]) or _topic(part, draft)):
                 _read_part(part, draft)
     return draft.plan()
 
@@ -134,6 +135,14 @@ def _chosen(text: str, draft: Draft) -> str:
     one, other = (half.split(", ")[-1] for half in options)
     draft.ask = Ask(question=f"Which one: {one}, or {other}?", options=options, default=options[0])
     return ""
+
+
+def _complaint(part: str, following: str) -> bool:
+    """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
+    if not re.match(r"(?:she|he|it|they|(?:her|his|the) \w+) (?:looks?|seems?|is|are) ", part):
+        return False
+    about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
+    return bool(about - {""})
 
 
 def _topic(part: str, draft: Draft) -> bool:

@@ -138,7 +138,7 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
     if _said("ask", "help", text):
         return Help()
     if (one := _said("ask", "turn", text)) is not None:
-        found = named(conversation, one["what"])
+        found = named(conversation, one["what"] or one["what2"] or one["what3"])
         return Describe(what="turn", turn=found.id) if found else None
     if _said("ask", "edits", text):
         return Describe(what="edits")

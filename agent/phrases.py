@@ -32,6 +32,10 @@ _GENERIC = ("hat", "glasses", "scarf", "beard")
 """Values by whose name people also call others of the attribute: "take off the hat"."""
 
 
+_UNPATTERNED = ("headwear", "neckwear", "eyewear")
+"""Things that are never striped or dotted here."""
+
+
 def read_clause(clause: str, scene: Scene, *, removing: bool = False) -> Reading:
     """Read one clause.
 
@@ -90,6 +94,7 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     ended = bool(items) and items[-1].end == len(clause)
     off = re.search(r"\w (?:off|away|gone)$", clause) is not None and not ended
     reading = Reading(removing=removing or off)
+    items = _unpatterned(items, reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     other = any(m.kind == "other" for m in items)
     if colors_a_stranger(items, clause):
@@ -123,6 +128,17 @@ def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     named = [m for m in meant if m.kind != "it"]
     reading.understood = bool(reading.changes or reading.ask or named)
     return reading
+
+
+def _unpatterned(items: list[Mention], reading: Reading) -> list[Mention]:
+    """Leave a pattern out that is meant for anything but clothes, and say so."""
+    named = {m.attribute for m in items}
+    if "clothing" in named or not named & set(_UNPATTERNED):
+        return items
+    for mention in items:
+        if mention.attribute == "pattern" and mention.kind == "value":
+            reading.remark = f"Only clothes are {mention.value} here."
+    return [m for m in items if m.attribute != "pattern"]
 
 
 def _references(items: list[Mention], clause: str, scene: Scene) -> list[Mention]:

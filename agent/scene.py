@@ -144,6 +144,7 @@ def scene_of(conversation: Conversation, head: int) -> Scene:
 
 _SAME = re.compile(
     r"(?:in )?(?:the )?same colou?r as (?:the|her|his) (?P<a>[\w -]+)"
+    r"|in the colou?r of (?:the|her|his) (?P<c>[\w -]+)"
     r"|(?:match(?:es|ing)?|to match) (?:the |her |his )(?P<b>[\w -]+)$"
 )
 
@@ -152,7 +153,7 @@ def same_color(text: str, scene: Scene) -> str:
     """Write the colour itself for "the same colour as the hat"."""
 
     def color(match: re.Match[str]) -> str:
-        for mention in mentions(match["a"] or match["b"]):
+        for mention in mentions(match["a"] or match["b"] or match["c"]):
             name = mention.attribute
             place = name if name in ("background", "skin") else f"{name}_color"
             if (found := scene.now.get(place)) is not None:
