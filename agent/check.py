@@ -19,7 +19,9 @@ ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs s
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
-def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes: Eyes) -> Check:
+def judge(
+    before: Image, after: Image, mask: Image | None, step: EditStep, eyes: Eyes | None
+) -> Check:
     """Compare an edited picture with its parent and with what was asked.
 
     Args:
@@ -27,7 +29,8 @@ def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes:
         after: the picture that the edit made of it.
         mask: where the edit was meant to act, if the method knows.
         step: what was asked.
-        eyes: they name what is seen; where they cannot, a change of any kind counts.
+        eyes: they say whether it happened, or name what is seen; where there are none or they
+            cannot, a change of any kind counts.
 
     Returns:
         The scores; passed if all wanted changes are seen, nearly all else is as it was.
@@ -35,15 +38,9 @@ def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes:
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
     found = differences(before, after, mask)
-    wanted = changes(step.source_prompt, step.target_prompt)
-    expected = parse(step.target_prompt)
-    seen = eyes.attributes(after, expected) if wanted else {}
-    if seen:
-        rest = {name: value for name, value in expected.items() if name not in wanted}
-        rest |= {n: v for n, v in ABSENT.items() if n not in wanted and n not in expected}
-        score, kept = _share(wanted, seen), _share(rest, seen)
-    else:
-        score, kept = float(found.changed >= TOUCHED), 1.0
+    score, kept = _seen(before, after, step, eyes)
+    if score is None:
+        score = float(found.changed >= TOUCHED)
     return Check(
         passed=score == 1.0 and kept >= KEPT and found.outside_ssim >= ALIKE,
         edit_score=score,
@@ -51,6 +48,24 @@ def judge(before: Image, after: Image, mask: Image | None, step: EditStep, eyes:
         outside_ssim=min(max(found.outside_ssim, 0.0), 1.0),
         drift=found.drift,
     )
+
+
+def _seen(
+    before: Image, after: Image, step: EditStep, eyes: Eyes | None
+) -> tuple[float | None, float]:
+    """Return how much of the change the eyes see, None if they cannot tell, and of the rest."""
+    if eyes is None:
+        return None, 1.0
+    verdict = eyes.happened(before, after, step.source_prompt, step.target_prompt)
+    if verdict is not None:
+        return float(verdict[0]), 1.0
+    wanted, expected = changes(step.source_prompt, step.target_prompt), parse(step.target_prompt)
+    seen = eyes.attributes(after, expected) if wanted else {}
+    if not seen:
+        return None, 1.0
+    rest = {name: value for name, value in expected.items() if name not in wanted}
+    rest |= {n: v for n, v in ABSENT.items() if n not in wanted and n not in expected}
+    return _share(wanted, seen), _share(rest, seen)
 
 
 def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:

@@ -210,7 +210,7 @@ def strengthened(studio: Studio, notches: int) -> Any:
 def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
     """Judge the last try; go for another one, or accept the best as a turn."""
     studio, attempt = runtime.context, state.tries[-1]
-    if studio.eyes is not None and studio.edit is not None:
+    if studio.edit is not None:
         images = studio.pictures
         verdict = ladder.judge(
             images.image(start(state).picture),

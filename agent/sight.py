@@ -117,12 +117,16 @@ class LlmEyes:
     ) -> tuple[bool, str] | None:
         """Say whether the change from one caption to the other is seen, and why; None if unknown.
 
+        Pictures of the drawn world are left to the attributes that their own eyes name.
+
         Args:
             before: the picture at the head.
             after: what the edit made of it.
             source: the caption before, as the edit step has it.
             target: the caption that was aimed at.
         """
+        if self._drawn is not None and self._drawn.attributes(after, {}):
+            return None
         captions = {"source": plain(source, 600), "target": plain(target, 600)}
         return self._ask("happened", [before, after], Verdict, _verdict, **captions)
 

@@ -91,6 +91,11 @@ class Eyes(Protocol):
     def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
         """Return the value seen for each attribute in ``expected``."""
 
+    def happened(
+        self, before: Image, after: Image, source: str, target: str, /
+    ) -> tuple[bool, str] | None:
+        """Say whether the change between two captions is seen, and why; None if unknown."""
+
 
 Schema = TypeVar("Schema", bound="BaseModel")
 

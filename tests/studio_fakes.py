@@ -112,6 +112,9 @@ class FakeEyes:
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         return attributes_of(str(self.describe(image)))
 
+    def happened(self, before: Any, after: Any, source: str, target: str) -> None:
+        """Leave it to the attributes."""
+
 
 def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[Studio, FakeEditor, str]:
     """Return a studio of fakes, its editor, and the hash of the sample picture."""

@@ -128,8 +128,8 @@ def test_the_first_caption_is_given_or_seen_or_asked_for(photo, tmp_path, monkey
 
 def test_the_chat_checks_an_edit_of_a_photograph_with_them():
     """The hat is not seen at first, so it is tried again."""
-    no = {"answers": [{"name": "headwear", "reason": "no hat", "seen": False}]}
-    yes = {"answers": [{"name": "headwear", "reason": "a hat", "seen": True}]}
+    no = {"reason": "no hat", "happened": False}
+    yes = {"reason": "a hat", "happened": True}
     with serving(json.dumps(no), json.dumps(yes)) as server:
         studio, editor, key = fake_studio(eyes=eyes_of(server))
         chat = Chat(studio, InMemorySaver(serde=serializer()), "s")
