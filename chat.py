@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
     add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
     add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
+    add("--keep", choices=("nothing", "color", "outside"), help="what stays outside a local edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
     add = parser.add_argument_group("who reads the messages").add_argument
@@ -126,7 +127,17 @@ def _run(flags: argparse.Namespace) -> int:
     from agent.wiring import open_home, settings_of
 
     _check(flags)
-    names = ("model", "method", "preset", "seed", "device", "llm_url", "llm_model", "offline")
+    names = (
+        "model",
+        "method",
+        "preset",
+        "keep",
+        "seed",
+        "device",
+        "llm_url",
+        "llm_model",
+        "offline",
+    )
     given = {name: getattr(flags, name) for name in (*names, "preview", "home")}
     settings = settings_of(flags.config, **given)
     _quiet()

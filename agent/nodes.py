@@ -24,6 +24,7 @@ from agent.words import words_of
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
+WHOLE = ("background", "style", "pose")  # kinds of edits that may change all of a picture
 LONGEST_ERROR = 300  # characters of an error that a reply repeats
 
 
@@ -170,7 +171,7 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
             head=head.picture,
             original=head.original,
             step=step,
-            settings=strengthened(studio, step.strength + (notches or 0)),
+            settings=settings_of(studio, step, step.strength + (notches or 0)),
             seed=seed_of(state, studio),
             method=studio.settings.method,
             on_step=on_step,
@@ -199,12 +200,12 @@ def seed_of(state: Conversation, studio: Studio) -> int:
     return studio.settings.seed + len(state.turns)
 
 
-def strengthened(studio: Studio, notches: int) -> Any:
-    """Return the preset's numbers, some notches stronger or weaker."""
+def settings_of(studio: Studio, step: EditStep, notches: int) -> Any:
+    """Return the preset's numbers, some notches stronger or weaker, and what stays as it was."""
     settings: Any = studio.presets.get(studio.settings.preset)
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()
-    return settings
+    return settings.keeping("nothing" if step.change in WHOLE else studio.settings.keep)
 
 
 def check(state: Conversation, runtime: Runtime[Studio]) -> Update:

@@ -41,6 +41,8 @@ class AppSettings(BaseSettings):
     """How to edit: "mtc" (the paper), "fireflow", "regenerate"."""
     preset: str = "paper"
     """The method's numbers: "paper", "paper-15" or "code"."""
+    keep: Literal["nothing", "color", "outside"] = "nothing"
+    """What stays as it was outside a local edit: slow colour, or every pixel."""
     seed: int = Field(default=0, ge=0)
     """The session's seed; turn n is made with seed + n."""
     device: str | None = None

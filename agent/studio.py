@@ -41,6 +41,9 @@ class Strength(Protocol):
     def weaker(self) -> Any:
         """Return settings that keep more."""
 
+    def keeping(self, what: str) -> Any:
+        """Return settings that leave what lies outside an edit's mask as it was."""
+
 
 class Edited(Protocol):
     """What an edit gives back."""

@@ -6,8 +6,6 @@ little beyond where the edit words look.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 import torch.nn.functional as F
 from PIL import Image, ImageFilter
@@ -15,7 +13,6 @@ from torch import Tensor
 
 from editing_core.latents import TOKEN_SIDE, Canvas, pack, unpack
 
-Keep = Literal["nothing", "color", "outside"]
 SOFT = 2.0  # tokens; deviation of the blur that leaves only slow changes of colour
 FEATHER = TOKEN_SIDE // 4  # pixels; deviation of the blur of a pasted edge
 

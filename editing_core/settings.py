@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+Keep = Literal["nothing", "color", "outside"]
 GUIDANCE_RANGE = (1.0, 5.0)  # what guidance-distilled FLUX models are trained on
 
 
@@ -58,7 +59,7 @@ class EditSettings:
     damp: float = 0.8
     guide_from: int = 4
     columns: Literal["prompt", "first15"] = "prompt"
-    keep: Literal["nothing", "color", "outside"] = "nothing"
+    keep: Keep = "nothing"
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -81,6 +82,10 @@ class EditSettings:
     def weaker(self) -> EditSettings:
         """The next rung for an edit that changed too much: the reverse of ``stronger``."""
         return self._moved(guidance=1 / 1.25, guided=+1)
+
+    def keeping(self, what: Keep) -> EditSettings:
+        """The same with other things left as they were outside the mask."""
+        return replace(self, keep=what)
 
     def _moved(self, *, guidance: float, guided: int) -> EditSettings:
         low, high = GUIDANCE_RANGE

@@ -30,6 +30,9 @@ class FakeStrength:
     def weaker(self) -> FakeStrength:
         return FakeStrength(self.notches - 1)
 
+    def keeping(self, what: str) -> FakeStrength:
+        return self
+
 
 @dataclass
 class FakePictures:
