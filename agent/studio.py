@@ -41,7 +41,7 @@ class Strength(Protocol):
     def weaker(self) -> Any:
         """Return settings that keep more."""
 
-    def keeping(self, what: str) -> Any:
+    def keeping(self, what: Any) -> Any:
         """Return settings that leave what lies outside an edit's mask as it was."""
 
 
