@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from agent import additions, lexicon, objects, sentence, surroundings
+from agent.messages import has_verb
 from agent.objects import Rewrite
 from agent.sentence import class_of, find
 from agent.spelling import is_english
@@ -57,7 +58,8 @@ def _style(clause: str, stage: Stage) -> bool:
 
 def _removal(clause: str, stage: Stage) -> bool:
     match = form("remove", clause)
-    going_on = match is None and stage.mode == "remove" and len(words(clause)) <= 4
+    short = len(words(clause)) <= 4 and not has_verb(clause)
+    going_on = match is None and stage.mode == "remove" and short
     what = match["what"] if match else clause if going_on else ""
     what = re.sub(r"^(?:any|all|the|her|his|its) ", "", what)
     if not what or re.match(r"(?:remove|delete)\b", what):

@@ -214,7 +214,8 @@ def _too_much(part: str, draft: Draft) -> Changes:
 
 def _read_clause(part: str, draft: Draft) -> None:
     """Read a plain clause over a portrait."""
-    going_on = draft.removing and not messages.has_verb(part)
+    fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
+    going_on = draft.removing and not fresh
     reading = read_clause(part, draft.scene, removing=going_on)
     draft.removing = reading.removing
     if reading.ask is not None:

@@ -33,6 +33,9 @@ _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5
 _THEN = (
     r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
 )
+_DOING = re.compile(
+    r"^(?:adding|making|giving|putting|what (?:you|i|we) (?:did|changed)(?: (?:to|with|about))?) "
+)
 _ASKED = re.compile(
     r"^(?:(?:please|can you|could you|would you|now|ok(?:ay)?|and|then)\W+)+"
     r"|\W+(?:please|for me|now)$",
@@ -119,7 +122,11 @@ def read_several(text: str, conversation: Conversation) -> set[int] | None:
 def _revert(what: str, conversation: Conversation) -> Step | None:
     if re.search(rf"{_THEN}|[,;]", what):
         return None  # a longer message, read part by part
-    what = re.sub(r"^(?:adding|making|giving|putting|what you did (?:to|with)) ", "", what)
+    what = re.sub(
+        r"^(?:adding|making|giving|putting|what (?:you|i|we) (?:did|changed)(?: (?:to|with|about))?) ",
+        "",
+        what,
+    )
     line = {t.id for t in history.path(conversation)}
     found = named(conversation, what)
     if found and found.step and found.id in line:

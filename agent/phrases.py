@@ -32,7 +32,7 @@ _GENERIC = ("hat", "glasses", "scarf", "beard")
 """Values by whose name people also call others of the attribute: "take off the hat"."""
 
 
-_UNPATTERNED = ("headwear", "neckwear", "eyewear")
+_UNPATTERNED = ("headwear", "neckwear", "eyewear", "background")
 """Things that are never striped or dotted here."""
 
 
@@ -136,7 +136,7 @@ def _unpatterned(items: list[Mention], reading: Reading) -> list[Mention]:
     if "clothing" in named or not named & set(_UNPATTERNED):
         return items
     for mention in items:
-        if mention.attribute == "pattern" and mention.kind == "value":
+        if mention.attribute == "pattern" and mention.value not in ("", "plain"):
             reading.remark = f"Only clothes are {mention.value} here."
     return [m for m in items if m.attribute != "pattern"]
 
@@ -201,7 +201,8 @@ def _thing(
         ]
         name = "" if values else scene.last
     given = {n for changes in reading.changes for n in changes}
-    told = any(m.kind == "value" and m.attribute in (name, f"{name}_color") for m in meant)
+    about = (name, f"{name}_color", "pattern" if name == "clothing" else name)
+    told = any(m.kind == "value" and m.attribute in about for m in meant)
     if not name or name in given or told:
         return
     if reading.removing and name in ABSENT:

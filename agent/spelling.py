@@ -8,6 +8,7 @@ from functools import cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
+from spellchecker import SpellChecker
 
 from agent import lexicon
 
@@ -44,7 +45,8 @@ def _mended(word: str, meant: set[str]) -> str:
     ranked = sorted((slips, found[0] != word[0], -len(found), found) for found, slips, _ in near)
     fits = (found for *_, found in ranked
             if len(word) > _SHORTEST or sorted(found) == sorted(word))  # fmt: skip
-    return next(fits, word)
+    mended = next(fits, None)
+    return mended or (_checker().correction(word) if len(word) > 4 else None) or word
 
 
 @cache
@@ -70,11 +72,9 @@ def _strings(table: object) -> Iterable[str]:
 
 
 @cache
-def _counts() -> dict[str, int]:
-    from spellchecker import SpellChecker  # loads half a megabyte of words: only when in doubt
-
-    return dict(SpellChecker().word_frequency.items())
+def _checker() -> SpellChecker:
+    return SpellChecker(distance=1)  # loads half a megabyte of words: only when in doubt
 
 
 def _count(word: str) -> int:
-    return _counts().get(word, 0)
+    return int(_checker().word_frequency.dictionary.get(word, 0))
