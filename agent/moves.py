@@ -122,11 +122,7 @@ def read_several(text: str, conversation: Conversation) -> set[int] | None:
 def _revert(what: str, conversation: Conversation) -> Step | None:
     if re.search(rf"{_THEN}|[,;]", what):
         return None  # a longer message, read part by part
-    what = re.sub(
-        r"^(?:adding|making|giving|putting|what (?:you|i|we) (?:did|changed)(?: (?:to|with|about))?) ",
-        "",
-        what,
-    )
+    what = _DOING.sub("", what)
     line = {t.id for t in history.path(conversation)}
     found = named(conversation, what)
     if found and found.step and found.id in line:
