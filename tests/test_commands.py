@@ -14,6 +14,7 @@ from agent.play import play
 from agent.screen import TextScreen
 from agent.settings import AppSettings
 from agent.studio import Studio
+from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
 from tools.pictures import PictureError, PictureStore
 
@@ -23,7 +24,8 @@ def desk(tmp_path):
     """Commands on a fresh chat about the sample portrait, and what they print."""
     store = PictureStore(tmp_path / "pictures")
     settings = AppSettings(home=tmp_path, offline=True)
-    studio = Studio(settings=settings, edit=partial(draw_the_target, store), pictures=store)
+    edit = partial(draw_the_target, store)
+    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS)
     saver = open_sessions(tmp_path / "sessions.sqlite")
     chat = Chat(studio, saver, "test")
     image, caption = sample_portrait()

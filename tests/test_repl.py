@@ -12,6 +12,7 @@ from agent.graph import Chat, open_sessions
 from agent.screen import TextScreen, wrapped
 from agent.settings import AppSettings
 from agent.studio import Studio
+from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
 from tools.pictures import PictureStore
 
@@ -34,7 +35,7 @@ def typed(tmp_path, monkeypatch, capsys):
     store = PictureStore(tmp_path / "pictures")
     edit = partial(draw_the_target, store)
     settings = AppSettings(home=tmp_path, offline=True)
-    studio = Studio(settings=settings, edit=edit, pictures=store, interactive=True)
+    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS, interactive=True)
     saver = open_sessions(tmp_path / "sessions.sqlite")
     chat = Chat(studio, saver, "test")
     image, caption = sample_portrait()
