@@ -63,7 +63,8 @@ def _words(step: EditStep) -> str:
         shown["age"] = f"older, which makes {whose} hair gray"
         changed["age"] = changed.pop("age")  # said last
     named = [_named(name, shown) for name, value in changed.items() if value != "none"]
-    gone = [name.replace("_", " ") for name in changed]
+    before = attributes_of(step.source_prompt)
+    gone = [before.get(name, name.replace("_", " ")) for name in changed]
     whole = (words for words in named if not any(words != w and words in w for w in named))
     return ", ".join(dict.fromkeys(whole)) or ", ".join(gone)
 
