@@ -107,7 +107,7 @@ class Llm(Protocol):
     """A language model that answers in a schema: ``agent.llm.Server``.
 
     Attributes:
-        sees: whether it sees pictures; None until ``agent.sight.can_see`` has found out.
+        sees: whether it sees pictures; None until ``agent.llm.sight.can_see`` has found out.
     """
 
     sees: bool | None
@@ -116,8 +116,8 @@ class Llm(Protocol):
         """Return the model's answer.
 
         Raises:
-            agent.answers.LlmError: there is none; the message is one clear sentence.
-            agent.answers.Unusable: it does not fit the schema.
+            agent.llm.answers.LlmError: there is none; the message is one clear sentence.
+            agent.llm.answers.Unusable: it does not fit the schema.
         """
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from agent.answers import LlmError, consult
-from agent.briefing import briefing
-from agent.grammar import Context, understand_offline
-from agent.reading import Reading, plan_of
-from agent.sight import can_see
+from agent.llm.answers import LlmError, consult
+from agent.llm.briefing import briefing
+from agent.llm.reading import Reading, plan_of
+from agent.llm.sight import can_see
+from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan
 from agent.studio import Studio
 

@@ -160,8 +160,8 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
         if not settings.offline:
             note("No LLM is configured (--llm-url), so messages are read offline.")
         return None
-    from agent.answers import LlmError
-    from agent.llm import Server
+    from agent.llm.answers import LlmError
+    from agent.llm.server import Server
 
     sees = {"yes": True, "no": False}.get(settings.llm_sees)
     try:
@@ -172,7 +172,7 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     """Return the eyes that judge: those of the portraits' own world, else an LLM's."""
-    from agent.sight import LlmEyes
+    from agent.llm.sight import LlmEyes
     from tools.look import PortraitEyes
 
     drawn = PortraitEyes() if settings.model == "portraits" else None

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent import history
-from agent.grammar import Context, understand_offline
 from agent.history import Heads, NoSuchTurn
+from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Turn
 
 HAT = "make her older, now add a hat"

@@ -8,7 +8,7 @@ from language.score import conversation_after
 from language.score import named as said
 from studio_fakes import CAPTION
 
-from agent.grammar import Context, understand_offline
+from agent.offline.grammar import Context, understand_offline
 
 ENOUGH = {"portraits": 0.95, "general": 0.85}
 

@@ -13,10 +13,10 @@ from llm_server import Raw, Refuses, Says, serving
 from PIL import Image
 from pydantic import BaseModel
 
-from agent.answers import LlmError, Unusable, consult, plain, read, strict_schema
-from agent.briefing import image_part, text_part
-from agent.llm import LONGEST_ANSWER, Server
-from agent.reading import Reading
+from agent.llm.answers import LlmError, Unusable, consult, plain, read, strict_schema
+from agent.llm.briefing import image_part, text_part
+from agent.llm.reading import Reading
+from agent.llm.server import LONGEST_ANSWER, Server
 
 
 class Color(BaseModel):

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.answers import LlmError, Unusable, plain, read
 from agent.graph import Chat, serializer
-from agent.reading import Reading
-from agent.rewriting import LONGEST_CAPTION
+from agent.llm.answers import LlmError, Unusable, plain, read
+from agent.llm.reading import Reading
+from agent.llm.rewriting import LONGEST_CAPTION
 from agent.settings import AppSettings
 from agent.state import Conversation
 

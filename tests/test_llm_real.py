@@ -20,14 +20,14 @@ from PIL import Image
 from studio_fakes import CAPTION, fake_studio
 from test_llm_fuzz import sound
 
-from agent.answers import LlmError
-from agent.briefing import briefing
-from agent.grammar import Context
 from agent.graph import Chat, serializer
-from agent.llm import Server
-from agent.reading import Reading
+from agent.llm.answers import LlmError
+from agent.llm.briefing import briefing
+from agent.llm.reading import Reading
+from agent.llm.server import Server
+from agent.llm.sight import LlmEyes
+from agent.offline.grammar import Context
 from agent.settings import AppSettings
-from agent.sight import LlmEyes
 
 pytestmark = pytest.mark.llm
 PATIENCE = 60.0  # seconds for an answer, on one slow core

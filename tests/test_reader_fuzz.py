@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from language import score
 from language.score import conversation
 
-from agent import lexicon
 from agent.captions import is_portrait, parse
-from agent.grammar import Context, understand_offline
-from agent.sentence import chain, text
+from agent.offline import lexicon
+from agent.offline.grammar import Context, understand_offline
+from agent.offline.sentence import chain, text
 from agent.state import Conversation, Plan
 from tools.look import VALUES
 

@@ -14,8 +14,8 @@ from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
 from agent.captions import changes, is_portrait
-from agent.grammar import Context, understand_offline
 from agent.graph import Chat
+from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan, Step
 from agent.words import words_of
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent import history, replies
-from agent.asked import GROUPS
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.history import Heads, NoSuchTurn
-from agent.scene import Changes, Scene, scene_of
-from agent.stage import Stage, last_thing, main_noun
+from agent.offline.asked import GROUPS
+from agent.offline.scene import Changes, Scene, scene_of
+from agent.offline.stage import Stage, last_thing, main_noun
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
 from agent.words import edit_words
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agent import lexicon
 from agent.captions import COLOR_OF
-from agent.spelling import corrected
-from agent.vocabulary import mentions
+from agent.offline import lexicon
+from agent.offline.spelling import corrected
+from agent.offline.vocabulary import mentions
 from agent.words import words_of
 
 LONGEST = 2000

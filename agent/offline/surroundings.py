@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
-from agent import lexicon
-from agent.sentence import MEDIA, chain, text
+from agent.offline import lexicon
+from agent.offline.sentence import MEDIA, chain, text
 
 Pattern = re.Pattern[str]
 

@@ -9,17 +9,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agent import history, messages, wishes
-from agent.asked import OPPOSITE
+from agent import history
 from agent.captions import is_portrait
-from agent.draft import SUGGESTIONS, Draft
-from agent.freely import read_freely, same_color_as
 from agent.history import NoSuchTurn
-from agent.moves import read_move, read_several, reading_of, split_start
-from agent.phrases import read_clause
-from agent.scene import Changes, different, same_color, strangers
+from agent.offline import messages, wishes
+from agent.offline.asked import OPPOSITE
+from agent.offline.draft import SUGGESTIONS, Draft
+from agent.offline.freely import read_freely, same_color_as
+from agent.offline.moves import read_move, read_several, reading_of, split_start
+from agent.offline.phrases import read_clause
+from agent.offline.scene import Changes, different, same_color, strangers
+from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Step, Turn
-from agent.vocabulary import mentions
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _MOST_LEFT_OUT = 3  # words nobody knows, beside others that are understood, that a reply names

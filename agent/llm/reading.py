@@ -9,11 +9,11 @@ from typing import Any, Literal, assert_never
 from pydantic import BaseModel, Field, model_validator
 
 from agent import history
-from agent.answers import Unusable, plain
 from agent.captions import replay
-from agent.grammar import Context, understand_offline
 from agent.history import Heads, NoSuchTurn
-from agent.rewriting import LONGEST_CAPTION, edit_of
+from agent.llm.answers import Unusable, plain
+from agent.llm.rewriting import LONGEST_CAPTION, edit_of
+from agent.offline.grammar import Context, understand_offline
 from agent.state import (
     Ask,
     Compare,

@@ -6,8 +6,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from agent import lexicon, sentence, surroundings
-from agent.sentence import DETERMINERS, LOCATIVE, Chain, Part, class_of, find, text, words_in
+from agent.offline import lexicon, sentence, surroundings
+from agent.offline.sentence import (
+    DETERMINERS,
+    LOCATIVE,
+    Chain,
+    Part,
+    class_of,
+    find,
+    text,
+    words_in,
+)
 from agent.state import Change
 
 WORN = {place: frozenset(w.split()) for place, w in lexicon.load("general")["worn"].items()}

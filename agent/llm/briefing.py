@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import prompts
 from agent import history
-from agent.answers import plain
 from agent.captions import VALUES
-from agent.grammar import Context
+from agent.llm.answers import plain
+from agent.offline.grammar import Context
 from agent.state import Turn
 
 if TYPE_CHECKING:

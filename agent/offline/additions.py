@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agent import objects, sentence
-from agent.sentence import DETERMINERS, LOCATIVE, class_of, find
-from agent.spelling import is_english
-from agent.stage import Stage, base, content, form, qualities, words
+from agent.offline import objects, sentence
+from agent.offline.sentence import DETERMINERS, LOCATIVE, class_of, find
+from agent.offline.spelling import is_english
+from agent.offline.stage import Stage, base, content, form, qualities, words
 
 _NUMBERS = frozenset(
     "one two three four five six seven eight nine ten many several some more fewer".split()

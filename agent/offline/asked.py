@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from agent.captions import VALUES
-from agent.scene import Changes, Scene, which
+from agent.offline.scene import Changes, Scene, which
 from agent.state import Ask
 
 OPPOSITE = {

@@ -10,8 +10,8 @@ from PIL import Image
 from pydantic import BaseModel
 
 import prompts
-from agent.answers import LlmError, Unusable, consult, plain
-from agent.briefing import image_part, text_part
+from agent.llm.answers import LlmError, Unusable, consult, plain
+from agent.llm.briefing import image_part, text_part
 
 if TYPE_CHECKING:
     from agent.studio import Eyes, Llm

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent import history, lexicon
+from agent import history
 from agent.captions import attributes_of, changes, is_portrait
-from agent.sentence import same
+from agent.offline import lexicon
+from agent.offline.sentence import same
+from agent.offline.vocabulary import mentions
 from agent.state import Conversation, Turn
-from agent.vocabulary import mentions
 from agent.words import words_of
 
 _BEFORE, _TURN_WORDS, _WHO_DID = (

@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from agent import lexicon, objects, surroundings
 from agent.captions import COLOR_OF, VALUES, attributes_of
-from agent.objects import Rewrite, appended
-from agent.scene import PLAIN, Changes, Scene
+from agent.offline import lexicon, objects, surroundings
+from agent.offline.objects import Rewrite, appended
+from agent.offline.scene import PLAIN, Changes, Scene
+from agent.offline.vocabulary import mentions
 from agent.state import Turn
-from agent.vocabulary import mentions
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
 _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())

@@ -14,7 +14,7 @@ from typing import Any
 
 from pluralizer import Pluralizer
 
-from agent import lexicon
+from agent.offline import lexicon
 
 
 def words_in(*path: str) -> frozenset[str]:

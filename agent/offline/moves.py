@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from agent import history, lexicon
+from agent import history
 from agent.history import NoSuchTurn
-from agent.references import named, of_pair
+from agent.offline import lexicon
+from agent.offline.references import named, of_pair
 from agent.state import (
     Compare,
     Conversation,

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from difflib import SequenceMatcher
 
-from agent.answers import Unusable
 from agent.captions import changes, edit_step, parse
+from agent.llm.answers import Unusable
 from agent.state import Change, EditStep
 from agent.words import edit_words, words_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from agent.asked import Reading
 from agent.captions import COLOR_OF, REMOVABLE, VALUES
-from agent.scene import USUAL, Scene, compared, different, strangers
-from agent.vocabulary import Mention
+from agent.offline.asked import Reading
+from agent.offline.scene import USUAL, Scene, compared, different, strangers
+from agent.offline.vocabulary import Mention
 
 
 def colors_a_stranger(items: list[Mention], clause: str) -> bool:

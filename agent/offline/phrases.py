@@ -5,12 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from agent.asked import OPPOSITE, Reading
 from agent.captions import ABSENT, COLORS, REMOVABLE, VALUES
-from agent.coloring import NOTHING, NOWHERE, bind, change_color, color_place, colors_a_stranger
-from agent.scene import Scene, different, strangers, unknown, where
+from agent.offline.asked import OPPOSITE, Reading
+from agent.offline.coloring import (
+    NOTHING,
+    NOWHERE,
+    bind,
+    change_color,
+    color_place,
+    colors_a_stranger,
+)
+from agent.offline.scene import Scene, different, strangers, unknown, where
+from agent.offline.vocabulary import Mention, mentions
 from agent.state import Ask
-from agent.vocabulary import Mention, mentions
 
 _HINGE = re.compile(r"\b(?:instead of|rather than|in place of)\b")
 _SWAP = re.compile(

@@ -10,7 +10,7 @@ from rapidfuzz import process
 from rapidfuzz.distance import OSA
 from spellchecker import SpellChecker
 
-from agent import lexicon
+from agent.offline import lexicon
 
 _SHORTEST = 3
 """Letters a word needs to be mended; one this short only where two letters changed places."""

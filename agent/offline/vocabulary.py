@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from agent import lexicon
+from agent.offline import lexicon
 from tools.look import COLORS, VALUES
 
 Kind = Literal["value", "color", "thing", "it", "other", "change", "more", "remove", "to",

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from agent import additions, lexicon, objects, sentence, surroundings
-from agent.messages import has_verb
-from agent.objects import Rewrite
-from agent.sentence import class_of, find
-from agent.spelling import is_english
-from agent.stage import Stage, content, form, qualities, words
+from agent.offline import additions, lexicon, objects, sentence, surroundings
+from agent.offline.messages import has_verb
+from agent.offline.objects import Rewrite
+from agent.offline.sentence import class_of, find
+from agent.offline.spelling import is_english
+from agent.offline.stage import Stage, content, form, qualities, words
 
 
 def read_freely(clause: str, stage: Stage) -> bool:

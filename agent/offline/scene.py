@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent import history, lexicon
+from agent import history
 from agent.captions import ABSENT, COLOR_OF, COLORS, VALUES, attributes_of, changes
+from agent.offline import lexicon
+from agent.offline.vocabulary import COMPARED, LADDERS, Mention, mentions
 from agent.state import Ask, Conversation
-from agent.vocabulary import COMPARED, LADDERS, Mention, mentions
 
 Changes = dict[str, str]
 

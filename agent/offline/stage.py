@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent import lexicon, objects, sentence
-from agent.objects import Rewrite, is_person
-from agent.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find
-from agent.spelling import is_english
+from agent.offline import lexicon, objects, sentence
+from agent.offline.objects import Rewrite, is_person
+from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find
+from agent.offline.spelling import is_english
 from agent.state import Turn
 
 _SOFT = frozenset("a an more very much really so quite too little bit slightly lot again"
