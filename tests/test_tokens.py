@@ -64,7 +64,7 @@ def test_a_word_of_neither_prompt_is_refused():
 
 def test_a_word_cut_off_is_refused():
     text = tiny_flux().text("a woman with " * 20 + "hat")
-    with pytest.raises(EditError, match="beyond the 40 tokens"):
+    with pytest.raises(EditError, match="beyond the 48 tokens"):
         columns_of(text, ["hat"])
 
 

@@ -8,37 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from agent.graph import Chat, open_sessions
-from agent.settings import AppSettings
-from agent.wiring import studio_of
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.spread import Row, spread
-from editing_core.portraits.reader import reader
-from editing_core.portraits.world import draw
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from conversations.scripts import Script, scripts  # noqa: E402
-
-
-@dataclass(frozen=True)
-class Told:
-    """How one conversation ended."""
-
-    right: bool
-    """Whether everything asked for shows in the last picture."""
-    asked: float
-    """The share of what was asked for that shows."""
-    spoilt: float
-    """The share of what nobody asked for that changed."""
-    seconds: float
-    tries: float
-    """Edits made for an edit asked for."""
+from conversations.scripts import scripts  # noqa: E402
+from conversations.telling import tell_with, tell_without  # noqa: E402
 
 
 def main() -> None:
@@ -60,49 +39,6 @@ def main() -> None:
             }
         )
     print(f"\n{count} conversations of 6 messages\n{markdown(rows)}")
-
-
-def tell_without(model: str, number: int, script: Script) -> Told:
-    """Tell a conversation; an edit is made once."""
-    return tell(model, number, script, retries=0)
-
-
-def tell_with(model: str, number: int, script: Script) -> Told:
-    """Tell a conversation; an edit that fails its check is tried again."""
-    return tell(model, number, script, retries=AppSettings.model_fields["retries"].default)
-
-
-def tell(model: str, number: int, script: Script, *, retries: int) -> Told:
-    """Say all messages to a chat of its own, and compare its last picture with the truth."""
-    with tempfile.TemporaryDirectory() as folder:
-        home = Path(folder)
-        settings = AppSettings(model=model, home=home, seed=number, offline=True, retries=retries)
-        studio = studio_of(settings, person=False, plan_only=False, note=lambda _: None)
-        saver = open_sessions(home / "sessions.sqlite")
-        chat = Chat(studio, saver, "told")
-        assert studio.eyes is not None
-        first = draw(script.start)
-        caption = studio.eyes.describe(first) or ""
-        chat.open(studio.pictures.put(first), caption)  # type: ignore[attr-defined]
-        for message in script.messages:
-            for _ in chat.say(message):
-                pass
-        turns = chat.conversation.turns
-        last = studio.pictures.image(turns[chat.conversation.head].picture)
-        saver.conn.close()
-    reports = [turn.report for turn in turns if turn.step is not None]
-    return _compared(script, reader().read(last).attributes, reports)
-
-
-def _compared(script: Script, seen: dict[str, str], reports: list[dict[str, float]]) -> Told:
-    hits = [seen.get(name, "none") == value for name, value in script.asked.items()]
-    return Told(
-        right=all(hits),
-        asked=fmean(hits),
-        spoilt=fmean(seen.get(name, "none") != value for name, value in script.kept.items()),
-        seconds=sum(report["seconds"] for report in reports),
-        tries=fmean(report["tries"] for report in reports) if reports else 0.0,
-    )
 
 
 if __name__ == "__main__":
