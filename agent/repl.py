@@ -189,10 +189,12 @@ def _session(chat: Chat, home: Path) -> PromptSession[str]:
         seed = settings.seed + len(conversation.turns)
         return f" @{conversation.head}   {how} · next seed {seed}   /help "
 
-    return PromptSession(
+    session: PromptSession[str] = PromptSession(
         history=FileHistory(os.fspath(past)),
         auto_suggest=AutoSuggestFromHistory(),
         completer=WordCompleter(words, sentence=True, meta_dict=help_of),
         complete_while_typing=False,
         bottom_toolbar=toolbar,
     )
+    session.app.after_render += lambda _: chat.studio.warm_up()
+    return session

@@ -133,6 +133,7 @@ class Studio:
         llm: reads messages; None means the offline reader does.
         presets: name of a preset to its ``EditSettings`` (``editing_core.settings.PRESETS``).
         interactive: whether a person can answer a question; otherwise its default is taken.
+        warm_up: called once a person sees the prompt: begins what their first edit will wait for.
     """
 
     settings: AppSettings
@@ -142,3 +143,4 @@ class Studio:
     llm: Llm | None = None
     presets: Mapping[str, Strength] = field(default_factory=dict)
     interactive: bool = False
+    warm_up: Callable[[], None] = lambda: None

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import threading
 import time
 import tomllib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from agent.play import MISSING, UNREADABLE
 from agent.settings import AppSettings
-from agent.studio import EditPicture, Eyes, Llm, Studio
+from agent.studio import Edited, EditPicture, Eyes, Llm, Studio
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
@@ -111,44 +111,72 @@ def studio_of(
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
     llm = _llm(settings, note)
+    edit = None if plan_only else _edit(settings, store, note, person=person)
     return Studio(
         settings=settings,
-        edit=None if plan_only else _edit(settings, store, note, behind=person),
+        edit=edit,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
+        warm_up=edit.begin if isinstance(edit, LoadedLater) else lambda: None,
     )
 
 
-def _edit(settings: AppSettings, store: PictureStore, note: Note, *, behind: bool) -> EditPicture:
-    """Load the model and bind it to the tool that the agent calls.
+def _edit(settings: AppSettings, store: PictureStore, note: Note, *, person: bool) -> EditPicture:
+    """Bind the model to the tool that the agent calls; load it now, or behind the prompt."""
+    from tools.edit_picture import EditError, ModelMissing, refuse_choice
 
-    Where somebody types, the shipped model is loaded behind the prompt, which is there sooner.
-    """
-    from tools.edit_picture import (
-        EditError,
-        ModelMissing,
-        edit_picture,
-        load_editor,
-        refuse_choice,
-    )
-
+    edit = LoadedLater(settings, store)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
-        if behind and settings.model == "portraits":
-            loading = ThreadPoolExecutor(1).submit(
-                load_editor, settings.model, device=settings.device
-            )
-            return lambda **asked: edit_picture(loading.result(), store, **asked)
-        note(f"loading the model {settings.model} …")
-        editor = load_editor(settings.model, device=settings.device)
+        if not (person and settings.model == "portraits"):
+            note(f"loading the model {settings.model} …")
+            edit.editor()
     except EditError as error:
         raise Refusal(str(error)) from None
     except ModelMissing as error:
         raise Refusal(str(error), MISSING) from None
-    return partial(edit_picture, editor, store)
+    return edit
+
+
+class LoadedLater:
+    """The tool that the agent calls, with a model loaded when `begin` or an edit asks for it.
+
+    The shipped model takes two seconds, which pass while a person types the first message.
+    """
+
+    def __init__(self, settings: AppSettings, store: PictureStore) -> None:
+        """Remember what to load."""
+        self._settings, self._store = settings, store
+        self._future: Future[Any] | None = None
+
+    def begin(self) -> None:
+        """Begin to load in a thread of its own, which nobody who leaves waits for."""
+        if self._future is None:
+            self._future = Future()
+            threading.Thread(target=self._load, args=(self._future,), daemon=True).start()
+
+    def editor(self) -> Any:
+        """Return the editor once it is loaded, or raise what went wrong."""
+        self.begin()
+        assert self._future is not None
+        return self._future.result()
+
+    def _load(self, future: Future[Any]) -> None:
+        from tools.edit_picture import load_editor
+
+        try:
+            future.set_result(load_editor(self._settings.model, device=self._settings.device))
+        except Exception as error:  # raised where the editor is needed
+            future.set_exception(error)
+
+    def __call__(self, **asked: Any) -> Edited:
+        """Edit a picture."""
+        from tools.edit_picture import edit_picture
+
+        return edit_picture(self.editor(), self._store, **asked)
 
 
 def _llm(settings: AppSettings, note: Note) -> Llm | None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from editing_core.errors import EditError
 from editing_core.keep import color_aligned, outside_kept, pasted, widened
 from editing_core.latents import TOKEN_SIDE, Canvas, to_latents, to_picture
-from editing_core.methods import METHODS
+from editing_core.methods import METHODS, method_of
 from editing_core.methods.task import Outcome, Progress, Task
 from editing_core.recent import Recent
 from editing_core.settings import PRESETS, EditSettings
@@ -112,7 +112,7 @@ class Editor:
             raise EditError(f"There is no method '{method}'; choose one of: {', '.join(METHODS)}.")
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
-        outcome = METHODS[method](task)
+        outcome = method_of(method)(task)
         latents, picture = self._kept(outcome, task, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,

@@ -123,7 +123,7 @@ def test_plan_only_loads_no_model(capsys, monkeypatch):
 
 
 def test_a_failing_edit_keeps_the_head_and_says_so(capsys, monkeypatch):
-    def broken(*_args, behind):
+    def broken(*_args, person):
         def edit(**_request):
             raise RuntimeError("out of memory")
 
@@ -150,7 +150,7 @@ def edit(store, *, on_step, **request):
 
 fast = partial(shared.draw_the_target)
 make = fast if sys.argv[1] == "fast" else edit
-agent.wiring._edit = lambda settings, store, note, behind: partial(make, store)
+agent.wiring._edit = lambda settings, store, note, person: partial(make, store)
 sys.exit(chat.main(sys.argv[2:]))
 """
 

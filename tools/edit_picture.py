@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from editing_core.errors import EditError, ModelMissing
+from editing_core.methods import METHODS
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__
 from tools.pictures import PictureStore
@@ -59,21 +60,23 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
         EditError: There is no such method.
         ModelMissing: The model cannot edit, or the device is not there.
     """
-    import torch
-
-    from editing_core.methods import METHODS
-
     if method not in METHODS:
         raise EditError(f"There is no method {method}; choose one of: {', '.join(METHODS)}.")
     if "schnell" in model.lower():
         raise ModelMissing(
             "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
         )
-    if device and device.startswith("cuda") and not torch.cuda.is_available():
+    if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
             "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "
             "leave --device out to run on the CPU."
         )
+
+
+def _cuda() -> bool:
+    import torch  # seconds, so only for those who ask for a GPU
+
+    return torch.cuda.is_available()
 
 
 def load_editor(model: str, *, device: str | None = None) -> Editor:

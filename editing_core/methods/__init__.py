@@ -1,15 +1,20 @@
 """The paper's method and its rivals, one small file each, one signature."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from editing_core.methods import euler, fireflow, mtc, regenerate
-from editing_core.methods.task import Outcome, Task
+if TYPE_CHECKING:
+    from editing_core.methods.task import Outcome, Task
 
-Method = Callable[[Task], Outcome]
+    Method = Callable[[Task], Outcome]
 
-METHODS: dict[str, Method] = {
-    "mtc": mtc.edit,
-    "fireflow": fireflow.edit,
-    "euler": euler.edit,
-    "regenerate": regenerate.edit,
-}
+METHODS = ("mtc", "fireflow", "euler", "regenerate")
+"""What methods are called; each is the module of that name, imported when it is asked for."""
+
+
+def method_of(name: str) -> Method:
+    """Return the method of that name."""
+    return cast("Method", import_module(f"editing_core.methods.{name}").edit)

@@ -1,0 +1,53 @@
+"""The model is loaded behind the prompt, once, and what goes wrong is told where it is needed."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agent.settings import AppSettings
+from agent.wiring import LoadedLater
+from tools.edit_picture import ModelMissing
+from tools.pictures import PictureStore
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def later(tmp_path: Path) -> LoadedLater:
+    return LoadedLater(AppSettings(home=tmp_path), PictureStore(tmp_path / "pictures"))
+
+
+def test_it_is_loaded_once(later: LoadedLater, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded: list[str] = []
+
+    def load(model: str, *, device: str | None) -> Any:
+        loaded.append(model)
+        return "an editor"
+
+    monkeypatch.setattr("tools.edit_picture.load_editor", load)
+    assert not loaded
+    later.begin()
+    later.begin()
+    assert later.editor() == later.editor() == "an editor"
+    assert loaded == ["portraits"]
+
+
+def test_what_goes_wrong_is_told_to_the_edit(
+    later: LoadedLater, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(model: str, *, device: str | None) -> Any:
+        raise ModelMissing("The weights are gone.")
+
+    monkeypatch.setattr("tools.edit_picture.load_editor", load)
+    later.begin()
+    with pytest.raises(ModelMissing, match="weights are gone"):
+        later(head="a", original="a")
+
+
+def test_the_door_opens_without_torch() -> None:
+    code = "import sys, chat, agent.commands, agent.graph, agent.repl, agent.wiring, " \
+           "tools.edit_picture, tools.look; sys.exit('torch' in sys.modules)"  # fmt: skip
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
