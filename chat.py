@@ -101,7 +101,9 @@ def _parser() -> argparse.ArgumentParser:
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
     add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
     add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
-    add("--keep", choices=("nothing", "color", "outside"), help="what stays outside a local edit")
+    add(
+        "--keep", choices=("auto", "nothing", "color", "outside"), help="what stays outside an edit"
+    )
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
     add = parser.add_argument_group("who reads the messages").add_argument

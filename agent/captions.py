@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import cast
 
 from agent.state import Change, EditStep
 from agent.words import edit_words, transfer, words_of
-from tools.look import COLOR_OF, COLORS, VALUES, caption, parse
-
-REMOVABLE = ("headwear", "eyewear", "facial_hair", "earrings", "neckwear")
-"""What a picture shows only if the caption names it."""
+from tools.look import COLOR_OF, COLORS, REMOVABLE, VALUES, caption, kind_of, parse
 
 ABSENT = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
 """Attributes to the value they have where a caption does not name them."""
@@ -67,7 +65,7 @@ def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditSt
     if source == target:
         return None
     return EditStep(
-        change=_kind(attributes_of(source), changes(source, target)),
+        change=cast("Change", kind_of(attributes_of(source), changes(source, target))),
         source_prompt=source,
         target_prompt=target,
         edit_words=edit_words(source, target),
@@ -102,22 +100,6 @@ def _settled(new: dict[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
     if new.get("background") not in VALUES["background"]:
         new.pop("background", None)
     return new
-
-
-def _kind(old: Mapping[str, str], changed: Mapping[str, str]) -> Change:
-    """Name the kind of change for an edit: the kind decides how it is checked and guided."""
-    for name in REMOVABLE:
-        if name in changed:
-            if changed[name] == "none":
-                return "remove"
-            return "add" if old.get(name, "none") == "none" else "replace"
-    if set(changed) <= {"background"}:
-        return "background"
-    if "clothing" in changed:
-        return "replace"
-    if all(name.endswith("_color") or name == "skin" for name in changed):
-        return "color"
-    return "attribute"
 
 
 __all__ = ["ABSENT", "COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption",

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 KEPT = 0.8  # share of the other attributes that must still be seen; leaves room for misreadings
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
+MISSED = ("stronger", "much stronger")
+SPOILT = ("weaker", "another seed")
+"""Rungs of the ladder, best first, for an edit not seen and for one that cost too much of the rest:
+the order is that of what they rescue and repair in `python -m editing_core.bench rungs`."""
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
@@ -63,9 +67,11 @@ def _seen(
     seen = eyes.attributes(after, expected) if wanted else {}
     if not seen:
         return None, 1.0
-    rest = {name: value for name, value in expected.items() if name not in wanted}
-    rest |= {n: v for n, v in ABSENT.items() if n not in wanted and n not in expected}
-    return _share(wanted, seen), _share(rest, seen)
+    rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
+    as_before = eyes.attributes(before, expected)
+    lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]
+    shown = [name for name in rest if name in seen]
+    return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0
 
 
 def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:
@@ -74,17 +80,14 @@ def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:
     return sum(seen[name] == wanted[name] for name in shown) / len(shown) if shown else 1.0
 
 
-def next_notches(tries: list[Try], retries: int) -> int | None:
-    """Return how much stronger than the first the next try should be; None to stop trying.
-
-    An edit that is not seen is tried one notch stronger, one that cost too much of the rest one
-    notch weaker; a strength that was tried already is not tried again.
-    """
+def next_rung(tries: list[Try], retries: int) -> str | None:
+    """Return how to try again; None to stop trying."""
     last = tries[-1]
     if last.check is None or last.check.passed or len(tries) > retries:
         return None
-    notches = last.notches + (1 if last.check.edit_score < 1.0 else -1)
-    return None if notches in {t.notches for t in tries} else notches
+    order = MISSED if last.check.edit_score < 1.0 else SPOILT
+    tried = {t.rung for t in tries}
+    return next((rung for rung in order if rung not in tried), None)
 
 
 def best(tries: list[Try]) -> Try:
@@ -97,8 +100,3 @@ def best(tries: list[Try]) -> Try:
         return (check.passed, check.edit_score, check.kept, check.outside_ssim)
 
     return max(tries, key=rank)
-
-
-def rung(notches: int) -> str:
-    """Name a try by its strength, relative to the first."""
-    return "first" if notches == 0 else "stronger" if notches > 0 else "weaker"

@@ -15,7 +15,7 @@ from langgraph.types import interrupt
 from agent import check as ladder
 from agent import replies
 from agent.carry import carry_out
-from agent.history import NoSuchTurn
+from agent.history import NoSuchTurn, path
 from agent.patience import Stopped, until_stopped
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.studio import Edited, Studio
@@ -24,7 +24,7 @@ from agent.words import words_of
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
-WHOLE = ("background", "style", "pose")  # kinds of edits that may change all of a picture
+OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
 LONGEST_ERROR = 300  # characters of an error that a reply repeats
 
 
@@ -156,7 +156,9 @@ def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
 def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
     """Make one try of the current edit; the next try of a ladder is a little stronger or weaker."""
     step, studio = current(state), runtime.context
-    notches = ladder.next_notches(state.tries, studio.settings.retries) if state.tries else 0
+    rung = ladder.next_rung(state.tries, studio.settings.retries) if state.tries else None
+    rung = rung or "first"
+    seed = seed_of(state, studio) + (OTHER_SEED if rung == "another seed" else 0)
     head = start(state)
     if studio.edit is None:
         return {"tries": [Try(picture="")]}
@@ -171,8 +173,8 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
             head=head.picture,
             original=head.original,
             step=step,
-            settings=settings_of(studio, step, step.strength + (notches or 0)),
-            seed=seed_of(state, studio),
+            settings=settings_of(studio, step, len(path(state, head.id)) - 1).rung(rung),
+            seed=seed,
             method=studio.settings.method,
             on_step=on_step,
         )
@@ -183,7 +185,8 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
     attempt = Try(
         picture=edited.picture,
         mask=edited.mask,
-        notches=notches or 0,
+        rung=rung,
+        seed=seed,
         seconds=edited.seconds,
         forwards=edited.forwards,
     )
@@ -200,12 +203,14 @@ def seed_of(state: Conversation, studio: Studio) -> int:
     return studio.settings.seed + len(state.turns)
 
 
-def settings_of(studio: Studio, step: EditStep, notches: int) -> Any:
-    """Return the preset's numbers, some notches stronger or weaker, and what stays as it was."""
-    settings: Any = studio.presets.get(studio.settings.preset)
-    for _ in range(abs(notches)):
-        settings = settings.stronger() if notches > 0 else settings.weaker()
-    return settings.keeping("nothing" if step.change in WHOLE else studio.settings.keep)
+def settings_of(studio: Studio, step: EditStep, turns: int) -> Any:
+    """Return the preset's numbers for a kind of edit after so many turns, as strong as asked."""
+    preset: Any = studio.presets.get(studio.settings.preset)
+    settings = preset.fitted(step.change, turns)
+    for _ in range(abs(step.strength)):
+        settings = settings.stronger() if step.strength > 0 else settings.weaker()
+    keep = studio.settings.keep
+    return settings if keep == "auto" else settings.keeping(keep)
 
 
 def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
@@ -219,11 +224,11 @@ def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
             images.image(attempt.mask) if attempt.mask else None,
             current(state),
             studio.eyes,
-        ).model_copy(update={"rung": ladder.rung(attempt.notches)})
+        ).model_copy(update={"rung": attempt.rung})
         attempt = attempt.model_copy(update={"check": verdict})
         emit(runtime, "check", **verdict.model_dump())
     tries = [*state.tries[:-1], attempt]
-    if ladder.next_notches(tries, studio.settings.retries) is not None:
+    if ladder.next_rung(tries, studio.settings.retries) is not None:
         return {"tries": tries}
     turn = accepted(state, tries, studio)
     more = isinstance(after(state), EditStep)
@@ -258,7 +263,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
         caption=step.target_prompt,
         picture=kept.picture,
         original=head.original,
-        seed=seed_of(state, studio),
+        seed=kept.seed,
         preset=settings.preset,
         method=settings.method,
         mask=kept.mask,
@@ -267,7 +272,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
             "seconds": round(sum(t.seconds for t in tries), 2),
             "forwards": sum(t.forwards for t in tries),
             "tries": len(tries),
-            "notches": step.strength + kept.notches,
+            "notches": step.strength,
         },
     )
 

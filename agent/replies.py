@@ -46,7 +46,8 @@ def of_turn(turn: Turn) -> str:
     text = f"{_DONE.get(turn.step.change, 'Changed')}: {_words(turn.step)} (@{turn.id})."
     check = turn.check
     if check is None or check.passed:
-        return text if check is None or check.rung == "first" else f"{text} It took a second try."
+        again = check is not None and check.rung != "first"
+        return f"{text} It took another try ({check.rung})." if again and check else text
     if check.edit_score < 1.0:
         return f"{text} I cannot see all of it; “stronger” or “again” tries once more."
     return f"{text} More changed than should have; “a bit less” or “undo” helps."

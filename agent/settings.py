@@ -41,8 +41,9 @@ class AppSettings(BaseSettings):
     """How to edit: "mtc" (the paper), "fireflow", "regenerate"."""
     preset: str = "paper"
     """The method's numbers: "paper", "paper-15" or "code"."""
-    keep: Literal["nothing", "color", "outside"] = "nothing"
-    """What stays as it was outside a local edit: slow colour, or every pixel."""
+    keep: Literal["auto", "nothing", "color", "outside"] = "auto"
+    """What stays as it was outside an edit's region: slow colour, or every pixel; "auto" keeps
+    every pixel for all but backgrounds, styles and poses."""
     seed: int = Field(default=0, ge=0)
     """The session's seed; turn n is made with seed + n."""
     device: str | None = None

@@ -140,7 +140,7 @@ class Check(Record):
     drift: float
     """Mean colour change outside the change, in 1/255."""
     rung: str = "first"
-    """Which try was kept: first, stronger or weaker."""
+    """In which way the try was made."""
 
 
 class Try(Record):
@@ -148,8 +148,9 @@ class Try(Record):
 
     picture: str
     mask: str | None = None
-    notches: int = 0
-    """How much stronger than the step asked for this was made."""
+    rung: str = "first"
+    """In which way of the ladder it was made."""
+    seed: int = 0
     seconds: float = 0.0
     forwards: int = 0
     check: Check | None = None

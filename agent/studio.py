@@ -41,6 +41,12 @@ class Strength(Protocol):
     def weaker(self) -> Any:
         """Return settings that keep more."""
 
+    def fitted(self, change: str, turns: int) -> Any:
+        """Return settings for a kind of change after so many turns."""
+
+    def rung(self, name: str) -> Any:
+        """Return settings for another try, in a way of ``editing_core.settings.RUNGS``."""
+
     def keeping(self, what: Any) -> Any:
         """Return settings that leave what lies outside an edit's mask as it was."""
 

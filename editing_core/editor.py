@@ -12,11 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError
-from editing_core.keep import color_aligned, outside_kept, pasted, widened
-from editing_core.latents import TOKEN_SIDE, Canvas, to_latents, to_picture
+from editing_core.keep import color_aligned, outside_kept, pasted
+from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
-from editing_core.methods.task import Outcome, Progress, Task
+from editing_core.methods.task import Progress, Task
 from editing_core.recent import Recent
+from editing_core.region import region
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
 
@@ -68,7 +69,11 @@ class Report:
 
 @dataclass(frozen=True, eq=False)
 class EditResult:
-    """An edited picture: the image, its latents, the attention mask ("L") if any, the report."""
+    """An edited picture: the image, its latents, a mask ("L") of where it acted, the report.
+
+    The mask is the region of the edit if the settings keep something outside it, else that of
+    attention, if the method has one.
+    """
 
     picture: Image.Image
     latents: Tensor
@@ -113,7 +118,12 @@ class Editor:
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
         outcome = method_of(method)(task)
-        latents, picture = self._kept(outcome, task, request.current.image)
+        if settings.keep == "nothing":
+            mask, latents = outcome.mask, outcome.latents
+            picture = to_picture(self.flux, latents, task.canvas)
+        else:
+            mask = region(task)
+            latents, picture = self._kept(outcome.latents, mask, task, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
@@ -122,21 +132,17 @@ class Editor:
             seed=seed,
             settings=settings,
         )
-        mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
-        return EditResult(picture, latents.cpu(), mask, report)
+        shown = None if mask is None else _mask_image(mask, task.canvas)
+        return EditResult(picture, latents.cpu(), shown, report)
 
     def _kept(
-        self, outcome: Outcome, task: Task, before: Image.Image
+        self, edited: Tensor, mask: Tensor, task: Task, before: Image.Image
     ) -> tuple[Tensor, Image.Image]:
-        """Latents and picture of an outcome, with what the settings keep outside its mask."""
-        keep, latents = task.settings.keep, outcome.latents
-        if outcome.mask is None or keep == "nothing":
+        """Latents and picture with what the settings keep outside the region of the edit."""
+        latents = color_aligned(edited, task.current, mask, task.canvas)
+        if task.settings.keep == "color":
             return latents, to_picture(self.flux, latents, task.canvas)
-        mask = widened(outcome.mask)
-        if keep == "color":
-            latents = color_aligned(latents, task.current, mask, task.canvas)
-            return latents, to_picture(self.flux, latents, task.canvas)
-        latents = outside_kept(latents, task.current, mask)
+        latents = outside_kept(latents, task.current, mask, task.canvas)
         picture = to_picture(self.flux, latents, task.canvas)
         return latents, pasted(picture, before.convert("RGB"), _mask_image(mask, task.canvas))
 
@@ -151,12 +157,11 @@ class Editor:
             )
         flux = self.flux
         target = flux.text(request.target_prompt)
-        said = "" if settings.inversion_prompt == "null" else request.source_prompt
         return Task(
             flux=flux,
             current=self._latents(request.current, canvas),
             original=self._latents(request.original, canvas),
-            source=flux.text(said),
+            source=flux.text(request.source_prompt),
             target=target,
             columns=columns_of(target, request.edit_words, source_prompt=request.source_prompt),
             canvas=canvas,
@@ -187,8 +192,9 @@ def draw_noise(seed: int, canvas: Canvas, channels: int) -> Tensor:
 
 
 def _mask_image(mask: Tensor, canvas: Canvas) -> Image.Image:
-    """White where a (rows, cols) mask holds, at the size of the picture."""
+    """White where a mask of tokens or latent pixels holds, at the size of the picture."""
     pixels = mask.to(torch.uint8).cpu() * 255
+    side = canvas.padded_width // mask.shape[1]
     for axis in (0, 1):
-        pixels = pixels.repeat_interleave(TOKEN_SIDE, axis)
+        pixels = pixels.repeat_interleave(side, axis)
     return Image.fromarray(pixels[: canvas.height, : canvas.width].contiguous().numpy())

@@ -1,7 +1,6 @@
-"""Keeping what an edit was not to touch: colours, or everything, outside its mask.
+"""Keeping what an edit was not to touch: colours, or everything, outside its region.
 
-The mask is the attention mask of the edit, one token wider, because what is drawn anew reaches a
-little beyond where the edit words look.
+Regions are masks of latent pixels, (2 rows, 2 cols); a latent pixel covers 8 x 8 pixels.
 """
 
 from __future__ import annotations
@@ -11,40 +10,34 @@ import torch.nn.functional as F
 from PIL import Image, ImageFilter
 from torch import Tensor
 
-from editing_core.latents import TOKEN_SIDE, Canvas, pack, unpack
+from editing_core.latents import Canvas, pack, unpack
 
-SOFT = 2.0  # tokens; deviation of the blur that leaves only slow changes of colour
-FEATHER = TOKEN_SIDE // 4  # pixels; deviation of the blur of a pasted edge
-
-
-def widened(mask: Tensor, tokens: int = 1) -> Tensor:
-    """Grow a (rows, cols) bool mask by some tokens in all directions."""
-    grown = F.max_pool2d(mask[None, None].float(), 2 * tokens + 1, stride=1, padding=tokens)
-    return grown[0, 0] > 0
+SOFT = 4.0  # latent pixels; deviation of the blur that leaves only slow changes of colour
+FEATHER = 4  # pixels; deviation of the blur of a pasted edge
 
 
-def color_aligned(edited: Tensor, before: Tensor, mask: Tensor, canvas: Canvas) -> Tensor:
-    """Take back slow shifts of colour that an edit brought outside its mask.
+def color_aligned(edited: Tensor, before: Tensor, region: Tensor, canvas: Canvas) -> Tensor:
+    """Take back slow shifts of colour that an edit brought outside its region.
 
-    The difference to the picture before is measured outside the mask, blurred, spread into the
-    mask, and added, so that no detail of the edit is lost.
+    The difference to the picture before is measured outside the region, blurred, spread into the
+    region, and added, so that no detail of the edit is lost.
 
     Args:
         edited: Latents after the edit. Shape: (1, L, C).
         before: Latents of the picture that was edited. Shape: (1, L, C).
-        mask: Where the edit was meant to act. Shape: (rows, cols), bool.
+        region: Where the edit was meant to act. Shape: (2 rows, 2 cols), bool.
         canvas: Size of the picture.
     """
     difference = unpack(before - edited, canvas)  # (1, C / 4, 2 rows, 2 cols)
-    outside = (~mask).repeat_interleave(2, 0).repeat_interleave(2, 1)[None, None].to(difference)
+    outside = (~region)[None, None].to(difference)
     weight = _blurred(outside)
     slow = _blurred(difference * outside) / weight.clamp_min(1e-3)
     return edited + pack(slow)
 
 
-def outside_kept(edited: Tensor, before: Tensor, mask: Tensor) -> Tensor:
-    """Latents (1, L, C) of the edit inside a (rows, cols) mask, of the picture before outside."""
-    return torch.where(mask.view(1, -1, 1), edited, before)
+def outside_kept(edited: Tensor, before: Tensor, region: Tensor, canvas: Canvas) -> Tensor:
+    """Latents (1, L, C) of the edit inside a region, of the picture before outside."""
+    return pack(torch.where(region, unpack(edited, canvas), unpack(before, canvas)))
 
 
 def pasted(edited: Image.Image, before: Image.Image, mask: Image.Image) -> Image.Image:
@@ -54,11 +47,10 @@ def pasted(edited: Image.Image, before: Image.Image, mask: Image.Image) -> Image
 
 
 def _blurred(x: Tensor) -> Tensor:
-    """Gaussian blur of (1, C, H, W) by SOFT tokens, edges not counted."""
-    deviation = 2 * SOFT  # in latent pixels
-    reach = min(int(2 * deviation), min(x.shape[-2:]) - 1)
+    """Gaussian blur of (1, C, H, W) by SOFT latent pixels, edges not counted."""
+    reach = min(int(2 * SOFT), min(x.shape[-2:]) - 1)
     at = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
-    kernel = torch.exp(-(at**2) / (2 * deviation**2))
+    kernel = torch.exp(-(at**2) / (2 * SOFT**2))
     kernel = kernel / kernel.sum()
     channels = x.shape[1]
     x = F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels,

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 Keep = Literal["nothing", "color", "outside"]
 GUIDANCE_RANGE = (1.0, 5.0)  # what guidance-distilled FLUX models are trained on
@@ -39,8 +40,9 @@ class EditSettings:
         damp: The same outside the mask (paper: 0.8).
         guide_from: First sampling step, from 0, with emphasised attention (code: 4).
         columns: Which text tokens are emphasised: those of the prompt, or the first 15 (code).
-        keep: What stays as it was outside the mask, where the method has one (not in the paper):
-            nothing, slow "color", or all that is "outside", pixel by pixel.
+        keep: What stays as it was outside the region of the edit (not in the paper): "nothing",
+            slow "color", or all that is "outside", pixel by pixel. Finding the region costs four
+            model calls.
     """
 
     steps: int = 8
@@ -76,12 +78,21 @@ class EditSettings:
         return min(wanted, self.steps)
 
     def stronger(self) -> EditSettings:
-        """The next rung for an edit that did not happen: more guidance, one guided step fewer."""
+        """What a person means by stronger: more guidance, one guided step fewer."""
         return self._moved(guidance=1.25, guided=-1)
 
     def weaker(self) -> EditSettings:
-        """The next rung for an edit that changed too much: the reverse of ``stronger``."""
+        """The reverse of ``stronger``."""
         return self._moved(guidance=1 / 1.25, guided=+1)
+
+    def rung(self, name: str) -> EditSettings:
+        """The settings of another try of the same edit; ``RUNGS`` names them."""
+        return RUNGS[name](self)
+
+    def fitted(self, change: str, turns: int) -> EditSettings:
+        """The numbers for a kind of change after so many turns; see ``FITTED``."""
+        changes = FITTED.get(change, {}) | ({} if turns == 0 else LATER)
+        return replace(self, **changes)
 
     def keeping(self, what: Keep) -> EditSettings:
         """The same with other things left as they were outside the mask."""
@@ -101,3 +112,28 @@ PRESETS = {
     "paper-15": EditSettings(steps=15, lqr_steps=4),
     "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),
 }
+
+RUNGS: dict[str, Callable[[EditSettings], EditSettings]] = {
+    "first": lambda s: s,
+    "stronger": lambda s: s.stronger(),
+    "much stronger": lambda s: s.stronger().stronger(),
+    "weaker": lambda s: s.weaker(),
+    "more guidance": lambda s: replace(s, guidance=min(1.25 * s.guidance, GUIDANCE_RANGE[1])),
+    "less guided": lambda s: replace(s, lqr_steps=max(s.guided_steps - 1, 0)),
+    "weaker pull": lambda s: replace(s, eta=0.75 * s.eta),
+    "previous only": lambda s: replace(s, lam=1.0),
+    "original only": lambda s: replace(s, lam=0.0),
+    "more attention": lambda s: replace(s, tau=s.tau / 2, amplify=1.5 * s.amplify),
+    "more steps": lambda s: replace(s, steps=s.steps * 3 // 2, lqr_steps=s.guided_steps * 3 // 2),
+    "anywhere": lambda s: replace(s, keep="nothing"),
+    "another seed": lambda s: s,
+}
+"""Ways to try an edit again, by what people read; ``bench rungs`` measures what each is good for.
+
+"another seed" is for the caller to choose.
+"""
+
+FITTED: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("add", "remove", "replace", "color", "attribute"), {"keep": "outside"}),
+}
+LATER: dict[str, Any] = {}

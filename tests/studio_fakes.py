@@ -30,6 +30,14 @@ class FakeStrength:
     def weaker(self) -> FakeStrength:
         return FakeStrength(self.notches - 1)
 
+    def fitted(self, change: str, turns: int) -> FakeStrength:
+        return self
+
+    def rung(self, name: str) -> FakeStrength:
+        return FakeStrength(
+            self.notches + {"stronger": 1, "much stronger": 2, "weaker": -1}.get(name, 0)
+        )
+
     def keeping(self, what: str) -> FakeStrength:
         return self
 

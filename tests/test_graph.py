@@ -114,7 +114,7 @@ def test_the_ladder_tries_stronger_keeps_the_best_and_says_so():
     assert len({c["seed"] for c in editor.calls}) == 1, "the cached inversion serves all tries"
     turn = chat.conversation.turns[1]
     assert turn.check
-    assert (turn.check.passed, turn.check.rung, turn.report["tries"]) == (True, "stronger", 3)
+    assert (turn.check.passed, turn.check.rung, turn.report["tries"]) == (True, "much stronger", 3)
     assert [e["passed"] for e in events if e.event == "check"] == [False, False, True]
     editor.needs = {"glasses": 9}
     list(chat.say("give her glasses"))

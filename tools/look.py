@@ -15,6 +15,8 @@ from editing_core.portraits import captions, world
 VALUES = world.VALUES
 COLORS = world.COLORS
 COLOR_OF = captions.COLOR_OF
+REMOVABLE = captions.REMOVABLE
+kind_of = captions.kind_of
 caption = captions.caption
 parse = captions.parse
 

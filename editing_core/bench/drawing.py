@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter
 from functools import cache
 from itertools import islice
 from statistics import fmean
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from editing_core.bench.spread import Row, editor_of, spread, told
+from editing_core.bench.spread import Row, averaged, editor_of, spread, told
 from editing_core.editor import EditRequest, Picture
 from editing_core.flux import load
 from editing_core.latents import Canvas, to_latents, to_picture
@@ -45,17 +45,18 @@ def text_table(model: str, count: int) -> list[Row]:
 
     "stock" is diffusers' own `FluxPipeline`, "ours" the solver that edits.
     """
-    right: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
-    for of_painters in spread("text", _drawn_right, model, captions(count)):
-        for painter, hits in of_painters.items():
-            for name, hit in hits.items():
-                right[name][painter].append(hit)
-                right["all"][painter].append(hit)
-    return [
-        {"attribute": name, "named": str(len(right[name]["stock"]))}
-        | {painter: fmean(hits) for painter, hits in right[name].items()}
-        for name in [*sorted(right.keys() - {"all"}), "all"]
+    said = captions(count)
+    named = Counter(name for caption in said for name in parse(caption))
+    right = averaged(spread("text", _drawn_right, model, said))
+    names, times = sorted(named), [named[name] for name in sorted(named)]
+    rows: list[Row] = [
+        {"attribute": name, "named": str(named[name]), **right[name]} for name in names
     ]
+    overall = {
+        painter: fmean((right[name][painter] for name in names), weights=times)
+        for painter in ("stock", "ours")
+    }
+    return [*rows, {"attribute": "all", "named": str(named.total()), **overall}]
 
 
 def captions(count: int) -> list[str]:
@@ -67,15 +68,14 @@ def captions(count: int) -> list[str]:
     ]
 
 
-def _drawn_right(model: str, seed: int, said: str) -> dict[str, dict[str, bool]]:
+def _drawn_right(model: str, seed: int, said: str) -> dict[str, dict[str, float]]:
     """Draw one caption in both ways, and compare what it names with what is seen."""
-    found = {}
-    for painter, paint in (("stock", stock), ("ours", ours)):
-        seen = reader().read(paint(model, seed, said)).attributes
-        found[painter] = {
-            name: seen.get(name, "none") == value for name, value in parse(said).items()
-        }
-    return found
+    painted = {"stock": stock(model, seed, said), "ours": ours(model, seed, said)}
+    seen = {painter: reader().read(picture).attributes for painter, picture in painted.items()}
+    return {
+        name: {painter: float(seen[painter].get(name, "none") == value) for painter in seen}
+        for name, value in parse(said).items()
+    }
 
 
 def stock(model: str, seed: int, said: str) -> Image.Image:
@@ -109,9 +109,10 @@ def _pipeline(model: str) -> FluxPipeline:
     from diffusers import FluxPipeline
     from diffusers.utils import is_accelerate_available
 
-    folder, lean = load(model).folder, is_accelerate_available()
     pipeline = FluxPipeline.from_pretrained(
-        folder, torch_dtype=torch.float32, low_cpu_mem_usage=lean
+        editor_of(model).flux.folder,
+        torch_dtype=torch.float32,
+        low_cpu_mem_usage=is_accelerate_available(),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

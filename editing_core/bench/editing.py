@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import replace
 from itertools import islice
 from statistics import fmean
 
 from editing_core.bench.drawing import psnr
 from editing_core.bench.sequences import Turn, sequences
-from editing_core.bench.spread import Row, editor_of, spread
+from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import Editor, EditRequest, Picture
 from editing_core.portraits.captions import caption
 from editing_core.portraits.read import identity_distance
@@ -32,7 +30,8 @@ ROUNDS = (1, 2, 4, 8)
 def rounds_table(model: str, count: int) -> list[Row]:
     """Edit without asking for anything, again and again: PSNR against the first picture, dB."""
     portraits = list(islice(draws("eval", 2), count))
-    return _means(spread("rounds", _rounds, model, portraits))
+    means = averaged(spread("rounds", _rounds, model, portraits))
+    return [{"method": name, **row} for name, row in means.items()]
 
 
 def turns_table(model: str, count: int, turns: int = 4) -> list[Row]:
@@ -43,20 +42,8 @@ def turns_table(model: str, count: int, turns: int = 4) -> list[Row]:
     are mean absolute differences (0 to 255) to the exact truth at the end, in all and outside
     everything that was changed.
     """
-    return _means(spread("turns", _follow_all, model, sequences(count, turns)))
-
-
-def _means(found: Iterable[dict[str, dict[str, float]]]) -> list[Row]:
-    """Average {method: {column: value}} over all that was measured."""
-    columns: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for of_methods in found:
-        for method, values in of_methods.items():
-            for column, value in values.items():
-                columns[method][column].append(value)
-    return [
-        {"method": method, **{column: fmean(values) for column, values in row.items()}}
-        for method, row in columns.items()
-    ]
+    means = averaged(spread("turns", _follow_all, model, sequences(count, turns)))
+    return [{"method": name, **row} for name, row in means.items()]
 
 
 def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, float]]:
@@ -72,8 +59,9 @@ def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, fl
                 method=method,
             )
             current = Picture(result.picture, result.latents)
-            quality[f"round {n}"] = psnr(first.image, result.picture)
-        found[name] = {f"round {n}": quality[f"round {n}"] for n in ROUNDS}
+            if n in ROUNDS:
+                quality[f"round {n}"] = psnr(first.image, result.picture)
+        found[name] = quality
     return found
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
+from statistics import fmean
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, str | float]
 """A row of a table: column -> text or number."""
+Table = Mapping[str, Mapping[str, float]]
+"""What was measured: row -> column -> number."""
 Item = TypeVar("Item")
 Found = TypeVar("Found")
 
@@ -28,6 +32,19 @@ def spread(
     with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
         jobs = pool.map(measure, repeat(model), range(len(items)), items)
         yield from (found for _, found in told(name, jobs, len(items)))
+
+
+def averaged(tables: Iterable[Table]) -> dict[str, dict[str, float]]:
+    """Average tables cell by cell, each over those that have it."""
+    cells: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for table in tables:
+        for row, columns in table.items():
+            for column, value in columns.items():
+                cells[row][column].append(value)
+    return {
+        row: {column: fmean(values) for column, values in columns.items()}
+        for row, columns in cells.items()
+    }
 
 
 @cache

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.bench.sequences import Turn
-from editing_core.bench.spread import Row, editor_of, spread
+from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture
-from editing_core.portraits.captions import UNSAID
 from editing_core.portraits.second_style import SHOWN, draw_toon
 from editing_core.portraits.world import Attributes, Portrait, draws
 from editing_core.settings import PRESETS
@@ -32,15 +29,9 @@ def styles_table(model: str, count: int) -> list[Row]:
     all of it, below 0 is away from it), "outside" the mean difference (0 to 255) that came where
     nothing should change.
     """
-    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     turns = [turn for name in ASKED for turn in islice(_turns(name), count)]
-    for of_methods in spread("styles", _edit_all, model, turns):
-        for column, value in of_methods.items():
-            found[column.partition(":")[0]][column.partition(":")[2]].append(value)
-    return [
-        {"asked": name, **{column: fmean(values) for column, values in found[name].items()}}
-        for name in ASKED
-    ]
+    means = averaged(spread("styles", _edit_all, model, turns))
+    return [{"asked": name, **row} for name, row in means.items()]
 
 
 def _turns(name: str) -> Iterator[Turn]:
@@ -53,11 +44,11 @@ def _turns(name: str) -> Iterator[Turn]:
         attributes = Attributes(gender=portrait.attributes.gender, **shown)
         before = Portrait(attributes, replace(portrait.identity, shift=(0.0, 0.0)))
         turn = Turn(before, before.with_(**{name: rng.choice(SHOWN[name])}))
-        if set(turn.changed) - set(UNSAID):
+        if turn.changed:
             yield turn
 
 
-def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, float]:
+def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, dict[str, float]]:
     name = next(iter(turn.changed))
     picture = Picture(draw_toon(turn.before))
     before, truth = (_pixels(draw_toon(p)) for p in (turn.before, turn.after))
@@ -72,9 +63,9 @@ def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, float]:
         )
         after = _pixels(result.picture)
         left = np.abs(after - truth)[mask].mean() / np.abs(before - truth)[mask].mean()
-        found[f"{name}:{column}, way"] = float(1 - left)
-        found[f"{name}:{column}, outside"] = float(np.abs(after - before)[~mask].mean())
-    return found
+        found[f"{column}, way"] = float(1 - left)
+        found[f"{column}, outside"] = float(np.abs(after - before)[~mask].mean())
+    return {name: found}
 
 
 def _pixels(image: Image.Image) -> NDArray[np.float32]:

@@ -75,15 +75,16 @@ def invert(task: Task, *, control: Control | None = None, solver: Solver = integ
         The state at t = 1. Shape: (1, L, 64).
     """
     s = task.settings
+    said = task.source if s.inversion_prompt == "source" else task.flux.text("")
 
     def walk() -> Tensor:
         times = time_grid(s.steps, task.canvas.tokens).flip(0)
-        velocity = _told(task, task.source, s.invert_guidance)
+        velocity = _told(task, said, s.invert_guidance)
         heard = _heard(task.progress, "invert")
         return solver(velocity, task.current, times, control=control, on_step=heard)
 
     guided = (task.seed, s.gamma, s.inversion_denominator) if control else None
-    asked = (task.source.prompt, task.canvas, s.steps, s.invert_guidance)
+    asked = (said.prompt, task.canvas, s.steps, s.invert_guidance)
     return task.inversions.get((_digest(task.current), asked, guided, solver.__name__), walk)
 
 

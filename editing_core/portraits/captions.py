@@ -33,6 +33,9 @@ _WORN = {
 }
 """What may be absent, and the word by which captions say so."""
 
+REMOVABLE = tuple(_WORN)
+"""What a picture shows only if its caption names it."""
+
 UNSAID = ("none", "plain")
 """Values that the canonical caption leaves out."""
 
@@ -247,3 +250,19 @@ def _adjectives(before: list[str], attribute: str, found: dict[str, str]) -> Non
         color_of = COLOR_OF.get(attribute)
         if color_of and word in VALUES.get(color_of, COLORS):
             found[color_of] = word
+
+
+def kind_of(old: Mapping[str, str], changed: Mapping[str, str]) -> str:
+    """Name the kind of change that turns attributes `old` into others; it decides how to edit."""
+    for name in REMOVABLE:
+        if name in changed:
+            if changed[name] == "none":
+                return "remove"
+            return "add" if old.get(name, "none") == "none" else "replace"
+    if set(changed) <= {"background"}:
+        return "background"
+    if "clothing" in changed:
+        return "replace"
+    if all(name.endswith("_color") or name == "skin" for name in changed):
+        return "color"
+    return "attribute"

@@ -1,0 +1,46 @@
+"""Where an edit acts: the tokens at which its two prompts want different pictures.
+
+DiffEdit (Couairon et al. 2023, arXiv 2210.11427) for flows: noise the picture half way, ask the
+model for its velocity under either prompt, and see where the two part. Attention to the edit words
+finds the middle of a change; this finds all of it, and also what is to vanish or to be behind.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from editing_core.methods.task import Task
+
+TIMES = (0.5, 0.7)  # how far the picture is noised, once each
+CLEARLY = 0.15  # of the largest disagreement
+
+
+def region(task: Task) -> Tensor:
+    """Return the mask of latent pixels that an edit may change, half a token wider than found.
+
+    Returns:
+        Shape: (2 rows, 2 cols), bool; a latent pixel covers 8 x 8 pixels.
+    """
+    found = disagreement(task) > CLEARLY
+    fine = found.repeat_interleave(2, 0).repeat_interleave(2, 1)
+    return F.max_pool2d(fine[None, None].float(), 3, stride=1, padding=1)[0, 0] > 0
+
+
+def disagreement(task: Task) -> Tensor:
+    """How far apart the velocities under both prompts are at each token.
+
+    Returns:
+        Root mean square over channels, mean over times, the largest 1. Shape: (rows, cols).
+    """
+    maps = []
+    for t in TIMES:
+        x = torch.lerp(task.current, task.noise, t)
+        was, wanted = (
+            task.flux.velocity(x, t, text, guidance=task.settings.guidance, canvas=task.canvas)
+            for text in (task.source, task.target)
+        )
+        maps.append((wanted - was).square().mean(-1).sqrt())
+    mean = torch.stack(maps).mean(0).view(task.canvas.rows, task.canvas.cols)
+    return mean / mean.max().clamp_min(1e-12)

@@ -1,0 +1,49 @@
+"""Where two prompts disagree: a model that wants another picture in known tokens only."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editing_core.latents import Canvas
+from editing_core.region import disagreement, region
+from editing_core.settings import EditSettings
+
+CANVAS = Canvas(128, 96)
+
+
+def task(wanted: Tensor) -> Any:
+    """An edit whose target prompt wants `wanted` (rows, cols) more than its source prompt."""
+
+    def velocity(x: Tensor, t: float, text: str, *, guidance: float, canvas: Canvas) -> Tensor:
+        return x + (wanted.reshape(1, -1, 1) if text == "target" else 0)
+
+    return SimpleNamespace(
+        flux=SimpleNamespace(velocity=velocity),
+        current=torch.randn(1, CANVAS.tokens, 64),
+        noise=torch.randn(1, CANVAS.tokens, 64),
+        source="source",
+        target="target",
+        canvas=CANVAS,
+        settings=EditSettings(),
+    )
+
+
+def test_disagreement_is_relative_to_the_largest() -> None:
+    wanted = torch.zeros(6, 8)
+    wanted[2, 3], wanted[2, 4], wanted[5, 7] = 4.0, -2.0, 0.4
+    assert torch.allclose(disagreement(task(wanted)), wanted.abs() / 4, atol=1e-5)
+
+
+def test_a_region_is_half_a_token_wider_than_what_clearly_differs() -> None:
+    wanted = torch.zeros(6, 8)
+    wanted[2, 3], wanted[5, 7] = 1.0, 0.1
+    found = region(task(wanted))
+    expected = torch.zeros(12, 16, dtype=torch.bool)
+    expected[3:7, 5:9] = True
+    assert torch.equal(found, expected)
+
+
+def test_prompts_that_want_the_same_have_no_region() -> None:
+    assert not region(task(torch.zeros(6, 8))).any()
