@@ -15,7 +15,7 @@ from editing_core.errors import EditError
 from editing_core.keep import color_aligned, outside_kept, pasted
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
-from editing_core.methods.task import Progress, Task
+from editing_core.methods.task import Outcome, Progress, Task
 from editing_core.recent import Recent
 from editing_core.region import region
 from editing_core.settings import PRESETS, EditSettings
@@ -118,12 +118,7 @@ class Editor:
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
         outcome = method_of(method)(task)
-        if settings.keep == "nothing":
-            mask, latents = outcome.mask, outcome.latents
-            picture = to_picture(self.flux, latents, task.canvas)
-        else:
-            mask = region(task)
-            latents, picture = self._kept(outcome.latents, mask, task, request.current.image)
+        picture, latents, mask = self._kept(outcome, task, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
@@ -132,19 +127,23 @@ class Editor:
             seed=seed,
             settings=settings,
         )
-        shown = None if mask is None else _mask_image(mask, task.canvas)
-        return EditResult(picture, latents.cpu(), shown, report)
+        return EditResult(picture, latents.cpu(), mask, report)
 
     def _kept(
-        self, edited: Tensor, mask: Tensor, task: Task, before: Image.Image
-    ) -> tuple[Tensor, Image.Image]:
-        """Latents and picture with what the settings keep outside the region of the edit."""
-        latents = color_aligned(edited, task.current, mask, task.canvas)
+        self, outcome: Outcome, task: Task, before: Image.Image
+    ) -> tuple[Image.Image, Tensor, Image.Image | None]:
+        """Picture, latents and mask, with what the settings keep outside the region of the edit."""
+        if task.settings.keep == "nothing":
+            mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
+            return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
+        where = region(task)
+        mask = _mask_image(where, task.canvas)
+        latents = color_aligned(outcome.latents, task.current, where, task.canvas)
         if task.settings.keep == "color":
-            return latents, to_picture(self.flux, latents, task.canvas)
-        latents = outside_kept(latents, task.current, mask, task.canvas)
+            return to_picture(self.flux, latents, task.canvas), latents, mask
+        latents = outside_kept(latents, task.current, where, task.canvas)
         picture = to_picture(self.flux, latents, task.canvas)
-        return latents, pasted(picture, before.convert("RGB"), _mask_image(mask, task.canvas))
+        return pasted(picture, before.convert("RGB"), mask), latents, mask
 
     def _task(
         self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None

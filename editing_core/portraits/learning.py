@@ -80,10 +80,7 @@ def learn(
         loss.backward()
         _average_gradients(model)
         nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = recipe.rate_at(step)
-            optimizer.step()
+        _update(optimizers, recipe.rate_at(step))
         step, seen = step + 1, seen + recipe.batch
         _follow(average, model, min(recipe.decay, step / (step + 10)))
         mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
@@ -98,6 +95,13 @@ def learn(
     _store(file, model, optimizers, average, step)
     model.load_state_dict(average)
     return step >= total
+
+
+def _update(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.step()
 
 
 class Muon(torch.optim.Optimizer):

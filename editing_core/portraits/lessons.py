@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-from functools import cache
-from importlib.resources import files
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.portraits.reader import SIDE
-from editing_core.portraits.style import rasterised
+from editing_core.portraits.style import drawn
 
 STYLES = (
     *("adventurer", "big-ears", "bottts", "croodles", "fun-emoji", "icons", "identicon"),
@@ -41,18 +37,9 @@ def something_else(seed: int, size: int = SIDE) -> NDArray[np.uint8]:
 
 
 def _other_style(rng: random.Random, size: int) -> NDArray[np.uint8]:
-    from dicebear import Avatar
-
     colors = [f"#{rng.randrange(1 << 24):06x}"]
     options = {"seed": str(rng.random()), "backgroundColor": colors}
-    return np.asarray(rasterised(Avatar(_style(rng.choice(STYLES)), options).to_string(), size))
-
-
-@cache
-def _style(name: str) -> Any:
-    from dicebear import Style
-
-    return Style(json.loads(files("dicebear_styles").joinpath(f"{name}.json").read_text("utf-8")))
+    return np.asarray(drawn(rng.choice(STYLES), options, size))
 
 
 def moved(pictures: Tensor, seed: int) -> Tensor:

@@ -39,7 +39,7 @@ HAIR = {
     "blue": "#4166c8",
     "green": "#3f9a63",
 }
-SKIN = {"light": "#fbd9b8", "tan": "#e3aa77", "brown": "#b06f3c", "dark": "#6f4429"}
+SKIN = {"light": "#fddcbf", "tan": "#dfa468", "brown": "#a8642f", "dark": "#5f3a22"}
 
 
 def shade(color: str, offset: tuple[float, float, float] | None) -> str:

@@ -5,15 +5,12 @@ It shows how much of what the shipped model does is editing, and how much is kno
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from PIL import Image
 
 from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
-from editing_core.portraits.style import rasterised
+from editing_core.portraits.style import drawn
 from editing_core.portraits.world import SIZE, Portrait
 
 SHOWN = {
@@ -49,8 +46,6 @@ _CLOTHES = {"t-shirt": "tShirt", "sweater": "turtleNeck", "blazer": "openJacket"
 
 def draw_toon(portrait: Portrait, size: int = SIZE) -> Image.Image:
     """Draw a portrait whose attributes are all in `SHOWN`, as an RGB picture of `size` pixels."""
-    from dicebear import Avatar
-
     a, identity = portrait.attributes, portrait.identity
     front, rear = _HAIR[a.hair]
     mouth, brows, eyes = _FACE[a.expression]
@@ -75,11 +70,4 @@ def draw_toon(portrait: Portrait, size: int = SIZE) -> Image.Image:
     for part, variant in parts.items():
         options[f"{part}Probability"] = 0 if variant is None else 100
         options |= {f"{part}Variant": variant} if variant else {}
-    return rasterised(Avatar(_toon_head(), options).to_string(), size)
-
-
-@cache
-def _toon_head() -> Any:
-    from dicebear import Style
-
-    return Style(json.loads(files("dicebear_styles").joinpath("toon-head.json").read_text("utf-8")))
+    return drawn("toon-head", options, size)

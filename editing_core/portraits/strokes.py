@@ -11,11 +11,11 @@ from typing import Any
 Element = dict[str, Any]
 
 SCENES = ("beach", "city", "forest", "snowy", "night")
-PATTERNS = ("striped", "dotted")
 GRAPHIC_AT = "translate(85 227)"
 _HAT = {"type": "color", "name": "hat"}
 _SCARF = {"type": "color", "name": "scarf"}
 _INK = {"type": "color", "name": "ink"}
+_SKIN = {"type": "color", "name": "skin"}
 
 
 def components() -> dict[str, dict[str, list[Element]]]:
@@ -28,7 +28,8 @@ def components() -> dict[str, dict[str, list[Element]]]:
             "snowy": _snowy(),
             "night": _night(),
         },
-        "lashes": {"default": [_line(_LASHES, 3), *_blush()]},
+        "lashes": {"default": [_line(_LASHES, 5, opacity=".85"), *_blush()]},
+        "stubble": {"default": [_shape(_STUBBLE, "black", ".13")]},
         "wrinkles": {"default": [_line(path, width, opacity=".5") for path, width in _WRINKLES]},
         "freckles": {"default": [_dot(x, y, 2.6, "#8a4b22", ".7") for x, y in _FRECKLES]},
         "mole": {
@@ -37,55 +38,54 @@ def components() -> dict[str, dict[str, list[Element]]]:
             "chin": [_dot(152, 179, 3.5, "black", ".6")],
         },
         "earrings": {"default": [_ring(78, 143), _ring(202, 143)]},
-        "neckwear": {
-            "scarf": [
-                _shape("M104 176q36 24 72 0l8 22q-44 30 -88 0z", _SCARF),
-                _shape("M150 200l22 -6l10 62l-30 4z", _SCARF),
-                _shape("M104 176q36 24 72 0l2 6q-38 26 -76 0z", "black", ".14"),
-                _line("M152 214l22 -6 M154 234l23 -5 M156 250l24 -4", 3, opacity=".25"),
-            ],
-            "necklace": [
-                _line("M112 190q28 44 56 0", 5, "#e8b52a", "1"),
-                _dot(140, 216, 8, "#e8b52a", "1"),
-                _dot(140, 216, 4, "#c2342c", "1"),
-            ],
-        },
-        "headwear": {
-            "cap": [
-                _shape("M82 88q-2 -60 58 -60t58 60z", _HAT),
-                _dot(140, 28, 6, "black", ".3"),
-                _line("M140 30v52 M112 38q-12 20 -12 46 M168 38q12 20 12 46", 2.5, opacity=".18"),
-                _shape("M70 92q4 -16 22 -16h96q18 0 22 16q-70 -14 -140 0z", _HAT),
-                _shape("M70 92q4 -16 22 -16h96q18 0 22 16q-70 -14 -140 0z", "black", ".28"),
-            ],
-            "crown": [
-                _shape("M92 70l-8 -52l28 24l28 -34l28 34l28 -24l-8 52q-48 -14 -96 0z", _HAT),
-                _line("M92 66q48 -14 96 0", 6, opacity=".2"),
-                *(_dot(x, y, 5, "#ffffff", ".85") for x, y in ((84, 18), (140, 8), (196, 18))),
-                *(_dot(x, y, 4.5, "black", ".35") for x, y in ((116, 52), (140, 48), (164, 52))),
-            ],
-            "partyHat": [
-                _shape("M140 6l40 64q-40 -16 -80 0z", _HAT),
-                *(_dot(x, y, 5.5, "#ffffff", ".8") for x, y in _PARTY_DOTS),
-                _dot(140, 10, 10, "#ffffff", "1"),
-                _dot(140, 10, 10, "black", ".08"),
-            ],
-        },
+        "neckwear": _neckwear(),
+        "headwear": _headwear(),
+    }
+
+
+def _neckwear() -> dict[str, list[Element]]:
+    return {
+        "scarf": [
+            _shape("M104 176q36 24 72 0l8 22q-44 30 -88 0z", _SCARF),
+            _shape("M150 200l22 -6l10 62l-30 4z", _SCARF),
+            _shape("M104 176q36 24 72 0l2 6q-38 26 -76 0z", "black", ".14"),
+            _line("M152 214l22 -6 M154 234l23 -5 M156 250l24 -4", 3, opacity=".25"),
+        ],
+        "necklace": [
+            _line("M112 190q28 44 56 0", 5, "#e8b52a", "1"),
+            _dot(140, 216, 8, "#e8b52a", "1"),
+            _dot(140, 216, 4, "#c2342c", "1"),
+        ],
     }  # fmt: skip
 
 
-def pattern(name: str, shape: str) -> list[Element]:
-    """Stripes or dots on the cloth with outline `shape` (a path's data)."""
+def _headwear() -> dict[str, list[Element]]:
+    return {
+        "cap": [
+            _shape("M82 88q-2 -60 58 -60t58 60z", _HAT),
+            _dot(140, 28, 6, "black", ".3"),
+            _line("M140 30v52 M112 38q-12 20 -12 46 M168 38q12 20 12 46", 2.5, opacity=".18"),
+            _shape("M70 92q4 -16 22 -16h96q18 0 22 16q-70 -14 -140 0z", _HAT),
+            _shape("M70 92q4 -16 22 -16h96q18 0 22 16q-70 -14 -140 0z", "black", ".28"),
+        ],
+        "crown": [
+            _shape("M92 70l-8 -52l28 24l28 -34l28 34l28 -24l-8 52q-48 -14 -96 0z", _HAT),
+            _line("M92 66q48 -14 96 0", 6, opacity=".2"),
+            *(_dot(x, y, 5, "#ffffff", ".85") for x, y in ((84, 18), (140, 8), (196, 18))),
+            *(_dot(x, y, 4.5, "black", ".35") for x, y in ((116, 52), (140, 48), (164, 52))),
+        ],
+        "partyHat": [
+            _shape("M140 6l40 64q-40 -16 -80 0z", _HAT),
+            *(_dot(x, y, 5.5, "#ffffff", ".8") for x, y in _PARTY_DOTS),
+            _dot(140, 10, 10, "#ffffff", "1"),
+            _dot(140, 10, 10, "black", ".08"),
+        ],
+    }  # fmt: skip
+
+
+def on_cloth(name: str, drawn: list[Element], shape: str) -> list[Element]:
+    """What is drawn within the cloth of outline `shape` (a path's data)."""
     clip = f"cloth-{name}"
-    drawn = (
-        [_line(" ".join(f"M-10 {y}h220" for y in range(6, 100, 18)), 7, _INK, ".72")]
-        if name == "striped"
-        else [
-            _dot(x + (10 if row % 2 else 0), 8 + 15 * row, 4.6, _INK, ".85")
-            for row in range(6)
-            for x in range(4, 200, 20)
-        ]
-    )
     return [
         element("defs", [element("clipPath", [_shape(shape, "black")], id=clip)]),
         element("g", drawn, clip_path=f"url(#{clip})"),
@@ -101,7 +101,8 @@ def element(
     return made | ({"children": children} if children is not None else {})
 
 
-_LASHES = "M105 107l-7-4 M107 103l-5-6 M175 107l7-4 M173 103l5-6"
+_LASHES = "M95 102l-8-9 M91 108l-10-5 M185 102l8-9 M189 108l10-5"
+_STUBBLE = "M85 132q12 0 24 4q31 -10 62 0q12 -4 24 -4a56 56 0 0 1 -110 0z"
 _WRINKLES = (
     ("M110 64q30 -7 60 0 M114 74q26 -5 52 0", 3.6),
     ("M98 112l-9 -5 M98 117l-10 1 M182 112l9 -5 M182 117l10 1", 3),
@@ -163,7 +164,7 @@ def _night() -> list[Element]:
 
 def _blush() -> list[Element]:
     return [
-        element("ellipse", cx=x, cy="134", rx="10", ry="7", fill="#f0506e", fill_opacity=".35")
+        element("ellipse", cx=x, cy="137", rx="12", ry="8", fill="#f0506e", fill_opacity=".45")
         for x in ("104", "176")
     ]
 
@@ -194,3 +195,23 @@ def _line(
         "path", d=path, fill="none", stroke=color, stroke_width=str(width),
         stroke_opacity=opacity, **end,
     )  # fmt: skip
+
+
+PATTERNS: dict[str, list[Element]] = {
+    "striped": [_line(" ".join(f"M-10 {y}h220" for y in range(6, 100, 18)), 7, _INK, ".72")],
+    "dotted": [
+        _dot(x + (10 if row % 2 else 0), 8 + 15 * row, 4.6, _INK, ".85")
+        for row in range(6)
+        for x in range(4, 200, 20)
+    ],
+}
+"""What is printed on the cloth."""
+
+DETAILS: dict[str, list[Element]] = {
+    "shirtCrewNeck": [
+        _shape("M-4 56l46 16v30h-46z M204 56l-46 16v30h46z", _SKIN),
+        _line("M-4 56l46 16v30 M204 56l-46 16v30", 3, opacity=".18"),
+    ],
+    "hoodie": [_line("M100 54v50", 5, _INK, ".8")],
+}
+"""What tells garments of one outline apart: a t-shirt's bare arms, a hoodie's zip."""

@@ -25,7 +25,7 @@ from editing_core.portraits.learning import (
 from editing_core.portraits.model import Parts
 from editing_core.portraits.world import SIZE, Portrait, draw, draws
 
-PICTURES = 24_000
+PICTURES = 48_000
 VAE = Recipe(samples=60_000, batch=16, rate=1e-3, warm_up=100, fall=0.5, decay=0.995)
 DECODER = Recipe(samples=8_000, batch=4, rate=1e-3, warm_up=50, fall=1.0, decay=0.995)
 CROP = 64

@@ -25,7 +25,7 @@ from PIL import Image
 
 from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
 from editing_core.portraits.strokes import SCENES
-from editing_core.portraits.style import EXPRESSIONS, VARIANTS, avatar_svg, rasterised
+from editing_core.portraits.style import EXPRESSIONS, OURS, VARIANTS, drawn
 
 SIZE = 128  # pixels of a side, unless asked for otherwise
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
@@ -222,7 +222,7 @@ def _someone(rng: random.Random, wander: float) -> Identity:
 
 def draw(portrait: Portrait, size: int = SIZE) -> Image.Image:
     """Draw a portrait as an RGB picture of `size` x `size` pixels."""
-    return rasterised(avatar_svg(_options(portrait)), size)
+    return drawn(OURS, _options(portrait), size)
 
 
 def change_mask(before: Portrait, after: Portrait, size: int = SIZE) -> NDArray[np.bool_]:
@@ -242,13 +242,14 @@ def _options(portrait: Portrait) -> dict[str, Any]:
         "headwear": VARIANTS["headwear"].get(a.headwear),
         "accessories": VARIANTS["eyewear"].get(a.eyewear),
         "facialHair": _cut(VARIANTS["facial_hair"][a.facial_hair], identity),
-        "mouth": mouth,
+        "mouth": mouth + ("Painted" if a.gender == "woman" else ""),
         "clothes": VARIANTS["clothing"][a.clothing] + a.pattern.title(),
         "graphic": identity.print if printed else None,
         "eyes": eyes or identity.eyes,
         "eyebrows": brows or identity.brows,
         "nose": "default",
         "lashes": "default" if a.gender == "woman" else None,
+        "stubble": "default" if a.gender == "man" else None,
         "wrinkles": "default" if a.age == "old" else None,
         "freckles": "default" if identity.freckles else None,
         "mole": identity.mole if identity.mole != "none" else None,
@@ -260,9 +261,19 @@ def _options(portrait: Portrait) -> dict[str, Any]:
         options[f"{part}Probability"] = 0 if variant is None else 100
         if variant is not None:
             options[f"{part}Variant"] = variant
-    shades = identity.shades
-    hair = shade(HAIR[a.hair_color], shades.get("hair"))
     options |= {
+        **_colors(a, identity.shades),
+        "flip": "horizontal" if identity.mirrored else "none",
+        "rotate": identity.tilt,
+        "translateX": 100 * identity.shift[0],
+        "translateY": 100 * identity.shift[1],
+    }
+    return options
+
+
+def _colors(a: Attributes, shades: dict[str, tuple[float, float, float]]) -> dict[str, list[str]]:
+    hair = shade(HAIR[a.hair_color], shades.get("hair"))
+    return {
         "hairColor": [hair],
         "facialHairColor": [hair],
         "skinColor": [shade(SKIN[a.skin], shades.get("skin"))],
@@ -272,12 +283,7 @@ def _options(portrait: Portrait) -> dict[str, Any]:
         "inkColor": ["#2b2d33" if a.clothing_color == "white" else "#ffffff"],
         "scarfColor": [shade(PAINT[a.neckwear_color], shades.get("neckwear"))],
         "backgroundColor": [shade(BACKDROP[a.background], shades.get("background"))],
-        "flip": "horizontal" if identity.mirrored else "none",
-        "rotate": identity.tilt,
-        "translateX": 100 * identity.shift[0],
-        "translateY": 100 * identity.shift[1],
     }
-    return options
 
 
 def _cut(variants: tuple[str, ...], identity: Identity) -> str | None:
