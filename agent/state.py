@@ -139,6 +139,8 @@ class Check(Record):
     """Structural similarity to the parent outside the change."""
     drift: float
     """Mean colour change outside the change, in 1/255."""
+    shift: float = 0.0
+    """How far the rest moved, in pixels."""
     rung: str = "first"
     """In which way the try was made."""
 

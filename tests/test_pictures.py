@@ -170,6 +170,16 @@ class TestDifferences:
         moved = image.transform(image.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))
         assert differences(image, moved).shift == 3
 
+    def test_what_changes_inside_the_mask_is_no_shift(self):
+        image, _ = sample_portrait()
+        mask = Image.new("L", image.size)
+        mask.paste(255, (20, 20, 100, 80))
+        inside = image.copy()
+        inside.paste(image.crop((24, 20, 104, 80)), (20, 20))
+        assert differences(image, inside, mask).shift == 0
+        moved = image.transform(image.size, Image.Transform.AFFINE, (1, 0, 3, 0, 1, 0))
+        assert differences(image, moved, mask).shift == 3
+
     def test_a_tint_outside_the_mask_is_drift(self):
         image, _ = sample_portrait()
         tinted = Image.fromarray(np.asarray(image) // 2 + 64)

@@ -38,7 +38,7 @@ class Differences:
     drift: float
     """Shift of mean colour outside the change, in 8-bit levels, the worst channel."""
     shift: float
-    """How far the picture moved, in pixels, by phase correlation."""
+    """How far the picture outside the change moved, in pixels, by phase correlation."""
     changed: float
     """Share of the picture that changed clearly, 0 to 1."""
 
@@ -66,9 +66,12 @@ def differences(
     inside = _box(inside.astype(np.float64), 2 * MARGIN + 1) > 1e-9
     outside = ~inside if inside.mean() <= MOST else np.ones_like(inside)
     gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
+    alike = _ssim(gray_a, gray_b)
+    if mask is not None:
+        gray_a, gray_b = _blanked(gray_a, inside), _blanked(gray_b, inside)
     tint = (b[outside] - a[outside]).mean(axis=0)
     return Differences(
-        outside_ssim=float(_ssim(gray_a, gray_b)[outside].mean()),
+        outside_ssim=float(alike[outside].mean()),
         drift=float(np.abs(tint).max()),
         shift=_shift(gray_a, gray_b),
         changed=float(touched.mean()),
@@ -129,6 +132,14 @@ def _ssim(a: Floats, b: Floats) -> Floats:
     above = (2 * mean_a * mean_b + c1) * (2 * both + c2)
     result: Floats = above / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
     return result
+
+
+def _blanked(gray: Floats, inside: Bools) -> Floats:
+    """Fill what may differ with the mean of the rest, so that it moves nothing."""
+    if inside.all():
+        return gray
+    filled: Floats = np.where(inside, gray[~inside].mean(), gray)
+    return filled
 
 
 def _shift(a: Floats, b: Floats) -> float:

@@ -24,6 +24,8 @@ def gift(clause: str, stage: Stage) -> bool:
     if match is None:
         return False
     said, who = words(match["what"]), stage.part(match["who"])
+    if who is None and said and words(match["who"])[-1] in objects.PERSONS and not wears:
+        return stage.make(objects.of_one(stage.caption, words(match["who"]), said))
     if who is None or not said or wears and not objects.is_own(said[-1]):
         return False
     stage.mode, stage.who = "add", stage.parts[who].head
@@ -58,7 +60,7 @@ def move(clause: str, stage: Stage) -> bool:
             link = [objects.preposition(where[-1]) or "in"]
         stage.mode = ""
         return stage.make(objects.moved(stage.caption, place, link, where))
-    if not content(match["what"]) or place is not None or not where:
+    if not content(match["what"]) or place is not None or not where or not _is_thing(thing):
         return False
     stage.mode = "add"
     if goal is not None and objects.place_of(thing[-1]):
@@ -72,13 +74,24 @@ def move(clause: str, stage: Stage) -> bool:
     return stage.make(objects.added(stage.caption, thing, where=f"{' '.join(link)} {seat}"))
 
 
+_NO_THING = frozenset(
+    "i me you he she they we us that this there here were was is are be been should would could can"
+    " make put give get let not don't what how who why version different again instead".split()
+)
+
+
+def _is_thing(said: list[str]) -> bool:
+    """Whether words can name a thing: none of them belongs to a sentence of its own."""
+    return not _NO_THING & set(said)
+
+
 def addition(clause: str, stage: Stage) -> bool:
     """Things added to the picture: "add a dog"."""
     match = form("add", clause)
     said = words(match["what"]) if match else []
     if not said or not content(" ".join(said)) or len(said) > 7:
         return False
-    if said[0] in ("it", "her", "him", "them"):
+    if said[0] in ("it", "her", "him", "them") or not _is_thing(said):
         return False
     place = stage.part(said[-1])
     if said[0] in ("more", "fewer") and place is not None:
@@ -104,6 +117,8 @@ def bare(clause: str, stage: Stage) -> bool:
     named = _thing_and_quality(said, stage)
     if named is not None:
         return stage.make(objects.described(stage.caption, *named))
+    if len(said) == 2 and objects.is_own(said[0]) and class_of(said[1]) == "color":
+        return stage.make(objects.added(stage.caption, said[::-1]))  # "boots green"
     place = stage.part(clause)
     if place is not None:
         known = said[0] in DETERMINERS or all(class_of(w) for w in meant[:-1])
@@ -125,6 +140,8 @@ def _new_thing(said: list[str], meant: list[str], stage: Stage) -> bool:
         or said[0] in ("he", "she", "it", "they", "i", "you", "we")
         or not all(is_english(w) for w in meant)
     ):
+        return False
+    if not _is_thing(said):
         return False
     who = find(stage.parts, [stage.who]) if stage.who else None
     return stage.make(objects.added(stage.caption, said, who=who))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cache
 
 from agent.offline import additions, lexicon, objects, sentence, surroundings
+from agent.offline.gist import read_gist
 from agent.offline.messages import has_verb
 from agent.offline.objects import Rewrite
 from agent.offline.sentence import class_of, find
@@ -22,7 +23,7 @@ def read_freely(clause: str, stage: Stage) -> bool:
     readers: tuple[Callable[[str, Stage], bool], ...] = (
         _mention, _style, _removal, _scene, _background, _replacement,
         additions.gift, additions.deed, _quality,
-        additions.move, additions.addition, additions.bare,
+        additions.move, additions.addition, additions.bare, read_gist,
     )  # fmt: skip
     return any(read(clause, stage) for read in readers)
 
@@ -74,10 +75,16 @@ def _removal(clause: str, stage: Stage) -> bool:
         said = words(stage.about)
     if said == ["background"]:
         return stage.make(objects.behind(stage.caption, ["plain", "white"]))
+    shorter = _NEAR.sub("", " ".join(said))
+    if stage.part(" ".join(said)) is None and stage.part(shorter) is not None:
+        said = words(shorter)
     known = said and len(said) <= 4 and all(is_english(w) for w in said)
     if not known or {"except", "but", "everything"} & set(said):
         return False
     return stage.make(objects.removed(stage.caption, said))
+
+
+_NEAR = re.compile(rf" {lexicon.filled('forms', '{prep}')} .*$")
 
 
 def _scene(clause: str, stage: Stage) -> bool:

@@ -67,6 +67,8 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         parts = messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS]
         for place, part in enumerate(parts):
             last = place + 1 == len(parts)
+            if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
+                continue  # "keep the hat and the glasses"
             if last or not (_complaint(part, parts[place + 1]) or _topic(part, draft)):
                 _read_part(part, draft)
     return draft.plan()
@@ -140,7 +142,11 @@ def _chosen(text: str, draft: Draft) -> str:
 
 def _complaint(part: str, following: str) -> bool:
     """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
-    if not re.match(r"(?:she|he|it|they|(?:her|his|the) \w+) (?:looks?|seems?|is|are) ", part):
+    if not re.match(
+        r"(?:she|he|it|they|(?:her|his|the) \w+) (?:looks?|seems?|is|are|feels?) ", part
+    ):
+        return False
+    if re.search(r"\bit\b", following) and not mentions(following):
         return False
     about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
     return bool(about - {""})

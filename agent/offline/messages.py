@@ -36,6 +36,11 @@ def keeps(part: str) -> bool:
     return _KEEP.match(part) is not None
 
 
+def is_named(part: str) -> bool:
+    """Whether a part is only a thing with "the", as at the end of "keep the hat and the scarf"."""
+    return re.fullmatch(r"(?:the|her|his|its) [\w-]+(?: [\w-]+)?", part) is not None
+
+
 def has_verb(part: str) -> bool:
     """Whether a part says what to do, rather than going on with what an earlier one says."""
     return _VERB.search(part) is not None
@@ -59,7 +64,8 @@ def self_corrected(text: str) -> str:
 def plain(text: str, caption: str) -> str:
     """Return a message in lower case without courtesies, with light typing errors mended."""
     text = text.lower().replace("’", "'").replace("‘", "'")
-    text = re.sub(r"\bdont\b", "don't", text)
+    text = re.sub(r"\b(do|does|did|should|would|could|is|are|has)nt\b", r"\1n't", text)
+    text = re.sub(r"[!?.]{2,}(?= |$)", ".", text)
     text = re.sub(r"\bblack (?:and|&) white\b", "black-and-white", text)
     before = ""
     while before != text:

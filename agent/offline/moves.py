@@ -96,6 +96,10 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if (counted := _said("undo", "count", text)) is not None:
         count = counted["count"]
         return Undo(messages=max(1, _COUNTS.get(count) or int(count)))
+    if (perhaps := _said("undo", "perhaps", text)) is not None:
+        found = named(conversation, lexicon.groups(perhaps)["what"])
+        if found and found.step and found in history.path(conversation):
+            return Revert(turn=found.id)
     match = _said("undo", "named", text)
     if match is None:
         return None
@@ -147,8 +151,8 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
     if _said("ask", "edits", text):
         return Describe(what="edits")
     if (pair := _said("ask", "pair", text)) is not None:
-        first, second = pair["a"] or pair["a2"], pair["b"] or pair["b2"]
-        a, b = of_pair(conversation, first), of_pair(conversation, second)
+        said = lexicon.groups(pair)
+        a, b = of_pair(conversation, said["a"]), of_pair(conversation, said["b"])
         if a and b:
             return Compare(a=a.id, b=b.id)
     if (match := _said("ask", "compare", text)) is not None:

@@ -62,6 +62,13 @@ def is_person(part: Part) -> bool:
     return part.head in PERSONS or sentence.singular(part.head) in PERSONS
 
 
+def may_be(part: Part, called: str) -> bool:
+    """Whether somebody in a caption may be meant by another word for a person: "the bloke"."""
+    man, woman = words_in("persons", "man"), words_in("persons", "woman")
+    sexes = [kind for kind in (man, woman) if part.head in kind]
+    return is_person(part) and bool(sexes) and called in sexes[0]
+
+
 def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     """Take a thing out; one that the caption does not name is named in the source prompt."""
     parts = sentence.chain(caption)
@@ -185,7 +192,8 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
         who: the part that it is given to.
     """
     parts = sentence.chain(caption)
-    thing = sentence.with_article([w for w in words if w not in ("the", "her", "his", "its")])
+    plain = [w for w in words if w not in ("the", "her", "his", "its", "some")]
+    thing = sentence.with_article(plain)
     noun = thing[-1]
     who = who if who is not None else _somebody(parts)
     if not where and who is not None and (place_of(noun) or noun in _BODY):
@@ -210,6 +218,13 @@ def _worn(caption: str, parts: Chain, who: int, thing: tuple[str, ...]) -> Rewri
     return Rewrite("add", caption, text(new), noun)
 
 
+def of_one(caption: str, who: Sequence[str], thing: Sequence[str]) -> Rewrite:
+    """Give a thing to one of several people, whom the caption does not name apart: the bride."""
+    person = " ".join(("the", *[w for w in who if w not in DETERMINERS]))
+    given = " ".join(sentence.with_article(thing))
+    return Rewrite("add", caption, f"{caption}, {person} with {given}", thing[-1])
+
+
 def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -> Rewrite:
     """Put somebody or something elsewhere: "on a chair", "in a garden"."""
     parts = sentence.chain(caption)
@@ -217,6 +232,9 @@ def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -
     after = range(place + 1, len(parts))
     fit = [i for i in after if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)
            and not _is_scene(parts[i])]  # fmt: skip
+    if not preposition(words[-1]) and all(preposition(parts[i].head) for i in fit):
+        where = (*parts[: place + 1], new, *parts[place + 1 :])  # "on a skateboard", on a beach
+        return Rewrite("add", caption, text(where), words[-1])
     if not fit:
         return Rewrite("background", caption, text((*parts, new)), parts[place].head)
     at = next((i for i in fit if preposition(parts[i].head)), fit[0])

@@ -17,6 +17,9 @@ _BEFORE, _TURN_WORDS, _WHO_DID = (
     re.compile(lexicon.filled("moves", lexicon.load("moves")["reference"][name]))
     for name in ("before", "turn_words", "who_did")
 )
+_HERE = re.compile(
+    r"it|this(?: one)?|now|the current(?: one| picture)?|the last one|what (?:i|we) have(?: now)?"
+)
 _PLAIN = frozenset(lexicon.load("moves")["reference"]["plain"].split())
 
 
@@ -45,7 +48,7 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
 
 def of_pair(conversation: Conversation, phrase: str) -> Turn | None:
     """Find a turn to compare with: the head may be called "it"."""
-    if re.fullmatch(r"it|this|this one|now|the current(?: one| picture)?|the last one", phrase):
+    if _HERE.fullmatch(phrase):
         return conversation.turns[conversation.head]
     return named(conversation, phrase)
 

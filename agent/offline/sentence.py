@@ -182,7 +182,10 @@ def find(parts: Chain, phrase: Sequence[str]) -> int | None:
 
 def class_of(word: str) -> str | None:
     """Return the class of an adjective, or None for a word that is not known as one."""
-    return next((name for name, known in CLASSES.items() if word.lower() in known), None)
+    word = word.lower()
+    if "-" in word and word.rpartition("-")[2] in CLASSES["color"]:
+        return "color"  # "bottle-green"
+    return next((name for name, known in CLASSES.items() if word in known), None)
 
 
 _LATE = ("tone", "color", "pattern", "material")

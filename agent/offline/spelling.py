@@ -16,6 +16,8 @@ _SHORTEST = 3
 """Letters a word needs to be mended; one this short only where two letters changed places."""
 _RARER = 50
 """How many times rarer than the word it resembles a dictionary's word must be to be a slip."""
+_RARE = 500
+"""Times a dictionary has a word that may be a slip for a caption's word, that much more common."""
 _WORD = re.compile(r"(?<![\w@./-])[a-z][a-z'-]{2,}(?![\w@/-])")
 
 
@@ -26,13 +28,23 @@ def corrected(text: str, also: Iterable[str] = ()) -> str:
         text: in lower case.
         also: more words that may be meant, such as those of the caption.
     """
-    meant = {*_known(), *(word for word in also if len(word) >= _SHORTEST)}
-    return _WORD.sub(lambda match: _mended(match[0], meant), text)
+    shown = [word for word in also if len(word) >= _SHORTEST]
+    meant = {*_known(), *shown}
+    return _WORD.sub(lambda match: _shown(match[0], shown) or _mended(match[0], meant), text)
 
 
 def is_english(word: str) -> bool:
     """Whether a word in lower case is in a dictionary."""
     return _count(re.sub(r"'s?$", "", word)) > 0 or all(map(_count, word.split("-")))
+
+
+def _shown(word: str, shown: Iterable[str]) -> str | None:
+    """Return the caption's word that a very rare one is a slip for: "dor" for "door"."""
+    times = _count(word)
+    if not 0 < times < _RARE or word in _known():
+        return None
+    near = (w for w in shown if OSA.distance(w, word) == 1 and _count(w) > _RARE * times)
+    return next(near, None)
 
 
 def _mended(word: str, meant: set[str]) -> str:

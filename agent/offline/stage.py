@@ -64,6 +64,8 @@ class Stage:
             known = find(parts, [self.about]) if self.about else None
             return known if known is not None else sentence.subject(parts)
         place = find(parts, said)
+        if said and place is None and said[-1] in objects.PERSONS:
+            return next((i for i, part in enumerate(parts) if objects.may_be(part, said[-1])), None)
         if place is None or not said:
             return None
         return place if sentence.same(parts[place].head, said[-1]) else None
@@ -86,7 +88,10 @@ class Stage:
         self.mode = "describe"
         if place is not None:
             return self.make(objects.described(self.caption, place, found))
+        named = any(find(self.parts, [word]) is not None for word in words(what)[1:])
         if not re.match(r"(?:the|her|his|its) ", what) or not all(class_of(w) for w in found):
+            return False
+        if named:  # "the door bottle", of which "green" is not all that is said
             return False
         return self.make(objects.unnamed(self.caption, words(what)[1:], found))
 
@@ -112,11 +117,18 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
     said = [w for w in said if w not in ("one", "ones", "colour", "color", "and", "than", "now")]
     if not said or said[0] in ("not", "no"):
         return []
+    if len(said) == 2 and class_of(said[1]) == "color" and _shade(said[0]):
+        return ["-".join(said)]  # "bottle green"
     if all(class_of(w) for w in said):
         return said
     alone = len(said) == 1 and any_word and len(said[0]) > 2 and is_english(said[0])
     fits = alone and said[0] not in DETERMINERS and said[0] not in LOCATIVE
     return said if fits and not objects.place_of(said[0]) else []
+
+
+def _shade(word: str) -> bool:
+    """Whether a word may say which green or blue: a thing of that colour."""
+    return not class_of(word) and word not in DETERMINERS | LOCATIVE and is_english(word)
 
 
 def base(word: str) -> str:

@@ -49,4 +49,4 @@ def match(name: str, table: str, entry: str, text: str) -> re.Match[str] | None:
 
 def groups(found: re.Match[str]) -> dict[str, str]:
     """Return what the named parts of a match hold; a digit at the end of a name does not count."""
-    return {name.rstrip("23"): text for name, text in found.groupdict().items() if text}
+    return {name.rstrip("0123456789"): text for name, text in found.groupdict().items() if text}
