@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from agent.offline import objects, sentence
+from agent.offline import objects, people, sentence
 from agent.offline.sentence import DETERMINERS, LOCATIVE, class_of, find
 from agent.offline.spelling import is_english
 from agent.offline.stage import Stage, base, content, form, qualities, words
@@ -24,7 +24,7 @@ def gift(clause: str, stage: Stage) -> bool:
     if match is None:
         return False
     said, who = words(match["what"]), stage.part(match["who"])
-    if who is None and said and words(match["who"])[-1] in objects.PERSONS and not wears:
+    if who is None and said and words(match["who"])[-1] in people.PERSONS and not wears:
         return stage.make(objects.of_one(stage.caption, words(match["who"]), said))
     if who is None or not said or wears and not objects.is_own(said[-1]):
         return False

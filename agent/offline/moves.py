@@ -31,6 +31,7 @@ from agent.state import (
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
            "twice": 2, "couple": 2}  # fmt: skip
+_ORDER = ("first", "second", "third", "fourth", "fifth")
 _THEN = (
     r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
 )
@@ -89,8 +90,12 @@ def read_move(text: str, raw: str, conversation: Conversation) -> Step | None:
 def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if _said("undo", "all", text):
         return GoTo(turn=history.path(conversation)[0].id)
-    if _said("undo", "redo", text):
+    if _said("undo", "redo", text) or _brings_back(text, conversation):
         return Redo()
+    if (nth := _said("undo", "nth", text)) is not None:
+        line = [t for t in history.path(conversation) if t.step]
+        place = _ORDER.index(nth["nth"])
+        return Revert(turn=line[place].id) if place < len(line) else None
     if _said("undo", "last", text):
         return Undo()
     if (counted := _said("undo", "count", text)) is not None:
@@ -107,6 +112,14 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
         found = named(conversation, goto[1])
         return GoTo(turn=found.id) if found else None
     return _revert(match["what"], conversation)
+
+
+def _brings_back(text: str, conversation: Conversation) -> bool:
+    """Whether a message names an edit that was just undone: "put the butterfly back"."""
+    ahead = set(history.heads(conversation).future)
+    match = _said("undo", "redo_named", text) if ahead and " back" in text else None
+    found = named(conversation, match["what"]) if match else None
+    return found is not None and found.id in ahead
 
 
 def read_several(text: str, conversation: Conversation) -> set[int] | None:

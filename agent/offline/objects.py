@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.offline import lexicon, sentence, surroundings
+from agent.offline.people import is_person, somebody
 from agent.offline.sentence import (
     DETERMINERS,
     LOCATIVE,
@@ -23,8 +24,6 @@ WORN = {place: frozenset(w.split()) for place, w in lexicon.load("general")["wor
 _PLACES = {prep: frozenset(w.split()) for prep, w in lexicon.load("general")["places"].items()}
 _BODY = words_in("body", "words")
 _AS_ADJECTIVE: dict[str, str] = lexicon.load("general")["body"]["as_adjective"]
-PERSONS = words_in("persons", "woman") | words_in("persons", "man") | words_in("persons", "any")
-_BEASTS = words_in("persons", "beast")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 
 
@@ -55,18 +54,6 @@ def place_of(noun: str) -> str:
 def preposition(noun: str) -> str:
     """Return the word by which somebody is at a place, or an empty string."""
     return next((prep for prep, names in _PLACES.items() if noun in names), "")
-
-
-def is_person(part: Part) -> bool:
-    """Whether a part of a caption is somebody."""
-    return part.head in PERSONS or sentence.singular(part.head) in PERSONS
-
-
-def may_be(part: Part, called: str) -> bool:
-    """Whether somebody in a caption may be meant by another word for a person: "the bloke"."""
-    man, woman = words_in("persons", "man"), words_in("persons", "woman")
-    sexes = [kind for kind in (man, woman) if part.head in kind]
-    return is_person(part) and bool(sexes) and called in sexes[0]
 
 
 def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
@@ -167,8 +154,18 @@ def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
             source = _at(parts, place, sentence.described(parts[place], _OPPOSITE[quality]))
         changed = sentence.described(changed, quality)
     kinds = {class_of(quality) for quality in qualities}
+    if kinds == {"posture"} and _acts(parts, place):  # "a dog running on a beach"
+        after = parts[place + 1]
+        moved_ = replace(after, link=(qualities[-1], *after.link[1:]))
+        return Rewrite("attribute", caption, text(_at(parts, place + 1, moved_)), parts[place].head)
     change: Change = "color" if kinds == {"color"} else "attribute"
     return Rewrite(change, text(source), text(_at(parts, place, changed)), changed.head)
+
+
+def _acts(parts: Chain, place: int) -> bool:
+    """Whether the next part says what somebody does: "running on a beach"."""
+    after = parts[place + 1 : place + 2]
+    return bool(after) and after[0].link[:1] != () and class_of(after[0].link[0]) == "posture"
 
 
 def counted(caption: str, place: int, words: Sequence[str]) -> Rewrite:
@@ -195,7 +192,7 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
     plain = [w for w in words if w not in ("the", "her", "his", "its", "some")]
     thing = sentence.with_article(plain)
     noun = thing[-1]
-    who = who if who is not None else _somebody(parts)
+    who = who if who is not None else somebody(parts)
     if not where and who is not None and (place_of(noun) or noun in _BODY):
         return _worn(caption, parts, who, thing)
     return Rewrite("add", caption, _with(caption, " ".join((*thing, *where.split()))), noun)
@@ -268,12 +265,6 @@ def _background(thing: tuple[str, ...]) -> str:
     return f"a {words} background" if plain else f"{words} in the background"
 
 
-def _somebody(parts: Chain) -> int | None:
-    people = (i for i, part in enumerate(parts) if part.words and is_person(part))
-    beasts = (i for i, part in enumerate(parts) if part.words and part.head in _BEASTS)
-    return next(people, next(beasts, None))
-
-
 def _at(parts: Chain, place: int, part: Part) -> Chain:
     return (*parts[:place], part, *parts[place + 1 :])
 
@@ -295,7 +286,7 @@ def reversed_(caption: str, who: str, quality: str, wanted: str) -> Rewrite | No
     """Give somebody or something the opposite of a quality there is too much of."""
     parts = sentence.chain(caption)
     words = who.split()
-    place = _somebody(parts) if words[-1] in ("she", "he", "her", "him") else find(parts, words)
+    place = somebody(parts) if words[-1] in ("she", "he", "her", "him") else find(parts, words)
     if place is None:
         return None
     source = _at(parts, place, sentence.described(parts[place], quality))

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from agent.offline import lexicon, objects, sentence
-from agent.offline.objects import Rewrite, is_person
+from agent.offline import lexicon, objects, people, sentence
+from agent.offline.objects import Rewrite
+from agent.offline.people import is_person
 from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find
 from agent.offline.spelling import is_english
 from agent.state import Turn
@@ -58,14 +59,14 @@ class Stage:
         """Return the part of the caption that a phrase or pronoun means."""
         said, parts = words(phrase), self.parts
         if said and _PEOPLE.issuperset(said):
-            people = (i for i, part in enumerate(parts) if part.words and is_person(part))
-            return next(people, sentence.subject(parts))
+            persons = (i for i, part in enumerate(parts) if part.words and is_person(part))
+            return next(persons, sentence.subject(parts))
         if len(said) == 1 and said[0] in _THINGS:
             known = find(parts, [self.about]) if self.about else None
             return known if known is not None else sentence.subject(parts)
         place = find(parts, said)
-        if said and place is None and said[-1] in objects.PERSONS:
-            return next((i for i, part in enumerate(parts) if objects.may_be(part, said[-1])), None)
+        if said and place is None and said[-1] in people.PERSONS:
+            return next((i for i, part in enumerate(parts) if people.may_be(part, said[-1])), None)
         if place is None or not said:
             return None
         return place if sentence.same(parts[place].head, said[-1]) else None
