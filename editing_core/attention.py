@@ -25,10 +25,11 @@ from editing_core.flow import Step
 from editing_core.flux import Text
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
-from editing_core.tokens import prompt_columns
+from editing_core.tokens import phrase_columns, prompt_columns
 
 PAPER_DEPTH = 19  # double blocks of FLUX.1, in which the paper counts ranks
 SHARPNESS = 10.0  # slope of the sigmoid that spreads a map (code)
+DIFFUSE = 0.3  # of the picture; a word that lights up more of it tells little of where (ours)
 
 
 class AttentionControl:
@@ -39,7 +40,8 @@ class AttentionControl:
     Attributes:
         mask: Where attention is amplified now; None when it is left alone. Shape: (rows, cols).
         watching: Whether maps are taken in this step.
-        maps: Last map of each block. Shape of each: (L,).
+        maps: Last maps of each block, one a candidate: first the edit words' tokens, then the
+            others of their phrases. Shape of each: (candidates, L).
         emphasised: Text tokens whose attention is scaled.
     """
 
@@ -52,7 +54,9 @@ class AttentionControl:
         canvas: Canvas,
     ) -> None:
         """Prepare to watch the text tokens ``columns``; nothing is installed yet."""
-        self.columns = columns
+        most = transformer.config.attention_head_dim  # of candidates a map can tell apart
+        self.candidates = (columns + phrase_columns(text, columns))[:most]
+        self._own = min(len(columns), most)
         first15 = tuple(range(min(15, len(text.offsets))))
         self.emphasised = prompt_columns(text) if settings.columns == "prompt" else first15
         self.mask: Tensor | None = None
@@ -84,8 +88,9 @@ class AttentionControl:
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
         if self.maps and upcoming >= self._settings.guide_from:
-            maps = [self.maps[index] for index in sorted(self.maps)]
-            mask = edit_mask(torch.stack(maps), self._settings)
+            maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
+            told = localised(maps.mean(0), self._own)
+            mask = edit_mask(maps[:, told].mean(1), self._settings)
             self.mask = mask.view(self._canvas.rows, self._canvas.cols) if mask.any() else None
         self.watching = upcoming >= self._settings.guide_from - 1
 
@@ -95,6 +100,23 @@ class AttentionControl:
             return None
         inside = self.mask.view(1, -1, 1, 1)
         return self._settings.damp + (self._settings.amplify - self._settings.damp) * inside
+
+
+def localised(maps: Tensor, own: int) -> Tensor:
+    """Choose the words that tell where: the edit words without the diffuse ones.
+
+    If all edit words are diffuse, the least diffuse word of their phrases is taken.
+
+    Args:
+        maps: How much each picture token attends to each candidate. Shape: (candidates, L).
+        own: How many of them, from the first, are the edit words' own.
+
+    Returns:
+        Indices of candidates. Shape: (n,), n at least 1.
+    """
+    area = _active(maps).mean(1)
+    told = (area[:own] <= DIFFUSE).nonzero().flatten()
+    return told if len(told) else area.argmin().view(1)
 
 
 def edit_mask(maps: Tensor, settings: EditSettings) -> Tensor:
@@ -108,11 +130,16 @@ def edit_mask(maps: Tensor, settings: EditSettings) -> Tensor:
     Returns:
         Shape: (L,), bool.
     """
-    low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
-    spread = (maps - low) / (high - low).clamp_min(1e-12)
-    active = torch.sigmoid(SHARPNESS * (spread - 0.5))
+    active = _active(maps)
     ranked = active[active.sum(1).argsort(descending=True)]
     return ranked[chosen_ranks(len(maps), settings.ranks)].mean(0) >= settings.tau
+
+
+def _active(maps: Tensor) -> Tensor:
+    """Spread each map (n, L) over [0, 1], its middle sharpened."""
+    low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
+    spread = (maps - low) / (high - low).clamp_min(1e-12)
+    return torch.sigmoid(SHARPNESS * (spread - 0.5))
 
 
 def chosen_ranks(depth: int, ranks: tuple[int, int]) -> slice:
@@ -162,8 +189,9 @@ class WatchedAttention:
         looking = query[:, text_tokens:]
         control = self._control
         if control.watching:
-            seen = attend(looking, value=_one_hot(value, control.columns))[..., 0]
-            control.maps[self._block] = seen[0].float().mean(1)  # mean of heads: (L,)
+            seen = attend(looking, value=_one_hot(value, control.candidates))
+            of_each = seen[0, :, :, : len(control.candidates)].float()
+            control.maps[self._block] = of_each.mean(1).T  # mean of heads: (candidates, L)
         if (factors := control.factors()) is not None:
             share = attend(looking, value=_only(value, control.emphasised))
             from_picture = from_picture + (factors.to(share.dtype) - 1) * share
@@ -188,9 +216,10 @@ def _joint_qkv(
 
 
 def _one_hot(value: Tensor, columns: tuple[int, ...]) -> Tensor:
-    """Values whose channel 0 averages the attention paid to ``columns``."""
+    """Values whose channel i tells the attention paid to the i-th of ``columns``."""
     marked = torch.zeros_like(value)
-    marked[:, list(columns), :, 0] = 1 / len(columns)
+    for channel, column in enumerate(columns):
+        marked[:, column, :, channel] = 1
     return marked
 
 

@@ -21,6 +21,16 @@ def prompt_columns(text: Text) -> tuple[int, ...]:
     return tuple(i for i, (start, end) in enumerate(text.offsets) if end > start)
 
 
+def phrase_columns(text: Text, columns: Sequence[int]) -> tuple[int, ...]:
+    """Other tokens of the phrases, between commas, in which ``columns`` stand; no short words."""
+    words = [m.span() for m in re.finditer(r"\w{3,}", text.prompt)]
+    phrases = [m.span() for m in re.finditer(r"[^,]+", text.prompt)]
+    here = [text.offsets[i] for i in columns]
+    about = [p for p in phrases if any(_overlaps(offset, [p]) for offset in here)]
+    near = _touching(text.offsets, [word for word in words if _overlaps(word, about)])
+    return tuple(i for i in near if i not in columns)
+
+
 def columns_of(text: Text, words: Iterable[str], *, source_prompt: str = "") -> tuple[int, ...]:
     """Find the tokens of ``words`` in a prompt.
 

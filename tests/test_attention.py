@@ -5,7 +5,13 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
-from editing_core.attention import AttentionControl, WatchedAttention, chosen_ranks, edit_mask
+from editing_core.attention import (
+    AttentionControl,
+    WatchedAttention,
+    chosen_ranks,
+    edit_mask,
+    localised,
+)
 from editing_core.flow import Step
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
@@ -57,7 +63,7 @@ def dense_reference(attn, picture, text, rotary, *, factors, emphasised, watched
     scores = torch.einsum("bqhd,bkhd->bhqk", query, key) / query.shape[-1] ** 0.5
     weights = scores.softmax(-1)
     t = text.shape[1]
-    seen = weights[0, :, t:][:, :, list(watched)].mean((0, 2))
+    seen = weights[0, :, t:][:, :, list(watched)].mean(0).T
     for column in emphasised:
         weights[:, :, t:, column] *= factors
     mixed = torch.einsum("bhqk,bkhd->bqhd", weights, value).flatten(2)
@@ -79,7 +85,13 @@ def test_equals_the_dense_formula(canvas, columns):
     factors = torch.where(watcher.mask.flatten(), 2.0, 0.8)
     emphasised = range(6) if columns == "prompt" else range(15)
     *expected, seen = dense_reference(
-        attn, picture, text, rotary, factors=factors, emphasised=emphasised, watched=HAT
+        attn,
+        picture,
+        text,
+        rotary,
+        factors=factors,
+        emphasised=emphasised,
+        watched=watcher.candidates,
     )
     torch.testing.assert_close(got[0], expected[0], atol=1e-5, rtol=0)
     torch.testing.assert_close(got[1], expected[1], atol=1e-5, rtol=0)
@@ -118,7 +130,7 @@ def test_watching_leaves_the_velocity_alone():
         watched = velocity(canvas, x)
     assert torch.equal(watched, velocity(canvas, x))
     assert sorted(watcher.maps) == list(range(6))
-    assert watcher.maps[0].shape == (canvas.tokens,)
+    assert watcher.maps[0].shape == (len(watcher.candidates), canvas.tokens)
 
 
 def test_a_mask_is_used_from_the_step_after_it_was_seen():
@@ -174,3 +186,24 @@ def test_the_mask_is_the_mean_of_the_chosen_ranks():
 
 def test_maps_that_tell_nothing_select_nothing():
     assert not edit_mask(torch.ones(6, 12), SETTINGS).any()
+
+
+def lit(count, of=20):
+    """A map in which so many picture tokens light up."""
+    row = torch.zeros(of)
+    row[:count] = 1.0
+    return row
+
+
+def test_a_diffuse_edit_word_is_dropped():
+    maps = torch.stack([lit(3), lit(15), lit(5), lit(1)])
+    assert localised(maps, own=3).tolist() == [0, 2]
+
+
+def test_a_better_localised_word_of_the_phrase_is_taken():
+    maps = torch.stack([lit(15), lit(12), lit(9), lit(2)])
+    assert localised(maps, own=2).tolist() == [3]
+
+
+def test_the_other_words_of_the_phrase_are_watched_too():
+    assert control(Canvas(48, 80), columns=(5,)).candidates == (5, 1, 2, 4)
