@@ -5,7 +5,8 @@ import pytest
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.drawing import psnr, vae_table
 from editing_core.bench.editing import METHODS, turns_table
-from editing_core.bench.sequences import sequences
+from editing_core.bench.sequences import KINDS, balanced, sequences
+from editing_core.bench.spread import averaged
 from editing_core.portraits.world import draw, draws
 
 
@@ -22,6 +23,16 @@ def test_sequences_change_one_thing_a_turn_and_never_the_person() -> None:
 def test_sequences_are_the_same_every_time() -> None:
     assert sequences(2) == sequences(2)
     assert sequences(2) != sequences(2, seed=1)
+
+
+def test_balanced_sequences_end_in_every_kind_as_often() -> None:
+    kinds = [sequence[-1].kind for sequence in balanced(2, 2)]
+    assert kinds == [kind for kind in KINDS for _ in range(2)]
+
+
+def test_cells_are_averaged_over_the_tables_that_have_them() -> None:
+    tables = [{"a": {"x": 1.0, "y": 0.0}}, {"a": {"x": 2.0}, "b": {"y": 4.0}}]
+    assert averaged(tables) == {"a": {"x": 1.5, "y": 0.0}, "b": {"y": 4.0}}
 
 
 def test_psnr_of_a_known_error() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.editing import rounds_table, turns_table
+from editing_core.bench.numbers import numbers_table
 from editing_core.bench.readers import readers_table
 from editing_core.bench.rungs import rungs_table
 from editing_core.bench.spread import Row
@@ -22,7 +23,8 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "sheets": (64, sheets),
     "rounds": (8, rounds_table),
     "turns": (100, turns_table),
-    "rungs": (150, rungs_table),
+    "numbers": (20, numbers_table),
+    "rungs": (25, rungs_table),
     "styles": (10, styles_table),
 }
 """Name -> how many captions, pictures or sequences, and what makes the table."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from itertools import islice
 from statistics import fmean
+
+from PIL import Image
 
 from editing_core.bench.drawing import psnr
 from editing_core.bench.sequences import Turn, sequences
@@ -17,13 +20,20 @@ from editing_core.portraits.world import Portrait, change_mask, draw, draws
 from editing_core.settings import PRESETS, EditSettings
 
 _PAPER = PRESETS["paper"]
-METHODS: dict[str, tuple[str, EditSettings]] = {
-    "regenerate": ("regenerate", _PAPER),
-    "FireFlow": ("fireflow", _PAPER),
-    "single-objective": ("mtc", replace(_PAPER, lam=1.0)),
-    "paper": ("mtc", _PAPER),
+
+
+def _always(settings: EditSettings) -> Callable[[str, int], EditSettings]:
+    return lambda change, turns: settings
+
+
+METHODS: dict[str, tuple[str, Callable[[str, int], EditSettings]]] = {
+    "regenerate": ("regenerate", _always(_PAPER)),
+    "FireFlow": ("fireflow", _always(_PAPER)),
+    "single-objective": ("mtc", _always(replace(_PAPER, lam=1.0))),
+    "paper": ("mtc", _always(_PAPER)),
+    "as in the chat": ("mtc", _PAPER.fitted),
 }
-"""Name in the table -> method and settings."""
+"""Name in the table -> method, and its settings for a kind of change after so many turns."""
 ROUNDS = (1, 2, 4, 8)
 
 
@@ -77,7 +87,7 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
     for n, turn in enumerate(sequence):
         result = editor.edit(
             EditRequest(current, original, turn.source_prompt, turn.target_prompt, turn.edit_words),
-            settings=settings,
+            settings=settings(turn.kind, n),
             seed=1000 * seed + n,
             method=method,
         )
@@ -99,6 +109,42 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
         "distance outside": outside,
         "seconds a turn": seconds / len(sequence),
     }
+
+
+@dataclass(frozen=True)
+class Made:
+    """How one edit came out, against the exact truth."""
+
+    seen: bool
+    """Whether the change is."""
+    kept: float
+    """The share of other visible attributes that are right."""
+    outside: float
+    """Mean distance to the truth outside the change, 0 to 255."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the change is seen and nothing else is spoilt."""
+        return self.seen and self.kept == 1
+
+    def columns(self, kind: str) -> dict[str, float]:
+        """The same as columns of a table, with one for the kind of change."""
+        return {
+            kind: float(self.right),
+            "seen": float(self.seen),
+            "kept": self.kept,
+            "distance outside": self.outside,
+        }
+
+
+def measured(picture: Image.Image, turn: Turn) -> Made:
+    """Compare the picture of an edit with its truth."""
+    seen, visible = reader().read(picture).attributes, turn.after.attributes.visible()
+    return Made(
+        seen=agrees(seen, turn.changed),
+        kept=fmean(seen.get(name) == visible[name] for name in visible.keys() - turn.changed),
+        outside=identity_distance(picture, turn.after, change_mask(turn.before, turn.after))[1],
+    )
 
 
 def agrees(seen: dict[str, str], changed: dict[str, str]) -> bool:

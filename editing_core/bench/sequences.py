@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from editing_core.portraits.captions import caption
+from editing_core.portraits.captions import caption, kind_of
 from editing_core.portraits.world import VALUES, Portrait, draws
 
 _ASKED = (
@@ -13,6 +13,8 @@ _ASKED = (
     "facial_hair", "expression", "earrings", "neckwear", "neckwear_color", "clothing",
     "clothing_color", "pattern", "background",
 )  # fmt: skip
+
+KINDS = ("add", "remove", "replace", "color", "attribute", "background")
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Turn:
         return {name: value for name, value in new.items() if old.get(name) != value}
 
     @property
+    def kind(self) -> str:
+        """The kind of change, as the agent names it; one of `KINDS`."""
+        return kind_of(self.before.attributes.visible(), self.changed)
+
+    @property
     def edit_words(self) -> tuple[str, ...]:
         """The new words of the target prompt."""
         words = {word for value in self.changed.values() for word in value.split()}
@@ -50,6 +57,19 @@ def sequences(count: int, turns: int = 4, seed: int = 0) -> list[list[Turn]]:
     """`count` held-out sequences of `turns` edits, each of another attribute."""
     portraits = draws("eval", seed)
     return [_sequence(next(portraits), turns, random.Random(f"{seed} {i}")) for i in range(count)]
+
+
+def balanced(count: int, turns: int, seed: int = 3) -> list[list[Turn]]:
+    """`count` sequences of each kind of change that their last turn asks for."""
+    portraits, found = draws("eval", seed), {kind: list[list[Turn]]() for kind in KINDS}
+    for i, start in enumerate(portraits):
+        sequence = _sequence(start, turns, random.Random(f"balanced {seed} {i}"))
+        of_kind = found[sequence[-1].kind]
+        if len(of_kind) < count:
+            of_kind.append(sequence)
+        if all(len(of_kind) == count for of_kind in found.values()):
+            break
+    return [sequence for of_kind in found.values() for sequence in of_kind]
 
 
 def _sequence(start: Portrait, turns: int, rng: random.Random) -> list[Turn]:
