@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from agent import history, replies
@@ -127,6 +128,12 @@ class Draft:
             return
         self.steps.append(step)
         self.caption = self.stage.caption = step.target_prompt
+
+    def is_so(self, wanted: Sequence[Changes]) -> bool:
+        """Whether the last edit made all of this already, so that more of it may be asked for."""
+        turn = self.conversation.turns[self.heads.head]
+        made = changes(turn.step.source_prompt, turn.step.target_prompt) if turn.step else {}
+        return bool(wanted) and all(one.items() <= made.items() for one in wanted)
 
     def _remembered(self, wanted: Changes) -> Changes:
         """Return the hair colour from before old age or baldness, when those are taken back."""

@@ -20,9 +20,12 @@ from agent.offline.moves import read_move, read_several, reading_of, split_start
 from agent.offline.phrases import read_clause
 from agent.offline.scene import Changes, different, same_color, strangers
 from agent.offline.vocabulary import mentions
-from agent.state import Ask, Conversation, Plan, Step, Turn
+from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
+_EVEN = re.compile(
+    r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
+)
 _MOST_LEFT_OUT = 3  # words nobody knows, beside others that are understood, that a reply names
 
 
@@ -233,6 +236,9 @@ def _read_clause(part: str, draft: Draft) -> None:
     if not reading.understood:
         if unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
+        return
+    if _EVEN.match(part) and draft.is_so(reading.changes):
+        draft.move(Retry(how="stronger"))
         return
     for place, wanted in enumerate(reading.changes):
         draft.edit(wanted, part, joined=place == 0 and not messages.has_verb(part))

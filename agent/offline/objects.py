@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.offline import lexicon, sentence, surroundings
-from agent.offline.people import is_person, somebody
+from agent.offline.people import BEASTS, is_person, somebody
 from agent.offline.sentence import (
     DETERMINERS,
     LOCATIVE,
@@ -128,7 +128,7 @@ def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
     parts = sentence.chain(caption)
     old = parts[place]
     new = [w for w in words if w not in DETERMINERS]
-    if is_person(old) and len(new) == 1:  # somebody else of the same looks
+    if (is_person(old) or old.head in BEASTS) and len(new) == 1:  # somebody else of the same looks
         changed = replace(old, words=sentence.agreeing((*old.words[:-1], new[0])))
     elif new and new[-1] in ("one", "ones"):
         changed = old

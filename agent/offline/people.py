@@ -6,7 +6,7 @@ from agent.offline import sentence
 from agent.offline.sentence import Chain, Part, words_in
 
 PERSONS = words_in("persons", "woman") | words_in("persons", "man") | words_in("persons", "any")
-_BEASTS = words_in("persons", "beast")
+BEASTS = words_in("persons", "beast")
 
 
 def is_person(part: Part) -> bool:
@@ -24,5 +24,5 @@ def may_be(part: Part, called: str) -> bool:
 def somebody(parts: Chain) -> int | None:
     """Return the first person of a caption, else the first beast."""
     people = (i for i, part in enumerate(parts) if part.words and is_person(part))
-    beasts = (i for i, part in enumerate(parts) if part.words and part.head in _BEASTS)
+    beasts = (i for i, part in enumerate(parts) if part.words and part.head in BEASTS)
     return next(people, next(beasts, None))

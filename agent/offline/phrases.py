@@ -30,7 +30,7 @@ _PLACED = re.compile(
 )
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
 _TO = re.compile(r"\b(?:to|into|for|with)\b")
-_THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: [\w-]+)?\s$")
+_THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)?\s$")
 _SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
 """Attributes of which "another one" may name the new value: "another hat"."""
 

@@ -20,6 +20,9 @@ _BEFORE, _TURN_WORDS, _WHO_DID = (
 _HERE = re.compile(
     r"it|this(?: one)?|now|the current(?: one| picture)?|the last one|what (?:i|we) have(?: now)?"
 )
+_JUST = re.compile(
+    r"\bwhen (?:you|i|we) (?:had )?(?:just |first )?(?:added|gave|put|made|did|changed)\b"
+)
 _PLAIN = frozenset(lexicon.load("moves")["reference"]["plain"].split())
 
 
@@ -41,6 +44,8 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
         what = _WHO_DID.sub("", before["what"])
         found = named(conversation, what)
         return conversation.turns[found.parent] if found and found.parent is not None else None
+    if _JUST.search(phrase):
+        return _editing(conversation, phrase)
     if re.search(r"\b(?:when|where|with|how|without|as|no)\b", phrase):
         return _showing(conversation, phrase) or _editing(conversation, phrase)
     return history.find(conversation, phrase) or _editing(conversation, phrase)
