@@ -210,8 +210,7 @@ def _making(turn: Turn) -> list[tuple[str, object]]:
         ("work", f"{report.get('seconds', 0):.1f} s, {int(report.get('forwards', 0))} model calls")
     ]
     if check is not None:
-        kept = "the first" if check.rung == "first" else f"a {check.rung} one"
-        lines.append(("tries", f"{tries}, {kept} kept" if tries > 1 else "1"))
+        lines.append(("tries", f"{tries}, kept: {check.rung}" if tries > 1 else "1"))
         seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
         rest = f"rest kept {check.kept:.0%}".replace("%", " %")
         alike = f"{check.outside_ssim:.2f} alike outside the change"

@@ -203,7 +203,7 @@ class TextScreen(Screen):
     def _check(self, event: Event) -> None:
         verdict = "as asked" if event["passed"] else "not quite as asked"
         kept = f"{event['outside_ssim']:.2f} alike outside the change"
-        rung = "" if event["rung"] == "first" else f", after a {event['rung']} try"
+        rung = "" if event["rung"] == "first" else f" (another try: {event['rung']})"
         self.note(f"  check: {verdict}, {kept}{rung}")
 
     def _completed(self, event: Event) -> None:
