@@ -56,6 +56,8 @@ class AppSettings(BaseSettings):
     """Whether the LLM may be shown photographs; "auto" finds out whether it sees them."""
     llm_timeout: float = Field(default=120.0, gt=0, le=3600)
     """Seconds that the LLM has for a whole answer."""
+    clip: str | None = None
+    """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
     offline: bool = False
     """Read messages without any LLM even if one is configured."""
     preview: str = "auto"

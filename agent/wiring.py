@@ -199,9 +199,20 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
-    """Return the eyes that judge: those of the portraits' own world, else an LLM's."""
+    """Return the eyes that judge: the portraits' own, an LLM's, CLIP's, whichever there are."""
     from agent.llm.sight import LlmEyes
     from tools.look import PortraitEyes
 
-    drawn = PortraitEyes() if settings.model == "portraits" else None
-    return drawn if llm is None else LlmEyes(llm, drawn)
+    own: Eyes | None = PortraitEyes() if settings.model == "portraits" else None
+    clip = None if own is not None or settings.clip is None else _clip(settings.clip)
+    return own or clip if llm is None else LlmEyes(llm, own, clip)
+
+
+def _clip(model: str) -> Eyes:
+    from tools.clip_eyes import ClipEyes
+
+    try:
+        return ClipEyes(model)
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise Refusal(f"The CLIP model {model} cannot be loaded: {reason}", MISSING) from None

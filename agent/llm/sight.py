@@ -87,10 +87,14 @@ class LlmEyes:
     What the model writes is data: a bounded caption, and yes or no.
     """
 
-    def __init__(self, llm: Llm, drawn: Eyes | None = None) -> None:
-        """See with an LLM; pictures of the drawn world are left to their own eyes."""
+    def __init__(self, llm: Llm, drawn: Eyes | None = None, clip: Eyes | None = None) -> None:
+        """See with an LLM; pictures of the drawn world are left to their own eyes.
+
+        Where the LLM does not see, CLIP's eyes judge, if there are any.
+        """
         self._llm = llm
         self._drawn = drawn
+        self._clip = clip
 
     def describe(self, image: Image.Image) -> str | None:
         """Return a caption of the picture, or None if it cannot be told."""
@@ -128,7 +132,10 @@ class LlmEyes:
         if self._drawn is not None and self._drawn.attributes(after, {}):
             return None
         captions = {"source": plain(source, 600), "target": plain(target, 600)}
-        return self._ask("happened", [before, after], Verdict, _verdict, **captions)
+        verdict = self._ask("happened", [before, after], Verdict, _verdict, **captions)
+        if verdict is None and self._clip is not None:
+            return self._clip.happened(before, after, source, target)
+        return verdict
 
     def _ask(
         self,
