@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from PIL import Image
 
 import chat
+from agent.settings import AppSettings
 
 ROOT = Path(chat.__file__).parent
 pytestmark = pytest.mark.usefixtures("perfect_editor")
@@ -197,3 +199,8 @@ def test_a_killed_session_resumes(tmp_path):
     assert process.returncode == 0, said
     turns = [json.loads(line) for line in output.splitlines() if '"turn.completed"' in line]
     assert [turn["turn"] for turn in turns] == [1]
+
+
+def test_flags_offer_what_the_settings_take():
+    offered = {action.dest: action.choices for action in chat._parser()._actions}
+    assert tuple(offered["keep"]) == get_args(AppSettings.model_fields["keep"].annotation)
