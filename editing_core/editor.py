@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError
-from editing_core.keep import color_aligned, outside_kept, pasted
+from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
 from editing_core.methods.task import Outcome, Progress, Task
 from editing_core.recent import Recent
-from editing_core.region import region
+from editing_core.region import narrowed, region
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
 
@@ -136,14 +137,14 @@ class Editor:
         if task.settings.keep == "nothing":
             mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
             return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
-        where = region(task)
+        where = narrowed(region(task), outcome.latents, task.current, task.canvas)
         mask = _mask_image(where, task.canvas)
-        latents = color_aligned(outcome.latents, task.current, where, task.canvas)
         if task.settings.keep == "color":
+            latents = color_aligned(outcome.latents, task.current, where, task.canvas)
             return to_picture(self.flux, latents, task.canvas), latents, mask
-        latents = outside_kept(latents, task.current, where, task.canvas)
+        latents = outside_kept(outcome.latents, task.current, where, task.canvas)
         picture = to_picture(self.flux, latents, task.canvas)
-        return pasted(picture, before.convert("RGB"), mask), latents, mask
+        return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
     def _task(
         self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None
@@ -191,9 +192,11 @@ def draw_noise(seed: int, canvas: Canvas, channels: int) -> Tensor:
 
 
 def _mask_image(mask: Tensor, canvas: Canvas) -> Image.Image:
-    """White where a mask of tokens or latent pixels holds, at the size of the picture."""
-    pixels = mask.to(torch.uint8).cpu() * 255
-    side = canvas.padded_width // mask.shape[1]
-    for axis in (0, 1):
-        pixels = pixels.repeat_interleave(side, axis)
-    return Image.fromarray(pixels[: canvas.height, : canvas.width].contiguous().numpy())
+    """A mask of tokens (bool) or latent pixels (0 to 1) as an "L" picture, the latter smooth."""
+    soft = mask.is_floating_point()
+    values = (mask.float()[None, None] * 255).cpu()
+    size = (canvas.padded_height, canvas.padded_width)
+    pixels = F.interpolate(values, size=size, mode="bilinear" if soft else "nearest")[0, 0]
+    return Image.fromarray(
+        pixels[: canvas.height, : canvas.width].round().to(torch.uint8).contiguous().numpy()
+    )

@@ -5,6 +5,7 @@ import pytest
 import torch
 from tiny_flux import noise_picture, tiny_flux, tiny_parts
 
+import editing_core.editor
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError, ModelMissing
 from editing_core.flow import integrate, time_grid
@@ -272,3 +273,18 @@ def test_integrate_is_reversible_for_a_linear_flow():
     there = integrate(lambda x, t: 0.5 * x, x, times.flip(0))
     back = integrate(lambda x, t: 0.5 * x, there, times)
     torch.testing.assert_close(back, x, atol=1e-3, rtol=0)
+
+
+def test_outside_its_region_every_pixel_stays(monkeypatch):
+    wanted, left = request(112, 80), torch.zeros(10, 14)
+    left[:, :7] = 1.0
+    found = editing_core.editor.region
+    monkeypatch.setattr("editing_core.editor.region", lambda task: found(task) * 0 + left)
+    monkeypatch.setattr("editing_core.editor.narrowed", lambda found, *_: found)
+    result = edit(wanted, settings=replace(QUICK, keep="outside"))
+    before, after = (np.asarray(image) for image in (wanted.current.image, result.picture))
+    outside = np.asarray(result.mask) == 0
+    assert outside.any() and (before[outside] == after[outside]).all()
+    plain = edit(wanted)
+    assert result.report.forwards == plain.report.forwards + 4
+    assert (np.asarray(plain.picture)[outside] != before[outside]).any()

@@ -23,7 +23,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "sheets": (64, sheets),
     "rounds": (8, rounds_table),
     "turns": (100, turns_table),
-    "numbers": (20, numbers_table),
+    "numbers": (10, numbers_table),
     "rungs": (25, rungs_table),
     "styles": (10, styles_table),
 }

@@ -1,4 +1,4 @@
-"""With what numbers to begin an edit: strength and aim of the pull, by kind of change and by turn.
+"""With what numbers to begin an edit: guidance, and the pull and its aim, by kind and by turn.
 
 `FITTED` and `LATER` in `editing_core/settings.py` come from these tables.
 """
@@ -36,11 +36,11 @@ def numbers_table(model: str, count: int) -> list[Row]:
 
 def _numbers(late: bool) -> dict[str, EditSettings]:
     paper = replace(PRESETS["paper"], keep="outside")
-    aims = (1.0, 0.7, 0.4) if late else (1.0,)
+    pulls, aims = ((0.9,), (1.0, 0.7, 0.4)) if late else ((0.9, 0.7), (paper.lam,))
     return {
-        f"eta {eta}, {steps} guided" + (f", lam {lam}" if late else ""):
-            replace(paper, eta=eta, lqr_steps=steps, lam=lam)
-        for eta, steps, lam in product((0.9, 0.7), (1, 2, 3), aims)
+        f"guidance {guidance}, {steps} guided, eta {eta}" + (f", lam {lam}" if late else ""):
+            replace(paper, guidance=guidance, lqr_steps=steps, eta=eta, lam=lam)
+        for guidance, steps, eta, lam in product((3.5, 2.5), (1, 2), pulls, aims)
     }  # fmt: skip
 
 
