@@ -18,7 +18,7 @@ from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
 from editing_core.methods.task import Outcome, Progress, Task
 from editing_core.recent import Recent
-from editing_core.region import narrowed, region
+from editing_core.region import region
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
 
@@ -137,7 +137,7 @@ class Editor:
         if task.settings.keep == "nothing":
             mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
             return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
-        where = narrowed(region(task), outcome.latents, task.current, task.canvas)
+        where = region(task)
         mask = _mask_image(where, task.canvas)
         if task.settings.keep == "color":
             latents = color_aligned(outcome.latents, task.current, where, task.canvas)

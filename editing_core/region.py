@@ -11,12 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from editing_core.latents import Canvas, unpack
 from editing_core.methods.task import Task
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement
-DRIFT = 0.9  # share of what lies outside a region that changes less than its drift
 
 
 def region(task: Task) -> Tensor:
@@ -45,21 +43,3 @@ def disagreement(task: Task) -> Tensor:
         maps.append((wanted - was).square().mean(-1).sqrt())
     mean = torch.stack(maps).mean(0).view(task.canvas.rows, task.canvas.cols)
     return mean / mean.max().clamp_min(1e-12)
-
-
-def narrowed(found: Tensor, edited: Tensor, before: Tensor, canvas: Canvas) -> Tensor:
-    """Narrow a region to what an edit changed clearly more than all that lies outside it drifted.
-
-    Args:
-        found: The region. Shape: (2 rows, 2 cols).
-        edited: Latents after the edit. Shape: (1, L, C).
-        before: Latents of the picture that was edited. Shape: (1, L, C).
-        canvas: Size of the picture.
-    """
-    change = unpack(edited - before, canvas).square().mean(1, keepdim=True).sqrt()
-    change = F.avg_pool2d(change, 3, stride=1, padding=1, count_include_pad=False)[0, 0]
-    outside = change[found == 0]
-    if not len(outside):
-        return found
-    drift = outside.quantile(DRIFT).clamp_min(1e-6)
-    return found * (change / drift - 1).clamp(0, 1)

@@ -280,7 +280,6 @@ def test_outside_its_region_every_pixel_stays(monkeypatch):
     left[:, :7] = 1.0
     found = editing_core.editor.region
     monkeypatch.setattr("editing_core.editor.region", lambda task: found(task) * 0 + left)
-    monkeypatch.setattr("editing_core.editor.narrowed", lambda found, *_: found)
     result = edit(wanted, settings=replace(QUICK, keep="outside"))
     before, after = (np.asarray(image) for image in (wanted.current.image, result.picture))
     outside = np.asarray(result.mask) == 0
