@@ -30,7 +30,7 @@ def components() -> dict[str, dict[str, list[Element]]]:
         },
         "lashes": {"default": [_line(_LASHES, 5, opacity=".85"), *_blush()]},
         "stubble": {"default": [_shape(_STUBBLE, "black", ".13")]},
-        "wrinkles": {"default": [_line(path, width, opacity=".5") for path, width in _WRINKLES]},
+        "wrinkles": {"default": [_line(path, width, opacity=".6") for path, width in _WRINKLES]},
         "freckles": {"default": [_dot(x, y, 2.6, "#8a4b22", ".7") for x, y in _FRECKLES]},
         "mole": {
             "left": [_dot(116, 150, 3.5, "black", ".6")],
@@ -53,8 +53,8 @@ def _neckwear() -> dict[str, list[Element]]:
         ],
         "necklace": [
             _line("M112 190q28 44 56 0", 5, "#e8b52a", "1"),
-            _dot(140, 216, 8, "#e8b52a", "1"),
-            _dot(140, 216, 4, "#c2342c", "1"),
+            _dot(140, 216, 11, "#e8b52a", "1"),
+            _dot(140, 216, 7, "#c2342c", "1"),
         ],
     }  # fmt: skip
 
@@ -104,10 +104,10 @@ def element(
 _LASHES = "M95 102l-8-9 M91 108l-10-5 M185 102l8-9 M189 108l10-5"
 _STUBBLE = "M85 132q12 0 24 4q31 -10 62 0q12 -4 24 -4a56 56 0 0 1 -110 0z"
 _WRINKLES = (
-    ("M110 64q30 -7 60 0 M114 74q26 -5 52 0", 3.6),
-    ("M98 112l-9 -5 M98 117l-10 1 M182 112l9 -5 M182 117l10 1", 3),
-    ("M104 124q9 7 20 2 M176 124q-9 7 -20 2", 3.6),
-    ("M114 138q-9 8 -9 19 M166 138q9 8 9 19", 4),
+    ("M108 62q32 -8 64 0 M112 73q28 -6 56 0", 4.6),
+    ("M98 111l-10 -6 M98 118l-11 2 M182 111l10 -6 M182 118l11 2", 3.6),
+    ("M101 124q11 9 24 2 M179 124q-11 9 -24 2", 4.6),
+    ("M113 137q-12 10 -11 25 M167 137q12 10 11 25", 5.2),
 )
 _FRECKLES = ((100, 132), (107, 138), (113, 131), (180, 132), (173, 138), (167, 131))
 _PARTY_DOTS = ((140, 32), (128, 46), (152, 46), (118, 60), (140, 56), (162, 60))

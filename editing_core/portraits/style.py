@@ -68,7 +68,7 @@ EXPRESSIONS: dict[str, tuple[str, str | None, str | None]] = {
     "sad": ("sad", None, "sadConcernedNatural"),
     "surprised": ("screamOpen", "surprised", "raisedExcited"),
     "angry": ("grimace", None, "angry"),
-    "winking": ("twinkle", "wink", None),
+    "winking": ("tongue", "wink", None),
 }
 """Mouth, eyes and brows of an expression; None leaves them to the person."""
 
@@ -83,6 +83,7 @@ _LAYERS = {  # our components, and the layer of the original that each is drawn 
     "mole": "eyes",
     "headwear": "facialHair",
     "earrings": "facialHair",
+    "moustache": "accessories",
 }
 
 
@@ -90,8 +91,8 @@ _LARGER = {"eyes": (1.3, 140, 114), "eyebrows": (1.25, 140, 102), "accessories":
 """Layers drawn larger than in the original, so that small pictures show them: factor, centre."""
 
 _MOUTHS = {
-    **{"serious": 1.5, "sad": 1.5, "twinkle": 1.5},
-    **{"smile": 1.3, "grimace": 1.15, "screamOpen": 1.1},
+    **{"serious": 1.5, "sad": 1.5},
+    **{"smile": 1.3, "tongue": 1.2, "grimace": 1.15, "screamOpen": 1.1},
 }
 """The mouths of our expressions, and how much larger than in the original they are drawn."""
 
@@ -133,6 +134,7 @@ def derive(definition: dict[str, Any]) -> dict[str, Any]:
     style["colors"] |= {"scarf": {"values": ["#d9382f"]}, "ink": {"values": ["#ffffff"]}}
     ours = strokes.components() | {"graphic": _graphics(components)}
     ours["headwear"] |= _hats(components["top"]["variants"])
+    ours["moustache"] = _moustaches(components["facialHair"]["variants"])
     _dress(components["clothes"])
     _enlarge(components, canvas)
     for name, before in _LAYERS.items():
@@ -147,6 +149,15 @@ def _hats(tops: dict[str, Any]) -> dict[str, Elements]:
     tops["none"] = {"elements": []}
     names = [name for name in VARIANTS["headwear"].values() if name in tops]
     return {name: _group(tops[name]["elements"], "translate(8)") for name in names}
+
+
+def _moustaches(beards: dict[str, Any]) -> dict[str, Elements]:
+    """Moustaches, which unlike beards are drawn over the mouth, close to the nose."""
+    outline = {"stroke": "black", "stroke_opacity": ".4", "stroke_width": "2"}
+    return {
+        name: _group(beards[name]["elements"], "translate(81 93)", **outline)
+        for name in VARIANTS["facial_hair"]["moustache"]
+    }
 
 
 def _graphics(components: dict[str, Any]) -> dict[str, Elements]:
@@ -205,8 +216,8 @@ def _sewn(variant: dict[str, Any], name: str, pattern: str) -> dict[str, Any]:
     return {"elements": [*elements[: at + 1], *printed, *elements[at + 1 :], *cut]}
 
 
-def _group(elements: Elements, transform: str) -> Elements:
-    return [strokes.element("g", elements, transform=transform)]
+def _group(elements: Elements, transform: str, **attributes: str) -> Elements:
+    return [strokes.element("g", elements, transform=transform, **attributes)]
 
 
 def _component(variants: dict[str, Elements]) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from editing_core.portraits.world import draws
 
 READER_FILE = "reader.pt"
 WEIGHTS = Path(__file__).parent / "weights"
-FLUX = Recipe(samples=560_000, batch=64, rate=2e-3)
+FLUX = Recipe(samples=760_000, batch=64, rate=2e-3)
 GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
 STRONGEST_GUIDANCE = 5.0

@@ -235,13 +235,15 @@ def _options(portrait: Portrait) -> dict[str, Any]:
     """The drawing library's options for a portrait; every choice is made, none left to chance."""
     a, identity = portrait.attributes, portrait.identity
     mouth, eyes, brows = EXPRESSIONS[a.expression]
+    facial_hair = _cut(VARIANTS["facial_hair"][a.facial_hair], identity)
     printed = a.clothing == "t-shirt" and a.pattern == "plain" and identity.print != "none"
     parts: dict[str, str | None] = {
         "scene": a.background if a.background in SCENES else None,
         "top": _cut(VARIANTS["hair"][a.hair], identity),
         "headwear": VARIANTS["headwear"].get(a.headwear),
         "accessories": VARIANTS["eyewear"].get(a.eyewear),
-        "facialHair": _cut(VARIANTS["facial_hair"][a.facial_hair], identity),
+        "facialHair": facial_hair if a.facial_hair == "beard" else None,
+        "moustache": facial_hair if a.facial_hair == "moustache" else None,
         "mouth": mouth + ("Painted" if a.gender == "woman" else ""),
         "clothes": VARIANTS["clothing"][a.clothing] + a.pattern.title(),
         "graphic": identity.print if printed else None,
