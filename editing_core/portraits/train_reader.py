@@ -19,7 +19,7 @@ from editing_core.portraits.lessons import damaged, moved, something_else
 from editing_core.portraits.reader import CHOICES, Reader, answers, as_input
 from editing_core.portraits.world import draws
 
-READER = Recipe(samples=450_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
+READER = Recipe(samples=750_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
 OTHERS = 3_000  # pictures that are no portraits
 OTHERS_SHARE = 1 / 8  # of a batch
 

@@ -27,7 +27,7 @@ from editing_core.portraits.world import SIZE, Portrait, draw, draws
 
 PICTURES = 48_000
 VAE = Recipe(samples=60_000, batch=16, rate=1e-3, warm_up=100, fall=0.5, decay=0.995)
-DECODER = Recipe(samples=12_000, batch=4, rate=1e-3, warm_up=50, fall=1.0, decay=0.995)
+DECODER = Recipe(samples=20_000, batch=4, rate=1e-3, warm_up=50, fall=1.0, decay=0.995)
 CROP = 64
 KL_WEIGHT = 1e-4
 
