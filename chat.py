@@ -27,18 +27,23 @@ examples:
   python chat.py photo.png                chat about a picture of yours
   python chat.py photo.png --say "make her older" --say "now add a hat" --out results/
   python chat.py --resume                 go on with the last session
+  python chat.py test PATH                run conversations written as scripts (test --help)
+  python chat.py import LAYOUT FOLDER     make scripts of a benchmark (import --help)
 
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input,
 3 model or configuration missing, 4 LLM or engine failure, 130 Ctrl-C
 """
 NOT_INSTALLED = 3
+OTHERS = {"test": "agent.scripts.command", "import": "agent.scripts.importing"}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; nobody sees a traceback."""
-    flags = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
     try:
-        return _guarded(flags)
+        if words and words[0] in OTHERS:
+            return _other(words[0], words[1:])
+        return _guarded(_parser().parse_args(words))
     except ModuleNotFoundError as error:
         if os.environ.get("PALIMPSEST_DEBUG"):
             raise
@@ -47,6 +52,15 @@ def main(argv: list[str] | None = None) -> int:
             "run `make chat`, or .venv/bin/python chat.py.",
             NOT_INSTALLED,
         )
+
+
+def _other(name: str, words: list[str]) -> int:
+    """Run a command that is no chat; it says its own errors."""
+    from importlib import import_module
+
+    _quiet()
+    code: int = import_module(OTHERS[name]).main(words)
+    return code
 
 
 def _guarded(flags: argparse.Namespace) -> int:

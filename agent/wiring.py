@@ -21,6 +21,7 @@ from agent.studio import Edited, EditPicture, Eyes, Llm, Studio
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
+Listen = Callable[[Llm | None], Llm | None]
 
 
 class Refusal(Exception):
@@ -92,7 +93,12 @@ def session_id(resume: str | None, saver: Any) -> str:
 
 
 def studio_of(
-    settings: AppSettings, *, person: bool, plan_only: bool = False, note: Note = print
+    settings: AppSettings,
+    *,
+    person: bool,
+    plan_only: bool = False,
+    note: Note = print,
+    listen: Listen = lambda llm: llm,
 ) -> Studio:
     """Bring together all that a conversation works with.
 
@@ -101,6 +107,7 @@ def studio_of(
         person: Whether somebody can answer questions.
         plan_only: Understand only, load no model.
         note: Told what takes a while.
+        listen: Gets the LLM that was configured and returns the one to use.
 
     Raises:
         Refusal: Something chosen is not to be had.
@@ -110,7 +117,7 @@ def studio_of(
     if settings.preset not in PRESETS:
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
-    llm = _llm(settings, note)
+    llm = listen(_llm(settings, note))
     edit = None if plan_only else _edit(settings, store, note, person=person)
     return Studio(
         settings=settings,

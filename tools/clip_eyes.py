@@ -45,16 +45,22 @@ class ClipEyes:
         self, before: Image.Image, after: Image.Image, source: str, target: str
     ) -> tuple[bool, str] | None:
         """Say whether picture and caption moved alike, and how much; None if neither moved."""
-        import torch
-
-        with torch.no_grad():
-            likeness = direction(
-                *(self._seen(image) for image in (before, after)),
-                *(self._read(caption) for caption in (source, target)),
-            )
+        likeness = self.likeness(before, after, source, target)
         if likeness is None:
             return None
         return likeness >= ENOUGH, f"CLIP direction {likeness:.2f}"
+
+    def likeness(
+        self, before: Image.Image, after: Image.Image, source: str, target: str
+    ) -> float | None:
+        """Return the `direction` of the pictures along that of their captions."""
+        import torch
+
+        with torch.no_grad():
+            return direction(
+                *(self._seen(image) for image in (before, after)),
+                *(self._read(caption) for caption in (source, target)),
+            )
 
     def _seen(self, image: Image.Image) -> Tensor:
         """Embed a whole picture, squeezed to the model's square, so that no edge is cut off."""

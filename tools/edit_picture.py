@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import lru_cache
+from statistics import median
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS
@@ -16,8 +19,8 @@ from tools.provenance import Recipe
 if TYPE_CHECKING:
     from editing_core.editor import Editor, EditResult
 
-__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "edit_picture", "load_editor",
-           "refuse_choice"]  # fmt: skip
+__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
+           "edit_picture", "load_editor", "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -73,14 +76,23 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
         )
 
 
+def device_of(device: str | None) -> Literal["cpu", "cuda"]:
+    """Name the kind of device that a setting leads to."""
+    cuda = _cuda() if device is None else device.startswith("cuda")
+    return "cuda" if cuda else "cpu"
+
+
 def _cuda() -> bool:
     import torch  # seconds, so only for those who ask for a GPU
 
     return torch.cuda.is_available()
 
 
+@lru_cache(maxsize=1)
 def load_editor(model: str, *, device: str | None = None) -> Editor:
     """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
+
+    The last one loaded is kept, so that many conversations of one process share it.
 
     Args:
         model: "portraits", "flux-dev", a hub id or a local diffusers folder.
@@ -102,6 +114,24 @@ def load_editor(model: str, *, device: str | None = None) -> Editor:
         raise ModelMissing(
             f"The model cannot run on {device or 'this machine'}: {reason}"
         ) from None
+
+
+def call_seconds(editor: Editor, size: tuple[int, int], calls: int = 5) -> float:
+    """Time one call of the model on a picture of a size: the median, in seconds."""
+    import torch
+
+    from editing_core.editor import draw_noise
+    from editing_core.latents import Canvas
+
+    flux, canvas = editor.flux, Canvas(*size)
+    x, text = draw_noise(0, canvas, flux.channels).to(flux.device), flux.text("")
+    seconds = []
+    with torch.no_grad():
+        for _ in range(calls):
+            started = time.perf_counter()
+            flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
+            seconds.append(time.perf_counter() - started)
+    return median(seconds)
 
 
 def edit_picture(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -23,6 +24,7 @@ parse = captions.parse
 WINDOW = 7  # pixels; the usual side of SSIM's window
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
 MARGIN = 4  # pixels around a change that belong to it
+IDENTICAL = 99.0  # dB; what is said of equal pictures
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
 Floats = NDArray[np.float64]
@@ -41,6 +43,10 @@ class Differences:
     """How far the picture outside the change moved, in pixels, by phase correlation."""
     changed: float
     """Share of the picture that changed clearly, 0 to 1."""
+    changed_inside: float
+    """The same of what was meant to change."""
+    outside_psnr: float
+    """Peak signal-to-noise ratio outside the change, in dB; `IDENTICAL` at most."""
 
 
 def differences(
@@ -75,7 +81,15 @@ def differences(
         drift=float(np.abs(tint).max()),
         shift=_shift(gray_a, gray_b),
         changed=float(touched.mean()),
+        changed_inside=float(touched[inside].mean()) if inside.any() else 0.0,
+        outside_psnr=_psnr(a[outside], b[outside]),
     )
+
+
+def psnr(a: Image.Image, b: Image.Image) -> float:
+    """Return the peak signal-to-noise ratio of two pictures of one size, in dB."""
+    pixels = (np.asarray(image.convert("RGB"), dtype=np.float64) for image in (a, b))
+    return _psnr(*pixels)
 
 
 class PortraitEyes:
@@ -102,10 +116,25 @@ def sample_person(seed: int = 7) -> world.Portrait:
     return world.Portrait(world.Attributes(), world.sample(random.Random(seed)).identity)
 
 
-def sample_portrait(seed: int = 7) -> tuple[Image.Image, str]:
+def sample_portrait() -> tuple[Image.Image, str]:
     """Draw her, and caption her fully."""
-    portrait = sample_person(seed)
+    return portrait_of({})
+
+
+def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Image.Image, str]:
+    """Draw somebody with some attributes of their own, and caption them fully.
+
+    Args:
+        attributes: What differs from the sample's.
+        person: Seed of the identity.
+    """
+    portrait = sample_person(person).with_(**attributes)
     return world.draw(portrait), captions.caption(asdict(portrait.attributes))
+
+
+def _psnr(a: Floats, b: Floats) -> float:
+    error = float(((a - b) ** 2).mean())
+    return min(IDENTICAL, 10 * math.log10(255**2 / error)) if error else IDENTICAL
 
 
 def _meant(mask: Image.Image, size: tuple[int, int]) -> Bools:

@@ -10,7 +10,7 @@ from statistics import fmean
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
 from agent.wiring import studio_of
-from conversations.scripts import Script
+from chats.scripts import Script
 from editing_core.portraits.reader import reader
 from editing_core.portraits.world import draw
 

@@ -1,4 +1,4 @@
-"""Print how often the last picture of a chat is right: python -m tests.conversations --count 100.
+"""Print how often the last picture of a chat is right: python -m tests.chats --count 100.
 
 Every conversation has six messages about a held-out portrait: edits in ordinary words, two at once
 now and then, and one undo. It is told offline, with and without trying again after a failed check.
@@ -16,13 +16,13 @@ from editing_core.bench.spread import Row, spread
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from conversations.scripts import scripts  # noqa: E402
-from conversations.telling import tell_with, tell_without  # noqa: E402
+from chats.scripts import scripts  # noqa: E402
+from chats.telling import tell_with, tell_without  # noqa: E402
 
 
 def main() -> None:
     """Tell all conversations in both ways and print the table."""
-    parser = argparse.ArgumentParser(prog="python -m tests.conversations")
+    parser = argparse.ArgumentParser(prog="python -m tests.chats")
     parser.add_argument("--count", type=int, default=100)
     count = parser.parse_args().count
     rows: list[Row] = []

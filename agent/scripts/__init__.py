@@ -1,0 +1,1 @@
+"""Conversations as files: read, run, checked, recorded, exported, imported."""
