@@ -83,6 +83,16 @@ class Commands:
         """Say how the picture here, or a turn's, was made: prompts, words, numbers, check."""
         self.screen.say("\n".join(f"{name:>13}  {value}" for name, value in self._recipe(turn)))
 
+    def export(self, kind: str) -> None:
+        """Write this session as a script that tests can run: script, or script PATH."""
+        from agent.scripts.exporting import export_script
+
+        kind, _, path = kind.partition(" ")
+        if kind != "script":
+            raise CommandError(f'Only a script can be exported ("/export script"), not "{kind}".')
+        target = export_script(self.chat, self.store, Path(path.strip() or "session"))
+        self.screen.say(f"Saved to {target}; palimpsest test {target.name} runs it.")
+
     def help(self, command: str = "") -> None:
         """List the commands, or explain one."""
         if command:

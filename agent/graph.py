@@ -143,7 +143,9 @@ class Chat:
 
         An impossible step (nothing to undo, no such turn) ends in turn.failed, and is not raised.
         """
-        return self._begin(f"/{step.step}", Plan(steps=(step,)))
+        numbers = step.model_dump(exclude={"step"}, exclude_defaults=True).values()
+        said = " ".join([f"/{step.step}", *map(str, numbers)])
+        return self._begin(said, Plan(steps=(step,)))
 
     def answer(self, text: str) -> Iterator[Event]:
         """Answer the question that waits; an empty text takes its default."""

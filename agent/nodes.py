@@ -102,10 +102,13 @@ def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
     """Put the question; the answer, or the default if nobody can answer, is read as a message."""
     question: Ask = current(state)
     if runtime.context.interactive:
-        text = str(interrupt(question.model_dump(mode="json")) or "").strip() or question.default
+        answer = str(interrupt(question.model_dump(mode="json")) or "").strip()
+        state = _noted(state, answer=answer)
+        text = answer or question.default
     else:
         emit(runtime, "question", **question.model_dump(mode="json", exclude={"step"}))
         text = question.default
+        state = _noted(state, answer=text)
         if text:
             took = f"{question.question} Nobody answered, so I took “{text}”."
             state = state.model_copy(update={"said": [*state.said, took]})
@@ -113,14 +116,21 @@ def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
     if not text:
         hint = "; ".join(question.options[:4])
         again = f"{question.question} For example: {hint}." if hint else question.question
-        return {"plan": Plan(steps=done), "said": [*state.said, again]}
+        return {"plan": Plan(steps=done), "said": [*state.said, again], "messages": state.messages}
     plan = _read(chosen(text, question), state, runtime, question.question)
     steps = [step for step in plan.steps if not isinstance(step, Ask)]
     said = [plan.note] if plan.note else []
     if not steps and not plan.note:
         said = ["I did not understand that answer, so nothing was changed."]
     emit(runtime, "plan", steps=[s.model_dump(mode="json") for s in steps], note=plan.note)
-    return {"plan": Plan(steps=(*done, *steps)), "said": [*state.said, *said]}
+    plan = Plan(steps=(*done, *steps))
+    return {"plan": plan, "said": [*state.said, *said], "messages": state.messages}
+
+
+def _noted(state: Conversation, **changes: str) -> Conversation:
+    """Return the conversation with something noted of the message being worked on."""
+    last = state.messages[-1].model_copy(update=changes)
+    return state.model_copy(update={"messages": [*state.messages[:-1], last]})
 
 
 def chosen(answer: str, question: Ask) -> str:
@@ -284,8 +294,7 @@ def reply(state: Conversation, runtime: Runtime[Studio]) -> Update:
     text = " ".join([*state.said, *([state.failure] if state.failure else [])])
     text = text or "Nothing had to be changed."
     emit(runtime, "reply", text=text)
-    update = settled(state)
-    update["messages"][-1] = update["messages"][-1].model_copy(update={"reply": text})
+    update = settled(_noted(state, reply=text, failure=state.failure))
     return update | {"request": "", "plan": None, "tries": [], "said": [], "failure": ""}
 
 

@@ -187,6 +187,10 @@ class Message(Record):
     id: int
     text: str
     reply: str = ""
+    answer: str | None = None
+    """What was answered to its question, or taken as the default; None without a question."""
+    failure: str = ""
+    """Why it could not be carried out."""
     before: int = 0
     after: int = 0
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from agent.scripts.form import SUFFIX, Defaults, Include, Matrix, Picture, Said, Script
@@ -105,6 +106,19 @@ def yaml() -> YAML:
     made.preserve_quotes = True
     made.width = 100
     made.indent(mapping=2, sequence=4, offset=2)
+    return made
+
+
+def written(value: Any) -> Any:
+    """A value as a person would write it: short lists and mappings in one line."""
+    made: Any
+    if isinstance(value, dict):
+        made = CommentedMap({name: written(held) for name, held in value.items()})
+    elif isinstance(value, list):
+        made = CommentedSeq(value)
+    else:
+        return value
+    made.fa.set_flow_style()
     return made
 
 

@@ -156,17 +156,14 @@ def play(stage: Stage) -> Iterator[Happened]:
         answer = line.said.answer
         stage.chat.studio = replace(stage.studio, interactive=answer is not None)
         said = line.said.say.replace("{here}", str(stage.case.here.absolute()))
-        asked = None if answer is None else _answering(answer)
         try:
-            yield _recorded(
-                stage, line, lambda said=said, asked=asked: handle(commands, said, asked)
-            )  # type: ignore[misc]
+            yield _recorded(stage, line, partial(handle, commands, said, _answering(answer)))
         except Leave:
             return
 
 
-def _answering(answer: str) -> Callable[[Ask], str]:
-    return lambda question: answer
+def _answering(answer: str | None) -> Callable[[Ask], str] | None:
+    return None if answer is None else lambda question: answer
 
 
 def _recorded(stage: Stage, line: Line | None, work: Callable[[], int]) -> Happened:

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 
 from agent.scripts.checking import Missed
-from agent.scripts.reading import Place, document, yaml
+from agent.scripts.reading import Place, document, written, yaml
 
 
 def updated(file: Path, missed: Iterable[Missed]) -> str:
@@ -45,16 +45,4 @@ def _put(loaded: Any, place: Place, value: Any) -> None:
         if isinstance(part, str) and part not in loaded:
             loaded[part] = CommentedMap()
         loaded = loaded[part]
-    loaded[place[-1]] = _written(value)
-
-
-def _written(value: Any) -> Any:
-    """A value as a person would write it: short lists and mappings in one line."""
-    if isinstance(value, dict):
-        made = CommentedMap({name: _written(held) for name, held in value.items()})
-    elif isinstance(value, list):
-        made = CommentedSeq(value)
-    else:
-        return value
-    made.fa.set_flow_style()
-    return made
+    loaded[place[-1]] = written(value)

@@ -1,0 +1,133 @@
+"""A session becomes a script: what was said, and what came of it as expectations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+from agent.captions import changes
+from agent.graph import Chat
+from agent.scripts.form import SUFFIX, Defaults
+from agent.scripts.reading import written, yaml
+from agent.state import Message, Turn
+from tools import provenance
+from tools.look import sample_portrait
+from tools.pictures import PictureError, PictureStore, picture_hash
+
+
+def export_script(chat: Chat, store: PictureStore, target: Path) -> Path:
+    """Write the session of a chat as a script, with its pictures beside it, and return its path.
+
+    Raises:
+        PictureError: It cannot be written there.
+    """
+    target = target.expanduser().absolute()
+    if not target.name.endswith(SUFFIX):
+        target = target.with_name(target.name.removesuffix(".yaml") + SUFFIX)
+    if target.exists():
+        raise PictureError(f"{target} exists already; choose another name.")
+    script = _Writer(chat, store, target).script()
+    try:
+        with target.open("w", encoding="utf-8") as out:
+            yaml().dump(script, out)
+    except OSError as error:
+        raise PictureError(f"{target} cannot be written: {error.strerror}.") from None
+    return target
+
+
+class _Writer:
+    def __init__(self, chat: Chat, store: PictureStore, target: Path) -> None:
+        self.chat, self.store, self.target = chat, store, target
+        self.conversation = chat.conversation
+
+    def script(self) -> CommentedMap:
+        messages, base = self.conversation.messages, self.conversation.turns[0]
+        script = CommentedMap(version=1, name=messages[0].text if messages else "nothing said")
+        sample, caption = sample_portrait()
+        if base.picture != picture_hash(sample):
+            script["picture"] = self._beside(base)
+        if base.caption != caption:
+            script["caption"] = base.caption
+        if own := self._defaults():
+            script["defaults"] = own
+        script["turns"] = CommentedSeq(self._turns(messages))
+        script["expect"] = _flow({"head": self.conversation.head})
+        return script
+
+    def _turns(self, messages: list[Message]) -> list[CommentedMap]:
+        """Every message, and every picture that was opened before it."""
+        opened = [turn for turn in self.conversation.turns[1:] if turn.parent is None]
+        lines = []
+        for message in messages:
+            while opened and message.before >= opened[0].id:
+                lines.append(self._open(opened.pop(0)))
+            lines.append(self._line(message))
+        return lines + [self._open(turn) for turn in opened]
+
+    def _open(self, turn: Turn) -> CommentedMap:
+        line = CommentedMap(say=f"/open {{here}}/{self._beside(turn)}")
+        line["expect"] = _flow({"head": turn.id})
+        return line
+
+    def _line(self, message: Message) -> CommentedMap:
+        line = CommentedMap(say=message.text)
+        if message.answer is not None:
+            line["answer"] = message.answer
+        expected: dict[str, Any] = {"head": message.after}
+        if message.failure:
+            expected["error"] = {"exit": 1, "says": message.failure}
+        made = [turn for turn in self.conversation.turns if turn.message == message.id]
+        edits = [turn for turn in made if turn.step is not None]
+        if edits and not message.failure:
+            expected |= self._of_edits(edits)
+        line["expect"] = _flow(expected) if len(expected) == 1 else _block(expected)
+        return line
+
+    def _of_edits(self, edits: list[Turn]) -> dict[str, Any]:
+        """The kinds of change, the caption, and what is seen of them in the picture."""
+        last, at = edits[-1], self.conversation.turns
+        kinds = [turn.step.change for turn in edits if turn.step]
+        expected: dict[str, Any] = {"changes": kinds, "caption": last.caption}
+        parent = edits[0].parent
+        wanted = changes(at[parent].caption if parent is not None else "", last.caption)
+        eyes = self.chat.studio.eyes
+        if last.picture and eyes is not None:
+            seen = eyes.attributes(self.store.image(last.picture), wanted)
+            shown = {name: value for name, value in wanted.items() if seen.get(name) == value}
+            expected["picture"] = {"size": "same"} | ({"attributes": shown} if shown else {})
+        return expected
+
+    def _beside(self, turn: Turn) -> str:
+        """Keep an original beside the script, with its caption inside; return its name."""
+        name = f"{self.target.name.removesuffix(SUFFIX)}-{turn.id}.png"
+        file = self.target.with_name(name)
+        try:
+            caption = provenance.text_chunk({"target_prompt": turn.caption})
+            self.store.image(turn.picture).save(file, "PNG", pnginfo=caption)
+        except OSError as error:
+            raise PictureError(f"{file} cannot be written: {error.strerror}.") from None
+        return name
+
+    def _defaults(self) -> CommentedMap | None:
+        """The settings of the session, where they are not a script's own."""
+        settings, usual = self.chat.studio.settings, Defaults()
+        llm = "offline" if self.chat.studio.llm is None else "replay"
+        used = {name: getattr(settings, name, None) for name in Defaults.model_fields}
+        used |= {"llm": llm, "plan_only": self.chat.studio.edit is None}
+        own = {name: value for name, value in used.items() if value != getattr(usual, name)}
+        if llm == "offline":
+            own.pop("llm_model", None)
+        return _flow(own) if own else None
+
+
+def _block(value: dict[str, Any]) -> CommentedMap:
+    """A mapping with a line for each key."""
+    return CommentedMap({name: written(held) for name, held in value.items()})
+
+
+def _flow(value: dict[str, Any]) -> CommentedMap:
+    """A mapping in one line."""
+    made: CommentedMap = written(value)
+    return made
