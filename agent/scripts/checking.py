@@ -282,7 +282,7 @@ class _Checker:
 
 
 def _fits(found: str, wanted: Wording) -> bool:
-    if isinstance(wanted, str):
+    if not isinstance(wanted, Text):
         wanted = Text(contains=wanted)
     return (
         (wanted.equals is None or found.strip().lower() == wanted.equals.strip().lower())
@@ -313,8 +313,8 @@ def _lower(words: Iterable[str]) -> set[str]:
 
 
 def _shown(wanted: Wording) -> str:
-    if isinstance(wanted, str):
-        return f'"{wanted}"'
+    if not isinstance(wanted, Text):
+        return " and ".join(f'"{words}"' for words in _several(wanted))
     return _listed(wanted.model_dump(exclude_defaults=True))
 
 

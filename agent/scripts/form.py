@@ -42,7 +42,7 @@ class Form(BaseModel):
 
 
 class Text(Form):
-    """Words that are expected; a bare string is the same as ``contains``. Case does not matter."""
+    """Words that are expected; bare ones are the same as ``contains``. Case does not matter."""
 
     equals: str | None = None
     contains: str | tuple[str, ...] = ()
@@ -50,6 +50,9 @@ class Text(Form):
     lacks: str | tuple[str, ...] = ()
     matches: str | None = Field(default=None, json_schema_extra={"format": "regex"})
     """A regular expression that must be found."""
+
+
+TAGS = ("bare", "mapping", "include")
 
 
 def _kind(value: Any) -> str:
@@ -70,7 +73,8 @@ class Words(Form):
 
 
 Wording = Annotated[
-    Annotated[str, Tag("bare")] | Annotated[Text, Tag("mapping")], Discriminator(_kind)
+    Annotated[str | tuple[str, ...], Tag("bare")] | Annotated[Text, Tag("mapping")],
+    Discriminator(_kind),
 ]
 Wordlist = Annotated[
     Annotated[tuple[str, ...], Tag("bare")] | Annotated[Words, Tag("mapping")], Discriminator(_kind)

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from agent.scripts.form import SUFFIX, Defaults, Include, Matrix, Picture, Said, Script
+from agent.scripts.form import SUFFIX, TAGS, Defaults, Include, Matrix, Picture, Said, Script
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
@@ -180,7 +180,7 @@ def _complaints(file: Path, loaded: Any, error: ValidationError) -> Iterator[str
 
 
 def _complaint(loc: tuple[int | str, ...], message: str) -> str:
-    key = str(loc[-1])
+    key = next(str(part) for part in reversed(loc) if part not in TAGS)
     if message == "Extra inputs are not permitted":
         close = difflib.get_close_matches(key, _known_keys(), n=1)
         hint = f"; did you mean '{close[0]}'?" if close else "."
