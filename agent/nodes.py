@@ -32,7 +32,7 @@ def settled(state: Conversation) -> Update:
     """Return the history of heads once a message, finished or cut off, is behind us."""
     moved = state.head != state.before
     messages = list(state.messages)
-    if messages:
+    if messages and not messages[-1].reply:
         messages[-1] = messages[-1].model_copy(update={"after": state.head})
     return {
         "past": [*state.past, state.before] if moved else state.past,
@@ -294,7 +294,9 @@ def reply(state: Conversation, runtime: Runtime[Studio]) -> Update:
     text = " ".join([*state.said, *([state.failure] if state.failure else [])])
     text = text or "Nothing had to be changed."
     emit(runtime, "reply", text=text)
-    update = settled(_noted(state, reply=text, failure=state.failure))
+    update = settled(state)
+    closed = {"reply": text, "failure": state.failure}
+    update["messages"][-1] = update["messages"][-1].model_copy(update=closed)
     return update | {"request": "", "plan": None, "tries": [], "said": [], "failure": ""}
 
 

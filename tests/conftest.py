@@ -11,8 +11,10 @@ import small_llm
 from perfect_editor import draw_the_target
 from PIL import Image
 
+from agent.scripts.plugin import Conversation
 from tools.pictures import PictureStore
 
+pytest_plugins = ["pytester"]
 WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"
 
 
@@ -27,6 +29,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _why_not(config: pytest.Config, item: pytest.Item) -> str:
+    if isinstance(item, Conversation) and not (item.quick or config.getoption("--slow")):
+        return "not among the quick conversations; run it with --slow, or palimpsest test"
     if item.get_closest_marker("slow") and not config.getoption("--slow"):
         return "slow; run it with --slow"
     if item.get_closest_marker("weights") and not any(WEIGHTS.glob("transformer/*.safetensors")):

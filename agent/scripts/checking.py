@@ -45,7 +45,7 @@ class Missed:
     wanted: str
     found: str
     instead: Any = None
-    """What the script could say instead; None where only a person can know."""
+    """What the script could say instead, or the picture to store; None if only a person knows."""
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,8 @@ class _Checker:
                 yield from self.number(("picture", name), bound, value)
         if expected.same_as is not None:
             yield from self.same_as(expected.same_as)
+        if expected.differs_from is not None:
+            yield from self.differs_from(expected.differs_from)
         if expected.like is not None:
             yield from self.like(expected.like)
         if expected.attributes is not None:
@@ -201,18 +203,24 @@ class _Checker:
             yield self.missed(("picture", "same_as"), f"the picture of @{turn}", "another picture",
                               alike[0])  # fmt: skip
 
+    def differs_from(self, turn: int) -> Iterator[Missed]:
+        turns = self.happened.after.turns
+        if turn < len(turns) and turns[turn].picture == self.head.picture:
+            place: Place = ("picture", "differs_from")
+            yield self.missed(place, f"another picture than @{turn}'s", "the same")
+
     def like(self, name: str) -> Iterator[Missed]:
         place: Place = ("picture", "like")
-        try:
-            stored = open_picture(self.stage.case.here.absolute() / name).image
-        except PictureError as error:
-            yield self.missed(place, name, str(error))
-            return
         image = self.stage.image(self.head.id)
+        try:
+            stored = open_picture(self.stage.case.here / name).image
+        except PictureError as error:
+            yield self.missed(place, name, str(error), image)
+            return
         least = SAME[device_of(self.stage.studio.settings.device)]
         if stored.size != image.size or psnr(stored, image) < least:
             found = f"{psnr(stored, image):.1f} dB" if stored.size == image.size else "another size"
-            yield self.missed(place, f"{name} to {least:g} dB", found)
+            yield self.missed(place, f"{name} to {least:g} dB", found, image)
 
     def attributes(self, wanted: dict[str, str]) -> Iterator[Missed]:
         eyes = self.stage.studio.eyes

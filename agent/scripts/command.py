@@ -15,7 +15,7 @@ from agent.scripts import reporting
 from agent.scripts.form import Script
 from agent.scripts.reading import Case, ScriptError, cases, find
 from agent.scripts.suite import How, Result, repeated, run_all
-from agent.scripts.updating import difference, updated
+from agent.scripts.updating import difference, pictures, updated
 
 EXPECTATION_FAILED = 5
 EPILOG = """\
@@ -123,6 +123,10 @@ def _update(failed: list[Result]) -> int:
         text = updated(file, missed)
         print(difference(file, text), end="")
         file.write_text(text, "utf-8")
+        for name, image in pictures(file, missed).items():
+            name.parent.mkdir(parents=True, exist_ok=True)
+            image.save(name)
+            print(f"{name} (stored anew)")
         left += sum(miss.instead is None for miss in missed) + sum(bool(r.broken) for r in own)
     if left:
         print(f"{left} could not be rewritten; look at them by hand.", file=sys.stderr)

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
-    StringConstraints,
     Tag,
     create_model,
 )
@@ -31,7 +31,15 @@ Llm = Literal["offline", "replay", "live"]
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
               "==": operator.eq}  # fmt: skip
 _BOUND = re.compile(r"(>=|<=|>|<|==) *(-?[\d.]+)(?: (calls))?")
-Bound = Annotated[str, StringConstraints(pattern=f"^{_BOUND.pattern}$")] | float
+
+
+def _bound(value: object) -> object:
+    if isinstance(value, str) and not _BOUND.fullmatch(value):
+        raise ValueError(f'a number or a bound such as ">= 0.9" is needed, not "{value}"')
+    return value
+
+
+Bound = Annotated[str | float, BeforeValidator(_bound)]
 """A limit such as ">= 0.9"; a bare number must be met exactly."""
 
 
@@ -111,6 +119,8 @@ class Seen(Form):
     """How far the rest moved, in pixels."""
     same_as: int | None = Field(default=None, ge=0)
     """The turn whose picture it is, pixel by pixel."""
+    differs_from: int | None = Field(default=None, ge=0)
+    """A turn with another picture."""
     like: str | None = None
     """A stored picture, beside the script, that it must look like; the tolerance depends on the
     device."""

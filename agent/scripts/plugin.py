@@ -62,6 +62,11 @@ class Conversation(pytest.Item):
             if tag in known:
                 self.add_marker(tag)
 
+    @property
+    def quick(self) -> bool:
+        """Whether it takes little time: it is tagged so, or makes no pictures."""
+        return self.case.defaults.plan_only or "quick" in self.case.script.tags
+
     def runtest(self) -> None:
         """Run it, and fail with all that it missed."""
         from agent.scripts.reporting import details

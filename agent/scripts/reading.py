@@ -14,7 +14,22 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from agent.scripts.form import SUFFIX, TAGS, Defaults, Include, Matrix, Picture, Said, Script
+from agent.scripts.form import (
+    SUFFIX,
+    TAGS,
+    Attributes,
+    Cost,
+    Defaults,
+    Expected,
+    Include,
+    Matrix,
+    Picture,
+    Said,
+    Script,
+    Seen,
+    Text,
+    Words,
+)
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
@@ -45,11 +60,8 @@ class Case:
     picture: Picture
     defaults: Defaults
     lines: tuple[Line, ...]
-
-    @property
-    def here(self) -> Path:
-        """The folder of the script, to which its files are relative."""
-        return self.file.parent
+    here: Path
+    """The folder of the script, absolute: its files are relative to it."""
 
 
 def find(paths: Sequence[Path]) -> list[Path]:
@@ -77,7 +89,7 @@ def cases(file: Path) -> list[Case]:
     """
     script, lines = _read(file)
     return [
-        Case(file, name, script, picture, defaults, lines)
+        Case(file, name, script, picture, defaults, lines, file.parent.absolute())
         for name, picture, defaults in _combinations(file, script)
     ]
 
@@ -180,23 +192,33 @@ def _complaints(file: Path, loaded: Any, error: ValidationError) -> Iterator[str
 
 
 def _complaint(loc: tuple[int | str, ...], message: str) -> str:
-    key = next(str(part) for part in reversed(loc) if part not in TAGS)
+    key = next(k for k in reversed(loc) if isinstance(k, str) and k not in TAGS)
     if message == "Extra inputs are not permitted":
-        close = difflib.get_close_matches(key, _known_keys(), n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else "."
-        return f"'{key}' is not known here{hint}"
+        return f"'{key}' is not known here{_hint(key)}"
     if message == "Field required":
         return f"'{key}' is missing."
+    message = message.removeprefix("Value error, ")
     return f"'{key}': {message[0].lower()}{message[1:]}."
 
 
-def _known_keys() -> list[str]:
-    """All keys that any part of a script has."""
-    known: dict[str, None] = {}
-    schema = Script.model_json_schema()
-    for part in (schema, *schema["$defs"].values()):
-        known |= dict.fromkeys(part.get("properties", {}))
-    return list(known)
+def _hint(key: str) -> str:
+    """Say where a key belongs, or which one may have been meant."""
+    for form, name in _PLACES.items():
+        if key in form.model_fields:
+            return f"; it belongs under '{name}'."
+    forms: list[type[BaseModel]] = [*_PLACES, Script, Said, Words, Text]
+    known = {name for form in forms for name in form.model_fields}
+    close = difflib.get_close_matches(key, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else "."
+
+
+_PLACES: dict[type[BaseModel], str] = {
+    Defaults: "defaults",
+    Expected: "expect",
+    Seen: "picture",
+    Cost: "cost",
+    Attributes: "attributes",
+}
 
 
 def _combinations(file: Path, script: Script) -> Iterator[tuple[str, Picture, Defaults]]:

@@ -119,7 +119,7 @@ def staged(case: Case, llm: LlmMode | str | None = None) -> Iterator[Stage]:
         ScriptError: It cannot be run.
     """
     mode = case.defaults.llm if llm is None or case.defaults.llm == "offline" else llm
-    tape = case.file.with_name(case.file.name.removesuffix(".chat.yaml") + SUFFIX)
+    tape = case.here / (case.file.name.removesuffix(".chat.yaml") + SUFFIX)
     recorders: list[Recorder] = []
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
@@ -155,7 +155,7 @@ def play(stage: Stage) -> Iterator[Happened]:
     for line in stage.case.lines:
         answer = line.said.answer
         stage.chat.studio = replace(stage.studio, interactive=answer is not None)
-        said = line.said.say.replace("{here}", str(stage.case.here.absolute()))
+        said = line.said.say.replace("{here}", str(stage.case.here))
         try:
             yield _recorded(stage, line, partial(handle, commands, said, _answering(answer)))
         except Leave:
@@ -203,7 +203,7 @@ def _open(stage: Stage) -> Event:
         image, caption = sample_portrait()
         return chat.open(stage.store.put(image), case.script.caption or caption)
     if isinstance(picture, str):
-        return open_file(chat, stage.store, case.here.absolute() / picture, case.script.caption)[0]
+        return open_file(chat, stage.store, case.here / picture, case.script.caption)[0]
     wanted = picture.model_dump(exclude_none=True)
     image, caption = portrait_of(wanted, person=wanted.pop("person"))
     return chat.open(stage.store.put(image), case.script.caption or caption)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
 from ruamel.yaml.comments import CommentedMap
 
 from agent.scripts.checking import Missed
@@ -25,11 +26,26 @@ def updated(file: Path, missed: Iterable[Missed]) -> str:
     for miss in missed:
         if miss.instead is None or (miss.line is not None and miss.line.file != file):
             continue
+        if isinstance(miss.instead, Image):
+            continue  # the script stays as it is
         above: Place = miss.line.place if miss.line else ()
         _put(loaded, (*above, "expect", *miss.place), miss.instead)
     out = io.StringIO()
     yaml().dump(loaded, out)
     return out.getvalue()
+
+
+def pictures(file: Path, missed: Iterable[Missed]) -> dict[Path, Image]:
+    """Return the stored pictures that a script compares with, as they now are, by file."""
+    loaded = document(file)
+    found: dict[Path, Image] = {}
+    for miss in missed:
+        if isinstance(miss.instead, Image) and (miss.line is None or miss.line.file == file):
+            name = loaded
+            for part in (*(miss.line.place if miss.line else ()), "expect", *miss.place):
+                name = name[part]
+            found[file.parent / str(name)] = miss.instead
+    return found
 
 
 def difference(file: Path, text: str) -> str:
