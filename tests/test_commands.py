@@ -15,7 +15,7 @@ from agent.screen import TextScreen
 from agent.settings import AppSettings
 from agent.studio import Studio
 from tools.edit_picture import PRESETS
-from tools.look import sample_portrait
+from tools.look import portrait_of, sample_portrait
 from tools.pictures import PictureError, PictureStore
 
 
@@ -97,7 +97,7 @@ def test_save_without_a_path_names_the_file_by_the_request(desk, tmp_path, monke
 
 def test_open_begins_anew_and_undo_is_still_there(desk, tmp_path):
     typed(desk, "make her older")
-    image, _ = sample_portrait(11)
+    image, _ = portrait_of({}, person=11)
     image.save(tmp_path / "my portrait.png")
     desk.chat.studio = _with_eyes(desk.chat.studio)
     typed(desk, f"/open {tmp_path}/my portrait.png")
@@ -107,7 +107,7 @@ def test_open_begins_anew_and_undo_is_still_there(desk, tmp_path):
 
 
 def test_notes_on_an_opened_picture_name_the_file(desk, tmp_path, capsys):
-    image, _ = sample_portrait(11)
+    image, _ = portrait_of({}, person=11)
     image.putalpha(254)
     image.save(tmp_path / "ghost.png")
     desk.chat.studio = _with_eyes(desk.chat.studio)

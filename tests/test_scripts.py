@@ -347,3 +347,11 @@ def test_the_corpus_is_whole() -> None:
     assert len({case.file for case in found}) >= 60
     lines = sum(len(case.lines) for case in found)
     assert lines / len(found) <= 6  # short enough to read
+
+
+def test_the_readme_names_every_key() -> None:
+    text = (ROOT / "tests" / "conversations" / "README.md").read_text()
+    schema = Script.model_json_schema()
+    forms = ("Expected", "Seen", "Cost", "Failure", "Text", "Words", "Said", "Include", "Defaults")
+    keys = [*schema["properties"], *(k for f in forms for k in schema["$defs"][f]["properties"])]
+    assert [key for key in keys if f"`{key}`" not in text and f"{key}:" not in text] == []
