@@ -87,15 +87,19 @@ class Draft:
         for turn in replayed:
             again = replay(turn.step, self.caption) if turn.step else None
             if again is not None:
-                made = changes(self.caption, again.target_prompt)
-                self.caption = self.stage.caption = again.target_prompt
-                self.scene = self.scene.after(made) if made else self.scene
+                self._replayed(again)
+
+    def _replayed(self, step: EditStep) -> None:
+        made = changes(self.caption, step.target_prompt)
+        self.caption = self.stage.caption = step.target_prompt
+        self.scene = self.scene.after(made) if made else self.scene
 
     def drop(self, gone: set[int]) -> None:
         """Take back several edits of the path: from before them, make the others again."""
         line = [t for t in history.path(self.conversation, self.heads.head) if t.step]
         first = next((place for place, t in enumerate(line) if t.id in gone), None)
         if first is None:
+            self.notes.append("There is nothing else to undo.")
             return
         without = replies.listed([replies.undone(t.step) for t in line if t.step and t.id in gone])
         self.move(GoTo(turn=line[first].parent or 0))
@@ -103,7 +107,7 @@ class Draft:
             again = replay(turn.step, self.caption) if turn.step and turn.id not in gone else None
             if again is not None:
                 self.steps.append(again.model_copy(update={"without": without}))
-                self.caption = again.target_prompt
+                self._replayed(again)
 
     def edit(self, wanted: Changes, part: str, *, joined: bool = False) -> None:
         """Add an edit of a portrait, or join it to the last one where both are about one thing.

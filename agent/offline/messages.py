@@ -20,7 +20,10 @@ MOST_PARTS = 24
 _WORDS = lexicon.load("messages")
 _CORRECTION = re.compile(_WORDS["correction"], re.IGNORECASE)
 _COURTESY = re.compile("|".join(_WORDS["courtesy"]))
-_BREAK = re.compile("|".join(_WORDS["break"]))
+BREAK = re.compile("|".join(_WORDS["break"]))
+_THING = re.compile(
+    r"\b(?:the|its) [\w'-]+(?: (?:ones?|edit|step|picture|version))?", re.IGNORECASE
+)
 _KEEP = re.compile(rf"(?:{'|'.join(_WORDS['keep'])})\b")
 _VERB = re.compile(rf"\b(?:{'|'.join(_WORDS['verbs'].split())})\b")
 _CHATTER = re.compile(rf"(?:{'|'.join(_WORDS['chatter'])}){_WORDS['chatter_tail']}")
@@ -50,7 +53,12 @@ def self_corrected(text: str) -> str:
     """Let what follows "no wait" or "I mean" replace the clause before it, or its colour alone."""
     while (match := _CORRECTION.fullmatch(text)) is not None:
         before, after = match["before"], match["after"]
-        start = max((m.end() for m in _BREAK.finditer(before)), default=0)
+        start = max((m.end() for m in BREAK.finditer(before)), default=0)
+        if _THING.fullmatch(after):
+            found = list(_THING.finditer(before, start))
+            named = before[: found[-1].start()] + after + before[found[-1].end() :] if found else ""
+            text = named or f"{before}, {after}"
+            continue
         kinds = {m.kind for m in mentions(after.lower())}
         hues = [m for m in mentions(before.lower()) if m.kind == "color" and m.start >= start]
         if hues and "color" in kinds and kinds <= {"color", "it"}:
@@ -85,7 +93,7 @@ def parts(text: str) -> list[str]:
 
     "The hat and the shirt blue" gives both their colour; "glasses, round ones" names them twice.
     """
-    found = [part for piece in _BREAK.split(text) if (part := piece.strip(" ,.!?:"))]
+    found = [part for piece in BREAK.split(text) if (part := piece.strip(" ,.!?:"))]
     for i in range(len(found) - 2, -1, -1):
         here, there = mentions(found[i]), mentions(found[i + 1])
         color = there[-1] if there and there[-1].kind == "color" else None
