@@ -67,6 +67,9 @@ class Draft:
         """Add a step that is not an edit, and follow the head to where it leads."""
         if isinstance(step, Retry) and step in self.steps:
             return  # "that did not work, try again"
+        if isinstance(step, Ask):
+            self.ask = self.ask or step
+            return
         self.steps.append(step)
         try:
             if isinstance(step, Undo):

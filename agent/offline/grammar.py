@@ -63,6 +63,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     if messages.is_chatter(text or raw.lower()):
         return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
     draft = Draft.of(context.conversation, world=world)
+    text = messages.without_contrast(text) if is_portrait(draft.caption) else text
     text = topics.in_usual_order(text, draft.caption)
     text = _without_several(_after_complaint(text), draft)
     if text and not _one_move(text, raw, draft):
@@ -99,7 +100,7 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
 def _after_complaint(text: str) -> str:
     """Leave out how badly an edit came out, where it is said what is to be done about it."""
     first, *more = messages.BREAK.split(text, maxsplit=1)
-    return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?")) else text
+    return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?"), more[0]) else text
 
 
 def _without_several(text: str, draft: Draft) -> str:

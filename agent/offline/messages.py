@@ -24,6 +24,9 @@ BREAK = re.compile("|".join(_WORDS["break"]))
 _THING = re.compile(
     r"\b(?:the|its) [\w'-]+(?: (?:ones?|edit|step|picture|version))?", re.IGNORECASE
 )
+_NOT = re.compile(r",? (?:and |but )?not (?:(?:an?|the|any|in|with) )*")
+_ENDS = re.compile(r"(?: ones?)?(?:$|[,.;]| (?:for|on|to|and|please)\b)")
+_NEAR = 40  # characters after a "not" in which what it denies is looked for
 _KEEP = re.compile(rf"(?:{'|'.join(_WORDS['keep'])})\b")
 _VERB = re.compile(rf"\b(?:{'|'.join(_WORDS['verbs'].split())})\b")
 _CHATTER = re.compile(rf"(?:{'|'.join(_WORDS['chatter'])}){_WORDS['chatter_tail']}")
@@ -79,6 +82,20 @@ def plain(text: str, caption: str) -> str:
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
     return corrected(text, words_of(caption))
+
+
+def without_contrast(text: str) -> str:
+    """Leave out of "blue, not red" and "a cap not a hat" what the other takes the place of."""
+    for no in _NOT.finditer(text):
+        old = next((m for m in mentions(text[no.end() :][:_NEAR]) if m.start == 0), None)
+        if old is None or old.kind not in ("value", "color"):
+            continue
+        rest = text[no.end() + old.end :]
+        before = {(m.kind, m.attribute) for m in mentions(text[: no.start()])}
+        whole = old.kind == "value" or _ENDS.match(rest)
+        if whole and (old.kind, old.attribute) in before:
+            return text[: no.start()] + rest
+    return text
 
 
 def in_usual_order(text: str) -> str:

@@ -104,8 +104,7 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if _said("undo", "last", text):
         return Undo()
     if (counted := _said("undo", "count", text)) is not None:
-        count = lexicon.groups(counted)["count"].removesuffix(" times")
-        return Undo(messages=max(1, _COUNTS.get(count) or int(count)))
+        return Undo(messages=count(lexicon.groups(counted)["count"]))
     if (later := _said("undo", "after", text)) is not None:
         found = named(conversation, later["what"])
         return GoTo(turn=found.id) if found else None
@@ -120,6 +119,12 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
         found = named(conversation, goto[1])
         return GoTo(turn=found.id) if found else None
     return _revert(match["what"], conversation)
+
+
+def count(said: str) -> int:
+    """Return the number that is said: "two", "a couple", "3 times"."""
+    said = said.removesuffix(" times")
+    return max(1, _COUNTS.get(said) or int(said))
 
 
 def _brings_back(text: str, conversation: Conversation) -> bool:
@@ -150,9 +155,12 @@ def _read_retry(text: str, conversation: Conversation) -> Step | None:
     return _retry_by_name(text, conversation)
 
 
-def is_complaint(text: str) -> bool:
-    """Whether a message, or a part of one, says that an edit came out badly."""
-    return _said("retry", "complaint", text) is not None
+def is_complaint(text: str, then: str = "") -> bool:
+    """Whether a message, or what another try is asked for after, says an edit came out badly."""
+    again = any(_said("retry", how, then) for how in ("again", "other", "stronger", "weaker"))
+    again = again or _said("undo", "last", then) is not None
+    disliked = again and _said("undo", "last", text) and not re.match(r"undo|go|step|back", text)
+    return bool(disliked) or _said("retry", "complaint", text) is not None
 
 
 def _retry_by_name(text: str, conversation: Conversation) -> Step | None:
@@ -161,6 +169,8 @@ def _retry_by_name(text: str, conversation: Conversation) -> Step | None:
     if match is None:
         return None
     said = lexicon.groups(match)
+    if re.search(_THEN, said["what"]):
+        return None
     about = edits_about(conversation, said["what"])
     if conversation.head in about:
         how = next((h for h in ("stronger", "weaker", "other") if h in said), "again")
@@ -218,6 +228,9 @@ def _place(text: str, conversation: Conversation) -> Turn | None:
     alone = lexicon.filled("moves", lexicon.load("moves")["reference"]["alone"])
     if re.fullmatch(alone, bare) and (found := _turn_only(conversation, bare)) is not None:
         return found
+    there = _said("goto", "there", bare)
+    if there is not None:
+        return named(conversation, there["what"])
     for name in ("go", "use"):
         match = re.match(rf"(?:{_pattern('goto', name).pattern}) (?P<what>.+)", bare)
         if match is None or re.search(r"^to |,| (?:and|then) | but (?!with)", match["what"]):

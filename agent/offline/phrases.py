@@ -20,7 +20,6 @@ from agent.offline.vocabulary import Mention, mentions
 from agent.state import Ask
 
 _HINGE = re.compile(r"\b(?:instead of|rather than|in place of)\b")
-_NOT = re.compile(r",? (?:and |but )?not (?:(?:an?|the|any|in|with) )*")
 _SWAP = re.compile(
     r"\b(?:replace|swap|switch|exchange|trade|substitute|change|turn|convert|go)\b(?: out)?"
     r"(?P<old>.*?)\b(?:with|for|to|into|by)\b(?P<new>.*)"
@@ -89,26 +88,12 @@ def _halves(clause: str) -> tuple[str, str]:
     """Split "A instead of B" and "replace B with A" into what comes and what goes."""
     if (hinge := _HINGE.search(clause)) is not None:
         return clause[: hinge.start()], clause[hinge.end() :]
-    if (split := _contrast(clause)) is not None:
-        return split
     if (swap := _SWAP.search(clause)) is not None:
         old, new = mentions(swap["old"]), mentions(swap["new"])
         goes = [m for m in old if m.kind == "value"]
         if goes and any(m.kind == "value" for m in new):
             return swap["new"], swap["old"]
     return clause, ""
-
-
-def _contrast(clause: str) -> tuple[str, str] | None:
-    """Split "blue not red" into what comes, with all that is said around it, and what goes."""
-    for no in _NOT.finditer(clause):
-        before, after = mentions(clause[: no.start()]), mentions(clause[no.end() :])
-        old = next((m for m in after if m.start == 0), None)
-        alike = {(m.kind, m.attribute) for m in before if m.kind in ("value", "color")}
-        if old is not None and (old.kind, old.attribute) in alike:
-            end = no.end() + old.end
-            return clause[: no.start()] + clause[end:], clause[no.end() : end]
-    return None
 
 
 def _read(clause: str, scene: Scene, removing: bool) -> Reading:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from agent import history
 from agent.captions import attributes_of, is_portrait
 from agent.history import NoSuchTurn
 from agent.offline import lexicon, sentence
+from agent.offline.moves import count
 from agent.offline.references import edits_about, named
 from agent.offline.vocabulary import mentions
 from agent.state import Conversation
 
 _WORDS = lexicon.load("moves")["several"]
-_THEN, _THERE = re.compile(_WORDS["then"]), re.compile(_WORDS["there"])
+_SURE, _THEN, _THERE = (re.compile(_WORDS[name]) for name in ("sure", "then", "there"))
+"""What speaks of edits and not of things, what begins a further wish, what a name may end in."""
+_EDITS = re.compile(r"^(?:both |all )?(?:the )?(?:edits|changes|steps|turns|numbers) (?=\d)|^both ")
 _AND = re.compile(r",? and |, | & | plus ")
 
 
@@ -39,23 +43,29 @@ def _gone(text: str, conversation: Conversation) -> set[int] | None:
     line = {t.id for t in history.path(conversation) if t.step}
     kept = lexicon.match("moves", "undo", "kept", text)
     if kept is not None:
-        return line - _staying(kept["what"], conversation)
+        names = _AND.split(_THERE.sub("", lexicon.groups(kept)["what"]))
+        sure = _SURE.search(text) or all(edits_about(conversation, name) for name in names)
+        return line - _staying(names, conversation) if sure else None
     since = lexicon.match("moves", "undo", "from", text)
     if since is not None:
         found = named(conversation, since["what"])
         return {n for n in line if n >= found.id} if found and found.id in line else None
+    first = lexicon.match("moves", "undo", "first", text)
+    if first is not None:
+        return set(sorted(line)[: count(first["count"])])
     match = lexicon.match("moves", "undo", "dropped", text)
     if match is None or re.search(r"\b(?:keep|leave|not|rest)\b", text):
         return None
-    turns = [named(conversation, name) for name in _AND.split(match["what"])]
+    names = _AND.split(_EDITS.sub("", match["what"]))
+    turns = [named(conversation, name) for name in names]
     ids = {turn.id for turn in turns if turn is not None and turn.id in line}
     return ids if len(ids) == len(turns) else None
 
 
-def _staying(phrase: str, conversation: Conversation) -> set[int]:
-    """Return the edits that a phrase names; what the original shows stays without one."""
+def _staying(names: Iterable[str], conversation: Conversation) -> set[int]:
+    """Return the edits that are named; what the original shows stays without one."""
     found: set[int] = set()
-    for name in _AND.split(_THERE.sub("", phrase)):
+    for name in names:
         about = edits_about(conversation, name)
         if not about and not _in_original(name, conversation):
             raise NoSuchTurn(f"none of the edits that led here is called “{name}”")

@@ -13,7 +13,7 @@ from agent.offline.vocabulary import mentions
 _NAMED_LAST = re.compile(
     r"(?P<said>[^,;.]+?)(?:\s*[,;.]+\s*|\s+[–—-]+\s+)(?:i mean(?:t)?,? )?"
     r"(?P<thing>(?:the|her|his|its|their|my) [\w'-]+(?: [\w'-]+)?)"
-    r"(?:,? (?:i mean(?:t)?|that is|i'm talking about))?"
+    r"(?:,? (?:i mean(?:t)?|that is|i'm talking about))?(?:,? (?:and |but )?not (?:in )?[\w-]+)?"
 )
 _IT = re.compile(r"\b(?:it|that|them|those)\b")
 
