@@ -34,6 +34,7 @@ class Draft:
         ask: the question, if one must be asked.
         world: whether only what the world of portraits can show can be drawn.
         removing: whether a clause without a verb goes on with what an earlier one removes.
+        kept: whether it is said that something stays as it is.
     """
 
     conversation: Conversation
@@ -47,6 +48,7 @@ class Draft:
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
     removing: bool = False
+    kept: bool = False
     world: bool = True
 
     @classmethod
@@ -189,6 +191,8 @@ class Draft:
         notes = self.notes + [said for name, said in self.already.items() if name not in changed]
         if self.ask is not None:
             steps.append(self.ask)
+        if self.kept and not (steps or notes or self.unread):
+            notes.append("I leave that as it is.")
         if self.unread and (steps or notes):
             notes.append("I did not understand “" + "” and “".join(self.unread) + "”.")
         elif not steps and not notes:

@@ -148,6 +148,7 @@ def _read_part(part: str, draft: Draft) -> None:
     start, rest = (step, "") if step else split_start(part, draft.conversation)
     if start is not None:
         draft.move(start)
+    draft.kept = draft.kept or messages.keeps(rest)
     if rest and not messages.keeps(rest) and not _forbidden(rest, draft):
         _read_wish(rest, draft)
 
