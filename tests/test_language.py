@@ -66,6 +66,20 @@ def test_what_cannot_be_drawn_is_named_with_what_can():
         assert step.step == "ask" and words in step.question, message
 
 
+def test_what_stays_must_be_there_and_only_the_last_edit_is_made_again():
+    plan = plan_of("start over but keep the tattoo", "long")
+    assert not plan.steps and "none of the edits that led here is called “the tattoo”" in plan.note
+    plan = plan_of("keep the hat, undo the rest", "hat")
+    assert [said(step) for step in plan.steps] == ["goto 0", {"headwear": "hat"}]
+    plan = plan_of("undo everything except the scarf and make it red", "scarf")
+    assert [said(step) for step in plan.steps][-1] == {"neckwear_color": "red"}
+    assert "nothing else to undo" in plan_of("keep only the glasses", "glasses").note
+    (step,) = plan_of("redo the hat", "long").steps
+    assert step.step == "ask" and step.options == ("go back to @2, then try again",)
+    again = plan_of(step.options[0], "long").steps
+    assert [said(step) for step in again] == ["goto 2", "retry again"]
+
+
 def test_a_self_correction_replaces_the_clause_before():
     for message, means in (
         ("put sunglasses on her, no wait, glasses", [{"eyewear": "glasses"}]),

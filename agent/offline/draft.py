@@ -34,6 +34,7 @@ class Draft:
         ask: the question, if one must be asked.
         world: whether only what the world of portraits can show can be drawn.
         removing: whether a clause without a verb goes on with what an earlier one removes.
+        kept: whether it is said that something stays as it is.
     """
 
     conversation: Conversation
@@ -47,6 +48,7 @@ class Draft:
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
     removing: bool = False
+    kept: bool = False
     world: bool = True
 
     @classmethod
@@ -67,6 +69,9 @@ class Draft:
         """Add a step that is not an edit, and follow the head to where it leads."""
         if isinstance(step, Retry) and step in self.steps:
             return  # "that did not work, try again"
+        if isinstance(step, Ask):
+            self.ask = self.ask or step
+            return
         self.steps.append(step)
         try:
             if isinstance(step, Undo):
@@ -87,15 +92,19 @@ class Draft:
         for turn in replayed:
             again = replay(turn.step, self.caption) if turn.step else None
             if again is not None:
-                made = changes(self.caption, again.target_prompt)
-                self.caption = self.stage.caption = again.target_prompt
-                self.scene = self.scene.after(made) if made else self.scene
+                self._replayed(again)
+
+    def _replayed(self, step: EditStep) -> None:
+        made = changes(self.caption, step.target_prompt)
+        self.caption = self.stage.caption = step.target_prompt
+        self.scene = self.scene.after(made) if made else self.scene
 
     def drop(self, gone: set[int]) -> None:
         """Take back several edits of the path: from before them, make the others again."""
         line = [t for t in history.path(self.conversation, self.heads.head) if t.step]
         first = next((place for place, t in enumerate(line) if t.id in gone), None)
         if first is None:
+            self.notes.append("There is nothing else to undo.")
             return
         without = replies.listed([replies.undone(t.step) for t in line if t.step and t.id in gone])
         self.move(GoTo(turn=line[first].parent or 0))
@@ -103,7 +112,7 @@ class Draft:
             again = replay(turn.step, self.caption) if turn.step and turn.id not in gone else None
             if again is not None:
                 self.steps.append(again.model_copy(update={"without": without}))
-                self.caption = again.target_prompt
+                self._replayed(again)
 
     def edit(self, wanted: Changes, part: str, *, joined: bool = False) -> None:
         """Add an edit of a portrait, or join it to the last one where both are about one thing.
@@ -182,6 +191,8 @@ class Draft:
         notes = self.notes + [said for name, said in self.already.items() if name not in changed]
         if self.ask is not None:
             steps.append(self.ask)
+        if self.kept and not (steps or notes or self.unread):
+            notes.append("I leave that as it is.")
         if self.unread and (steps or notes):
             notes.append("I did not understand “" + "” and “".join(self.unread) + "”.")
         elif not steps and not notes:

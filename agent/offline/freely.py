@@ -150,11 +150,20 @@ def _quality(clause: str, stage: Stage) -> bool:
             how = re.sub(r"^to (?:be|look) ", "", " ".join(said[cut:]))
             if stage.describe(" ".join(said[:cut]), how, any_word=True):
                 return True
+    ought = form("ought", clause)
+    known = ought is not None and ought["how"] not in _vague()
+    if ought and known and stage.describe(ought["what"], ought["how"], any_word=True):
+        return True
     for pattern in lexicon.compiled("forms", "form", "should"):
         match = pattern.fullmatch(clause)
         if match is not None and stage.describe(match["what"], match["how"]):
             return True
     return False
+
+
+@cache
+def _vague() -> frozenset[str]:
+    return frozenset(lexicon.load("forms")["vague"]["words"].split())
 
 
 _SAME = re.compile(r"(?:in )?(?:the )?same colou?r as (?P<what>(?:the|her|his) [\w-]+)")

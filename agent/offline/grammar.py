@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from agent import history
 from agent.captions import is_portrait
 from agent.history import NoSuchTurn
-from agent.offline import messages, wishes
+from agent.offline import messages, topics, wishes
 from agent.offline.asked import OPPOSITE
 from agent.offline.draft import SUGGESTIONS, Draft
 from agent.offline.freely import read_freely, same_color_as
-from agent.offline.moves import read_move, read_several, reading_of, split_start
+from agent.offline.moves import is_complaint, read_move, reading_of, split_start
 from agent.offline.phrases import read_clause
 from agent.offline.scene import Changes, different, same_color, strangers
+from agent.offline.several import read_several
 from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 
@@ -59,10 +60,13 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
     raw = messages.self_corrected(raw)
     text = messages.plain(raw, context.caption)
-    if messages.is_chatter(text):
+    if messages.is_chatter(text or raw.lower()):
         return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
     draft = Draft.of(context.conversation, world=world)
-    if not _one_move(text, raw, draft):
+    text = messages.without_contrast(text) if is_portrait(draft.caption) else text
+    text = topics.in_usual_order(text, draft.caption)
+    text = _without_several(_after_complaint(text), draft)
+    if text and not _one_move(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.move(start)
@@ -82,10 +86,6 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
     if len(text) > messages.LONGEST_PART:
         return False
     plainer = re.sub(r"\b(?:just|simply|only) ", "", text)
-    gone = read_several(plainer, draft.conversation)
-    if gone is not None:
-        draft.drop(gone)
-        return True
     for said in (raw.lower(), plainer):
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
@@ -95,6 +95,31 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
         if draft.notes:
             return True
     return False
+
+
+def _after_complaint(text: str) -> str:
+    """Leave out how badly an edit came out, where it is said what is to be done about it."""
+    first, *more = messages.BREAK.split(text, maxsplit=1)
+    return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?"), more[0]) else text
+
+
+def _without_several(text: str, draft: Draft) -> str:
+    """Take several edits back that a message wants undone; return what else there is to read."""
+    if len(text) > messages.LONGEST_PART:
+        return text
+    try:
+        read = read_several(text, draft.conversation)
+        read = read or read_several(
+            re.sub(r"\b(?:just|simply|only) ", "", text), draft.conversation
+        )
+    except NoSuchTurn as error:
+        draft.notes.append(f"I left it all as it is: {error}.")
+        return ""
+    if read is None:
+        return text
+    gone, rest = read
+    draft.drop(gone)
+    return rest
 
 
 def _move(text: str, raw: str, draft: Draft, *, last: bool = True) -> Step | None:
@@ -123,6 +148,7 @@ def _read_part(part: str, draft: Draft) -> None:
     start, rest = (step, "") if step else split_start(part, draft.conversation)
     if start is not None:
         draft.move(start)
+    draft.kept = draft.kept or messages.keeps(rest)
     if rest and not messages.keeps(rest) and not _forbidden(rest, draft):
         _read_wish(rest, draft)
 

@@ -20,7 +20,13 @@ MOST_PARTS = 24
 _WORDS = lexicon.load("messages")
 _CORRECTION = re.compile(_WORDS["correction"], re.IGNORECASE)
 _COURTESY = re.compile("|".join(_WORDS["courtesy"]))
-_BREAK = re.compile("|".join(_WORDS["break"]))
+BREAK = re.compile("|".join(_WORDS["break"]))
+_THING = re.compile(
+    r"\b(?:the|its) [\w'-]+(?: (?:ones?|edit|step|picture|version))?", re.IGNORECASE
+)
+_NOT = re.compile(r",? (?:and |but )?not (?:(?:an?|the|any|in|with) )*")
+_ENDS = re.compile(r"(?: ones?)?(?:$|[,.;]| (?:for|on|to|and|please)\b)")
+_NEAR = 40  # characters after a "not" in which what it denies is looked for
 _KEEP = re.compile(rf"(?:{'|'.join(_WORDS['keep'])})\b")
 _VERB = re.compile(rf"\b(?:{'|'.join(_WORDS['verbs'].split())})\b")
 _CHATTER = re.compile(rf"(?:{'|'.join(_WORDS['chatter'])}){_WORDS['chatter_tail']}")
@@ -50,7 +56,12 @@ def self_corrected(text: str) -> str:
     """Let what follows "no wait" or "I mean" replace the clause before it, or its colour alone."""
     while (match := _CORRECTION.fullmatch(text)) is not None:
         before, after = match["before"], match["after"]
-        start = max((m.end() for m in _BREAK.finditer(before)), default=0)
+        start = max((m.end() for m in BREAK.finditer(before)), default=0)
+        if _THING.fullmatch(after):
+            found = list(_THING.finditer(before, start))
+            named = before[: found[-1].start()] + after + before[found[-1].end() :] if found else ""
+            text = named or f"{before}, {after}"
+            continue
         kinds = {m.kind for m in mentions(after.lower())}
         hues = [m for m in mentions(before.lower()) if m.kind == "color" and m.start >= start]
         if hues and "color" in kinds and kinds <= {"color", "it"}:
@@ -73,6 +84,20 @@ def plain(text: str, caption: str) -> str:
     return corrected(text, words_of(caption))
 
 
+def without_contrast(text: str) -> str:
+    """Leave out of "blue, not red" and "a cap not a hat" what the other takes the place of."""
+    for no in _NOT.finditer(text):
+        old = next((m for m in mentions(text[no.end() :][:_NEAR]) if m.start == 0), None)
+        if old is None or old.kind not in ("value", "color"):
+            continue
+        rest = text[no.end() + old.end :]
+        before = {(m.kind, m.attribute) for m in mentions(text[: no.start()])}
+        whole = old.kind == "value" or _ENDS.match(rest)
+        if whole and (old.kind, old.attribute) in before:
+            return text[: no.start()] + rest
+    return text
+
+
 def in_usual_order(text: str) -> str:
     """Write a whole message in the usual word order: "not a hat, a cap" is a cap instead."""
     for pattern, usual in _WORDS["order"].items():
@@ -85,7 +110,7 @@ def parts(text: str) -> list[str]:
 
     "The hat and the shirt blue" gives both their colour; "glasses, round ones" names them twice.
     """
-    found = [part for piece in _BREAK.split(text) if (part := piece.strip(" ,.!?:"))]
+    found = [part for piece in BREAK.split(text) if (part := piece.strip(" ,.!?:"))]
     for i in range(len(found) - 2, -1, -1):
         here, there = mentions(found[i]), mentions(found[i + 1])
         color = there[-1] if there and there[-1].kind == "color" else None

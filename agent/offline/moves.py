@@ -13,8 +13,9 @@ from functools import cache
 from agent import history
 from agent.history import NoSuchTurn
 from agent.offline import lexicon
-from agent.offline.references import named, of_pair
+from agent.offline.references import edits_about, named, of_pair
 from agent.state import (
+    Ask,
     Compare,
     Conversation,
     Describe,
@@ -30,7 +31,8 @@ from agent.state import (
 )
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
-           "twice": 2, "couple": 2}  # fmt: skip
+           "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twice": 2, "couple": 2,
+           "a couple": 2}  # fmt: skip
 _ORDER = ("first", "second", "third", "fourth", "fifth")
 _THEN = (
     r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
@@ -79,7 +81,7 @@ def read_move(text: str, raw: str, conversation: Conversation) -> Step | None:
     """
     readers: tuple[Callable[[], Step | None], ...] = (
         lambda: _read_undo(text, conversation),
-        lambda: _read_retry(text),
+        lambda: _read_retry(text, conversation),
         lambda: _read_question(text, conversation),
         lambda: _read_save(raw),
         lambda: _read_goto(text, conversation),
@@ -90,7 +92,10 @@ def read_move(text: str, raw: str, conversation: Conversation) -> Step | None:
 def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if _said("undo", "all", text):
         return GoTo(turn=history.path(conversation)[0].id)
+    undone = bool(history.heads(conversation).future)
     if _said("undo", "redo", text) or _brings_back(text, conversation):
+        return Redo()
+    if undone and _said("undo", "redo_it", text):
         return Redo()
     if (nth := _said("undo", "nth", text)) is not None:
         line = [t for t in history.path(conversation) if t.step]
@@ -99,8 +104,10 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if _said("undo", "last", text):
         return Undo()
     if (counted := _said("undo", "count", text)) is not None:
-        count = counted["count"]
-        return Undo(messages=max(1, _COUNTS.get(count) or int(count)))
+        return Undo(messages=count(lexicon.groups(counted)["count"]))
+    if (later := _said("undo", "after", text)) is not None:
+        found = named(conversation, later["what"])
+        return GoTo(turn=found.id) if found else None
     if (perhaps := _said("undo", "perhaps", text)) is not None:
         found = named(conversation, lexicon.groups(perhaps)["what"])
         if found and found.step and found in history.path(conversation):
@@ -114,27 +121,18 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     return _revert(match["what"], conversation)
 
 
+def count(said: str) -> int:
+    """Return the number that is said: "two", "a couple", "3 times"."""
+    said = said.removesuffix(" times")
+    return max(1, _COUNTS.get(said) or int(said))
+
+
 def _brings_back(text: str, conversation: Conversation) -> bool:
     """Whether a message names an edit that was just undone: "put the butterfly back"."""
     ahead = set(history.heads(conversation).future)
     match = _said("undo", "redo_named", text) if ahead and " back" in text else None
     found = named(conversation, match["what"]) if match else None
     return found is not None and found.id in ahead
-
-
-def read_several(text: str, conversation: Conversation) -> set[int] | None:
-    """Read "undo the hat and the glasses", or all but the hat: which edits of the path go."""
-    match = lexicon.match("moves", "undo", "several", text)
-    if match is None or re.search(rf"\b(?:keep|leave|not|rest)\b|{_THEN}", text):
-        return None
-    said = match.groupdict()
-    names = re.split(r",? and |, ", said.get("dropped") or said["kept"])
-    line = {t.id for t in history.path(conversation) if t.step}
-    found = [named(conversation, name) for name in names]
-    ids = {turn.id for turn in found if turn is not None and turn.id in line}
-    if len(ids) < len(names):
-        return None
-    return ids if "dropped" in said else line - ids
 
 
 def _revert(what: str, conversation: Conversation) -> Step | None:
@@ -148,11 +146,41 @@ def _revert(what: str, conversation: Conversation) -> Step | None:
     raise NoSuchTurn(f"none of the edits that led here is called “{what}”")
 
 
-def _read_retry(text: str) -> Step | None:
+def _read_retry(text: str, conversation: Conversation) -> Step | None:
     for how in ("again", "other", "stronger", "weaker"):
         if _said("retry", how, text):
             return Retry.model_validate({"how": how})
-    return None
+    if is_complaint(text):
+        return Retry(how="other")
+    return _retry_by_name(text, conversation)
+
+
+def is_complaint(text: str, then: str = "") -> bool:
+    """Whether a message, or what another try is asked for after, says an edit came out badly."""
+    again = any(_said("retry", how, then) for how in ("again", "other", "stronger", "weaker"))
+    again = again or _said("undo", "last", then) is not None
+    disliked = again and _said("undo", "last", text) and not re.match(r"undo|go|step|back", text)
+    return bool(disliked) or _said("retry", "complaint", text) is not None
+
+
+def _retry_by_name(text: str, conversation: Conversation) -> Step | None:
+    """Read "try the hat again"; only the last edit can be, so for another one it is asked back."""
+    match = _said("retry", "named", text) or _said("retry", "degree", text)
+    if match is None:
+        return None
+    said = lexicon.groups(match)
+    if re.search(_THEN, said["what"]):
+        return None
+    about = edits_about(conversation, said["what"])
+    if conversation.head in about:
+        how = next((h for h in ("stronger", "weaker", "other") if h in said), "again")
+        return Retry.model_validate({"how": how})
+    if not about or match.re is _pattern("retry", "degree"):
+        return None
+    return Ask(
+        question=f"Only the last edit can be made again. Shall I go back to {said['what']} for it?",
+        options=(f"go back to @{max(about)}, then try again",),
+    )
 
 
 def _read_question(text: str, conversation: Conversation) -> Step | None:
@@ -200,6 +228,9 @@ def _place(text: str, conversation: Conversation) -> Turn | None:
     alone = lexicon.filled("moves", lexicon.load("moves")["reference"]["alone"])
     if re.fullmatch(alone, bare) and (found := _turn_only(conversation, bare)) is not None:
         return found
+    there = _said("goto", "there", bare)
+    if there is not None:
+        return named(conversation, there["what"])
     for name in ("go", "use"):
         match = re.match(rf"(?:{_pattern('goto', name).pattern}) (?P<what>.+)", bare)
         if match is None or re.search(r"^to |,| (?:and|then) | but (?!with)", match["what"]):

@@ -9,19 +9,17 @@ from agent import history
 from agent.captions import attributes_of, changes, is_portrait
 from agent.offline import lexicon
 from agent.offline.sentence import same
+from agent.offline.stage import last_thing
 from agent.offline.vocabulary import mentions
 from agent.state import Conversation, Turn
 from agent.words import words_of
 
-_BEFORE, _TURN_WORDS, _WHO_DID = (
+_BEFORE, _AFTER, _JUST, _NTH, _ORIGINAL, _TURN_WORDS, _WHO_DID = (
     re.compile(lexicon.filled("moves", lexicon.load("moves")["reference"][name]))
-    for name in ("before", "turn_words", "who_did")
+    for name in ("before", "after", "just", "nth", "original", "turn_words", "who_did")
 )
 _HERE = re.compile(
     r"it|this(?: one)?|now|the current(?: one| picture)?|the last one|what (?:i|we) have(?: now)?"
-)
-_JUST = re.compile(
-    r"\bwhen (?:you|i|we) (?:had )?(?:just |first )?(?:added|gave|put|made|did|changed)\b"
 )
 _PLAIN = frozenset(lexicon.load("moves")["reference"]["plain"].split())
 
@@ -39,11 +37,15 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
         return None
     if phrase.isdigit():
         phrase = f"turn {phrase}"
+    if _ORIGINAL.fullmatch(phrase):
+        return history.path(conversation)[0]
     before = _BEFORE.fullmatch(phrase)
     if before is not None:
         what = _WHO_DID.sub("", before["what"])
         found = named(conversation, what)
         return conversation.turns[found.parent] if found and found.parent is not None else None
+    if (after := _AFTER.fullmatch(phrase)) is not None:
+        return named(conversation, _WHO_DID.sub("", after["what"]))
     if _JUST.search(phrase):
         return _editing(conversation, phrase)
     if re.search(r"\b(?:when|where|with|how|without|as|no)\b", phrase):
@@ -56,6 +58,38 @@ def of_pair(conversation: Conversation, phrase: str) -> Turn | None:
     if _HERE.fullmatch(phrase):
         return conversation.turns[conversation.head]
     return named(conversation, phrase)
+
+
+def edits_about(conversation: Conversation, phrase: str) -> set[int]:
+    """Return all edits of the path about what a phrase names: the hat, and its colour."""
+    line = [t for t in history.path(conversation) if t.step]
+    if _NTH.search(phrase):
+        found = history.find(conversation, phrase)
+        return {found.id} & {t.id for t in line} if found else set()
+    known = mentions(phrase)
+    hues = {m.value for m in known if m.kind == "color"}
+    names = {m.attribute for m in known if m.kind == "value" or m.kind == "thing" and m.attribute}
+    if not (hues and names == {"hair"}):
+        names |= {f"{name}_color" for name in names}
+    names |= {"hair_color"} if hues and "hair" in names else set()
+    nouns = [w for w in _content(phrase) if w not in ("edit", "change", "thing", "part", "bit")]
+    about = set()
+    for t in line:
+        changed = changes(t.step.source_prompt, t.step.target_prompt) if t.step else {}
+        if is_portrait(t.caption):
+            fits = bool(names & set(changed)) or not names and bool(hues & set(changed.values()))
+        else:
+            fits = bool(nouns) and _has(_words_of_edit(t), nouns[-1])
+        about |= {t.id} if fits else set()
+    return about
+
+
+def _words_of_edit(turn: Turn) -> set[str]:
+    """Return the words of an edit: of its request, of its change, and what it is about."""
+    if turn.step is None:
+        return set()
+    changed = {w for name in turn.step.edit_words for w in name.split()}
+    return {*words_of(turn.step.request), *changed, last_thing([turn])}
 
 
 def _editing(conversation: Conversation, phrase: str) -> Turn | None:
@@ -85,11 +119,12 @@ def _about(conversation: Conversation, phrase: str) -> Turn | None:
 
 
 def _showing(conversation: Conversation, phrase: str) -> Turn | None:
-    """Find the nearest other turn whose picture shows what a phrase asks for and no more."""
+    """Find the nearest other turn that shows what a phrase asks for; the first if only that."""
     wanted = list(_conditions(phrase))
     if not wanted:
         return None
-    for t in history.nearest(conversation):
+    alone = re.search(r"\b(?:only|just)\b", phrase)
+    for t in history.path(conversation) if alone else history.nearest(conversation):
         shown, words = attributes_of(t.caption), words_of(t.caption)
         portrait = is_portrait(t.caption)
         fits = all(

@@ -80,6 +80,7 @@ class Stage:
             any_word: take one word that is not known as an adjective for one.
         """
         what = re.sub(r"^(?:i want|let|have|make) ", "", what)
+        how = re.sub(r"^a (?:bit|little|lot) ", "", how)
         place = self.part(what)
         found = qualities(how, any_word=any_word and what not in ("it", "this", "that"))
         if place is not None and re.match(r"an? ", how) and not class_of(words(how)[-1]):

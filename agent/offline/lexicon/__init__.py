@@ -30,9 +30,11 @@ def patterns(entry: list[str]) -> list[str]:
 
 
 def filled(name: str, pattern: str) -> str:
-    """Put the shared parts of a file's patterns in their places: "{it}"."""
+    """Put the shared parts of a file's patterns in their places, and theirs in them: "{it}"."""
     parts: dict[str, str] = load(name).get("parts", {})
-    return re.sub(r"\{([a-z]+)\}", lambda match: parts[match[1]], pattern)
+    while (whole := re.sub(r"\{([a-z]+)\}", lambda match: parts[match[1]], pattern)) != pattern:
+        pattern = whole
+    return pattern
 
 
 @cache

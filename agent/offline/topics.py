@@ -1,0 +1,46 @@
+"""What a message says first and names after: "blue, the door", "longer. The hair, I mean"."""
+
+from __future__ import annotations
+
+import re
+
+from agent.captions import is_portrait
+from agent.offline.messages import has_verb
+from agent.offline.scene import strangers
+from agent.offline.stage import qualities
+from agent.offline.vocabulary import mentions
+
+_NAMED_LAST = re.compile(
+    r"(?P<said>[^,;.]+?)(?:\s*[,;.]+\s*|\s+[–—-]+\s+)(?:i mean(?:t)?,? )?"
+    r"(?P<thing>(?:the|her|his|its|their|my) [\w'-]+(?: [\w'-]+)?)"
+    r"(?:,? (?:i mean(?:t)?|that is|i'm talking about))?(?:,? (?:and |but )?not (?:in )?[\w-]+)?"
+)
+_IT = re.compile(r"\b(?:it|that|them|those)\b")
+
+
+def in_usual_order(text: str, caption: str) -> str:
+    """Write a message that names its thing last with the thing in its place, or as it is.
+
+    Args:
+        text: in lower case, without courtesies.
+        caption: what the picture shows.
+    """
+    match = _NAMED_LAST.fullmatch(text)
+    if match is None or _is_quality(match["thing"].split(" ", 1)[1], caption):
+        return text
+    said, thing = match["said"], match["thing"]
+    if has_verb(said) or _IT.search(said):
+        named = _IT.sub(thing, said, count=1)
+        return named if named != said else text
+    return f"make {thing} {said}" if _is_quality(said, caption, alone=True) else text
+
+
+def _is_quality(phrase: str, caption: str, *, alone: bool = False) -> bool:
+    """Whether a phrase has qualities, or has nothing else."""
+    if not is_portrait(caption):
+        return bool(qualities(phrase if alone else phrase.split()[-1]))
+    known = mentions(phrase)
+    if not alone:
+        return any(m.kind in ("color", "more") for m in known)
+    plain = all(m.kind in ("value", "color", "more", "other") for m in known)
+    return bool(known) and plain and not strangers(phrase) and phrase.split()[0] not in ("a", "an")
