@@ -26,7 +26,7 @@ def gift(clause: str, stage: Stage) -> bool:
     said, who = words(match["what"]), stage.part(match["who"])
     if who is None and said and words(match["who"])[-1] in people.PERSONS and not wears:
         return stage.make(objects.of_one(stage.caption, words(match["who"]), said))
-    if who is None or not said or wears and not objects.is_own(said[-1]):
+    if who is None or not said or wears and not (objects.is_own(said[-1]) or form("have", clause)):
         return False
     stage.mode, stage.who = "add", stage.parts[who].head
     return stage.make(objects.added(stage.caption, said, who=who))

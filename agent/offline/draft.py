@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent import history, replies
@@ -137,6 +137,12 @@ class Draft:
             return
         self.steps.append(step)
         self.caption = self.stage.caption = step.target_prompt
+
+    def has_made(self, qualities: Iterable[str]) -> bool:
+        """Whether the last edit of a caption that is no portrait made some of these qualities."""
+        step = self.conversation.turns[self.heads.head].step
+        made = {w for name in step.edit_words for w in name.split()} if step else set()
+        return not self.steps and bool(made & set(qualities))
 
     def is_so(self, wanted: Sequence[Changes]) -> bool:
         """Whether the last edit made all of this already, so that more of it may be asked for."""

@@ -17,9 +17,11 @@ from agent.offline.asked import OPPOSITE
 from agent.offline.draft import SUGGESTIONS, Draft
 from agent.offline.freely import read_freely, same_color_as
 from agent.offline.moves import is_complaint, read_move, reading_of, split_start
+from agent.offline.objects import is_own
 from agent.offline.phrases import read_clause
-from agent.offline.scene import Changes, different, same_color, strangers
+from agent.offline.scene import Changes, different, named_ones, same_color, strangers
 from agent.offline.several import read_several
+from agent.offline.stage import comparatives, words
 from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 
@@ -27,6 +29,7 @@ _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
 )
+_ONE = re.compile(r"\w ones?\b")
 _MOST_LEFT_OUT = 3  # words nobody knows, beside others that are understood, that a reply names
 
 
@@ -58,7 +61,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
             a portrait what that world does not have.
     """
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
-    raw = messages.self_corrected(raw)
+    raw = messages.self_corrected(messages.with_apostrophes(raw))
     text = messages.plain(raw, context.caption)
     if messages.is_chatter(text or raw.lower()):
         return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
@@ -71,14 +74,32 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         if start is not None:
             draft.move(start)
         rest = _chosen(same_color(rest, draft.scene), draft)
-        parts = messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS]
-        for place, part in enumerate(parts):
-            last = place + 1 == len(parts)
-            if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
-                continue  # "keep the hat and the glasses"
-            if last or not (_complaint(part, parts[place + 1]) or _topic(part, draft)):
-                _read_part(part, draft)
+        _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
     return draft.plan()
+
+
+def _read_parts(parts: list[str], draft: Draft) -> None:
+    """Read one part after the other; the reasons for them only where nothing else is understood."""
+    reasons = [part for part in parts if _is_reason(part, draft)]
+    parts = [part for part in parts if part not in reasons]
+    for place, part in enumerate(parts):
+        last = place + 1 == len(parts)
+        if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
+            continue  # "keep the hat and the glasses"
+        if last or not (_complaint(part, parts[place + 1]) or _topic(part, draft)):
+            _read_part(part, draft)
+    if not (draft.steps or draft.ask or draft.notes or draft.kept):
+        for part in reasons:
+            _read_part(part, draft)
+
+
+def _is_reason(part: str, draft: Draft) -> bool:
+    """Whether a part says why something is wanted, and names nothing that could be drawn."""
+    if not messages.gives_reason(part):
+        return False
+    if is_portrait(draft.caption):
+        return not any(m.kind in ("value", "color", "unknown") for m in mentions(part))
+    return not any(is_own(word) for word in words(part))
 
 
 def _one_move(text: str, raw: str, draft: Draft) -> bool:
@@ -213,6 +234,9 @@ def _read_wish(part: str, draft: Draft) -> None:
     made = draft.conversation.turns
     seed = 1000 * made[-1].seed + len(draft.conversation.messages)
     if not is_portrait(draft.caption) or not draft.world and _beyond(part):
+        if draft.has_made(comparatives(part)):
+            draft.move(Retry(how="stronger"))
+            return
         rewrite = wishes.over_any(part, draft.caption, made, seed)
         if rewrite is not None:
             draft.stage.make(rewrite)
@@ -252,6 +276,7 @@ def _read_clause(part: str, draft: Draft) -> None:
     """Read a plain clause over a portrait."""
     fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
     going_on = draft.removing and not fresh
+    part = named_ones(part, draft.scene) if _ONE.search(part) else part
     reading = read_clause(part, draft.scene, removing=going_on)
     draft.removing = reading.removing
     if reading.ask is not None:
@@ -263,7 +288,7 @@ def _read_clause(part: str, draft: Draft) -> None:
         if unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
         return
-    if _EVEN.match(part) and draft.is_so(reading.changes):
+    if (_EVEN.match(part) or comparatives(part)) and draft.is_so(reading.changes):
         draft.move(Retry(how="stronger"))
         return
     for place, wanted in enumerate(reading.changes):

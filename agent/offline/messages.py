@@ -27,7 +27,13 @@ _THING = re.compile(
 _NOT = re.compile(r",? (?:and |but )?not (?:(?:an?|the|any|in|with) )*")
 _ENDS = re.compile(r"(?: ones?)?(?:$|[,.;]| (?:for|on|to|and|please)\b)")
 _NEAR = 40  # characters after a "not" in which what it denies is looked for
+_CONTRACTED = [
+    (re.compile(rf"(?<![\w@./'-])({'|'.join(stems.split())}){tail}(?![\w@/'-]|\.\w)", re.I), tail)
+    for tail, stems in _WORDS["contractions"].items()
+]
+_I = re.compile(rf"\bi(ll|d) (?=(?:{'|'.join(_WORDS['after_i'].split())})\b)", re.I)
 _KEEP = re.compile(rf"(?:{'|'.join(_WORDS['keep'])})\b")
+_REASONS = [re.compile(pattern) for pattern in _WORDS["reason"]]
 _VERB = re.compile(rf"\b(?:{'|'.join(_WORDS['verbs'].split())})\b")
 _CHATTER = re.compile(rf"(?:{'|'.join(_WORDS['chatter'])}){_WORDS['chatter_tail']}")
 
@@ -45,6 +51,11 @@ def keeps(part: str) -> bool:
 def is_named(part: str) -> bool:
     """Whether a part is only a thing with "the", as at the end of "keep the hat and the scarf"."""
     return re.fullmatch(r"(?:the|her|his|its) [\w-]+(?: [\w-]+)?", part) is not None
+
+
+def gives_reason(part: str) -> bool:
+    """Whether a part has the form of a reason: "she's got an interview"."""
+    return any(pattern.fullmatch(part) for pattern in _REASONS)
 
 
 def has_verb(part: str) -> bool:
@@ -72,10 +83,16 @@ def self_corrected(text: str) -> str:
     return text
 
 
+def with_apostrophes(text: str) -> str:
+    """Write contractions as they are spelled: "whats" is "what's", "id like" is "I'd like"."""
+    for pattern, tail in _CONTRACTED:
+        text = pattern.sub(rf"\1{tail[:-1]}'{tail[-1]}" if tail == "nt" else rf"\1'{tail}", text)
+    return _I.sub(r"i'\1 ", text)
+
+
 def plain(text: str, caption: str) -> str:
     """Return a message in lower case without courtesies, with light typing errors mended."""
     text = text.lower().replace("’", "'").replace("‘", "'")
-    text = re.sub(r"\b(do|does|did|should|would|could|is|are|has)nt\b", r"\1n't", text)
     text = re.sub(r"[!?.]{2,}(?= |$)", ".", text)
     text = re.sub(r"\bblack (?:and|&) white\b", "black-and-white", text)
     before = ""

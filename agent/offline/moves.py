@@ -108,10 +108,8 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if (later := _said("undo", "after", text)) is not None:
         found = named(conversation, later["what"])
         return GoTo(turn=found.id) if found else None
-    if (perhaps := _said("undo", "perhaps", text)) is not None:
-        found = named(conversation, lexicon.groups(perhaps)["what"])
-        if found and found.step and found in history.path(conversation):
-            return Revert(turn=found.id)
+    if (found := _doubted(text, conversation)) is not None:
+        return Revert(turn=found.id)
     match = _said("undo", "named", text)
     if match is None:
         return None
@@ -119,6 +117,18 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
         found = named(conversation, goto[1])
         return GoTo(turn=found.id) if found else None
     return _revert(match["what"], conversation)
+
+
+def _doubted(text: str, conversation: Conversation) -> Turn | None:
+    """Find the edit of the path that a message doubts, or whose thing it wants as it was before."""
+    bare = re.sub(lexicon.load("moves")["undo"]["but"], "", text)
+    for said in (text, bare):
+        for name in ("perhaps", "old"):
+            match = _said("undo", name, said)
+            found = named(conversation, lexicon.groups(match)["what"]) if match else None
+            if found and found.step and found in history.path(conversation):
+                return found
+    return None
 
 
 def count(said: str) -> int:

@@ -143,6 +143,22 @@ def scene_of(conversation: Conversation, head: int) -> Scene:
     return Scene(now=now, last=scene.last, used=used)
 
 
+_ONES = re.compile(r"(?<=\w )ones?\b")
+
+
+def named_ones(clause: str, scene: Scene) -> str:
+    """Write the thing itself for "ones" where its name makes a value: "round ones" are glasses."""
+    known = [m for m in mentions(clause) if m.kind in ("value", "thing")]
+    last = (known[0].attribute if known else scene.last).removesuffix("_color")
+    said = {m.value for m in known}
+    for noun in (scene.now.get(last, ""), USUAL.get(last, ""), last):
+        named = _ONES.sub(noun, clause)
+        values = {m.value for m in mentions(named) if m.attribute == last and m.kind == "value"}
+        if values - said - {noun}:
+            return named
+    return clause
+
+
 _SAME = re.compile(
     r"(?:in )?(?:the )?same colou?r as (?:the|her|his) (?P<a>[\w -]+)"
     r"|in the colou?r of (?:the|her|his) (?P<c>[\w -]+)"

@@ -224,6 +224,13 @@ def described(part: Part, adjective: str) -> Part:
     return replace(part, words=agreeing(words))
 
 
+def intensified(part: Part, adjective: str) -> Part:
+    """Give a thing more of a quality that it has: "a very old house"."""
+    words = [w for w in part.words if w.lower() != "very"]
+    words.insert([w.lower() for w in words].index(adjective), "very")
+    return replace(part, words=agreeing(words))
+
+
 def renamed(part: Part, words: Sequence[str]) -> Part:
     """Put another thing in the place of one; the article stays if none comes with the new words."""
     new = [w for w in words if w.lower() not in ("the", "this", "that", "her", "his", "its")]

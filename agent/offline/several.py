@@ -17,6 +17,8 @@ from agent.state import Conversation
 _WORDS = lexicon.load("moves")["several"]
 _SURE, _THEN, _THERE = (re.compile(_WORDS[name]) for name in ("sure", "then", "there"))
 """What speaks of edits and not of things, what begins a further wish, what a name may end in."""
+_BUT = re.compile(lexicon.load("moves")["undo"]["but"])
+_FIRST = re.compile(r"\b(?:original|initial|natural|own|first)\b")
 _EDITS = re.compile(r"^(?:both |all )?(?:the )?(?:edits|changes|steps|turns|numbers) (?=\d)|^both ")
 _AND = re.compile(r",? and |, | & | plus ")
 
@@ -46,6 +48,9 @@ def _gone(text: str, conversation: Conversation) -> set[int] | None:
         names = _AND.split(_THERE.sub("", lexicon.groups(kept)["what"]))
         sure = _SURE.search(text) or all(edits_about(conversation, name) for name in names)
         return line - _staying(names, conversation) if sure else None
+    old = _FIRST.search(text) and lexicon.match("moves", "undo", "old", _BUT.sub("", text))
+    if old and len(about := edits_about(conversation, lexicon.groups(old)["what"]) & line) > 1:
+        return about
     since = lexicon.match("moves", "undo", "from", text)
     if since is not None:
         found = named(conversation, since["what"])

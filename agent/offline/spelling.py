@@ -54,7 +54,10 @@ def _mended(word: str, meant: set[str]) -> str:
         return single if doubled else word
     slips = 1 if len(word) < 7 else 2
     near = process.extract(word, meant, scorer=OSA.distance, score_cutoff=slips, limit=5)
-    ranked = sorted((slips, found[0] != word[0], -len(found), found) for found, slips, _ in near)
+    ranked = sorted(
+        (slips, found[0] != word[0], sorted(found) != sorted(word), -len(found), found)
+        for found, slips, _ in near
+    )
     fits = (found for *_, found in ranked
             if len(word) > _SHORTEST or sorted(found) == sorted(word))  # fmt: skip
     mended = next(fits, None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from agent.offline import lexicon, objects, people, sentence
 from agent.offline.objects import Rewrite
@@ -89,13 +90,23 @@ class Stage:
             return False
         self.mode = "describe"
         if place is not None:
-            return self.make(objects.described(self.caption, place, found))
+            made = objects.described(self.caption, place, found)
+            return self.make(self._more(made, place, comparatives(how)))
         named = any(find(self.parts, [word]) is not None for word in words(what)[1:])
         if not re.match(r"(?:the|her|his|its) ", what) or not all(class_of(w) for w in found):
             return False
         if named:  # "the door bottle", of which "green" is not all that is said
             return False
         return self.make(objects.unnamed(self.caption, words(what)[1:], found))
+
+    def _more(self, made: Rewrite, place: int, graded: set[str]) -> Rewrite:
+        """Let what is white already become "very white" where it is to be whiter."""
+        there = [w for w in self.parts[place].content if w in graded]
+        if made.source != made.target or not there:
+            return made
+        parts = list(self.parts)
+        parts[place] = sentence.intensified(parts[place], there[0])
+        return replace(made, target=sentence.text(tuple(parts)))
 
 
 def words(phrase: str) -> list[str]:
@@ -144,6 +155,14 @@ def base(word: str) -> str:
         if stem != word and class_of(plain):
             return plain
     return word
+
+
+def comparatives(clause: str) -> set[str]:
+    """Return the plain forms of what a clause wants more of: "whiter", "more angry"."""
+    said = words(clause)
+    graded = {base(w) for w in said if w.endswith("er") and base(w) != w}
+    more = {base(w) for before, w in pairwise(said) if before == "more"}
+    return {w for w in graded | more if class_of(w)}
 
 
 def form(name: str, clause: str) -> re.Match[str] | None:
