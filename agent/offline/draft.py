@@ -67,7 +67,8 @@ class Draft:
 
     def move(self, step: Step) -> None:
         """Add a step that is not an edit, and follow the head to where it leads."""
-        if isinstance(step, Retry) and step in self.steps:
+        tried = [made for made in self.steps if isinstance(made, Retry)]
+        if tried and isinstance(step, Retry) and (step in tried or step.how == "other"):
             return  # "that did not work, try again"
         if isinstance(step, Ask):
             self.ask = self.ask or step

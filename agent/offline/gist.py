@@ -16,6 +16,7 @@ from agent.offline.stage import Stage, words
 _WORDS = lexicon.load("gist")
 _FRAME = frozenset(_WORDS["frame"].split())
 _GONE = re.compile(_WORDS["gone"])
+_BAD = re.compile(_WORDS["bad"])
 _MOST_LEFT = 1  # words of a clause that may stay unexplained
 _PREP = lexicon.filled("forms", "{prep}")
 _THING = re.compile(
@@ -30,7 +31,7 @@ def read_gist(clause: str, stage: Stage) -> bool:
     said = words(clause)
     place, noun = _named(said, stage)
     left = [w for w in said if w not in _FRAME and w not in DETERMINERS and w != noun]
-    if place is not None and _GONE.search(clause):
+    if place is not None and _GONE.search(_BAD.sub("", clause)):
         rest = [w for w in left if not _GONE.search(w)]
         return len(rest) <= _MOST_LEFT and stage.make(objects.removed(stage.caption, [noun]))
     wanted = [w for w in left if class_of(w)]

@@ -16,7 +16,7 @@ from agent.offline import messages, topics, wishes
 from agent.offline.asked import OPPOSITE
 from agent.offline.draft import SUGGESTIONS, Draft
 from agent.offline.freely import read_freely, same_color_as
-from agent.offline.moves import is_complaint, read_move, reading_of, split_start
+from agent.offline.moves import read_move, reading_of, split_start
 from agent.offline.objects import is_own
 from agent.offline.phrases import read_clause
 from agent.offline.scene import Changes, different, named_ones, same_color, strangers
@@ -68,7 +68,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     draft = Draft.of(context.conversation, world=world)
     text = messages.without_contrast(text) if is_portrait(draft.caption) else text
     text = topics.in_usual_order(text, draft.caption)
-    text = _without_several(_after_complaint(text), draft)
+    text = _without_several(topics.after_complaint(text, draft.conversation), draft)
     if text and not _one_move(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
@@ -107,7 +107,7 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
     if len(text) > messages.LONGEST_PART:
         return False
     plainer = re.sub(r"\b(?:just|simply|only) ", "", text)
-    for said in (raw.lower(), plainer):
+    for said in dict.fromkeys((raw.lower(), text, plainer)):
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
             draft.move(step)
@@ -116,12 +116,6 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
         if draft.notes:
             return True
     return False
-
-
-def _after_complaint(text: str) -> str:
-    """Leave out how badly an edit came out, where it is said what is to be done about it."""
-    first, *more = messages.BREAK.split(text, maxsplit=1)
-    return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?"), more[0]) else text
 
 
 def _without_several(text: str, draft: Draft) -> str:
@@ -193,9 +187,11 @@ def _chosen(text: str, draft: Draft) -> str:
 def _complaint(part: str, following: str) -> bool:
     """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
     if not re.match(
-        r"(?:she|he|it|they|(?:her|his|the) \w+) (?:looks?|seems?|is|are|feels?) ", part
+        r"(?:she|he|it|they|(?:her|his|the) \w+)(?:'s| looks?| seems?| is| are| feels?) ", part
     ):
         return False
+    if wishes.one_wish(part, following):
+        return True
     if re.search(r"\bit\b", following) and not mentions(following):
         return False
     about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
@@ -236,6 +232,9 @@ def _read_wish(part: str, draft: Draft) -> None:
     if not is_portrait(draft.caption) or not draft.world and _beyond(part):
         if draft.has_made(comparatives(part)):
             draft.move(Retry(how="stronger"))
+            return
+        if draft.has_made(words(wishes.too(part))):
+            draft.move(Retry(how="weaker"))
             return
         rewrite = wishes.over_any(part, draft.caption, made, seed)
         if rewrite is not None:

@@ -87,6 +87,8 @@ def with_apostrophes(text: str) -> str:
     """Write contractions as they are spelled: "whats" is "what's", "id like" is "I'd like"."""
     for pattern, tail in _CONTRACTED:
         text = pattern.sub(rf"\1{tail[:-1]}'{tail[-1]}" if tail == "nt" else rf"\1'{tail}", text)
+    for spelled, meant in _WORDS["apart"].items():
+        text = re.sub(spelled, meant, text, flags=re.I)
     return _I.sub(r"i'\1 ", text)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import cache
 
 from agent import history
+from agent.captions import attributes_of, changes, is_portrait
 from agent.history import NoSuchTurn
 from agent.offline import lexicon
 from agent.offline.references import edits_about, named, of_pair
@@ -19,6 +20,7 @@ from agent.state import (
     Compare,
     Conversation,
     Describe,
+    EditStep,
     GoTo,
     Help,
     Redo,
@@ -38,8 +40,13 @@ _THEN = (
     r"\b(?:and|then|but) (?:make|give|add|put|change|remove|take|try|use|have|let|show|turn|go)\b"
 )
 _DOING = re.compile(
-    r"^(?:adding|making|giving|putting|what (?:you|i|we) (?:did|changed)(?: (?:to|with|about))?) "
+    r"^(?:adding|making|giving|putting"
+    r"|what(?:ever)? (?:you|i|we) (?:did|changed)(?: (?:to|with|about))?"
+    r"|(?:all )?(?:that|the|this|your|my)(?: whole)?"
+    r" (?:business|thing|stuff|bit|part|edit|change|idea) (?:with|about|of|involving))"
+    r" (?:the |her |his )?"
 )
+_NO_MORE = re.compile(r" (?:any ?more|after all|though|really|now)$")
 _ASKED = re.compile(
     r"^(?:(?:please|can you|could you|would you|now|ok(?:ay)?|and|then)\W+)+"
     r"|\W+(?:please|for me|now)$",
@@ -121,14 +128,24 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
 
 def _doubted(text: str, conversation: Conversation) -> Turn | None:
     """Find the edit of the path that a message doubts, or whose thing it wants as it was before."""
-    bare = re.sub(lexicon.load("moves")["undo"]["but"], "", text)
-    for said in (text, bare):
+    bare = _NO_MORE.sub("", re.sub(lexicon.load("moves")["undo"]["but"], "", text))
+    for said in dict.fromkeys((bare, text)):
         for name in ("perhaps", "old"):
             match = _said("undo", name, said)
-            found = named(conversation, lexicon.groups(match)["what"]) if match else None
+            what = _DOING.sub("", lexicon.groups(match)["what"]) if match else ""
+            found = named(conversation, what) if what else None
             if found and found.step and found in history.path(conversation):
-                return found
+                return found if name == "perhaps" or _had_before(found.step) else None
     return None
+
+
+def _had_before(step: EditStep) -> bool:
+    """Whether an edit changed something that was there, rather than adding it."""
+    before = attributes_of(step.source_prompt)
+    if is_portrait(step.source_prompt):
+        changed = changes(step.source_prompt, step.target_prompt)
+        return all(before.get(name, "none") != "none" for name in changed)
+    return step.change != "add"
 
 
 def count(said: str) -> int:
@@ -160,7 +177,8 @@ def _read_retry(text: str, conversation: Conversation) -> Step | None:
     for how in ("again", "other", "stronger", "weaker"):
         if _said("retry", how, text):
             return Retry.model_validate({"how": how})
-    if is_complaint(text):
+    about = about_complaint(text)
+    if is_complaint(text) or about and conversation.head in edits_about(conversation, about):
         return Retry(how="other")
     return _retry_by_name(text, conversation)
 
@@ -171,6 +189,17 @@ def is_complaint(text: str, then: str = "") -> bool:
     again = again or _said("undo", "last", then) is not None
     disliked = again and _said("undo", "last", text) and not re.match(r"undo|go|step|back", text)
     return bool(disliked) or _said("retry", "complaint", text) is not None
+
+
+def about_complaint(text: str, then: str = "") -> str:
+    """Return what a complaint names as having come out badly: "the walls look a bit off"."""
+    match = _said("retry", "about", text)
+    if match is None:
+        return ""
+    said = lexicon.groups(match)
+    again = any(_said("retry", how, then) for how in ("again", "other"))
+    bad = "rest" not in said or is_complaint(f"it {said['rest']}")
+    return said["what"] if bad and (again or not then) else ""
 
 
 def _retry_by_name(text: str, conversation: Conversation) -> Step | None:
@@ -235,6 +264,8 @@ def _read_goto(text: str, conversation: Conversation) -> Step | None:
 
 def _place(text: str, conversation: Conversation) -> Turn | None:
     bare = re.sub(lexicon.load("moves")["goto"]["tail"] + "$", "", text)
+    if bare != text and re.fullmatch(r"@?\d+", bare):
+        return named(conversation, bare)
     alone = lexicon.filled("moves", lexicon.load("moves")["reference"]["alone"])
     if re.fullmatch(alone, bare) and (found := _turn_only(conversation, bare)) is not None:
         return found

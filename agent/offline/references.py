@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from agent import history
 from agent.captions import attributes_of, changes, is_portrait
-from agent.offline import lexicon
+from agent.offline import lexicon, surroundings
 from agent.offline.sentence import same
 from agent.offline.stage import last_thing
 from agent.offline.vocabulary import mentions
@@ -89,7 +89,16 @@ def _words_of_edit(turn: Turn) -> set[str]:
     if turn.step is None:
         return set()
     changed = {w for name in turn.step.edit_words for w in name.split()}
+    changed |= _kinds(turn)
     return {*words_of(turn.step.request), *changed, last_thing([turn])}
+
+
+def _kinds(turn: Turn) -> set[str]:
+    """Return what an edit of the whole picture is about: weather, season, time, style."""
+    if turn.step is None or turn.step.change not in ("background", "style"):
+        return set()
+    groups = {group for group, *_ in surroundings.mentioned(" ".join(turn.step.edit_words))}
+    return groups or {turn.step.change}
 
 
 def _editing(conversation: Conversation, phrase: str) -> Turn | None:
@@ -113,6 +122,7 @@ def _about(conversation: Conversation, phrase: str) -> Turn | None:
         if t.step is None or is_portrait(t.caption):
             continue
         known = {*words_of(t.step.request), *(w for n in t.step.edit_words for w in n.split())}
+        known |= _kinds(t)
         if wanted and any(_has(known, word) for word in wanted):
             return t
     return None
@@ -138,7 +148,7 @@ def _showing(conversation: Conversation, phrase: str) -> Turn | None:
 
 def _conditions(phrase: str) -> Iterable[tuple[str, bool]]:
     """Split "with the red hat but without sunglasses" into what is there and what is not."""
-    for half in re.split(r",? (?:but|and)(?= with| without| no)", phrase):
+    for half in re.split(r",? (?:but|and)(?= with| without| no)| (?=without )", phrase):
         none = re.search(r"\b(?:without|no|not|didn't|hadn't|wasn't|never)\b", half) is not None
         if any(m.kind in ("value", "color") for m in mentions(half)) or _content(half):
             yield half, not none

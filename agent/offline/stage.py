@@ -16,6 +16,7 @@ from agent.state import Turn
 
 _SOFT = frozenset("a an more very much really so quite too little bit slightly lot again"
                   " look looks be being to as like of".split())  # fmt: skip
+_STRONGER = frozenset("stronger bolder richer deeper intenser fuller".split())
 _PEOPLE = frozenset("her him she he herself himself".split())
 _THINGS = frozenset("it that this them they those these".split())
 
@@ -128,6 +129,7 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
     """
     said = [base(w) for w in words(how) if w not in _SOFT]
     said = [w for w in said if w not in ("one", "ones", "colour", "color", "and", "than", "now")]
+    said = [w for w in said if w not in _STRONGER] or said
     if not said or said[0] in ("not", "no"):
         return []
     if len(said) == 2 and class_of(said[1]) == "color" and _shade(said[0]):
@@ -162,7 +164,8 @@ def comparatives(clause: str) -> set[str]:
     said = words(clause)
     graded = {base(w) for w in said if w.endswith("er") and base(w) != w}
     more = {base(w) for before, w in pairwise(said) if before == "more"}
-    return {w for w in graded | more if class_of(w)}
+    much = {w for before, w in pairwise(said) if before in _STRONGER and class_of(w) == "color"}
+    return {w for w in graded | more | much if class_of(w)}
 
 
 def form(name: str, clause: str) -> re.Match[str] | None:

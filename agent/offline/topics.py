@@ -1,14 +1,17 @@
-"""What a message says first and names after: "blue, the door", "longer. The hair, I mean"."""
+"""What a message names last, "blue, the door", or says first of how an edit came out."""
 
 from __future__ import annotations
 
 import re
 
 from agent.captions import is_portrait
-from agent.offline.messages import has_verb
+from agent.offline.messages import BREAK, has_verb
+from agent.offline.moves import about_complaint, is_complaint
+from agent.offline.references import edits_about
 from agent.offline.scene import strangers
 from agent.offline.stage import qualities
 from agent.offline.vocabulary import mentions
+from agent.state import Conversation
 
 _NAMED_LAST = re.compile(
     r"(?P<said>[^,;.]+?)(?:\s*[,;.]+\s*|\s+[–—-]+\s+)(?:i mean(?:t)?,? )?"
@@ -33,6 +36,17 @@ def in_usual_order(text: str, caption: str) -> str:
         named = _IT.sub(thing, said, count=1)
         return named if named != said else text
     return f"make {thing} {said}" if _is_quality(said, caption, alone=True) else text
+
+
+def after_complaint(text: str, conversation: Conversation) -> str:
+    """Leave out how badly an edit came out, where it is said what is to be done about it."""
+    first, *more = BREAK.split(text, maxsplit=1)
+    about = about_complaint(first.strip(" ,.!?"), more[0]) if more and more[0] else ""
+    if about and edits_about(conversation, about):
+        return f"another version of {about}"
+    if about:
+        return more[0]
+    return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?"), more[0]) else text
 
 
 def _is_quality(phrase: str, caption: str, *, alone: bool = False) -> bool:

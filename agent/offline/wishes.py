@@ -68,6 +68,12 @@ def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
     return None, clause
 
 
+def one_wish(clause: str, following: str) -> bool:
+    """Whether two clauses are one vague wish: "it's too dark, brighten it up"."""
+    row, _ = _wish(clause)
+    return row is not None and row is _wish(following)[0]
+
+
 def for_portrait(clause: str, scene: Scene) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
@@ -144,7 +150,7 @@ def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewr
         return None  # "make it winter" says what it wants
     else:
         row, rest = _wish(clause)
-        row = row if PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)) else None
+        row = row if _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)) else None
         phrases = row.get("general", []) if row else []
     fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
     rewrites = (_phrased(caption, phrase) for phrase in fresh)
@@ -152,7 +158,8 @@ def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewr
 
 
 _DISLIKED = re.compile(
-    r"(?:i )?(?:don't|do not|didn't) (?:really )?like (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
+    r"(?:i )?(?:don't|do not|didn't) (?:really )?(?:like|love|fancy)"
+    r" (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
     r"|(?:(?:give|make|show|use|try|change)(?: me| it| her| him)?(?: to)? )?"
     r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
     r"|change (?:the |its )?(?P<c>[\w -]+(?:'s)?(?: colou?r)?)"
