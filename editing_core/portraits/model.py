@@ -62,6 +62,9 @@ class Parts:
         models = (self.transformer, self.vae, self.text_encoder, self.text_encoder_2)
         for model in models:
             model.to(torch.float16)
+        for tokenizer in (self.tokenizer, self.tokenizer_2):  # training padded and cut captions
+            tokenizer.backend_tokenizer.no_padding()
+            tokenizer.backend_tokenizer.no_truncation()
         self.pipeline().save_pretrained(folder, safe_serialization=True)
         for model in models:
             model.to(torch.float32)
@@ -217,4 +220,16 @@ def _clip_tokenizer(captions: list[str]) -> Any:
     learner.train_from_iterator(captions, trainer)
     state = json.loads(learner.to_str())["model"]
     merges: Any = [tuple(merge) for merge in state["merges"]]
-    return CLIPTokenizer(vocab=state["vocab"], merges=merges, model_max_length=TEXT_LENGTH)
+    return CLIPTokenizer(
+        vocab=_in_order(state["vocab"], state["merges"]),
+        merges=merges,
+        model_max_length=TEXT_LENGTH,
+    )
+
+
+def _in_order(vocabulary: dict[str, int], merges: list[list[str]]) -> dict[str, int]:
+    """The same with the letters that end words in alphabetical order; the trainer's is random."""
+    merged = {"".join(merge) for merge in merges}
+    ends = [piece for piece in vocabulary if piece.endswith("</w>") and piece not in merged]
+    numbers = sorted(vocabulary[piece] for piece in ends)
+    return vocabulary | dict(zip(sorted(ends), numbers, strict=True))
