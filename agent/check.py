@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 KEPT = 0.8  # share of the other attributes that must still be seen; leaves room for misreadings
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
-MISSED = ("stronger", "much stronger")
-SPOILT = ("weaker", "another seed")
+MISSED = ("another seed", "much stronger")
+SPOILT = ("another seed", "weaker")
 """Rungs of the ladder, best first, for an edit not seen and for one that cost too much of the rest:
 the order is that of what they rescue and repair in `python -m editing_core.bench rungs`."""
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
