@@ -23,14 +23,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out conversations that take long, and say of other tests why they are skipped."""
+    long = [i for i in items if isinstance(i, Conversation) and not i.quick]
+    if long and not config.getoption("--slow"):
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
     for item in items:
         if reason := _why_not(config, item):
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
 def _why_not(config: pytest.Config, item: pytest.Item) -> str:
-    if isinstance(item, Conversation) and not (item.quick or config.getoption("--slow")):
-        return "not among the quick conversations; run it with --slow, or palimpsest test"
     if item.get_closest_marker("slow") and not config.getoption("--slow"):
         return "slow; run it with --slow"
     if item.get_closest_marker("weights") and not any(WEIGHTS.glob("transformer/*.safetensors")):
