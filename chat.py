@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from tools import __version__
 
 if TYPE_CHECKING:
-    from agent.commands import Commands
-    from agent.screen import Screen
     from agent.settings import AppSettings
+    from agent.terminal.commands import Commands
+    from agent.terminal.screen import Screen
 
 
 EXAMPLES = """\
@@ -65,7 +65,7 @@ def _other(name: str, words: list[str]) -> int:
 
 def _guarded(flags: argparse.Namespace) -> int:
     """Run, and turn whatever goes wrong into one sentence and an exit code."""
-    from agent.play import BROKEN, FAILED, STOPPED, UNREADABLE
+    from agent.terminal.play import BROKEN, FAILED, STOPPED, UNREADABLE
     from agent.wiring import Refusal
     from tools.pictures import PictureError
 
@@ -172,7 +172,7 @@ def _run(flags: argparse.Namespace) -> int:
 
 def _check(flags: argparse.Namespace) -> None:
     """Refuse what the flags alone show to be wrong."""
-    from agent.play import refusal
+    from agent.terminal.play import refusal
     from agent.wiring import Refusal
 
     if flags.resume is not None and flags.pictures:
@@ -195,8 +195,8 @@ def _quiet() -> None:
 
 
 def _screen(flags: argparse.Namespace, settings: AppSettings) -> Screen:
-    from agent.opening import Folder
-    from agent.screen import JsonScreen, TextScreen
+    from agent.terminal.opening import Folder
+    from agent.terminal.screen import JsonScreen, TextScreen
 
     folder = Folder(Path(flags.out)) if flags.out else None
     if flags.json:
@@ -206,9 +206,9 @@ def _screen(flags: argparse.Namespace, settings: AppSettings) -> Screen:
 
 def _converse(flags: argparse.Namespace, settings: AppSettings, screen: Screen, saver: Any) -> int:
     """Open or resume a session, do what was asked, and close it."""
-    from agent.commands import Commands
     from agent.graph import Chat
-    from agent.repl import read_lines, talk
+    from agent.terminal.commands import Commands
+    from agent.terminal.repl import read_lines, talk
     from agent.wiring import session_id, studio_of
     from tools.pictures import PictureStore
 
@@ -236,7 +236,7 @@ def _readable(path: str, settings: AppSettings) -> None:
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     """Show where the conversation begins: the resumed head, opened pictures, or the sample."""
-    from agent.opening import open_file
+    from agent.terminal.opening import open_file
     from tools.look import sample_portrait
 
     chat, screen, store = commands.chat, commands.screen, commands.store

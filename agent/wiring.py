@@ -15,9 +15,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from agent.play import MISSING, UNREADABLE
 from agent.settings import AppSettings
 from agent.studio import Edited, EditPicture, Eyes, Llm, Studio
+from agent.terminal.play import MISSING, UNREADABLE
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]

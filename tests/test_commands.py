@@ -7,13 +7,13 @@ import pytest
 from perfect_editor import draw_the_target
 from PIL import Image
 
-from agent import commands as module
-from agent.commands import CommandError, Commands, Leave, resolve, run, usage
 from agent.graph import Chat, open_sessions
-from agent.play import play
-from agent.screen import TextScreen
 from agent.settings import AppSettings
 from agent.studio import Studio
+from agent.terminal import commands as module
+from agent.terminal.commands import CommandError, Commands, Leave, resolve, run, usage
+from agent.terminal.play import play
+from agent.terminal.screen import TextScreen
 from tools.edit_picture import PRESETS
 from tools.look import portrait_of, sample_portrait
 from tools.pictures import PictureError, PictureStore

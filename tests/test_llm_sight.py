@@ -13,7 +13,7 @@ from studio_fakes import fake_studio
 from agent.graph import Chat, serializer
 from agent.llm.server import Server
 from agent.llm.sight import NOT_SEEN, LlmEyes
-from agent.opening import open_file
+from agent.terminal.opening import open_file
 from chat import main
 from tools.pictures import PictureError, PictureStore
 

@@ -48,6 +48,7 @@ def test_what_goes_wrong_is_told_to_the_edit(
 
 
 def test_the_door_opens_without_torch() -> None:
-    code = "import sys, chat, agent.commands, agent.graph, agent.repl, agent.wiring, " \
-           "tools.edit_picture, tools.look; sys.exit('torch' in sys.modules)"  # fmt: skip
+    code = "import sys, chat, agent.terminal.commands, agent.terminal.repl, agent.graph, " \
+           "agent.wiring, tools.edit_picture, tools.look; " \
+           "sys.exit('torch' in sys.modules)"  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

@@ -3,8 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from agent import previews
-from agent.opening import Folder, export
+from agent.terminal import previews
+from agent.terminal.opening import Folder, export
 from tools import provenance
 from tools.look import differences, sample_portrait
 from tools.pictures import PictureError, PictureStore, open_picture, picture_hash

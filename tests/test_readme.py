@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from agent.commands import Commands, names, usage
+from agent.terminal.commands import names, summary, usage
 from chat import _parser
 
 ROOT = Path(__file__).parents[1]
@@ -12,7 +12,7 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 def test_every_command_stands_there_as_its_docstring_says() -> None:
     for name in names():
-        assert f"| `{usage(name)}` | {getattr(Commands, name).__doc__} |" in README
+        assert f"| `{usage(name)}` | {summary(name)} |" in README
 
 
 def test_every_flag_it_names_exists() -> None:

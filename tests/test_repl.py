@@ -6,12 +6,12 @@ from functools import partial
 import pytest
 from perfect_editor import draw_the_target
 
-from agent import repl
-from agent.commands import Commands
 from agent.graph import Chat, open_sessions
-from agent.screen import TextScreen, wrapped
 from agent.settings import AppSettings
 from agent.studio import Studio
+from agent.terminal import repl
+from agent.terminal.commands import Commands
+from agent.terminal.screen import TextScreen, wrapped
 from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
 from tools.pictures import PictureStore

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from agent.play import DONE
 from agent.scripts.form import (
     Bound,
     Cost,
@@ -25,6 +24,7 @@ from agent.scripts.form import (
 from agent.scripts.reading import Line, Place
 from agent.scripts.running import Happened, Stage
 from agent.state import Turn
+from agent.terminal.play import DONE
 from agent.words import words_of
 from tools.edit_picture import device_of
 from tools.look import Differences, differences, psnr

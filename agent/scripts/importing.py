@@ -18,9 +18,9 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from agent.play import DONE, UNREADABLE
 from agent.scripts.form import SUFFIX
 from agent.scripts.reading import ScriptError, document, written, yaml
+from agent.terminal.play import DONE, UNREADABLE
 
 
 @dataclass(frozen=True)

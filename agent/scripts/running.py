@@ -13,18 +13,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent.commands import Commands, Leave
 from agent.graph import Chat, open_sessions
-from agent.opening import open_file
-from agent.play import DONE, UNREADABLE
-from agent.repl import handle
-from agent.screen import Screen
 from agent.scripts.form import Llm as LlmMode
 from agent.scripts.reading import Case, Line, ScriptError
 from agent.scripts.tape import SUFFIX, Player, Recorder
 from agent.settings import AppSettings
 from agent.state import Ask, Conversation, Event
 from agent.studio import Llm, Studio
+from agent.terminal.commands import Commands, Leave
+from agent.terminal.opening import open_file
+from agent.terminal.play import DONE, UNREADABLE
+from agent.terminal.repl import handle
+from agent.terminal.screen import Screen
 from agent.wiring import Refusal, studio_of
 from tools.edit_picture import call_seconds, load_editor
 from tools.look import portrait_of, sample_portrait

@@ -13,8 +13,8 @@ import agent.carry
 import agent.check
 import agent.history
 import agent.nodes
-import agent.play
 import agent.replies
+import agent.terminal.play
 import agent.understand
 import agent.wiring
 import editing_core.editor
@@ -194,7 +194,7 @@ def llm_ignored() -> None:
 
 def failures_hidden() -> None:
     """Every line ends with exit code 0."""
-    agent.play._code = lambda event, asked: 0
+    agent.terminal.play._code = lambda event, asked: 0
 
 
 def edit_words_of_the_source() -> None:

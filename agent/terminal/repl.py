@@ -8,16 +8,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.commands import CommandError, Commands, Leave, names, run, usage
-from agent.play import DONE, UNREADABLE, Answer, play, refusal
 from agent.state import Ask
+from agent.terminal.commands import CommandError, Commands, Leave, names, run, usage
+from agent.terminal.play import DONE, UNREADABLE, Answer, play, refusal
 from tools.pictures import PictureError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
     from agent.graph import Chat
-    from agent.screen import Screen
+    from agent.terminal.screen import Screen
 
 
 _YES = re.compile(

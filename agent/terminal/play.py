@@ -9,8 +9,8 @@ from tools.pictures import PictureError
 
 if TYPE_CHECKING:
     from agent.graph import Chat
-    from agent.screen import Screen
     from agent.state import Ask, Event
+    from agent.terminal.screen import Screen
 
 DONE, FAILED, UNREADABLE, MISSING, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
 LONGEST = 2000  # characters of a message; far above any wish, far below a pasted file

@@ -20,9 +20,9 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from agent import previews
-from agent.opening import Folder, export, file_name
 from agent.state import Event
+from agent.terminal import previews
+from agent.terminal.opening import Folder, export, file_name
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
 

@@ -1,0 +1,118 @@
+"""The /commands: every public method of `Commands` is one, and its docstring is its help."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+
+from agent.terminal.commands.desk import CommandError, Desk, Leave
+from agent.terminal.commands.keeping import Keeping
+from agent.terminal.commands.looking import Looking
+from agent.terminal.commands.making import Making
+from agent.terminal.commands.moving import Moving
+from agent.terminal.play import DONE
+
+__all__ = ["CommandError", "Commands", "Leave", "names", "resolve", "run", "usage"]
+
+
+class Leaving(Desk):
+    """Explain, and let go."""
+
+    title = "Help, and the way out"
+
+    def help(self, command: str = "") -> None:
+        """List the commands, or explain one.
+
+        Example: /help goto
+        """
+        if command:
+            name = resolve(command.lstrip("/"))
+            self.screen.say(f"{usage(name)}  {explained(name)}")
+            return
+        width = max(len(usage(name)) for name in names())
+        lines = ['Say what to change ("make her older, now add a hat"), or type a command:']
+        for group in GROUPS:
+            lines += ["", f"{group.title}:"]
+            lines += [f"  {usage(name):<{width}}  {summary(name)}" for name in of(group)]
+        self.screen.say("\n".join(lines))
+
+    def quit(self) -> None:
+        """Leave; everything is kept, and --resume goes on (Ctrl-D does the same)."""
+        raise Leave
+
+
+class Commands(Moving, Making, Looking, Keeping, Leaving):
+    """What can be typed after a slash."""
+
+
+GROUPS: tuple[type[Desk], ...] = (Moving, Making, Looking, Keeping, Leaving)
+
+
+def names() -> list[str]:
+    """Return the names of all commands, in the order of the source."""
+    return [name for group in GROUPS for name in of(group)]
+
+
+def of(group: type[Desk]) -> list[str]:
+    """Return the names of the commands of one group."""
+    return [name for name, held in vars(group).items() if callable(held) and name[0] != "_"]
+
+
+def resolve(word: str) -> str:
+    """Return the command that a word or its unique beginning names.
+
+    Raises:
+        CommandError: None does, or several do.
+    """
+    word = word.lower()
+    if word in names():
+        return word
+    fitting = [name for name in names() if word and name.startswith(word)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        raise CommandError(f"/{word} could be /{' or /'.join(fitting)}.")
+    close = difflib.get_close_matches(word, names(), n=1)
+    hint = f"did you mean /{close[0]}?" if close else "/help lists them."
+    raise CommandError(f"There is no command /{word}; {hint}")
+
+
+def run(commands: Commands, line: str) -> int:
+    """Carry out one line that begins with a slash, and return its exit code.
+
+    Raises:
+        CommandError: It cannot be carried out.
+        Leave: It asks to go.
+    """
+    word, _, rest = line.strip().lstrip("/").partition(" ")
+    name = resolve(word)
+    parameters = _parameters(name)
+    given = rest.split(maxsplit=len(parameters) - 1) if parameters else rest.split()
+    needed = [p for p in parameters if p.default is p.empty]
+    if given and not parameters:
+        raise CommandError(f"/{name} takes nothing after it.")
+    if len(given) < len(needed):
+        raise CommandError(f"Use it as {usage(name)}.")
+    return getattr(commands, name)(*map(str.strip, given)) or DONE
+
+
+def usage(name: str) -> str:
+    """Return a command with its argument, such as ``/undo [COUNT]``."""
+    shown = [
+        p.name.upper() if p.default is p.empty else f"[{p.name.upper()}]" for p in _parameters(name)
+    ]
+    return " ".join([f"/{name}", *shown])
+
+
+def summary(name: str) -> str:
+    """Return what a command does, in one line."""
+    return explained(name).partition("\n")[0]
+
+
+def explained(name: str) -> str:
+    """Return all that its docstring says of a command."""
+    return inspect.getdoc(getattr(Commands, name)) or ""
+
+
+def _parameters(name: str) -> list[inspect.Parameter]:
+    return list(inspect.signature(getattr(Commands, name)).parameters.values())[1:]

@@ -1,0 +1,62 @@
+"""What every /command has at hand: the chat, the screen, the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent import history
+from agent.graph import Chat
+from agent.state import Step, Turn
+from agent.terminal.play import play
+from agent.terminal.screen import Screen
+from tools.pictures import PictureStore
+
+
+class CommandError(Exception):
+    """A command was used wrongly; the message is one sentence for the person."""
+
+
+class Leave(Exception):
+    """The person wants to go."""
+
+
+class Desk:
+    """Works on a chat and shows results on a screen; the groups of commands derive from it."""
+
+    title = ""
+
+    def __init__(self, chat: Chat, screen: Screen, store: PictureStore) -> None:
+        """Bind them."""
+        self.chat = chat
+        self.screen = screen
+        self.store = store
+
+    def _do(self, step: Step) -> int:
+        """Let the chat do one step that no message has to be read for."""
+        return play(self.chat, self.chat.move(step), self.screen)
+
+    def _turn(self, phrase: str) -> Turn:
+        """Return the turn that a phrase names; the one here for an empty phrase."""
+        conversation = self.chat.conversation
+        if not conversation.turns:
+            raise CommandError("There is no picture yet; /open PATH opens one.")
+        phrase = phrase.strip()
+        if not phrase:
+            return conversation.turns[conversation.head]
+        found = history.find(conversation, f"@{phrase}" if phrase.isdigit() else phrase)
+        if found is None:
+            raise CommandError(f'There is no turn "{phrase}"; /tree lists them.')
+        return found
+
+    def _picture(self, turn: Turn) -> Path:
+        """Return the file of a turn's picture."""
+        if not turn.picture or turn.picture not in self.store:
+            raise CommandError(f"@{turn.id} was only planned; it has no picture.")
+        return self.store.path(turn.picture)
+
+
+def number(text: str) -> int:
+    """Read a number of steps."""
+    if not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise CommandError(f'A number from 1 is needed, not "{text}".')
+    return int(text)
