@@ -9,6 +9,7 @@ from agent.captions import replay
 from agent.history import Heads, NoSuchTurn
 from agent.state import (
     Ask,
+    Choose,
     Compare,
     Conversation,
     Describe,
@@ -51,6 +52,9 @@ def carry_out(step: Step, state: Conversation) -> Update:
             return _say(state, replies.described(state, step))
         case Save():
             return {"save": step.path, **_say(state, f"Saved @{state.head}.")}
+        case Choose():
+            chosen = state.chosen.model_copy(update={step.setting: step.value})
+            return {"chosen": chosen, **_say(state, replies.of_choice(step))}
         case Help():
             return _say(state, replies.HELP)
         case Ask() | EditStep():

@@ -18,12 +18,14 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
-from agent import nodes, state
+from agent import choosing, nodes, state
+from agent.settings import AppSettings
 from agent.state import Ask, Conversation, Event, Plan, Step, Turn
 from agent.studio import Studio
 
 STORED = (
-    state.Ask, state.Check, state.Compare, state.Describe, state.EditStep, state.GoTo, state.Help,
+    state.Ask, state.Check, state.Choices, state.Choose, state.Compare, state.Describe,
+    state.EditStep, state.GoTo, state.Help,
     state.Message, state.Plan, state.Redo, state.Retry, state.Revert, state.Save, state.Try,
     state.Turn, state.Undo,
 )  # fmt: skip
@@ -104,6 +106,11 @@ class Chat:
         cut_off = snapshot.tasks and not snapshot.interrupts
         return str(snapshot.values.get("request", "")) if cut_off else ""
 
+    @property
+    def settings(self) -> AppSettings:
+        """The settings with what was chosen in this session."""
+        return choosing.chosen_settings(self.conversation, self.studio)
+
     def open(self, picture: str, caption: str) -> Event:
         """Make a stored picture the base: a new original turn, and the head.
 
@@ -121,6 +128,7 @@ class Chat:
             before=turn.id,
             messages=now.messages,
             past=[*now.past, now.head] if now.turns else [],
+            chosen=now.chosen,
         )
         values = {name: getattr(fresh, name) for name in Conversation.model_fields}
         self._graph.update_state(self._config, values, as_node="reply")

@@ -15,7 +15,8 @@ from langgraph.types import interrupt
 from agent import check as ladder
 from agent import replies
 from agent.carry import carry_out
-from agent.history import NoSuchTurn, path
+from agent.choosing import chosen_settings, seed_of, settings_of, start
+from agent.history import NoSuchTurn
 from agent.patience import Stopped, until_stopped
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.studio import Edited, Studio
@@ -183,9 +184,9 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
             head=head.picture,
             original=head.original,
             step=step,
-            settings=settings_of(studio, step, len(path(state, head.id)) - 1).rung(rung),
+            settings=settings_of(state, studio, step).rung(rung),
             seed=seed,
-            method=studio.settings.method,
+            method=chosen_settings(state, studio).method,
             on_step=on_step,
         )
     except Exception as error:
@@ -201,26 +202,6 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
         forwards=edited.forwards,
     )
     return {"tries": [*state.tries, attempt]}
-
-
-def start(state: Conversation) -> Turn:
-    """Return the turn that the current edit starts from."""
-    return state.turns[state.head if state.at is None else state.at]
-
-
-def seed_of(state: Conversation, studio: Studio) -> int:
-    """Return the seed of the turn being made: the session's plus the turn's number."""
-    return studio.settings.seed + len(state.turns)
-
-
-def settings_of(studio: Studio, step: EditStep, turns: int) -> Any:
-    """Return the preset's numbers for a kind of edit after so many turns, as strong as asked."""
-    preset: Any = studio.presets.get(studio.settings.preset)
-    settings = preset.fitted(step.change, turns)
-    for _ in range(abs(step.strength)):
-        settings = settings.stronger() if step.strength > 0 else settings.weaker()
-    keep = studio.settings.keep
-    return settings if keep == "auto" else settings.keeping(keep)
 
 
 def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
@@ -263,7 +244,8 @@ def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
 def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
     """Make the turn of the best try."""
     step: EditStep = current(state)
-    kept, head, settings = ladder.best(tries), start(state), studio.settings
+    kept, head = ladder.best(tries), start(state)
+    settings = chosen_settings(state, studio)
     return Turn(
         id=len(state.turns),
         parent=head.id,
@@ -282,7 +264,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
             "seconds": round(sum(t.seconds for t in tries), 2),
             "forwards": sum(t.forwards for t in tries),
             "tries": len(tries),
-            "notches": step.strength,
+            "notches": step.strength + state.chosen.strength,
         },
     )
 

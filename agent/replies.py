@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from agent import history
 from agent.captions import attributes_of, changes, is_portrait
-from agent.state import Conversation, Describe, EditStep, Turn
+from agent.state import Choose, Conversation, Describe, EditStep, Turn
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -26,6 +26,18 @@ def request_of(step: EditStep, message: str) -> str:
     """Return what a turn is called: its request, and whether it is a replay."""
     request = step.request or message
     return f"{request} (again, without {step.without})" if step.without else request
+
+
+def of_choice(step: Choose) -> str:
+    """Say what holds from now on."""
+    if step.setting == "strength":
+        notches = int(step.value)
+        way = "stronger" if notches > 0 else "weaker"
+        how = f"{abs(notches)} x {way} than the preset" if notches else "as strong as the preset"
+        return f"From now on edits are {how}."
+    if step.setting == "seed":
+        return f"From now on turn n is made with seed {step.value} + n."
+    return f"From now on: {step.setting} {step.value}."
 
 
 def undone(step: EditStep) -> str:

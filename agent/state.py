@@ -108,6 +108,14 @@ class Ask(Record):
     default: str = ""
 
 
+class Choose(Record):
+    """Choose how the coming edits of this session are made."""
+
+    step: Literal["choose"] = "choose"
+    setting: Literal["seed", "method", "preset", "keep", "strength"]
+    value: str | int
+
+
 class Help(Record):
     """Say what can be asked for."""
 
@@ -115,7 +123,18 @@ class Help(Record):
 
 
 Step = Annotated[
-    EditStep | Undo | Redo | GoTo | Revert | Retry | Compare | Describe | Save | Ask | Help,
+    EditStep
+    | Undo
+    | Redo
+    | GoTo
+    | Revert
+    | Retry
+    | Compare
+    | Describe
+    | Save
+    | Ask
+    | Choose
+    | Help,
     Field(discriminator="step"),
 ]
 
@@ -195,6 +214,17 @@ class Message(Record):
     after: int = 0
 
 
+class Choices(Record):
+    """What was chosen in this session, above flags and configuration; None leaves it to them."""
+
+    seed: int | None = None
+    method: str | None = None
+    preset: str | None = None
+    keep: str | None = None
+    strength: int = 0
+    """Notches that every edit is made stronger (positive) or weaker (negative)."""
+
+
 class Conversation(BaseModel):
     """The whole session; the state of the graph and the content of every checkpoint."""
 
@@ -208,6 +238,8 @@ class Conversation(BaseModel):
     """Heads before each message that moved the head, newest last: what undo returns to."""
     future: list[int] = Field(default_factory=list)
     """Heads that undo left, newest last: what redo returns to."""
+
+    chosen: Choices = Choices()
 
     # the message being worked on
     request: str = ""

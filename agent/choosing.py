@@ -1,0 +1,37 @@
+"""Where the edit that is due starts, and by which numbers it is made."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from agent.history import path
+from agent.settings import AppSettings
+from agent.state import Conversation, EditStep, Turn
+from agent.studio import Studio
+
+
+def start(state: Conversation) -> Turn:
+    """Return the turn that the current edit starts from."""
+    return state.turns[state.head if state.at is None else state.at]
+
+
+def seed_of(state: Conversation, studio: Studio) -> int:
+    """Return the seed of the turn being made: the session's plus the turn's number."""
+    return chosen_settings(state, studio).seed + len(state.turns)
+
+
+def chosen_settings(state: Conversation, studio: Studio) -> AppSettings:
+    """Return the settings with what was chosen in this session."""
+    chosen = state.chosen.model_dump(exclude_none=True, exclude={"strength"})
+    return studio.settings.model_copy(update=chosen)
+
+
+def settings_of(state: Conversation, studio: Studio, step: EditStep) -> Any:
+    """Return the preset's numbers for the edit that is due, as strong as asked."""
+    chosen = chosen_settings(state, studio)
+    preset: Any = studio.presets.get(chosen.preset)
+    settings = preset.fitted(step.change, len(path(state, start(state).id)) - 1)
+    notches = step.strength + state.chosen.strength
+    for _ in range(abs(notches)):
+        settings = settings.stronger() if notches > 0 else settings.weaker()
+    return settings if chosen.keep == "auto" else settings.keeping(chosen.keep)
