@@ -125,7 +125,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
     add("--llm-model", metavar="NAME", help="the model to ask there")
     add = parser.add_argument_group("how to show it").add_argument
-    add("--preview", choices=("auto", "kitty", "blocks", "off"), help="pictures in the terminal")
+    add(
+        "--preview",
+        choices=("auto", "kitty", "sixel", "blocks", "off"),
+        help="pictures in the terminal",
+    )
     add("--json", action="store_true", help="one event a line on standard output")
     add = parser.add_argument_group("where things are").add_argument
     add("--home", type=Path, metavar="DIR", help="sessions and pictures")

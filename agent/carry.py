@@ -20,6 +20,7 @@ from agent.state import (
     Redo,
     Retry,
     Revert,
+    Rewind,
     Save,
     Step,
     Undo,
@@ -36,12 +37,13 @@ def carry_out(step: Step, state: Conversation) -> Update:
         NoSuchTurn: the step cannot be done; the message says why.
     """
     match step:
-        case Undo():
-            return _heads(history.undo(_now(state), step.messages), state)
-        case Redo():
-            return _heads(history.redo(_now(state), step.messages), state)
+        case Undo() | Redo():
+            move = history.undo if isinstance(step, Undo) else history.redo
+            return _heads(move(_now(state), step.messages), state)
         case GoTo():
             return _goto(step, state)
+        case Rewind():
+            return _rewind(step, state)
         case Revert():
             return _revert(step, state)
         case Retry():
@@ -84,6 +86,22 @@ def _goto(step: GoTo, state: Conversation) -> Update:
     following = plan.steps[state.position + 1 : state.position + 2]
     edits = bool(following) and isinstance(following[0], EditStep)
     return place | ({"at": step.turn} if edits else {"head": step.turn})
+
+
+def _rewind(step: Rewind, state: Conversation) -> Update:
+    """Go to where the head was before a message; forget what was said since, or do either."""
+    *earlier, now = state.messages
+    if not 1 <= step.message <= len(earlier):
+        raise NoSuchTurn(f"there is no message {step.message}")
+    message = earlier[step.message - 1]
+    update = _say(state, f"Back before “{message.text}”.")
+    if step.what != "picture":
+        later = [m.model_copy(update={"forgotten": True}) for m in earlier[message.id - 1 :]]
+        update["messages"] = [*earlier[: message.id - 1], *later, now]
+    if step.what != "chat":
+        update["head"] = message.before
+        update["said"] = [*update["said"], replies.of_place(state.turns[message.before])]
+    return update
 
 
 def _revert(step: Revert, state: Conversation) -> Update:

@@ -25,9 +25,8 @@ from agent.studio import Studio
 
 STORED = (
     state.Ask, state.Check, state.Choices, state.Choose, state.Compare, state.Describe,
-    state.EditStep, state.GoTo, state.Help,
-    state.Message, state.Plan, state.Redo, state.Retry, state.Revert, state.Save, state.Try,
-    state.Turn, state.Undo,
+    state.EditStep, state.GoTo, state.Help, state.Message, state.Plan, state.Redo, state.Retry,
+    state.Revert, state.Rewind, state.Save, state.Try, state.Turn, state.Undo,
 )  # fmt: skip
 """The only types of ours that a checkpoint may hold."""
 STEPS = 500

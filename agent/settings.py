@@ -61,7 +61,7 @@ class AppSettings(BaseSettings):
     offline: bool = False
     """Read messages without any LLM even if one is configured."""
     preview: str = "auto"
-    """How pictures are shown: "auto", "kitty", "blocks" or "off"."""
+    """How pictures are shown: "auto", "kitty", "sixel", "blocks" or "off"."""
     home: Path = Field(default_factory=default_home)
     """Where sessions.sqlite and pictures/ are."""
     retries: int = Field(default=2, ge=0, le=4)

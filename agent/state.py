@@ -62,6 +62,14 @@ class GoTo(Record):
     turn: int = Field(ge=0)
 
 
+class Rewind(Record):
+    """Go back to before a message: the picture, what was said since, or both."""
+
+    step: Literal["rewind"] = "rewind"
+    message: int = Field(ge=1)
+    what: Literal["both", "picture", "chat"] = "both"
+
+
 class Revert(Record):
     """Undo one turn on the path: at the head a mere move, else the later ones are replayed."""
 
@@ -127,6 +135,7 @@ Step = Annotated[
     | Undo
     | Redo
     | GoTo
+    | Rewind
     | Revert
     | Retry
     | Compare
@@ -134,7 +143,7 @@ Step = Annotated[
     | Save
     | Ask
     | Choose
-    | Help,
+    | Help,  # fmt: skip
     Field(discriminator="step"),
 ]
 
@@ -212,6 +221,8 @@ class Message(Record):
     """Why it could not be carried out."""
     before: int = 0
     after: int = 0
+    forgotten: bool = False
+    """Whether the person went back to before it, so that no LLM is told of it."""
 
 
 class Choices(Record):

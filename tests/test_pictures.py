@@ -1,7 +1,10 @@
+import io
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from agent.terminal import previews
 from agent.terminal.opening import Folder, export
@@ -134,22 +137,30 @@ class TestPreview:
         assert previews.choose("auto", terminal, {"TERM": "dumb"}) == "off"
 
     def test_the_best_a_terminal_can(self):
-        terminal = _Stream(tty=True)
-        assert previews.choose("auto", terminal, {"TERM": "xterm-kitty"}) == "kitty"
-        assert previews.choose("auto", terminal, {"TERM": "xterm-kitty", "TMUX": "x"}) == "blocks"
-        assert previews.choose("auto", terminal, {"TERM": "xterm-256color"}) == "blocks"
+        assert previews.choose("auto", _Stream(tty=True), {"TERM": "xterm-256color"}) == "blocks"
+        assert previews.choose("sixel", _Stream(tty=False), {}) == "sixel"
 
     def test_half_blocks_show_two_pixels_a_character(self):
-        image = Image.new("RGB", (8, 8), (255, 0, 0))
-        text = previews.draw(image, "blocks", {"COLORTERM": "truecolor"}, width=10)
-        assert text.splitlines()[0].startswith("\x1b[38;2;255;0;0;48;2;255;0;0m▀")
-        assert len(text.splitlines()) == 4
+        lines = _printed([("red", Image.new("RGB", (8, 8), (255, 0, 0)))], "blocks", width=10)
+        assert lines[0].startswith("\x1b[38;2;255;0;0;48;2;255;0;0m▀")
+        assert len(lines) == 5 and "red" in lines[-1]
 
-    def test_kitty_gets_png_in_chunks(self):
-        noise = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
-        text = previews.draw(Image.fromarray(noise), "kitty", {})
-        chunks = text.strip().split("\x1b\\")[:-1]
-        assert chunks[0].startswith("\x1b_Ga=T,f=100") and chunks[-1].startswith("\x1b_Gm=0;")
+    def test_pictures_stand_side_by_side_with_their_names(self):
+        red, blue = (Image.new("RGB", (8, 8), color) for color in ("#ff0000", "#0000ff"))
+        lines = _printed([("@0 original", red), ("@1 blue", blue)], "blocks", width=60)
+        assert "255;0;0" in lines[0] and "0;0;255" in lines[0]
+        assert "@0 original" in lines[-1] and "@1 blue" in lines[-1]
+
+    @pytest.mark.parametrize("kind, sign", [("kitty", "\U0010eeee"), ("sixel", "\x1bP")])
+    def test_other_terminals(self, kind, sign):
+        red = Image.new("RGB", (8, 8), "red")
+        assert any(sign in line for line in _printed([("a", red), ("b", red)], kind, width=40))
+
+
+def _printed(pictures, kind, *, width):
+    paper = Console(file=io.StringIO(), force_terminal=True, width=width, color_system="truecolor")
+    paper.print(previews.drawn(pictures, kind, width))
+    return paper.file.getvalue().splitlines()
 
 
 class _Stream:

@@ -23,7 +23,7 @@ class Typist:
     def __init__(self, *lines):
         self.lines = list(lines)
 
-    def prompt(self, _mark):
+    def prompt(self, _mark, default=""):
         if not self.lines:
             raise EOFError
         return self.lines.pop(0)
@@ -43,7 +43,7 @@ def typed(tmp_path, monkeypatch, capsys):
     commands = Commands(chat, TextScreen(out=io.StringIO()), store)
 
     def type_lines(*lines):
-        monkeypatch.setattr(repl, "_session", lambda *_: Typist(*lines))
+        monkeypatch.setattr(repl, "session_of", lambda *_: Typist(*lines))
         repl.talk(commands, tmp_path)
         captured = capsys.readouterr()
         return chat, commands.screen.out.getvalue() + captured.out + captured.err

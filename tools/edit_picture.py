@@ -19,7 +19,7 @@ from tools.provenance import Recipe
 if TYPE_CHECKING:
     from editing_core.editor import Editor, EditResult
 
-__all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
+__all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
            "edit_picture", "load_editor", "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]

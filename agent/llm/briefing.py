@@ -79,7 +79,8 @@ def _names(turns: Iterable[Turn]) -> str:
 
 
 def _talk(context: Context) -> Iterable[str]:
-    for said in context.conversation.messages[-MOST_MESSAGES:]:
+    messages = [m for m in context.conversation.messages if not m.forgotten]
+    for said in messages[-MOST_MESSAGES:]:
         yield f"person: {_quoted(said.text, LONGEST_LINE)}"
         if said.reply:
             yield f"you: {_quoted(said.reply, LONGEST_LINE)}"

@@ -69,3 +69,10 @@ def refusal(message: str) -> str:
     if len(message) > LONGEST:
         return f"The message has {len(message)} characters; at most {LONGEST} are read."
     return ""
+
+
+def one_line(message: str) -> str:
+    """Return a message of several lines as one, each line a wish of its own."""
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    ended = [line if line[-1] in ".,;!?" else f"{line}," for line in lines[:-1]]
+    return " ".join([*ended, *lines[-1:]])

@@ -1,85 +1,88 @@
-"""Pictures inside the terminal: the kitty graphics protocol, else coloured half blocks."""
+"""Pictures inside the terminal: Kitty's protocol, sixel, or coloured half blocks."""
 
 from __future__ import annotations
 
-import base64
-import io
-from collections.abc import Iterator, Mapping
-from typing import TextIO
+import select
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, TextIO
 
 from PIL import Image
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 
 COLUMNS = 36  # terminal columns a preview is wide; about as tall as 18 lines
-CHUNK = 4096  # bytes of base64 a kitty escape may carry
-KINDS = ("auto", "kitty", "blocks", "off")
-KITTY_TERMINALS = ("kitty", "ghostty", "wezterm")
+SMALL = 8  # the same in a list
+GAP = 2  # columns between pictures
+KINDS = ("auto", "kitty", "sixel", "blocks", "off")
+Labelled = tuple[str, Image.Image]
 
 
 def choose(kind: str, stream: TextIO, environ: Mapping[str, str]) -> str:
-    """Return how pictures are shown on a stream: "kitty", "blocks" or "off".
+    """Return how pictures are shown on a stream: "kitty", "sixel", "blocks" or "off".
 
-    "auto" shows none where a person would not see colours: no terminal, NO_COLOR, TERM=dumb.
+    "auto" shows none where a person would not see colours (no terminal, NO_COLOR, TERM=dumb), and
+    asks the terminal what it can, which has to happen before a prompt reads the keys.
     """
     if kind != "auto":
         return kind
-    term = environ.get("TERM", "dumb").lower()
-    if not stream.isatty() or environ.get("NO_COLOR") or term == "dumb":
+    if not stream.isatty() or environ.get("NO_COLOR") or environ.get("TERM", "dumb") == "dumb":
         return "off"
-    multiplexed = bool(environ.get("TMUX")) or term.startswith("screen")
-    program = f"{term} {environ.get('TERM_PROGRAM', '')}".lower()
-    if not multiplexed and any(name in program for name in KITTY_TERMINALS):
-        return "kitty"
+    if stream is sys.__stdout__ and (able := _asked()):
+        return able
     utf8 = (stream.encoding or "").lower().replace("-", "") == "utf8"
     return "blocks" if utf8 else "off"
 
 
-def draw(image: Image.Image, kind: str, environ: Mapping[str, str], *, width: int = 80) -> str:
-    """Return the text that shows a picture; empty when `kind` is "off".
+def _asked() -> str:
+    """Ask the terminal for graphics; empty if it has none, or if keys already wait to be read."""
+    if not sys.stdin.isatty() or select.select([sys.stdin], [], [], 0)[0]:
+        return ""
+    able: Any = import_module("textual_image.renderable")  # asks when it is imported
+    return {able.TGPImage: "kitty", able.SixelImage: "sixel"}.get(able.Image, "")
+
+
+def drawn(pictures: Sequence[Labelled], kind: str, width: int) -> RenderableType:
+    """Return pictures side by side with their labels below, as something rich can print.
 
     Args:
-        image: Any RGB picture.
-        kind: What `choose` returned.
-        environ: Environment; COLORTERM tells whether 24-bit colours are understood.
+        pictures: Labels (empty for none) and RGB pictures.
+        kind: What `choose` returned, but "off".
         width: Terminal columns there are.
     """
-    columns = max(4, min(COLUMNS, width - 2))
-    if kind == "kitty":
-        return _kitty(image, columns)
-    if kind == "blocks":
-        deep = environ.get("COLORTERM", "").lower() in ("truecolor", "24bit")
-        return "".join(_half_blocks(image, columns, deep=deep))
-    return ""
+    room = (width - 1 + GAP) // len(pictures) - GAP
+    columns = max(4, min(COLUMNS, room))
+    if kind == "sixel":  # which rich cannot put into a table
+        whole = columns * len(pictures) + GAP * (len(pictures) - 1)
+        pictures = [("   ".join(label for label, _ in pictures), _beside(pictures, columns))]
+        columns = whole
+    table = Table.grid(padding=(0, GAP, 0, 0))
+    for _ in pictures:
+        table.add_column(width=columns, no_wrap=False)
+    table.add_row(*(small(image, kind, columns) for _, image in pictures))
+    if any(label for label, _ in pictures):
+        table.add_row(*(Text(label, style="dim") for label, _ in pictures))
+    return table
 
 
-def _kitty(image: Image.Image, columns: int) -> str:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    data = base64.standard_b64encode(buffer.getvalue()).decode()
-    chunks = [data[i : i + CHUNK] for i in range(0, len(data), CHUNK)]
-    parts = []
-    for i, chunk in enumerate(chunks):
-        head = f"a=T,f=100,q=2,c={columns}," if i == 0 else ""
-        parts.append(f"\x1b_G{head}m={int(i < len(chunks) - 1)};{chunk}\x1b\\")
-    return "".join(parts) + "\n"
+def _beside(pictures: Sequence[Labelled], columns: int) -> Image.Image:
+    """Return pictures side by side as one, on white."""
+    height = max(image.height for _, image in pictures)
+    gap = max(1, GAP * pictures[0][1].width // columns)
+    width = sum(image.width + gap for _, image in pictures) - gap
+    sheet, left = Image.new("RGB", (width, height), "white"), 0
+    for _, image in pictures:
+        sheet.paste(image, (left, 0))
+        left += image.width + gap
+    return sheet
 
 
-def _half_blocks(image: Image.Image, columns: int, *, deep: bool) -> Iterator[str]:
-    """Yield lines of upper half blocks: one character is two pixels, above and below."""
-    rows = 2 * max(1, round(columns * image.height / image.width / 2))
-    rows = min(rows, 2 * columns)
-    small = image.convert("RGB").resize((columns, rows), Image.Resampling.LANCZOS)
-    pixels = small.tobytes()
-    for row in range(0, rows, 2):
-        for column in range(columns):
-            above, below = (3 * ((row + down) * columns + column) for down in (0, 1))
-            front, back = pixels[above : above + 3], pixels[below : below + 3]
-            yield f"\x1b[38;{_color(front, deep)};48;{_color(back, deep)}m▀"
-        yield "\x1b[0m\n"
-
-
-def _color(rgb: bytes, deep: bool) -> str:
-    """Return an SGR colour: 24-bit, or the nearest of the 6 x 6 x 6 cube."""
-    if deep:
-        return f"2;{rgb[0]};{rgb[1]};{rgb[2]}"
-    red, green, blue = (round(level / 51) for level in rgb)
-    return f"5;{16 + 36 * red + 6 * green + blue}"
+def small(image: Image.Image, kind: str, columns: int = SMALL) -> RenderableType:
+    """Return one picture, so many columns wide."""
+    module = {"kitty": "tgp", "sixel": "sixel", "blocks": "halfcell"}[kind]
+    made: Any = import_module(f"textual_image.renderable.{module}").Image
+    rows = max(1, round(columns * image.height / image.width / 2))
+    shown: RenderableType = made(image.convert("RGB"), width=columns, height=min(rows, columns))
+    return shown

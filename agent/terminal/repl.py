@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.state import Ask
-from agent.terminal.commands import CommandError, Commands, Leave, names, run, usage
-from agent.terminal.play import DONE, UNREADABLE, Answer, play, refusal
+from agent.terminal.commands import CommandError, Commands, Leave, run
+from agent.terminal.play import DONE, UNREADABLE, Answer, one_line, play, refusal
+from agent.terminal.prompt import MARK, session_of
 from tools.pictures import PictureError
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-
-    from agent.graph import Chat
-    from agent.terminal.screen import Screen
 
 
 _YES = re.compile(
@@ -49,7 +47,7 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
         if reason := refusal(line):
             screen.complain(reason)
             return UNREADABLE
-        return play(chat, chat.say(line.strip()), screen, ask)
+        return play(chat, chat.say(one_line(line)), screen, ask)
     except (CommandError, PictureError) as error:
         screen.complain(str(error))
         return UNREADABLE
@@ -77,24 +75,52 @@ def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = Fals
 
 def talk(commands: Commands, home: Path) -> int:
     """Talk with the person at the terminal until they leave."""
-    session = _session(commands.chat, home)
+    session = session_of(commands.chat, home)
+    commands.pick = _pick
 
     def ask(question: Ask) -> str:
         return _ask(session, question)
 
-    taken_up = False
-    while True:
+    going = _attended(commands, partial(_take_up, commands, ask))
+    leaving = False
+    while going:
         try:
-            if not taken_up:
-                taken_up = True
-                _take_up(commands, ask)
-            line = session.prompt("you › ")
-            if line.strip():
-                attend(commands, line, ask)
-        except (EOFError, Leave):
-            return DONE
-        except KeyboardInterrupt:
-            _stopped(commands.chat, commands.screen)
+            line = session.prompt(MARK, default=commands.take_draft())
+        except EOFError:
+            break
+        except KeyboardInterrupt:  # the line was empty
+            if leaving:
+                break
+            leaving = True
+            commands.screen.note("Ctrl-C again leaves, and so do Ctrl-D and /quit.")
+            continue
+        leaving = False
+        if line.strip():
+            going = _attended(commands, partial(attend, commands, line, ask))
+    return DONE
+
+
+def _attended(commands: Commands, work: Callable[[], None]) -> bool:
+    """Work; Ctrl-C stops it and keeps everything. Return False if the person wants to leave."""
+    try:
+        work()
+    except Leave:
+        return False
+    except KeyboardInterrupt:
+        commands.screen.rest()
+        at = commands.chat.conversation.head
+        commands.screen.note(f"Stopped; you are at @{at}, and nothing is lost.")
+    return True
+
+
+def _pick(question: str, options: Sequence[tuple[int, str]]) -> int | None:
+    """Let the person choose with the arrow keys; None if they would rather not."""
+    from prompt_toolkit.shortcuts import choice
+
+    try:
+        return choice(question, options=options, default=options[-1][0])
+    except (KeyboardInterrupt, EOFError):
+        return None
 
 
 def attend(commands: Commands, line: str, ask: Answer) -> None:
@@ -117,14 +143,6 @@ def _interject(commands: Commands, line: str, ask: Answer) -> None:
         play(chat, [], screen, ask)
     except Interjection as said:
         _interject(commands, said.line, ask)
-
-
-def _stopped(chat: Chat, screen: Screen) -> None:
-    screen.rest()
-    if chat.unfinished:
-        screen.note(f"Stopped; you are at @{chat.conversation.head}, and nothing is lost.")
-    else:
-        screen.note("Ctrl-D or /quit leaves.")
 
 
 def _take_up(commands: Commands, ask: Answer) -> None:
@@ -168,33 +186,3 @@ def _ask(session: PromptSession[str], question: Ask) -> str:
     if answer.isdigit() and 1 <= int(answer) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default
-
-
-def _session(chat: Chat, home: Path) -> PromptSession[str]:
-    """Make the prompt: history of its own, completion of commands, a line on where one is."""
-    from prompt_toolkit import PromptSession
-    from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
-    from prompt_toolkit.completion import WordCompleter
-    from prompt_toolkit.history import FileHistory
-
-    past = home / "history"
-    past.touch(mode=0o600)
-    words = [f"/{name}" for name in names()]
-    help_of = {f"/{name}": usage(name) for name in names()}
-
-    def toolbar() -> str:
-        settings = chat.studio.settings
-        conversation = chat.conversation
-        how = f"{settings.method} · {settings.preset}"
-        seed = settings.seed + len(conversation.turns)
-        return f" @{conversation.head}   {how} · next seed {seed}   /help "
-
-    session: PromptSession[str] = PromptSession(
-        history=FileHistory(os.fspath(past)),
-        auto_suggest=AutoSuggestFromHistory(),
-        completer=WordCompleter(words, sentence=True, meta_dict=help_of),
-        complete_while_typing=False,
-        bottom_toolbar=toolbar,
-    )
-    session.app.after_render += lambda _: chat.studio.warm_up()
-    return session

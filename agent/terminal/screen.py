@@ -12,17 +12,18 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
 from PIL import Image
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
+from agent.terminal.previews import Labelled
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
 
@@ -85,6 +86,9 @@ class Screen:
         """Show a picture by its path."""
         self.say(str(path))
 
+    def show_images(self, pictures: Sequence[Labelled]) -> None:
+        """Show pictures side by side with their labels, where pictures can be shown."""
+
     def rest(self) -> None:
         """Take away what moves on the screen."""
 
@@ -124,7 +128,6 @@ class TextScreen(Screen):
     ) -> None:
         """Choose how pictures are shown."""
         super().__init__(folder, out)
-        self.environ = environ
         self.preview = previews.choose(preview, self.out, environ)
         self._failure = ""
         self._bar: Progress | None = None
@@ -158,10 +161,16 @@ class TextScreen(Screen):
         """Show a picture inline where the terminal can, and its path always."""
         if self.preview != "off":
             with Image.open(path) as image:
-                width = shutil.get_terminal_size().columns
-                text = previews.draw(image, self.preview, self.environ, width=width)
-            self.out.write(text)
+                self.show_images([("", image)])
         super().say(str(path))
+
+    def show_images(self, pictures: Sequence[Labelled]) -> None:
+        """Show pictures side by side, as the terminal can."""
+        if self.preview != "off":
+            width = shutil.get_terminal_size().columns
+            paper = Console(file=self.out, force_terminal=True, width=width, highlight=False)
+            paper.print(previews.drawn(pictures, self.preview, width))
+            self.out.flush()
 
     def rest(self) -> None:
         """Take the bar away."""
@@ -170,23 +179,27 @@ class TextScreen(Screen):
             self._bar = None
 
     def _advance(self, event: Event) -> None:
-        if not self.console.is_terminal or self.console.is_dumb_terminal:
-            return
-        if self._bar is None:
-            self._bar = Progress(
-                TextColumn("{task.description:>16}"),
-                BarColumn(bar_width=30),
-                TimeElapsedColumn(),
-                console=self.console,
-                transient=True,
-            )
-            self._task = self._bar.add_task("", total=None)
-            self._bar.start()
+        self._start_bar()
         phase, done, of = event["phase"], event["i"], event["of"]
         before = of if phase == "sample" else 0  # the inversion is the first half of the bar
         finished = phase == "sample" and done == of
         label = "looking at it" if finished else f"{PHASES.get(phase, phase)} {done}/{of}"
-        self._bar.update(self._task, total=2 * of, completed=before + done, description=label)
+        if self._bar:
+            self._bar.update(self._task, total=2 * of, completed=before + done, description=label)
+
+    def _start_bar(self) -> None:
+        """Show that work has begun, be it the model that still loads."""
+        if self._bar or not self.console.is_terminal or self.console.is_dumb_terminal:
+            return
+        self._bar = Progress(
+            TextColumn("{task.description:>16}"),
+            BarColumn(bar_width=30),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        self._task = self._bar.add_task("getting ready", total=None)
+        self._bar.start()
 
     def _started(self, event: Event) -> None:
         if caption := event.data.get("caption"):
@@ -199,6 +212,8 @@ class TextScreen(Screen):
             if step["step"] == "edit":
                 words = ", ".join(step.get("edit_words") or ()) or step["target_prompt"]
                 self.note(f"  plan: {step['change']}, looking at: {words}")
+        if any(step["step"] == "edit" for step in event["steps"]):
+            self._start_bar()
 
     def _check(self, event: Event) -> None:
         verdict = "as asked" if event["passed"] else "not quite as asked"

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
 
 from agent.terminal.commands.desk import CommandError, Desk, Leave
 from agent.terminal.commands.keeping import Keeping
@@ -12,7 +17,24 @@ from agent.terminal.commands.making import Making
 from agent.terminal.commands.moving import Moving
 from agent.terminal.play import DONE
 
-__all__ = ["CommandError", "Commands", "Leave", "names", "resolve", "run", "usage"]
+__all__ = ["CommandError", "Commands", "Leave", "names", "parameters", "resolve", "run", "usage"]
+
+
+def edited(text: str) -> str:
+    """Let the person edit a text in their editor.
+
+    Raises:
+        CommandError: There is no editor, or it failed.
+    """
+    command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "nano"
+    with tempfile.NamedTemporaryFile("w+", suffix=".txt", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        try:
+            subprocess.run([*shlex.split(command), file.name], check=True)
+        except (OSError, subprocess.CalledProcessError) as error:
+            raise CommandError(f"The editor {command} failed ({error}); set EDITOR.") from None
+        return Path(file.name).read_text("utf-8").strip()
 
 
 class Leaving(Desk):
@@ -35,6 +57,13 @@ class Leaving(Desk):
             lines += ["", f"{group.title}:"]
             lines += [f"  {usage(name):<{width}}  {summary(name)}" for name in of(group)]
         self.screen.say("\n".join(lines))
+
+    def edit(self, message: str = "") -> None:
+        """Write the next message in your editor ($VISUAL, else $EDITOR); Ctrl-X Ctrl-E does too.
+
+        Example: /edit make her older
+        """
+        self.draft = edited(message)
 
     def quit(self) -> None:
         """Leave; everything is kept, and --resume goes on (Ctrl-D does the same)."""
@@ -112,6 +141,11 @@ def summary(name: str) -> str:
 def explained(name: str) -> str:
     """Return all that its docstring says of a command."""
     return inspect.getdoc(getattr(Commands, name)) or ""
+
+
+def parameters(name: str) -> list[str]:
+    """Return the names of a command's parameters."""
+    return [parameter.name for parameter in _parameters(name)]
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:

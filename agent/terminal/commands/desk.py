@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent import history
@@ -10,6 +11,8 @@ from agent.state import Step, Turn
 from agent.terminal.play import play
 from agent.terminal.screen import Screen
 from tools.pictures import PictureStore
+
+Pick = Callable[[str, Sequence[tuple[int, str]]], int | None]
 
 
 class CommandError(Exception):
@@ -30,6 +33,15 @@ class Desk:
         self.chat = chat
         self.screen = screen
         self.store = store
+        self.pick: Pick | None = None
+        """Lets a person choose; None where there is none."""
+        self.draft = ""
+        """What stands on the input line when it comes back."""
+
+    def take_draft(self) -> str:
+        """Return the draft once."""
+        draft, self.draft = self.draft, ""
+        return draft
 
     def _do(self, step: Step) -> int:
         """Let the chat do one step that no message has to be read for."""

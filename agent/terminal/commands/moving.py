@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from agent.state import GoTo, Redo, Undo
-from agent.terminal.commands.desk import Desk, number
+from agent.state import GoTo, Redo, Rewind, Undo
+from agent.terminal.commands.desk import CommandError, Desk, number
+from agent.terminal.play import DONE
+
+RESTORED: dict[str, Literal["both", "picture", "chat"]] = {
+    "both": "both",
+    "picture": "picture",
+    "chat": "chat",
+}
 
 
 class Moving(Desk):
@@ -26,6 +35,34 @@ class Moving(Desk):
     def goto(self, turn: str) -> int:
         """Go to a turn: a number, @3, original, or words such as "before the hat"."""
         return self._do(GoTo(turn=self._turn(turn).id))
+
+    def rewind(self, message: str = "", what: str = "both") -> int:
+        """Go back to before one of your messages, and have it on the input line again.
+
+        It restores the picture and the chat, or one of them (picture, chat); what came later stays
+        in /tree, and /undo returns to it. Esc Esc on an empty line does the same.
+
+        Example: /rewind 3 picture
+        """
+        said = [m for m in self.chat.conversation.messages if not m.forgotten]
+        if not said:
+            raise CommandError("Nothing has been said yet.")
+        if what not in RESTORED:
+            raise CommandError(f'It restores both, the picture or the chat, not "{what}".')
+        if not message:
+            lines = [(m.id, f"{m.id}  {m.text}") for m in said]
+            if self.pick is None:
+                self.screen.say("\n".join(line for _, line in lines))
+                return DONE
+            picked = self.pick("Go back to before which message?", lines)
+            if picked is None:
+                return DONE
+            message = str(picked)
+        wanted = next((m for m in said if str(m.id) == message.lstrip("#")), None)
+        if wanted is None:
+            raise CommandError(f"There is no message {message}; /rewind lists them.")
+        self.draft = "" if wanted.text.startswith("/") else wanted.text
+        return self._do(Rewind(message=wanted.id, what=RESTORED[what]))
 
     def tree(self) -> None:
         """List all turns as a tree; an arrow marks where you are."""

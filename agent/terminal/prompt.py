@@ -1,0 +1,177 @@
+"""The line at the bottom: history, completion, keys, and where one is."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+from agent import history
+from agent.terminal.commands import CommandError, names, parameters, resolve, summary
+from tools.edit_picture import METHODS
+
+if TYPE_CHECKING:
+    from agent.graph import Chat
+
+MARK = "you › "
+NARROW = 50  # columns below which the toolbar hides
+WORD = re.compile(r"[@\w-]*$")
+SHORTEST = 2  # letters of a word before it is completed
+TURNS = ("turn", "a", "b")
+PATHS = ("path", "pictures")
+"""Names that the parameters of commands have if they take a turn, or files."""
+KEEPS = ("auto", "nothing", "color", "outside")
+HOWS = ("again", "weaker", "stronger", "other")
+EXPORTS = ("script", "html", "png", "gif")
+ACTIONS = ("list", "rename", "delete", "prune")
+
+
+def session_of(chat: Chat, home: Path) -> PromptSession[str]:
+    """Make the prompt of a chat; what is typed is remembered in a file for this user only."""
+    past = home / "history"
+    past.touch(mode=0o600)
+    session: PromptSession[str] = PromptSession(
+        history=FileHistory(os.fspath(past)),
+        auto_suggest=AutoSuggestFromHistory(),
+        completer=Words(chat),
+        complete_while_typing=False,
+        enable_open_in_editor=True,
+        key_bindings=keys(),
+    )
+
+    def show_toolbar(_: object) -> None:
+        columns = session.app.output.get_size().columns
+        session.bottom_toolbar = toolbar(chat, columns) if columns >= NARROW else None
+
+    session.app.before_render += show_toolbar
+    session.app.after_render += lambda _: chat.studio.warm_up()
+    return session
+
+
+def toolbar(chat: Chat, columns: int) -> str:
+    """Return where one is in so many columns; what matters least is left out first."""
+    conversation, settings = chat.conversation, chat.settings
+    if not conversation.turns:
+        return " no picture yet: /open PATH "
+    ends = [turn.id for turn in history.branches(conversation)]
+    here = next((n for n, end in enumerate(ends, 1) if conversation.head in _ids(chat, end)), 1)
+    seconds = conversation.turns[conversation.head].report.get("seconds")
+    parts = [
+        f"@{conversation.head}",
+        f"branch {here} of {len(ends)}" if len(ends) > 1 else "",
+        f"{settings.model} · {settings.method} · {settings.preset}",
+        f"next seed {settings.seed + len(conversation.turns)}",
+        f"{seconds:.1f} s" if seconds else "",
+        "/help",
+        chat.session,
+    ]
+    line = ""
+    for part in filter(None, parts):
+        longer = f"{line}   {part}" if line else f" {part}"
+        line = longer if len(longer) < columns else line
+    return line
+
+
+def _ids(chat: Chat, end: int) -> list[int]:
+    return [turn.id for turn in history.path(chat.conversation, end)]
+
+
+def keys() -> KeyBindings:
+    """Alt-Enter breaks the line, Ctrl-C and Esc Esc clear it; on an empty line Esc Esc rewinds."""
+    bindings = KeyBindings()
+
+    @bindings.add("escape", "enter")
+    def _newline(event: KeyPressEvent) -> None:
+        event.current_buffer.insert_text("\n")
+
+    @bindings.add("c-c")
+    def _clear(event: KeyPressEvent) -> None:
+        if event.current_buffer.text:
+            event.current_buffer.reset()
+        else:
+            event.app.exit(exception=KeyboardInterrupt)
+
+    @bindings.add("escape", "escape")
+    def _back(event: KeyPressEvent) -> None:
+        buffer = event.current_buffer
+        if buffer.text:
+            buffer.append_to_history()  # Up brings it back
+            buffer.reset()
+        else:
+            event.app.exit(result="/rewind")
+
+    return bindings
+
+
+class Words(Completer):
+    """Completes /commands and what follows them; else turns and the words of the caption."""
+
+    def __init__(self, chat: Chat) -> None:
+        """Complete for one chat."""
+        self._chat = chat
+        self._paths = PathCompleter(expanduser=True)
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
+        """Yield what the word before the cursor may become."""
+        line = document.text_before_cursor
+        if not line.startswith("/"):
+            yield from self._of_message(WORD.findall(line)[0])
+        elif " " not in line:
+            for name in names():
+                if name.startswith(line[1:]):
+                    yield Completion(f"/{name}", -len(line), display_meta=summary(name))
+        else:
+            word, _, rest = line[1:].partition(" ")
+            yield from self._of_command(word, rest, event)
+
+    def _of_message(self, word: str) -> Iterable[Completion]:
+        if len(word) >= SHORTEST or word.startswith("@"):
+            yield from _beginning(word, [*self._turns(), *self._captions_words()])
+
+    def _of_command(self, word: str, rest: str, event: CompleteEvent) -> Iterable[Completion]:
+        try:
+            name = resolve(word)
+        except CommandError:
+            return
+        given = rest.split(" ")
+        wanted = parameters(name)[: len(given)]
+        parameter = wanted[-1] if wanted else ""
+        if parameter in PATHS:
+            yield from self._paths.get_completions(Document(given[-1]), event)
+        else:
+            yield from _beginning(given[-1], self._offered(name, parameter))
+
+    def _offered(self, name: str, parameter: str) -> list[str]:
+        if parameter in TURNS:
+            return [*self._turns(), "original", "before the "]
+        if parameter == "command":
+            return names()
+        fixed = {
+            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEEPS,
+            "retry": HOWS, "export": EXPORTS, "session": ACTIONS,
+        }  # fmt: skip
+        return list(fixed.get(name, ()))
+
+    def _turns(self) -> list[str]:
+        return [f"@{turn.id}" for turn in self._chat.conversation.turns]
+
+    def _captions_words(self) -> list[str]:
+        conversation = self._chat.conversation
+        if not conversation.turns:
+            return []
+        return sorted(set(re.findall(r"\w{3,}", conversation.turns[conversation.head].caption)))
+
+
+def _beginning(word: str, offered: Iterable[str]) -> Iterable[Completion]:
+    for other in offered:
+        if other.startswith(word) and other != word:
+            yield Completion(other, -len(word))
