@@ -158,7 +158,13 @@ class TestPreview:
 
 
 def _printed(pictures, kind, *, width):
-    paper = Console(file=io.StringIO(), force_terminal=True, width=width, color_system="truecolor")
+    paper = Console(
+        file=io.StringIO(),
+        force_terminal=True,
+        width=width,
+        no_color=False,
+        color_system="truecolor",
+    )
     paper.print(previews.drawn(pictures, kind, width))
     return paper.file.getvalue().splitlines()
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TextIO
 
 from PIL import Image
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from agent.state import Event
@@ -88,6 +88,17 @@ class Screen:
 
     def show_images(self, pictures: Sequence[Labelled]) -> None:
         """Show pictures side by side with their labels, where pictures can be shown."""
+
+    def small(self, path: Path) -> RenderableType | None:
+        """Return a small picture for a list; None where there is no place for one."""
+        return None
+
+    def render(self, drawing: RenderableType) -> None:
+        """Show something that rich can draw, as plain words."""
+        plain = Console(color_system=None, soft_wrap=True)
+        with plain.capture() as captured:
+            plain.print(drawing)
+        self.say(captured.get().rstrip())
 
     def rest(self) -> None:
         """Take away what moves on the screen."""
@@ -167,10 +178,29 @@ class TextScreen(Screen):
     def show_images(self, pictures: Sequence[Labelled]) -> None:
         """Show pictures side by side, as the terminal can."""
         if self.preview != "off":
-            width = shutil.get_terminal_size().columns
-            paper = Console(file=self.out, force_terminal=True, width=width, highlight=False)
-            paper.print(previews.drawn(pictures, self.preview, width))
+            paper = self._paper()
+            paper.print(previews.drawn(pictures, self.preview, paper.width))
             self.out.flush()
+
+    def small(self, path: Path) -> RenderableType | None:
+        """Return a small picture for a list, in terminals where one can stand among words."""
+        if self.preview not in ("kitty", "blocks"):
+            return None
+        with Image.open(path) as image:
+            return previews.small(image.convert("RGB"), self.preview)
+
+    def render(self, drawing: RenderableType) -> None:
+        """Show something that rich can draw, with colours where pictures are shown."""
+        if self.preview == "off":
+            super().render(drawing)
+        else:
+            self._paper().print(drawing)
+            self.out.flush()
+
+    def _paper(self) -> Console:
+        """Return a console on the same stream that colours what it prints."""
+        width = shutil.get_terminal_size().columns
+        return Console(file=self.out, force_terminal=True, width=width, no_color=False)
 
     def rest(self) -> None:
         """Take the bar away."""

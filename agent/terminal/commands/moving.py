@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from rich.console import Console
-from rich.markup import escape
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
 from rich.tree import Tree
 
-from agent.state import GoTo, Redo, Rewind, Undo
+from agent.state import GoTo, Redo, Rewind, Turn, Undo
 from agent.terminal.commands.desk import CommandError, Desk, number
 from agent.terminal.play import DONE
 
@@ -50,10 +51,10 @@ class Moving(Desk):
         if what not in RESTORED:
             raise CommandError(f'It restores both, the picture or the chat, not "{what}".')
         if not message:
-            lines = [(m.id, f"{m.id}  {m.text}") for m in said]
             if self.pick is None:
-                self.screen.say("\n".join(line for _, line in lines))
+                self.screen.say("\n".join(f"{m.id}  {m.text}" for m in said))
                 return DONE
+            lines = [(m.id, m.text) for m in said]
             picked = self.pick("Go back to before which message?", lines)
             if picked is None:
                 return DONE
@@ -71,9 +72,14 @@ class Moving(Desk):
         places: dict[int | None, Tree] = {None: root}
         for turn in conversation.turns:
             mark = "  ←" if turn.id == conversation.head else ""
-            label = f"@{turn.id} {turn.request or turn.caption}{mark}"
-            places[turn.id] = places[turn.parent].add(escape(label))
-        console = Console(color_system=None, soft_wrap=True)
-        with console.capture() as captured:
-            console.print(root)
-        self.screen.say(captured.get().rstrip())
+            label = Text(f"@{turn.id} {turn.request or turn.caption}{mark}")
+            places[turn.id] = places[turn.parent].add(self._with_picture(label, turn))
+        self.screen.render(root)
+
+    def _with_picture(self, label: Text, turn: Turn) -> RenderableType:
+        small = self.screen.small(self.store.path(turn.picture)) if turn.picture else None
+        if small is None:
+            return label
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(small, label)
+        return row
