@@ -224,11 +224,21 @@ def _converse(flags: argparse.Namespace, settings: AppSettings, screen: Screen, 
     try:
         _begin(flags, commands)
         if person:
+            _leave_in_order()
             return talk(commands, settings.home)
         lines = flags.say or (line.rstrip("\n") for line in sys.stdin if line.strip())
         return read_lines(commands, lines, take_up=flags.resume is not None)
     finally:
         screen.event(chat.event("session.ended"))
+
+
+def _leave_in_order() -> None:
+    """Let a kill that can be heard unwind, so that the terminal is left as it was found."""
+    import signal
+
+    for name in ("SIGTERM", "SIGHUP"):  # Windows knows only the first
+        if number := getattr(signal, name, None):
+            signal.signal(number, lambda heard, _: sys.exit(128 + heard))
 
 
 def _readable(path: str, settings: AppSettings) -> None:

@@ -25,6 +25,7 @@ from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
 from agent.terminal.previews import Labelled
 
+LONGEST_LINE = 2000  # characters; a terminal breaks it between words
 PHASES = {"invert": "looking back", "sample": "repainting"}
 
 
@@ -95,7 +96,7 @@ class Screen:
 
     def render(self, drawing: RenderableType) -> None:
         """Show something that rich can draw, as plain words."""
-        plain = Console(color_system=None, soft_wrap=True)
+        plain = Console(color_system=None, soft_wrap=True, width=LONGEST_LINE)
         with plain.capture() as captured:
             plain.print(drawing)
         self.say(captured.get().rstrip())

@@ -1,0 +1,119 @@
+"""A person at the keyboard, in a pseudo-terminal, with the shipped model."""
+
+import os
+import re
+import signal
+
+import pytest
+
+pexpect = pytest.importorskip("pexpect", reason="there are no pseudo-terminals here")
+from pseudo_terminal import CTRL_C, CTRL_D, ENTER, ESC, TAB, UP, Terminal  # noqa: E402
+
+PASTE, END_OF_PASTE = "\x1b[200~", "\x1b[201~"
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def terminal(home):
+    made = Terminal(home, "--preview", "off")
+    made.until("you ›")
+    yield made
+    made.child.close(force=True)
+
+
+def test_a_chat_with_completion_history_and_rewinding(terminal):
+    terminal.type("/tr" + TAB + ENTER)
+    assert "@0 a portrait" in terminal.until("←")
+
+    terminal.type("make her wear a" + ENTER)
+    terminal.until("?")  # a question, or what may be asked for
+    terminal.type(CTRL_C)
+    terminal.type("give her sunglasses" + ENTER)
+    assert "model calls" in terminal.until("Added: sunglasses (@1).")
+    assert "@1   portraits · mtc · paper" in terminal.until("next seed 9")
+
+    terminal.type("remove her sungl" + TAB)
+    assert "remove her sunglasses" in terminal.until("remove her sunglasses")
+    terminal.type(ESC + ESC)
+    terminal.until_gone("› remove her sunglasses")
+    terminal.type(UP)  # what was cleared can be had back
+    terminal.until("› remove her sunglasses")
+    terminal.type(CTRL_C)
+    terminal.until_gone("› remove her sunglasses")
+
+    terminal.type(ESC + ESC)
+    terminal.until("Go back to before which message?")
+    terminal.type(ENTER)
+    terminal.until("Back at @0")
+    terminal.until("you › give her sunglasses\n\n")  # on the input line, above the toolbar
+    terminal.type(CTRL_C + CTRL_D)
+    assert terminal.ended() == 0 and terminal.cursor_is_shown
+
+
+def test_what_is_pasted_is_one_message_of_several_wishes(terminal):
+    terminal.type(f"{PASTE}make her sad\nadd a red scarf{END_OF_PASTE}" + ENTER)
+    said = terminal.until("(@2).")
+    assert "sad" in said and "red scarf" in said
+
+
+def test_alt_enter_breaks_the_line(terminal):
+    terminal.type("add a" + ESC + ENTER + "beanie" + ENTER)
+    assert "beanie" in terminal.until("(@1).")
+
+
+def test_narrow_wide_and_wide_characters(terminal):
+    terminal.until("portraits · mtc")
+    terminal.resize(38, 20)
+    terminal.until_gone("portraits · mtc")
+    terminal.type("日本語 😀 add a beanie")
+    assert "日" in terminal.until("beanie")
+    terminal.type(CTRL_C)
+    terminal.resize(120, 30)
+    terminal.until("portraits · mtc")
+    terminal.type("add a beanie 👒" + ENTER)
+    terminal.until("Added: beanie (@1).")
+
+
+def test_ctrl_c_stops_an_edit_and_twice_at_an_empty_prompt_leaves(terminal):
+    terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
+    terminal.until("looking back")
+    terminal.type(CTRL_C)
+    assert "nothing is lost" in terminal.until("Stopped; you are at @0")
+    terminal.type("/tree" + ENTER)
+    terminal.until("←")
+    terminal.type(CTRL_C)
+    terminal.until("Ctrl-C again leaves")
+    terminal.type(CTRL_C)
+    assert terminal.ended() == 0 and terminal.cursor_is_shown
+
+
+def test_the_terminal_is_restored_after_sigterm(terminal):
+    terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
+    terminal.until("looking back")
+    os.kill(terminal.child.pid, signal.SIGTERM)
+    assert terminal.ended() == 128 + signal.SIGTERM
+    assert terminal.cursor_is_shown and b"Traceback" not in terminal.raw
+
+
+def test_after_a_kill_it_offers_to_finish(terminal, home):
+    terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
+    terminal.until("looking back")
+    os.kill(terminal.child.pid, signal.SIGKILL)
+    terminal.ended()
+    again = Terminal(home, "--preview", "off", "--resume")
+    assert re.search("was cut off", again.until("answer"))
+    again.type("yes" + ENTER)
+    again.until("(@3).")
+    again.type(CTRL_D)
+    assert again.ended() == 0
+
+
+def test_pictures_are_half_blocks_where_nothing_better_is_known(home):
+    terminal = Terminal(home)
+    assert terminal.until("you ›").count("▀") > 300
+    terminal.type(CTRL_D)
+    assert terminal.ended() == 0
