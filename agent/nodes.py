@@ -20,7 +20,6 @@ from agent.history import NoSuchTurn
 from agent.patience import Stopped, until_stopped
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.studio import Edited, Studio
-from agent.understand import understand as read_message
 from agent.words import words_of
 
 logger = logging.getLogger(__name__)
@@ -66,6 +65,7 @@ def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
 
 def _read(message: str, state: Conversation, runtime: Runtime[Studio], question: str = "") -> Plan:
     """Read a message, or the answer to a question; Ctrl-C does not wait for a slow LLM."""
+    from agent.understand import understand as read_message  # its word lists take a while to load
 
     def stopped() -> bool:
         return runtime.control is not None and runtime.control.drain_requested

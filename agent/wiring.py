@@ -172,6 +172,7 @@ class LoadedLater:
         return self._future.result()
 
     def _load(self, future: Future[Any]) -> None:
+        from agent import understand  # noqa: F401  (loaded now, needed with the first message)
         from tools.edit_picture import load_editor
 
         try:

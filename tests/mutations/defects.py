@@ -12,7 +12,6 @@ from PIL import Image, ImageChops
 import agent.carry
 import agent.check
 import agent.history
-import agent.nodes
 import agent.replies
 import agent.terminal.play
 import agent.understand
@@ -162,24 +161,24 @@ def ladder_never_climbed() -> None:
 
 def only_the_first_wish() -> None:
     """Of several wishes in one message the first is carried out."""
-    right = agent.nodes.read_message
+    right = agent.understand.understand
 
     def read(*asked: Any, **more: Any) -> Plan:
         plan = right(*asked, **more)
         return plan.model_copy(update={"steps": plan.steps[:1]})
 
-    agent.nodes.read_message = read
+    agent.understand.understand = read
 
 
 def nothing_is_asked() -> None:
     """What is not understood is passed over in silence."""
-    right = agent.nodes.read_message
+    right = agent.understand.understand
 
     def read(*asked: Any, **more: Any) -> Plan:
         plan = right(*asked, **more)
         return Plan(steps=tuple(step for step in plan.steps if step.step != "ask"))
 
-    agent.nodes.read_message = read
+    agent.understand.understand = read
 
 
 def llm_ignored() -> None:
@@ -189,7 +188,7 @@ def llm_ignored() -> None:
     def understand(message: str, conversation: Any, studio: Any, **more: Any) -> Plan:
         return right(message, conversation, replace(studio, llm=None), **more)
 
-    agent.nodes.read_message = understand
+    agent.understand.understand = understand
 
 
 def failures_hidden() -> None:
