@@ -178,6 +178,8 @@ def edit_picture(
         "target_prompt": step.target_prompt,
         "method": method,
         "seed": seed,
+        "columns": list(result.report.columns),
+        "blocks": list(result.report.blocks),
     }
     return _store(store, result, recipe)
 
