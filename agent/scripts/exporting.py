@@ -67,7 +67,10 @@ class _Writer:
         return lines + [self._open(turn) for turn in opened]
 
     def _open(self, turn: Turn) -> CommentedMap:
-        line = CommentedMap(say=f"/open {{here}}/{self._beside(turn)}")
+        earlier = self.conversation.turns[: turn.id]
+        same = next((t for t in earlier if t.picture and t.picture == turn.picture), None)
+        opened = f"/base {same.id}" if same else f"/open {{here}}/{self._beside(turn)}"
+        line = CommentedMap(say=opened)
         line["expect"] = _flow({"head": turn.id})
         return line
 

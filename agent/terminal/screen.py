@@ -23,6 +23,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
+from agent.terminal.sheets import Shown, side_by_side
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
 
@@ -84,6 +85,9 @@ class Screen:
     def picture(self, path: Path) -> None:
         """Show a picture by its path."""
         self.say(str(path))
+
+    def show_images(self, shown: Shown) -> None:
+        """Show labelled pictures side by side, where pictures can be shown."""
 
     def rest(self) -> None:
         """Take away what moves on the screen."""
@@ -162,6 +166,14 @@ class TextScreen(Screen):
                 text = previews.draw(image, self.preview, self.environ, width=width)
             self.out.write(text)
         super().say(str(path))
+
+    def show_images(self, shown: Shown) -> None:
+        """Show labelled pictures side by side where the terminal can."""
+        if self.preview != "off":
+            width = shutil.get_terminal_size().columns
+            sheet = side_by_side(shown)
+            self.out.write(previews.draw(sheet, self.preview, self.environ, width=width))
+        super().say("  |  ".join(label for label, _ in shown))
 
     def rest(self) -> None:
         """Take the bar away."""

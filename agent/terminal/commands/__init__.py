@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 
+from agent.terminal.commands.choosing import Choosing
 from agent.terminal.commands.desk import CommandError, Desk, Leave
 from agent.terminal.commands.keeping import Keeping
 from agent.terminal.commands.looking import Looking
@@ -12,7 +13,7 @@ from agent.terminal.commands.making import Making
 from agent.terminal.commands.moving import Moving
 from agent.terminal.play import DONE
 
-__all__ = ["CommandError", "Commands", "Leave", "names", "resolve", "run", "usage"]
+__all__ = ["CommandError", "Commands", "Leave", "markdown", "names", "resolve", "run", "usage"]
 
 
 class Leaving(Desk):
@@ -37,15 +38,18 @@ class Leaving(Desk):
         self.screen.say("\n".join(lines))
 
     def quit(self) -> None:
-        """Leave; everything is kept, and --resume goes on (Ctrl-D does the same)."""
+        """Leave; everything is kept, and --resume goes on (Ctrl-D does the same).
+
+        Example: /quit
+        """
         raise Leave
 
 
-class Commands(Moving, Making, Looking, Keeping, Leaving):
+class Commands(Moving, Making, Choosing, Looking, Keeping, Leaving):
     """What can be typed after a slash."""
 
 
-GROUPS: tuple[type[Desk], ...] = (Moving, Making, Looking, Keeping, Leaving)
+GROUPS: tuple[type[Desk], ...] = (Moving, Making, Choosing, Looking, Keeping, Leaving)
 
 
 def names() -> list[str]:
@@ -71,7 +75,8 @@ def resolve(word: str) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise CommandError(f"/{word} could be /{' or /'.join(fitting)}.")
+        first = ", /".join(fitting[:-1])
+        raise CommandError(f"/{word} could be /{first} or /{fitting[-1]}.")
     close = difflib.get_close_matches(word, names(), n=1)
     hint = f"did you mean /{close[0]}?" if close else "/help lists them."
     raise CommandError(f"There is no command /{word}; {hint}")
@@ -112,6 +117,23 @@ def summary(name: str) -> str:
 def explained(name: str) -> str:
     """Return all that its docstring says of a command."""
     return inspect.getdoc(getattr(Commands, name)) or ""
+
+
+def example(name: str) -> str:
+    """Return the line that shows how a command is used."""
+    lines = (line.partition("Example: ") for line in explained(name).splitlines())
+    return next((shown for _, marked, shown in lines if marked), "")
+
+
+def markdown() -> str:
+    """Return the table of all commands, as README has it."""
+    lines = ["| command | what it does | for example |", "| --- | --- | --- |"]
+    for group in GROUPS:
+        lines.append(f"| **{group.title}** | | |")
+        lines += [
+            f"| `{usage(name)}` | {summary(name)} | `{example(name)}` |" for name in of(group)
+        ]
+    return "\n".join(lines)
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:
