@@ -16,7 +16,7 @@ from agent import history
 from agent.exports.place import written
 from agent.state import Conversation, Turn
 from agent.terminal.compared import OPACITY, TINT
-from agent.terminal.explained import scores
+from agent.terminal.explained import label, scores
 from tools.pictures import PictureStore
 
 LARGEST = 1024  # pixels; longer sides are scaled down to it
@@ -51,7 +51,8 @@ class _Page:
                 f"{_count(tips, 'branch', 'branches')}"
             ),
             "switch": "" if any(turn.mask for turn in turns) else " hidden",
-            "sections": "\n".join(self._sections()),
+            "line": self._section(f"From @{self.line[0].id} to @{self.line[-1].id}", self.line),
+            "beside": "\n".join(self._beside()),
             "tree": self._tree(None),
             "count": _count(len(messages), "message"),
             "talk": "\n".join(
@@ -60,9 +61,8 @@ class _Page:
         }
         return Template((files(__package__) / "page.html").read_text("utf-8")).substitute(parts)
 
-    def _sections(self) -> Iterator[str]:
-        """Yield the path to the head, then every branch beside it."""
-        yield self._section(f"From @{self.line[0].id} to @{self.line[-1].id}", self.line)
+    def _beside(self) -> Iterator[str]:
+        """Yield every branch beside the path to the head, from where it leaves what was shown."""
         shown = {turn.id for turn in self.line}
         for tip in history.branches(self.conversation):
             beside = history.path(self.conversation, tip.id)
@@ -70,22 +70,26 @@ class _Page:
             if not beside:
                 continue
             shown |= {turn.id for turn in beside}
-            start = beside[0].parent
-            yield self._section(
-                f"From @{start} another way" if start is not None else "From another original",
-                beside,
-            )
+            yield self._section(self._way(beside[0].parent), beside)
+
+    def _way(self, start: int | None) -> str:
+        if start is None:
+            return "From another original"
+        return (
+            f"On from @{start}" if start == self.conversation.head else f"Another way from @{start}"
+        )
 
     def _section(self, title: str, turns: list[Turn]) -> str:
         cards = "\n".join(f"<li>{self._card(turn)}</li>" for turn in turns)
-        return f'<h2>{escape(title)}</h2>\n<ol class="turns">\n{cards}\n</ol>'
+        head = f'<section style="--turns: {len(turns)}">\n<h2>{escape(title)}</h2>'
+        return f'{head}\n<ol class="turns">\n{cards}\n</ol>\n</section>'
 
     def _card(self, turn: Turn) -> str:
         here = ' class="head"' if turn.id == self.conversation.head else ""
         return "\n".join(
             [
                 f'<article id="t{turn.id}"{here}>{self._figure(turn)}',
-                f"<h3>@{turn.id} {escape(turn.request or 'the original')}</h3>",
+                f"<h3>{escape(label(turn))}</h3>",
                 *self._said(turn),
                 *_made(turn),
                 "</article>",

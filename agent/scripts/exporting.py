@@ -67,9 +67,9 @@ class _Writer:
         return lines + [self._open(turn) for turn in opened]
 
     def _open(self, turn: Turn) -> CommentedMap:
-        earlier = self.conversation.turns[: turn.id]
-        same = next((t for t in earlier if t.picture and t.picture == turn.picture), None)
-        opened = f"/base {same.id}" if same else f"/open {{here}}/{self._beside(turn)}"
+        edits = [earlier for earlier in self.conversation.turns[: turn.id] if earlier.step]
+        same = next((edit.id for edit in edits if edit.picture == turn.picture), None)
+        opened = f"/open {{here}}/{self._beside(turn)}" if same is None else f"/base {same}"
         line = CommentedMap(say=opened)
         line["expect"] = _flow({"head": turn.id})
         return line

@@ -130,6 +130,12 @@ def scores(check: Check) -> str:
     return f"change seen: {seen}; rest kept {percent(check.kept)}; {alike}"
 
 
+def label(turn: Turn) -> str:
+    """Name a turn for people: "@2 add a hat"."""
+    original = "another original" if turn.id else "the original"
+    return f"@{turn.id} {turn.request or original}"
+
+
 def percent(share: float) -> str:
     """Return "12 %"."""
     return f"{100 * share:.0f} %"

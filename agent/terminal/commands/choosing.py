@@ -59,7 +59,7 @@ class Choosing(Desk):
         return None
 
     def method(self, name: str = "") -> int | None:
-        """Say by which method edits are made and which there are, or choose one.
+        """Say by which method edits are made, or choose another.
 
         Example: /method fireflow
         """
@@ -69,7 +69,7 @@ class Choosing(Desk):
         return None
 
     def preset(self, name: str = "") -> int | None:
-        """Say by which numbers edits are made and which presets there are, or choose one.
+        """Say by which preset of numbers edits are made, or choose another.
 
         The numbers are then fitted to the kind of change; /why shows those of an edit.
         Example: /preset paper-15
@@ -83,7 +83,7 @@ class Choosing(Desk):
         return None
 
     def keep(self, what: str = "") -> int | None:
-        """Say what stays as it was outside of an edit and what could, or choose it.
+        """Say what stays as it was outside of an edit, or choose it.
 
         Example: /keep nothing
         """

@@ -11,6 +11,7 @@ from PIL import Image
 from agent import history
 from agent.graph import Chat
 from agent.state import Step, Turn
+from agent.terminal.explained import label
 from agent.terminal.play import play
 from agent.terminal.screen import Screen
 from tools.pictures import PictureStore
@@ -62,11 +63,6 @@ class Desk:
         """Return a turn's picture with its name."""
         self._picture(turn)
         return label(turn), self.store.image(turn.picture)
-
-
-def label(turn: Turn) -> str:
-    """Name a turn for people: "@2 add a hat"."""
-    return f"@{turn.id} {turn.request or 'the original'}"
 
 
 def number(text: str) -> int:

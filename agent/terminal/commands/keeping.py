@@ -27,11 +27,12 @@ class Keeping(Desk):
         self.screen.say(f"Saved to {target}.")
 
     def export(self, kind: str, path: str = "") -> None:
-        """Write this session as a file: script, html, png or gif; usually session.KIND, here.
+        """Write this session as a script, an html page, a png sheet or a gif animation.
 
         script: a conversation that tests can run; html: one page with every turn, its picture and
         how it was made; png: a sheet of the pictures from the original to here; gif: the same as
-        an animation, or a .webp. Nothing is ever overwritten.
+        an animation, or a .webp. Without a PATH it is session.KIND in this folder; nothing is ever
+        overwritten.
         Example: /export html story.html
         """
         match one_of(kind, KINDS, "kind of export"):

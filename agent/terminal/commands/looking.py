@@ -30,7 +30,7 @@ class Looking(Desk):
             self.screen.picture(self._picture(self._turn(turn)))
 
     def compare(self, a: str = "", b: str = "") -> int:
-        """Show two turns side by side and say what differs; usually the original and here.
+        """Show and measure what differs between two turns, or the original and here.
 
         Measured are the share that changed clearly, the mean difference, how alike the rest is
         outside the masks of all edits between, the drift of its colours, its shift, and for

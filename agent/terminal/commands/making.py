@@ -23,7 +23,7 @@ class Making(Desk):
     title = "Making pictures"
 
     def open(self, pictures: str) -> None:
-        """Open picture files; the first is the new base, the others are bases beside it.
+        """Open pictures; the first is the new base, the others are bases beside it.
 
         Paths may be quoted, escaped, begin with ~ or be dropped into the terminal. Undo leads back
         to where you were; /tree shows every base.
@@ -57,15 +57,13 @@ class Making(Desk):
         event = self.chat.open(drawn.picture, drawn.caption)
         self.screen.event(event)
         if self.chat.settings.model == "portraits" and unheard(words):
-            self.screen.note(
-                "Some of this is more than a drawn portrait can show; it was left out."
-            )
+            self.screen.note("Left out is what no drawn portrait can show.")
         unseen = f" I cannot see: {', '.join(drawn.missing)}." if drawn.missing else ""
         self.screen.say(f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}")
         return None
 
     def retry(self, how: str = "again") -> int:
-        """Make the last edit once more: again, weaker, stronger or other; HOW may be left out.
+        """Make the last edit once more: again, weaker, stronger or other.
 
         Every try is a turn of its own beside the last one, with a seed of its own.
         Example: /retry stronger
