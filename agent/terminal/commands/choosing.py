@@ -34,7 +34,7 @@ class Choosing(Desk):
         Example: /seed 7
         """
         if n:
-            if not n.isdigit() or int(n) > LARGEST_SEED:
+            if not n.isdecimal() or int(n) > LARGEST_SEED:
                 raise CommandError(f'A seed is a whole number from 0, not "{n}".')
             return self._choose("seed", int(n))
         seed = self.chat.settings.seed

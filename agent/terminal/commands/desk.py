@@ -67,7 +67,7 @@ class Desk:
 
 def number(text: str) -> int:
     """Read a number of steps."""
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise CommandError(f'A number from 1 is needed, not "{text}".')
     return int(text)
 
