@@ -20,7 +20,7 @@ from langgraph.types import Command, StateSnapshot
 
 from agent import choosing, nodes, state
 from agent.settings import AppSettings
-from agent.state import Ask, Conversation, Event, Plan, Step, Turn
+from agent.state import Ask, Choose, Conversation, Event, Plan, Step, Turn
 from agent.studio import Studio
 
 STORED = (
@@ -146,13 +146,15 @@ class Chat:
         return self._begin(message, None)
 
     def move(self, step: Step) -> Iterator[Event]:
-        """Do one step without reading any message: /undo, /redo, /goto, /retry, /compare.
+        """Do one step without reading any message: /undo, /redo, /goto, /retry, /seed.
+
+        The message that is remembered is the /command that does the same.
 
         An impossible step (nothing to undo, no such turn) ends in turn.failed, and is not raised.
         """
-        numbers = step.model_dump(exclude={"step"}, exclude_defaults=True).values()
-        said = " ".join([f"/{step.step}", *map(str, numbers)])
-        return self._begin(said, Plan(steps=(step,)))
+        values = [str(v) for v in step.model_dump(exclude_defaults=True, exclude={"step"}).values()]
+        words = values if isinstance(step, Choose) else [step.step, *values]
+        return self._begin("/" + " ".join(words), Plan(steps=(step,)))
 
     def answer(self, text: str) -> Iterator[Event]:
         """Answer the question that waits; an empty text takes its default."""

@@ -266,6 +266,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
             "tries": len(tries),
             "notches": step.strength + state.chosen.strength,
         },
+        tries=tuple(tries),
     )
 
 

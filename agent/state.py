@@ -207,6 +207,8 @@ class Turn(Record):
     check: Check | None = None
     report: dict[str, float] = Field(default_factory=dict)
     """Small numbers about the making: seconds, forwards, tries."""
+    tries: tuple[Try, ...] = ()
+    """All tries in their order; one of them was kept."""
 
 
 class Message(Record):

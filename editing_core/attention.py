@@ -42,6 +42,7 @@ class AttentionControl:
         watching: Whether maps are taken in this step.
         maps: Last maps of each block, one a candidate: first the edit words' tokens, then the
             others of their phrases. Shape of each: (candidates, L).
+        blocks: Those whose maps made the mask, by index from 0.
         emphasised: Text tokens whose attention is scaled.
     """
 
@@ -62,6 +63,7 @@ class AttentionControl:
         self.mask: Tensor | None = None
         self.watching = settings.guide_from <= 1
         self.maps: dict[int, Tensor] = {}
+        self.blocks: tuple[int, ...] = ()
         self._blocks = list(transformer.transformer_blocks) if columns else []
         self._settings = settings
         self._canvas = canvas
@@ -90,7 +92,9 @@ class AttentionControl:
         if self.maps and upcoming >= self._settings.guide_from:
             maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
             told = localised(maps.mean(0), self._own)
-            mask = edit_mask(maps[:, told].mean(1), self._settings)
+            of_words = maps[:, told].mean(1)
+            self.blocks = tuple(sorted(chosen_blocks(of_words, self._settings).tolist()))
+            mask = edit_mask(of_words, self._settings)
             self.mask = mask.view(self._canvas.rows, self._canvas.cols) if mask.any() else None
         self.watching = upcoming >= self._settings.guide_from - 1
 
@@ -130,9 +134,13 @@ def edit_mask(maps: Tensor, settings: EditSettings) -> Tensor:
     Returns:
         Shape: (L,), bool.
     """
-    active = _active(maps)
-    ranked = active[active.sum(1).argsort(descending=True)]
-    return ranked[chosen_ranks(len(maps), settings.ranks)].mean(0) >= settings.tau
+    return _active(maps)[chosen_blocks(maps, settings)].mean(0) >= settings.tau
+
+
+def chosen_blocks(maps: Tensor, settings: EditSettings) -> Tensor:
+    """Return the indices of the blocks of middling activation, the most active first."""
+    ranked = _active(maps).sum(1).argsort(descending=True)
+    return ranked[chosen_ranks(len(maps), settings.ranks)]
 
 
 def _active(maps: Tensor) -> Tensor:

@@ -58,11 +58,22 @@ class EditRequest:
 
 @dataclass(frozen=True)
 class Report:
-    """How an edit was made: wall time, model calls, positions of the edit words, and the recipe."""
+    """How an edit was made: wall time, model calls, where the edit words stand, and the recipe.
+
+    Attributes:
+        seconds: Wall time.
+        forwards: Model calls.
+        columns: Positions of the edit words among the tokens.
+        blocks: Double blocks that told where the edit words look.
+        method: In ``METHODS``.
+        seed: Of the noise.
+        settings: The numbers.
+    """
 
     seconds: float
     forwards: int
     columns: tuple[int, ...]
+    blocks: tuple[int, ...]
     method: str
     seed: int
     settings: EditSettings
@@ -124,6 +135,7 @@ class Editor:
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
             columns=task.columns,
+            blocks=outcome.blocks,
             method=method,
             seed=seed,
             settings=settings,

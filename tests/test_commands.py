@@ -1,11 +1,14 @@
 """The /commands, one by one, on a chat whose editor draws the answer exactly."""
 
 import io
+import re
+from dataclasses import replace
 from functools import partial
+from typing import get_args
 
 import pytest
 from perfect_editor import draw_the_target
-from PIL import Image
+from PIL import Image, ImageChops
 
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
@@ -14,8 +17,9 @@ from agent.terminal import commands as module
 from agent.terminal.commands import CommandError, Commands, Leave, resolve, run, usage
 from agent.terminal.play import play
 from agent.terminal.screen import TextScreen
+from editing_core.methods import METHODS
 from tools.edit_picture import PRESETS
-from tools.look import portrait_of, sample_portrait
+from tools.look import PortraitEyes, portrait_of, sample_portrait
 from tools.pictures import PictureError, PictureStore
 
 
@@ -116,10 +120,6 @@ def test_notes_on_an_opened_picture_name_the_file(desk, tmp_path, capsys):
 
 
 def _with_eyes(studio):
-    from dataclasses import replace
-
-    from tools.look import PortraitEyes
-
     return replace(studio, eyes=PortraitEyes())
 
 
@@ -155,7 +155,18 @@ def test_quit_leaves(desk):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/s", "could be /show or /save"),
+        ("/s", "could be /seed, /strength, /show or /save"),
+        ("/retry harder", 'no way to retry "harder"; choose one of: again'),
+        ("/seed -1", "A seed is a whole number"),
+        ("/seed ²", "A seed is a whole number"),
+        ("/strength 4", "from -3 to 3"),
+        ("/strength ٣", "from -3 to 3"),
+        ("/method fireflaw", "did you mean fireflow"),
+        ("/keep everything", "choose one of: auto"),
+        ("/show mask", "@0 has no mask"),
+        ("/export pdf", "no kind of export"),
+        ("/base 9", 'There is no turn "9"'),
+        ("/new a dog on a lawn", "draws people only"),
         ("/svae", "did you mean /save"),
         ("/xyzzy", "/help lists them"),
         ("/", "There is no command"),
@@ -170,6 +181,178 @@ def test_quit_leaves(desk):
 def test_mistakes_get_one_sentence(desk, line, words):
     with pytest.raises(CommandError, match=words):
         run(desk, line)
+
+
+def test_every_command_has_an_example_that_is_a_use_of_it():
+    for name in module.names():
+        shown = module.example(name)
+        assert re.fullmatch(rf"/{name}( .+)?", shown), f"/{name} needs a line 'Example: /{name} …'"
+        assert "Example:" in module.explained(name).partition("\n")[2]
+
+
+def test_branches_tell_how_they_came_about_and_mark_the_one_here(desk):
+    typed(desk, "make her older, now add a hat")
+    typed(desk, "/goto 1")
+    assert typed(desk, "/branches").splitlines()[0].endswith("add a hat  ← you are at @1")
+    typed(desk, "give her sunglasses")
+    first, caption, second, _ = typed(desk, "/branches").splitlines()
+    assert first == "@2 make her older, then add a hat" and "a hat" in caption
+    assert second == "@3 make her older, then give her sunglasses  ← here"
+
+
+def test_a_base_is_what_later_edits_are_anchored_to(desk):
+    typed(desk, "make her older")
+    typed(desk, "add a hat")
+    assert "@3 is the picture of @1 as a new original" in typed(desk, "/base 1")
+    typed(desk, "give her glasses")
+    turns = desk.chat.conversation.turns
+    assert turns[4].original == turns[3].picture == turns[1].picture != turns[0].picture
+    typed(desk, "/undo 2")
+    assert head(desk) == 2
+    assert "made an original by /base" in typed(desk, "/why 3")
+
+
+def test_retry_makes_the_edit_again_beside_the_last(desk):
+    typed(desk, "add a hat")
+    typed(desk, "/retry")
+    typed(desk, "/retry strong")
+    turns = desk.chat.conversation.turns
+    assert [turn.parent for turn in turns] == [None, 0, 0, 0]
+    assert [turn.step.strength for turn in turns[1:]] == [0, 0, 1]
+    assert [message.text for message in desk.chat.conversation.messages][1:] == [
+        "/retry",
+        "/retry stronger",
+    ]
+
+
+CHOICES = [("seed", "7"), ("strength", "-1"), ("method", "fireflow"), ("preset", "paper-15"),
+           ("keep", "nothing")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("setting", "value"), CHOICES)
+def test_what_is_chosen_holds_is_told_and_is_remembered_as_typed(desk, setting, value):
+    before = typed(desk, f"/{setting}")
+    typed(desk, f"/{setting} {value}")
+    assert str(getattr(desk.chat.conversation.chosen, setting)) == value
+    assert typed(desk, f"/{setting}") != before and value in typed(desk, f"/{setting}")
+    assert desk.chat.conversation.messages[-1].text == f"/{setting} {value}"
+
+
+def test_all_that_can_be_chosen_is_offered(desk):
+    kept = get_args(AppSettings.model_fields["keep"].annotation)
+    for setting, options in [("method", METHODS), ("preset", PRESETS), ("keep", kept)]:
+        offered = typed(desk, f"/{setting}")
+        assert all(re.search(rf"^[→ ] {option} +\S", offered, re.M) for option in options)
+        held = getattr(desk.chat.settings, setting)
+        assert re.findall(r"^→ (\S+)", offered, re.M) == [held]
+
+
+def test_several_pictures_become_bases_and_the_first_is_here(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    desk.chat.studio = _with_eyes(desk.chat.studio)
+    for person, name in enumerate(("one.png", "my cat.png", "it's.png", "last one.png"), start=11):
+        portrait_of({}, person=person)[0].save(tmp_path / name)
+    escaped = str(tmp_path / "it's.png").replace("'", "\\'")
+    dropped = f"file://{tmp_path}/last%20one.png"
+    typed(desk, f'/open ~/one.png "{tmp_path}/my cat.png" {escaped} {dropped}')
+    turns = desk.chat.conversation.turns
+    assert len(turns) == 5 and head(desk) == 4
+    assert turns[4].picture == desk.store.put(portrait_of({}, person=11)[0])
+    with pytest.raises(PictureError, match="nope.png"):
+        typed(desk, "/open ~/one.png nope.png")
+    assert len(desk.chat.conversation.turns) == 5, "nothing is opened unless all can be"
+
+
+def test_a_picture_from_words_is_a_base_with_a_full_caption(desk):
+    desk.chat.studio = _with_eyes(desk.chat.studio)
+    said = typed(desk, "/new an old man with a beard and blue eyes")
+    turn = desk.chat.conversation.turns[head(desk)]
+    assert turn.parent is None and "A new base, @1" in said
+    assert "old man" in turn.caption and "background" in turn.caption and "skin" in turn.caption
+
+
+def test_what_is_not_seen_of_the_words_is_drawn_again_and_then_said(desk):
+    class NoCrown(PortraitEyes):
+        def attributes(self, image, expected):
+            return super().attributes(image, expected) | {"headwear": "none"}
+
+    made = []
+
+    def draw(**asked):
+        made.append((asked["seed"], asked["method"], asked["settings"].keep))
+        return draw_the_target(desk.store, **asked)
+
+    desk.chat.studio = replace(desk.chat.studio, eyes=NoCrown(), edit=draw)
+    said = typed(desk, "/new a woman with a crown")
+    assert [seed for seed, _, _ in made] == [1, 10_001, 20_001]
+    assert {(method, keep) for _, method, keep in made} == {("regenerate", "nothing")}
+    assert "I cannot see: crown." in said
+    assert "crown" not in desk.chat.conversation.turns[1].caption
+
+
+def test_a_model_that_fails_to_draw_is_one_sentence(desk, capsys):
+    def fail(**asked):
+        raise RuntimeError("out of memory")
+
+    desk.chat.studio = replace(desk.chat.studio, edit=fail)
+    assert run(desk, "/new a man") == 1
+    assert "could not be drawn: out of memory" in capsys.readouterr().err
+    assert head(desk) == 0
+
+
+def test_compare_measures_and_names(desk):
+    desk.chat.studio = _with_eyes(desk.chat.studio)
+    typed(desk, "make her older")
+    typed(desk, "add a hat")
+    said = typed(desk, "/compare")
+    assert "headwear none → hat" in said and "age young → old" in said
+    one = typed(desk, "/compare 1")
+    assert "From @1 to @2" in one and "age" not in one.replace("average", "")
+    assert "From @1 to @2" in typed(desk, "/compare before the hat")
+    same = typed(desk, "/compare 2 2")
+    assert "0 % of the picture" in same and "no attribute differs" in same
+
+
+def test_the_masks_of_all_edits_between_two_turns_count(desk):
+    from agent.terminal.compared import between
+
+    for line in ("make her older", "add a hat", "/goto 1", "give her sunglasses"):
+        typed(desk, line)
+    conversation = desk.chat.conversation
+    ids = [t.id for t in between(conversation, conversation.turns[2], conversation.turns[3])]
+    assert ids == [2, 3]
+    assert between(conversation, conversation.turns[3], conversation.turns[3]) == []
+
+
+def test_a_mask_is_shown_over_the_picture_before(desk):
+    shown = []
+    mask = Image.new("L", (128, 128))
+    mask.paste(255, (0, 0, 64, 128))
+
+    def draw(**asked):
+        return replace(draw_the_target(desk.store, **asked), mask=desk.store.put(mask))
+
+    desk.chat.studio = replace(desk.chat.studio, edit=draw)
+    desk.screen.show_images = shown.extend
+    typed(desk, "make the background red")
+    typed(desk, "/show 1 mask")
+    (_, before), (_, over), (name, after) = shown
+    assert name == "@1 make the background red" and after.getpixel((2, 2)) != (0, 0, 0)
+    changed = ImageChops.difference(before, over).getbbox()
+    assert changed == (0, 0, 64, 128)
+    assert "50 % of the picture" in typed(desk, "/why")
+
+
+def test_why_tells_every_try_with_its_scores(desk):
+    class Blind(PortraitEyes):
+        def attributes(self, image, expected):
+            return super().attributes(image, expected) | {"headwear": "none"}
+
+    desk.chat.studio = replace(desk.chat.studio, eyes=Blind())
+    typed(desk, "add a hat")
+    said = typed(desk, "/why")
+    assert "try 1  first, seed 1: change seen: no" in said
+    assert "try 2  another seed, seed 10001" in said and "try 3  much stronger" in said
 
 
 def test_unique_beginnings_are_enough():

@@ -1,9 +1,11 @@
 """The README stays true: its commands, its files, its code."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
-from agent.terminal.commands import names, summary, usage
+from agent.terminal.commands import names, usage
 from chat import _parser
 
 ROOT = Path(__file__).parents[1]
@@ -11,8 +13,16 @@ README = (ROOT / "README.md").read_text("utf-8")
 
 
 def test_every_command_stands_there_as_its_docstring_says() -> None:
-    for name in names():
-        assert f"| `{usage(name)}` | {summary(name)} |" in README
+    """``python -m agent.terminal.commands`` prints the table, and loads no model for that."""
+    code = (
+        "import runpy, sys; runpy.run_module('agent.terminal.commands', run_name='__main__');"
+        "assert 'torch' not in sys.modules"
+    )
+    printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert not printed.returncode, printed.stderr
+    assert printed.stdout.strip().startswith("| command |")
+    assert f"\n\n{printed.stdout.strip()}\n\n" in README
+    assert all(f"| `{usage(name)}` | " in printed.stdout for name in names())
 
 
 def test_every_flag_it_names_exists() -> None:

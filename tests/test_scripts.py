@@ -289,6 +289,23 @@ def test_an_exported_session_passes_unchanged(perfect_editor, tmp_path, monkeypa
     assert "say: /goto 2" in text and "attributes: {" in text
 
 
+def test_an_exported_session_has_its_choices_bases_and_retries(
+    perfect_editor, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    said = ["add a hat", "/seed 40", "/strength -1", "/method fireflow", "add glasses", "again",
+            "/retry strong", "/base 1", "/keep nothing", "make her older", "/compare", "/describe",
+            "/new a man with a beard", "give him a crown", "/goto 3"]  # fmt: skip
+    args = [part for line in (*said, "/export script mine") for part in ("--say", line)]
+    chat.main(["--offline", "--seed", "7", "--preview", "off", *args])
+    capsys.readouterr()
+    assert chat.main(["test", "mine.chat.yaml"]) == 0, capsys.readouterr().out
+    text = Path("mine.chat.yaml").read_text()
+    for line in ("/seed 40", "/strength -1", "/method fireflow", "/keep nothing", "/retry stronger",
+                 "/base 1", "/compare 5 6", "/describe", "/open {here}/mine-"):  # fmt: skip
+        assert f"say: {line}" in text, line
+
+
 def test_an_exported_session_brings_its_pictures(perfect_editor, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     man = ROOT / "tests" / "conversations" / "pictures" / "man.png"

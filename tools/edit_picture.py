@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS
+from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__
 from tools.pictures import PictureStore
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from editing_core.editor import Editor, EditResult
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
-           "edit_picture", "load_editor", "refuse_choice"]  # fmt: skip
+           "edit_picture", "load_editor", "method_summaries", "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -178,6 +179,8 @@ def edit_picture(
         "target_prompt": step.target_prompt,
         "method": method,
         "seed": seed,
+        "columns": list(result.report.columns),
+        "blocks": list(result.report.blocks),
     }
     return _store(store, result, recipe)
 

@@ -41,6 +41,8 @@ class Differences:
     """Shift of mean colour outside the change, in 8-bit levels, the worst channel."""
     shift: float
     """How far the picture outside the change moved, in pixels, by phase correlation."""
+    mean: float
+    """Mean absolute difference of the whole, in 8-bit levels."""
     changed: float
     """Share of the picture that changed clearly, 0 to 1."""
     changed_inside: float
@@ -80,6 +82,7 @@ def differences(
         outside_ssim=float(alike[outside].mean()),
         drift=float(np.abs(tint).max()),
         shift=_shift(gray_a, gray_b),
+        mean=float(np.abs(a - b).mean()),
         changed=float(touched.mean()),
         changed_inside=float(touched[inside].mean()) if inside.any() else 0.0,
         outside_psnr=_psnr(a[outside], b[outside]),

@@ -67,7 +67,10 @@ class _Writer:
         return lines + [self._open(turn) for turn in opened]
 
     def _open(self, turn: Turn) -> CommentedMap:
-        line = CommentedMap(say=f"/open {{here}}/{self._beside(turn)}")
+        edits = [earlier for earlier in self.conversation.turns[: turn.id] if earlier.step]
+        same = next((edit.id for edit in edits if edit.picture == turn.picture), None)
+        opened = f"/open {{here}}/{self._beside(turn)}" if same is None else f"/base {same}"
+        line = CommentedMap(say=opened)
         line["expect"] = _flow({"head": turn.id})
         return line
 
@@ -88,8 +91,10 @@ class _Writer:
     def _of_edits(self, edits: list[Turn]) -> dict[str, Any]:
         """The kinds of change, the caption, and what is seen of them in the picture."""
         last, at = edits[-1], self.conversation.turns
-        kinds = [turn.step.change for turn in edits if turn.step]
-        expected: dict[str, Any] = {"changes": kinds, "caption": last.caption}
+        expected: dict[str, Any] = {"caption": last.caption}
+        if not any(map(self._again, edits)):
+            kinds = [turn.step.change for turn in edits if turn.step]
+            expected = {"changes": kinds, **expected}
         parent = edits[0].parent
         wanted = changes(at[parent].caption if parent is not None else "", last.caption)
         eyes = self.chat.studio.eyes
@@ -98,6 +103,13 @@ class _Writer:
             shown = {name: value for name, value in wanted.items() if seen.get(name) == value}
             expected["picture"] = {"size": "same"} | ({"attributes": shown} if shown else {})
         return expected
+
+    def _again(self, turn: Turn) -> bool:
+        """Whether an edit was made once more, by a retry or a revert: no plan names it."""
+        step, earlier = turn.step, self.conversation.turns[: turn.id]
+        assert step is not None
+        targets = {t.caption for t in earlier if t.parent == turn.parent and t.step}
+        return bool(step.without) or turn.caption in targets
 
     def _beside(self, turn: Turn) -> str:
         """Keep an original beside the script, with its caption inside; return its name."""

@@ -25,7 +25,7 @@ from agent.state import Change
 
 SUFFIX = ".chat.yaml"
 StepName = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-                   "ask", "help"]  # fmt: skip
+                   "ask", "choose", "help"]  # fmt: skip
 Llm = Literal["offline", "replay", "live"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,

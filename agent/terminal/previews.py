@@ -13,6 +13,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from agent.terminal.sheets import side_by_side
+
 COLUMNS = 36  # terminal columns a preview is wide; about as tall as 18 lines
 SMALL = 8  # the same in a list
 GAP = 2  # columns between pictures
@@ -54,9 +56,9 @@ def drawn(pictures: Sequence[Labelled], kind: str, width: int) -> RenderableType
     """
     room = (width - 1 + GAP) // len(pictures) - GAP
     columns = max(4, min(COLUMNS, room))
-    if kind == "sixel":  # which rich cannot put into a table
+    if kind == "sixel" and len(pictures) > 1:  # which rich cannot put into a table
         whole = columns * len(pictures) + GAP * (len(pictures) - 1)
-        pictures = [("   ".join(label for label, _ in pictures), _beside(pictures, columns))]
+        pictures = [("", side_by_side(pictures))]
         columns = whole
     table = Table.grid(padding=(0, GAP, 0, 0))
     for _ in pictures:
@@ -65,18 +67,6 @@ def drawn(pictures: Sequence[Labelled], kind: str, width: int) -> RenderableType
     if any(label for label, _ in pictures):
         table.add_row(*(Text(label, style="dim") for label, _ in pictures))
     return table
-
-
-def _beside(pictures: Sequence[Labelled], columns: int) -> Image.Image:
-    """Return pictures side by side as one, on white."""
-    height = max(image.height for _, image in pictures)
-    gap = max(1, GAP * pictures[0][1].width // columns)
-    width = sum(image.width + gap for _, image in pictures) - gap
-    sheet, left = Image.new("RGB", (width, height), "white"), 0
-    for _, image in pictures:
-        sheet.paste(image, (left, 0))
-        left += image.width + gap
-    return sheet
 
 
 def small(image: Image.Image, kind: str, columns: int = SMALL) -> RenderableType:

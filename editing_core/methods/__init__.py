@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable
 from importlib import import_module
+from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
@@ -13,6 +15,15 @@ if TYPE_CHECKING:
 
 METHODS = ("mtc", "fireflow", "euler", "regenerate")
 """What methods are called; each is the module of that name, imported when it is asked for."""
+
+
+def summaries() -> dict[str, str]:
+    """Return each method with the first sentence of its module, which is not imported for that."""
+    found = {}
+    for name in METHODS:
+        source = (files(__package__) / f"{name}.py").read_text("utf-8")
+        found[name] = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return found
 
 
 def method_of(name: str) -> Method:

@@ -21,4 +21,4 @@ def edit(task: Task) -> Outcome:
     attention = AttentionControl(task.flux.transformer, s, task.target, task.columns, task.canvas)
     with attention:
         edited = sample(task, structure, control=toward_both, on_step=attention.after_step)
-    return Outcome(edited, attention.mask)
+    return Outcome(edited, attention.mask, attention.blocks)

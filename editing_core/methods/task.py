@@ -53,10 +53,17 @@ class Task:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """Latents of the edited picture, (1, L, 64), and the mask used, (rows, cols), if any."""
+    """What a method made.
+
+    Attributes:
+        latents: Of the edited picture. Shape: (1, L, 64).
+        mask: Where attention was emphasised, if it was. Shape: (rows, cols).
+        blocks: Double blocks whose maps made that mask.
+    """
 
     latents: Tensor
     mask: Tensor | None = None
+    blocks: tuple[int, ...] = ()
 
 
 Solver = Callable[..., Tensor]

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from agent.terminal.commands.choosing import Choosing
 from agent.terminal.commands.desk import CommandError, Desk, Leave
 from agent.terminal.commands.keeping import Keeping
 from agent.terminal.commands.looking import Looking
@@ -17,7 +18,17 @@ from agent.terminal.commands.making import Making
 from agent.terminal.commands.moving import Moving
 from agent.terminal.play import DONE
 
-__all__ = ["CommandError", "Commands", "Leave", "names", "parameters", "resolve", "run", "usage"]
+__all__ = [
+    "CommandError",
+    "Commands",
+    "Leave",
+    "markdown",
+    "names",
+    "parameters",
+    "resolve",
+    "run",
+    "usage",
+]
 
 
 def edited(text: str) -> str:
@@ -66,15 +77,18 @@ class Leaving(Desk):
         self.draft = edited(message)
 
     def quit(self) -> None:
-        """Leave; everything is kept, and --resume goes on (Ctrl-D does the same)."""
+        """Leave; everything is kept, and --resume goes on (Ctrl-D does the same).
+
+        Example: /quit
+        """
         raise Leave
 
 
-class Commands(Moving, Making, Looking, Keeping, Leaving):
+class Commands(Moving, Making, Choosing, Looking, Keeping, Leaving):
     """What can be typed after a slash."""
 
 
-GROUPS: tuple[type[Desk], ...] = (Moving, Making, Looking, Keeping, Leaving)
+GROUPS: tuple[type[Desk], ...] = (Moving, Making, Choosing, Looking, Keeping, Leaving)
 
 
 def names() -> list[str]:
@@ -100,7 +114,8 @@ def resolve(word: str) -> str:
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
-        raise CommandError(f"/{word} could be /{' or /'.join(fitting)}.")
+        first = ", /".join(fitting[:-1])
+        raise CommandError(f"/{word} could be /{first} or /{fitting[-1]}.")
     close = difflib.get_close_matches(word, names(), n=1)
     hint = f"did you mean /{close[0]}?" if close else "/help lists them."
     raise CommandError(f"There is no command /{word}; {hint}")
@@ -146,6 +161,23 @@ def explained(name: str) -> str:
 def parameters(name: str) -> list[str]:
     """Return the names of a command's parameters."""
     return [parameter.name for parameter in _parameters(name)]
+
+
+def example(name: str) -> str:
+    """Return the line that shows how a command is used."""
+    lines = (line.partition("Example: ") for line in explained(name).splitlines())
+    return next((shown for _, marked, shown in lines if marked), "")
+
+
+def markdown() -> str:
+    """Return the table of all commands, as README has it."""
+    lines = ["| command | what it does | for example |", "| --- | --- | --- |"]
+    for group in GROUPS:
+        lines.append(f"| **{group.title}** | | |")
+        lines += [
+            f"| `{usage(name)}` | {summary(name)} | `{example(name)}` |" for name in of(group)
+        ]
+    return "\n".join(lines)
 
 
 def _parameters(name: str) -> list[inspect.Parameter]:

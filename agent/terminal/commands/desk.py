@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from PIL import Image
 
 from agent import history
 from agent.graph import Chat
 from agent.state import Step, Turn
+from agent.terminal.explained import label
 from agent.terminal.play import play
 from agent.terminal.screen import Screen
 from tools.pictures import PictureStore
@@ -51,7 +55,7 @@ class Desk:
         """Return the turn that a phrase names; the one here for an empty phrase."""
         conversation = self.chat.conversation
         if not conversation.turns:
-            raise CommandError("There is no picture yet; /open PATH opens one.")
+            raise CommandError("There is no picture yet; /open PICTURE opens one.")
         phrase = phrase.strip()
         if not phrase:
             return conversation.turns[conversation.head]
@@ -66,9 +70,29 @@ class Desk:
             raise CommandError(f"@{turn.id} was only planned; it has no picture.")
         return self.store.path(turn.picture)
 
+    def _labelled(self, turn: Turn) -> tuple[str, Image.Image]:
+        """Return a turn's picture with its name."""
+        self._picture(turn)
+        return label(turn), self.store.image(turn.picture)
+
 
 def number(text: str) -> int:
     """Read a number of steps."""
-    if not text.isdigit() or not 1 <= int(text) <= 1000:
+    if not text.isdecimal() or not 1 <= int(text) <= 1000:
         raise CommandError(f'A number from 1 is needed, not "{text}".')
     return int(text)
+
+
+def one_of(word: str, options: Iterable[str], what: str) -> str:
+    """Return the option that a word or its unique beginning names.
+
+    Raises:
+        CommandError: None does.
+    """
+    word, names = word.lower(), list(options)
+    fitting = [name for name in names if name.startswith(word)]
+    if word in names or len(fitting) == 1:
+        return word if word in names else fitting[0]
+    close = difflib.get_close_matches(word, names, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(names)}."
+    raise CommandError(f'There is no {what} "{word}"; {hint}')

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from agent.state import Turn
-from agent.terminal.commands.desk import Desk
+from collections.abc import Iterable
 
-Line = tuple[str, object]
+from agent import history
+from agent.state import Compare, Describe, Turn
+from agent.terminal.commands.desk import CommandError, Desk
+from agent.terminal.compared import measured, overlaid
+from agent.terminal.explained import Line, explained
 
 
 class Looking(Desk):
@@ -14,54 +17,71 @@ class Looking(Desk):
     title = "Looking"
 
     def show(self, turn: str = "") -> None:
-        """Show the picture here, or the one of a turn."""
-        self.screen.picture(self._picture(self._turn(turn)))
+        """Show the picture here, or a turn's; with "mask" where its edit acted.
+
+        A mask is laid in colour over the picture before the edit, beside before and after.
+        Example: /show 2 mask
+        """
+        words = turn.split()
+        if "mask" in words:
+            words.remove("mask")
+            self._show_mask(self._turn(" ".join(words)))
+        else:
+            self.screen.picture(self._picture(self._turn(turn)))
+
+    def compare(self, a: str = "", b: str = "") -> int:
+        """Show and measure what differs between two turns, or the original and here.
+
+        Measured are the share that changed clearly, the mean difference, how alike the rest is
+        outside the masks of all edits between, the drift of its colours, its shift, and for
+        portraits which attributes are seen to differ.
+        Example: /compare 1 @hat
+        """
+        first, second = self._pair(a, b)
+        pictures = all(t.picture and t.picture in self.store for t in (first, second))
+        if pictures:
+            self.screen.show_images([self._labelled(first), self._labelled(second)])
+        code = self._do(Compare(a=first.id, b=second.id))
+        if pictures:
+            conversation, eyes = self.chat.conversation, self.chat.studio.eyes
+            self._table(measured(conversation, first, second, self.store, eyes))
+        return code
+
+    def describe(self, turn: str = "") -> int:
+        """Say what is in the picture here, or in a turn's.
+
+        Example: /describe original
+        """
+        return self._do(Describe(turn=self._turn(turn).id if turn else None))
 
     def why(self, turn: str = "") -> None:
-        """Say how the picture here, or a turn's, was made: prompts, words, numbers, check."""
-        made = self._turn(turn)
-        where = self.store.path(made.picture) if made.picture else "only planned"
-        lines: list[Line] = [
-            ("turn", f"@{made.id}"),
-            ("caption", made.caption),
-            *_asked(made),
-            *_making(made),
-            ("picture", where),
-        ]
+        """Say how the picture here, or a turn's, was made: prompts, words, numbers, check.
+
+        The numbers named are those that differ from the preset's own, as fitted to the kind of
+        change; every try of an edit is told with what the check saw.
+        Example: /why 1
+        """
+        presets = self.chat.studio.presets
+        self._table(explained(self.chat.conversation, self._turn(turn), self.store, presets))
+
+    def _show_mask(self, turn: Turn) -> None:
+        if turn.mask is None or turn.mask not in self.store or turn.parent is None:
+            raise CommandError(f"@{turn.id} has no mask: nothing says where it was made.")
+        before = self._labelled(self.chat.conversation.turns[turn.parent])
+        mask = self.store.image(turn.mask)
+        where = ("where the edit acted", overlaid(before[1], mask))
+        self.screen.show_images([before, where, self._labelled(turn)])
+        self.screen.say(str(self.store.path(turn.mask)))
+
+    def _pair(self, a: str, b: str) -> tuple[Turn, Turn]:
+        """Return the two turns that are meant: "1 2", "before the hat", or nothing at all."""
+        if not a:
+            here = self._turn("")
+            return history.path(self.chat.conversation)[0], here
+        try:
+            return self._turn(a), self._turn(b)
+        except CommandError:
+            return self._turn(f"{a} {b}"), self._turn("")
+
+    def _table(self, lines: Iterable[Line]) -> None:
         self.screen.say("\n".join(f"{name:>13}  {value}" for name, value in lines))
-
-
-def _asked(turn: Turn) -> list[Line]:
-    """Say what was asked for and by which numbers."""
-    if turn.step is None:
-        return []
-    return [
-        ("from", f"@{turn.parent}"),
-        ("request", turn.step.request or turn.request),
-        ("change", turn.step.change),
-        ("source prompt", turn.step.source_prompt),
-        ("target prompt", turn.step.target_prompt),
-        ("edit words", ", ".join(turn.step.edit_words) or "none"),
-        ("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}"),
-    ]
-
-
-def _making(turn: Turn) -> list[Line]:
-    """Say what an edit cost, which try was kept and what the check saw."""
-    report, check = turn.report, turn.check
-    if not report:
-        return []
-    tries, notches = int(report.get("tries", 1)), int(report.get("notches", 0))
-    lines: list[Line] = [
-        ("work", f"{report.get('seconds', 0):.1f} s, {int(report.get('forwards', 0))} model calls")
-    ]
-    if check is not None:
-        lines.append(("tries", f"{tries}, kept: {check.rung}" if tries > 1 else "1"))
-        seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
-        rest = f"rest kept {check.kept:.0%}".replace("%", " %")
-        alike = f"{check.outside_ssim:.2f} alike outside the change"
-        lines.append(("check", f"change seen: {seen}; {rest}; {alike}"))
-    if notches:
-        word = "stronger" if notches > 0 else "weaker"
-        lines.append(("strength", f"{abs(notches)} x {word} than the preset"))
-    return lines

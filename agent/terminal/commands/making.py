@@ -1,21 +1,95 @@
-"""The /commands that make or open pictures, and choose how they are made."""
+"""The /commands that make or open pictures."""
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
+from typing import get_args
+from urllib.parse import unquote, urlsplit
 
-from agent.terminal.commands.desk import Desk
+from agent.drawing import Undrawable, draw, unheard
+from agent.state import Retry
+from agent.terminal.commands.desk import CommandError, Desk, one_of
 from agent.terminal.opening import open_file
+from agent.terminal.play import FAILED
+from tools.pictures import open_picture
+
+HOWS = get_args(Retry.model_fields["how"].annotation)
 
 
 class Making(Desk):
-    """Open or make pictures, and choose how they are made."""
+    """Open or make pictures."""
 
     title = "Making pictures"
 
-    def open(self, path: str) -> None:
-        """Open a picture file as the new base; undo leads back."""
-        event, notes = open_file(self.chat, self.store, Path(path))
-        for note in notes:
-            self.screen.note(note)
+    def open(self, pictures: str) -> None:
+        """Open pictures; the first is the new base, the others are bases beside it.
+
+        Paths may be quoted, escaped, begin with ~ or be dropped into the terminal. Undo leads back
+        to where you were; /tree shows every base.
+        Example: /open ~/me.png "my cat.jpg"
+        """
+        paths = paths_in(pictures)
+        for path in paths:  # nothing is opened unless all can be
+            open_picture(path, max_side=self.chat.studio.settings.max_side)
+        for path in reversed(paths):
+            event, notes = open_file(self.chat, self.store, path)
+            for note in notes:
+                self.screen.note(note)
+            self.screen.event(event)
+
+    def new(self, words: str) -> int | None:
+        """Draw a picture from words and make it the new base; undo leads back.
+
+        The words are a caption. Of a portrait they may be a part of one: the rest is left to the
+        seed, and the caption then says all that is seen.
+        Example: /new a surprised old man with a white beard, a red beanie
+        """
+        try:
+            drawn = draw(self.chat, self.store.put, words, self._step)
+        except Undrawable as error:
+            raise CommandError(str(error)) from None
+        except Exception as error:  # whatever a model may raise
+            self.screen.complain(f"The picture could not be drawn: {error}")
+            return FAILED
+        finally:
+            self.screen.rest()
+        event = self.chat.open(drawn.picture, drawn.caption)
         self.screen.event(event)
+        if self.chat.settings.model == "portraits" and unheard(words):
+            self.screen.note("Left out is what no drawn portrait can show.")
+        unseen = f" I cannot see: {', '.join(drawn.missing)}." if drawn.missing else ""
+        self.screen.say(f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}")
+        return None
+
+    def retry(self, how: str = "again") -> int:
+        """Make the last edit once more: again, weaker, stronger or other.
+
+        Every try is a turn of its own beside the last one, with a seed of its own.
+        Example: /retry stronger
+        """
+        return self._do(Retry.model_validate({"how": one_of(how, HOWS, "way to retry")}))
+
+    def _step(self, phase: str, i: int, of: int) -> None:
+        self.screen.event(self.chat.event("step", phase=phase, i=i, of=of))
+
+
+def paths_in(text: str) -> list[Path]:
+    """Read paths as a person types or drops them: quoted, escaped, as file: addresses, with ~.
+
+    A single path may have spaces without any quotes.
+    """
+    whole = Path(text.strip()).expanduser()
+    if whole.exists():
+        return [whole]
+    try:
+        paths = [_path(word) for word in shlex.split(text)]
+    except ValueError:  # a quote is open
+        return [whole]
+    return paths if len(paths) == 1 or any(path.exists() for path in paths) else [whole]
+
+
+def _path(word: str) -> Path:
+    if word.startswith("file:"):
+        word = unquote(urlsplit(word).path)
+    return Path(word).expanduser()

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
+from agent import history
 from agent.state import GoTo, Redo, Rewind, Turn, Undo
 from agent.terminal.commands.desk import CommandError, Desk, number
 from agent.terminal.play import DONE
@@ -26,15 +27,26 @@ class Moving(Desk):
     title = "Back and forth"
 
     def undo(self, count: str = "1") -> int:
-        """Take back the last message that changed something, or the last COUNT."""
+        """Take back the last message that changed something, or the last COUNT.
+
+        Only the place where you are moves; nothing is lost, and /redo leads forward again.
+        Example: /undo 2
+        """
         return self._do(Undo(messages=number(count)))
 
     def redo(self, count: str = "1") -> int:
-        """Take back the last undo, or the last COUNT."""
+        """Take back the last undo, or the last COUNT.
+
+        Example: /redo
+        """
         return self._do(Redo(messages=number(count)))
 
     def goto(self, turn: str) -> int:
-        """Go to a turn: a number, @3, original, or words such as "before the hat"."""
+        """Go to a turn: a number, @3, original, or words such as "before the hat".
+
+        An edit from there starts a branch beside what was edited from it before.
+        Example: /goto before the hat
+        """
         return self._do(GoTo(turn=self._turn(turn).id))
 
     def rewind(self, message: str = "", what: str = "both") -> int:
@@ -66,7 +78,10 @@ class Moving(Desk):
         return self._do(Rewind(message=wanted.id, what=RESTORED[what]))
 
     def tree(self) -> None:
-        """List all turns as a tree; an arrow marks where you are."""
+        """List all turns as a tree; an arrow marks where you are.
+
+        Example: /tree
+        """
         conversation = self.chat.conversation
         root = Tree("", hide_root=True)
         places: dict[int | None, Tree] = {None: root}
@@ -76,6 +91,38 @@ class Moving(Desk):
             places[turn.id] = places[turn.parent].add(self._with_picture(label, turn))
         self.screen.render(root)
 
+    def branches(self) -> None:
+        """List the ends of all branches; an arrow marks the one you are on.
+
+        Each is told with the requests that led there and what it shows; /goto takes its number.
+        Example: /branches
+        """
+        conversation = self.chat.conversation
+        lines = []
+        for tip in history.branches(conversation):
+            led = history.path(conversation, tip.id)
+            inside = any(turn.id == conversation.head for turn in led)
+            here = "here" if tip.id == conversation.head else f"you are at @{conversation.head}"
+            mark = f"  ← {here}" if inside else ""
+            lines += [f"@{tip.id} {_story(led)}{mark}", f"    {tip.caption}"]
+        self.screen.say("\n".join(lines))
+
+    def base(self, turn: str = "") -> None:
+        """Make the picture here, or a turn's, the new original; undo leads back.
+
+        Every edit is pulled toward its original. After /base it is pulled toward this picture:
+        what was edited before counts as how it always was, and drift up to here is kept too.
+        Example: /base 2
+        """
+        made = self._turn(turn)
+        self._picture(made)
+        event = self.chat.open(made.picture, made.caption)
+        self.screen.event(event)
+        self.screen.say(
+            f"@{event['turn']} is the picture of @{made.id} as a new original: edits from here are "
+            "anchored to it. /undo leads back."
+        )
+
     def _with_picture(self, label: Text, turn: Turn) -> RenderableType:
         small = self.screen.small(self.store.path(turn.picture)) if turn.picture else None
         if small is None:
@@ -83,3 +130,8 @@ class Moving(Desk):
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_row(small, label)
         return row
+
+
+def _story(led: list[Turn]) -> str:
+    """Tell the requests of a path."""
+    return ", then ".join(turn.request for turn in led if turn.step) or "the original"

@@ -1,0 +1,108 @@
+"""A picture from words alone: drawn from noise, looked at, and captioned by what it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from PIL import Image
+
+from agent.captions import attributes_of, caption, is_portrait, parse
+from agent.graph import Chat
+from agent.nodes import OTHER_SEED
+from agent.state import EditStep
+from agent.studio import OnStep
+from tools.look import sample_portrait
+
+STEPS = 16  # solver steps, as `python -m editing_core.bench text` draws captions
+PUT = Callable[[Image.Image], str]
+
+
+class Undrawable(ValueError):
+    """The words cannot be drawn; the message is one sentence for the person."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A picture from words."""
+
+    picture: str
+    caption: str
+    """What it shows; of a portrait all of it, however little was said."""
+    seed: int
+    missing: tuple[str, ...] = ()
+    """What was asked for and is not seen."""
+
+
+def draw(chat: Chat, put: PUT, words: str, on_step: OnStep | None = None) -> Drawn:
+    """Draw words with the model of a chat, anew with other seeds until all of them is seen.
+
+    Args:
+        chat: For its model, seed and eyes.
+        put: Stores a picture and returns its hash.
+        words: A caption; of a portrait a part of one is enough.
+        on_step: Called after every solver step.
+
+    Raises:
+        Undrawable: The model has no picture for such words.
+    """
+    studio, settings = chat.studio, chat.settings
+    if studio.edit is None:
+        raise Undrawable("Nothing is drawn where edits are only planned.")
+    portraits = settings.model == "portraits"
+    said = _portrait(words) if portraits else words
+    blank = put(Image.new("RGB", _size(chat), "gray"))
+    seed = settings.seed + len(chat.conversation.turns)
+    preset: Any = studio.presets[settings.preset]
+    tries = []
+    for attempt in range(settings.retries + 1):
+        edited = studio.edit(
+            head=blank,
+            original=blank,
+            step=EditStep(change="replace", source_prompt="", target_prompt=said),
+            settings=replace(preset, steps=STEPS, keep="nothing"),
+            seed=seed + attempt * OTHER_SEED,
+            method="regenerate",
+            on_step=on_step,
+        )
+        tries.append(_looked_at(chat, edited.picture, said, seed + attempt * OTHER_SEED))
+        if not tries[-1].missing:
+            break
+    return min(tries, key=lambda drawn: len(drawn.missing))
+
+
+def _portrait(words: str) -> str:
+    """Return the caption of a portrait in the words that the shipped model has learnt."""
+    named = parse(words)
+    if not named:
+        raise Undrawable(
+            "The model portraits draws people only; say what one looks like, "
+            'such as "an old man with a beard".'
+        )
+    return caption(named)
+
+
+def unheard(words: str) -> bool:
+    """Whether words say more than a drawn portrait can show."""
+    return not is_portrait(words if "portrait" in words else f"a portrait of {words}")
+
+
+def _size(chat: Chat) -> tuple[int, int]:
+    """Return the size that the shipped model draws best, or that of the picture here."""
+    if chat.settings.model == "portraits":
+        return sample_portrait()[0].size
+    conversation = chat.conversation
+    return chat.studio.pictures.image(conversation.turns[conversation.head].picture).size
+
+
+def _looked_at(chat: Chat, picture: str, said: str, seed: int) -> Drawn:
+    """Caption a drawn portrait fully by what is seen in it; other pictures by their words."""
+    eyes = chat.studio.eyes
+    if eyes is None or not is_portrait(said):
+        return Drawn(picture, said, seed)
+    seen = dict(eyes.attributes(chat.studio.pictures.image(picture), attributes_of(said)))
+    if not seen:
+        return Drawn(picture, said, seed)
+    missing = tuple(value for name, value in parse(said).items() if seen.get(name) != value)
+    return Drawn(picture, caption(seen), seed, missing)

@@ -1,0 +1,1 @@
+"""A session for others to see: a page, a sheet of pictures, a film."""

@@ -1,0 +1,50 @@
+"""Where an export goes: never over a file, and only into folders of the person's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tools.pictures import PictureError
+
+
+def place(path: str, kinds: Sequence[str]) -> Path:
+    """Return the file to write, whose folder is then there.
+
+    Args:
+        path: What the person typed: a file, with or without its ending, a folder, or nothing.
+        kinds: Endings that it may have; the first is taken where there is none.
+
+    Raises:
+        PictureError: The file exists, has another ending, or its folder cannot be made.
+    """
+    typed = path.strip()
+    if len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'":
+        typed = typed[1:-1]
+    target = Path(typed or ".").expanduser().absolute()
+    if target.is_dir():
+        target = target / "session"
+    if not target.suffix:
+        target = target.with_name(f"{target.name}.{kinds[0]}")
+    if target.suffix.lower().removeprefix(".") not in kinds:
+        known = " or ".join(f".{kind}" for kind in kinds)
+        raise PictureError(f"{target.name} should end in {known}.")
+    if target.exists():
+        raise PictureError(f"{target} exists already; choose another name.")
+    ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
+    if not target.parent.is_dir() and not ours:
+        raise PictureError(f"The folder {target.parent} does not exist.")
+    written(target, lambda file: file.parent.mkdir(parents=True, exist_ok=True))
+    return target
+
+
+def written(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file, and say in one sentence if that cannot be done.
+
+    Raises:
+        PictureError: It cannot be written there.
+    """
+    try:
+        write(target)
+    except OSError as error:
+        raise PictureError(f"{target} cannot be written: {error.strerror or error}.") from None
