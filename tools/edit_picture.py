@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS
 from editing_core.settings import PRESETS, EditSettings
-from tools import __version__
-from tools.pictures import PictureStore
+from tools import __version__, provenance
+from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ def edit_picture(
         "target_prompt": step.target_prompt,
         "method": method,
         "seed": seed,
+        "picture": picture_hash(result.picture),
+        "steps": _steps_before(store, (original, head)),
     }
     return _store(store, result, recipe)
 
@@ -198,16 +201,43 @@ def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
     )
 
 
+def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe]:
+    """Return how pictures came to be, from the first edit on, each edit once.
+
+    Only what left its latents counts: of any other picture the edit takes the pixels alone.
+    """
+    steps: dict[str, Recipe] = {}
+    for name in dict.fromkeys(pictures):
+        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
+        if recipe is not None:
+            own = {key: value for key, value in recipe.items() if key != "steps"}
+            steps |= {made["picture"]: made for made in [*recipe.get("steps", ()), own]}
+    return list(steps.values())
+
+
 def _recipe(editor: Editor, words: tuple[str, ...], settings: EditSettings) -> Recipe:
     """Return what is needed, beside the step, to make the picture again."""
     from importlib.metadata import version
 
+    flux = editor.flux
     return {
-        "model": editor.flux.name,
-        "weights": editor.flux.weights_hash,
-        "device": str(editor.flux.device),
+        "model": flux.name,
+        "weights": flux.weights_hash,
+        "device": flux.device.type,
+        "precision": str(flux.dtype).removeprefix("torch."),
+        **_processor(flux.device.type),
         "settings": asdict(settings),
         "edit_words": list(words),
-        "versions": {"palimpsest": __version__}
-        | {name: version(name) for name in ("torch", "diffusers")},
+        "versions": {"palimpsest": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }
+
+
+def _processor(device: str) -> Recipe:
+    """Name what sums are rounded by: the kind of processor, and on a CPU how many share a sum."""
+    import torch
+
+    if device == "cuda":
+        return {"processor": torch.cuda.get_device_name(), "threads": None}
+    kind = torch.backends.cpu.get_cpu_capability()
+    return {"processor": kind, "threads": torch.get_num_threads()}
