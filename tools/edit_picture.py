@@ -18,7 +18,7 @@ from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
-    from editing_core.editor import Editor, EditResult
+    from editing_core.editor import Editor, EditRequest, EditResult
 
 __all__ = ["PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
            "edit_picture", "load_editor", "refuse_choice"]  # fmt: skip
@@ -172,11 +172,9 @@ def edit_picture(
     )
     counted = None if on_step is None else _from_one(on_step)
     result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
-    recipe = _recipe(editor, request.edit_words, settings) | {
+    recipe = _recipe(editor, request, settings) | {
         "parent": head,
         "original": original,
-        "source_prompt": step.source_prompt,
-        "target_prompt": step.target_prompt,
         "method": method,
         "seed": seed,
         "picture": picture_hash(result.picture),
@@ -215,8 +213,8 @@ def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe
     return list(steps.values())
 
 
-def _recipe(editor: Editor, words: tuple[str, ...], settings: EditSettings) -> Recipe:
-    """Return what is needed, beside the step, to make the picture again."""
+def _recipe(editor: Editor, request: EditRequest, settings: EditSettings) -> Recipe:
+    """Return what is asked for, by which numbers, and what does it."""
     from importlib.metadata import version
 
     flux = editor.flux
@@ -227,7 +225,9 @@ def _recipe(editor: Editor, words: tuple[str, ...], settings: EditSettings) -> R
         "precision": str(flux.dtype).removeprefix("torch."),
         **_processor(flux.device.type),
         "settings": asdict(settings),
-        "edit_words": list(words),
+        "source_prompt": request.source_prompt,
+        "target_prompt": request.target_prompt,
+        "edit_words": list(request.edit_words),
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }

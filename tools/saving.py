@@ -49,14 +49,8 @@ def save_picture(
         OSError: The file cannot be written; nothing is left of it.
     """
     form = format_of(target)
-    options = QUALITY.get(form, {}) | {"format": form}
     packed = provenance.packed(recipe, form) if recipe else {}
-    options |= packed or {}
-    if exif and form == "TIFF":
-        options.setdefault("tiffinfo", TiffImagePlugin.ImageFileDirectory_v2())
-        tiff_tags(exif, options["tiffinfo"])
-    elif exif and form in WITH_EXIF:
-        options["exif"] = exif
+    options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
 
     def write(passing: Path) -> None:
         image.save(passing, **options)
@@ -73,6 +67,15 @@ def save_picture(
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def _told(exif: bytes, form: str, packed: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of ``image.save`` for EXIF beside those for the recipe."""
+    if exif and form == "TIFF":
+        tags = packed.get("tiffinfo") or TiffImagePlugin.ImageFileDirectory_v2()
+        tiff_tags(exif, tags)
+        return packed | {"tiffinfo": tags}
+    return packed | {"exif": exif} if exif and form in WITH_EXIF else packed
 
 
 def format_of(target: Path) -> str:
