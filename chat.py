@@ -27,6 +27,8 @@ examples:
   python chat.py photo.png                chat about a picture of yours
   python chat.py photo.png --say "make her older" --say "now add a hat" --out results/
   python chat.py --resume                 go on with the last session
+  python chat.py recipe FILE              say how a saved picture was made (recipe --help)
+  python chat.py redo FILE                make it again and compare (redo --help)
   python chat.py test PATH                run conversations written as scripts (test --help)
   python chat.py import LAYOUT FOLDER     make scripts of a benchmark (import --help)
 
@@ -34,7 +36,12 @@ exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input,
 3 model or configuration missing, 4 LLM or engine failure, 130 Ctrl-C
 """
 NOT_INSTALLED = 3
-OTHERS = {"test": "agent.scripts.command", "import": "agent.scripts.importing"}
+OTHERS = {
+    "recipe": "agent.provenance.telling",
+    "redo": "agent.provenance.again",
+    "test": "agent.scripts.command",
+    "import": "agent.scripts.importing",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -144,6 +151,7 @@ def _natural(text: str) -> int:
 
 
 def _run(flags: argparse.Namespace) -> int:
+    from agent.provenance.signing import signer_of
     from agent.wiring import open_home, settings_of
 
     _check(flags)
@@ -164,6 +172,7 @@ def _run(flags: argparse.Namespace) -> int:
     for path in flags.pictures:
         _readable(path, settings)
     screen = _screen(flags, settings)
+    screen.sign = signer_of(settings)
     saver = open_home(settings.home)
     try:
         if flags.list_sessions:

@@ -66,6 +66,10 @@ class AppSettings(BaseSettings):
     """Where sessions.sqlite and pictures/ are."""
     retries: int = Field(default=2, ge=0, le=4)
     """How often an edit that fails its check is tried again."""
+    c2pa_certificate: Path | None = None
+    """PEM file of the certificate (and what vouches for it) that saved files are signed by."""
+    c2pa_key: Path | None = None
+    """PEM file of its private key."""
     max_side: int = Field(default=2048, ge=64)
     """Pictures with a longer side are refused, in pixels."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,12 +14,12 @@ from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS
 from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
-from tools import __version__
-from tools.pictures import PictureStore
+from tools import __version__, provenance
+from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
-    from editing_core.editor import Editor, EditResult
+    from editing_core.editor import Editor, EditRequest, EditResult
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
            "edit_picture", "load_editor", "method_summaries", "refuse_choice"]  # fmt: skip
@@ -172,15 +173,15 @@ def edit_picture(
     )
     counted = None if on_step is None else _from_one(on_step)
     result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
-    recipe = _recipe(editor, request.edit_words, settings) | {
+    recipe = _recipe(editor, request, settings) | {
         "parent": head,
         "original": original,
-        "source_prompt": step.source_prompt,
-        "target_prompt": step.target_prompt,
         "method": method,
         "seed": seed,
         "columns": list(result.report.columns),
         "blocks": list(result.report.blocks),
+        "picture": picture_hash(result.picture),
+        "steps": _steps_before(store, (original, head)),
     }
     return _store(store, result, recipe)
 
@@ -201,16 +202,45 @@ def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
     )
 
 
-def _recipe(editor: Editor, words: tuple[str, ...], settings: EditSettings) -> Recipe:
-    """Return what is needed, beside the step, to make the picture again."""
+def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe]:
+    """Return how pictures came to be, from the first edit on, each edit once.
+
+    Only what left its latents counts: of any other picture the edit takes the pixels alone.
+    """
+    steps: dict[str, Recipe] = {}
+    for name in dict.fromkeys(pictures):
+        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
+        if recipe is not None:
+            own = {key: value for key, value in recipe.items() if key != "steps"}
+            steps |= {made["picture"]: made for made in [*recipe.get("steps", ()), own]}
+    return list(steps.values())
+
+
+def _recipe(editor: Editor, request: EditRequest, settings: EditSettings) -> Recipe:
+    """Return what is asked for, by which numbers, and what does it."""
     from importlib.metadata import version
 
+    flux = editor.flux
     return {
-        "model": editor.flux.name,
-        "weights": editor.flux.weights_hash,
-        "device": str(editor.flux.device),
+        "model": flux.name,
+        "weights": flux.weights_hash,
+        "device": flux.device.type,
+        "precision": str(flux.dtype).removeprefix("torch."),
+        **_processor(flux.device.type),
         "settings": asdict(settings),
-        "edit_words": list(words),
-        "versions": {"palimpsest": __version__}
-        | {name: version(name) for name in ("torch", "diffusers")},
+        "source_prompt": request.source_prompt,
+        "target_prompt": request.target_prompt,
+        "edit_words": list(request.edit_words),
+        "versions": {"palimpsest": __version__, "python": platform.python_version()}
+        | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }
+
+
+def _processor(device: str) -> Recipe:
+    """Name what sums are rounded by: the kind of processor, and on a CPU how many share a sum."""
+    import torch
+
+    if device == "cuda":
+        return {"processor": torch.cuda.get_device_name(), "threads": None}
+    kind = torch.backends.cpu.get_cpu_capability()
+    return {"processor": kind, "threads": torch.get_num_threads()}

@@ -7,13 +7,15 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tools.metadata import Source, source_of
+from tools.profiles import to_srgb
 from tools.provenance import Recipe, text_chunk
 
 if TYPE_CHECKING:
@@ -35,10 +37,11 @@ class Opened:
 
     image: Image.Image
     notes: tuple[str, ...] = ()
+    source: Source = Source()
 
 
 def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
-    """Read a picture file as upright 8-bit RGB, without resizing it.
+    """Read a picture file as upright 8-bit sRGB, without resizing it.
 
     Args:
         path: Any file that Pillow reads.
@@ -57,7 +60,8 @@ def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
             warnings.simplefilter("ignore")  # sizes and broken metadata are judged below
             with Image.open(path) as image:
                 _refuse_size(path, image.size, max_side)
-                return _as_rgb(image)
+                opened = _as_rgb(image)
+                return replace(opened, source=source_of(image, path, opened.image.size))
     except UnidentifiedImageError:
         raise PictureError(f"{path} is not a picture that can be read (try PNG or JPEG).") from None
     except Image.DecompressionBombError:
@@ -92,6 +96,9 @@ def _as_rgb(image: Image.Image) -> Opened:
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
+    upright, converted = to_srgb(upright, image.info.get("icc_profile"))
+    if converted:
+        notes.append(converted)
     if upright.has_transparency_data:
         layer = upright.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
@@ -119,7 +126,10 @@ def picture_hash(image: Image.Image) -> str:
 
 @dataclass(frozen=True)
 class PictureStore:
-    """A folder of pictures that only grows: ``ab/abcdef….png`` and the latents beside it."""
+    """A folder of pictures that only grows.
+
+    ``ab/abcdef….png``, beside it its latents and, if it was opened, ``….source.json``.
+    """
 
     folder: Path
 
@@ -146,15 +156,34 @@ class PictureStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_suffix(".safetensors")
-            if latents is not None and not beside.exists():
+            grown = latents is not None and not beside.exists()
+            if latents is not None and grown:
                 _write(beside, lambda file: _save_latents(latents, file))
-            if not target.exists():  # the PNG comes last: where it is, all is there
+            if not target.exists() or (grown and recipe):  # the PNG comes last: all is there
                 info = text_chunk(recipe) if recipe else None
                 _write(target, lambda file: image.save(file, "PNG", pnginfo=info))
         except OSError as error:
             reason = error.strerror or error
             raise PictureError(f"Cannot keep pictures in {self.folder}: {reason}.") from None
         return name
+
+    def has_latents(self, name: str) -> bool:
+        """Say whether a picture's float latents are stored."""
+        return self.path(name).with_suffix(".safetensors").is_file()
+
+    def remember(self, name: str, source: Source) -> None:
+        """Note which file a picture was opened from; of several, the last."""
+        try:
+            _write(self._source(name), lambda file: file.write_text(source.text(), "utf-8"))
+        except OSError as error:
+            raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
+
+    def source(self, name: str) -> Source:
+        """Return which file a picture was opened from, as far as known."""
+        return Source.read(self._source(name))
+
+    def _source(self, name: str) -> Path:
+        return self.path(name).with_suffix(".source.json")
 
     def image(self, name: str) -> Image.Image:
         """Return the stored pixels."""
@@ -184,7 +213,7 @@ def _save_latents(latents: Tensor, file: Path) -> None:
     save_file({"latents": latents.detach().float().cpu().contiguous()}, file)
 
 
-def _write(target: Path, save: Callable[[Path], None]) -> None:
+def _write(target: Path, save: Callable[[Path], object]) -> None:
     """Write a whole file or none: save under a passing name, then move it into place."""
     handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
     os.close(handle)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 from PIL import Image
@@ -12,6 +11,7 @@ from agent.graph import Chat
 from agent.state import Event
 from tools import provenance
 from tools.pictures import PictureError, PictureStore, open_picture
+from tools.saving import Sign, format_of, save_picture
 
 LONGEST_CAPTION = 500  # characters taken from a file's own recipe
 LONGEST_NAME = 40  # characters of a request that a file name keeps
@@ -39,7 +39,9 @@ def open_file(
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
     notes = tuple(f"{path.name}: {note}." for note in opened.notes)
-    return chat.open(store.put(opened.image), caption), notes
+    name = store.put(opened.image)
+    store.remember(name, opened.source)
+    return chat.open(name, caption), notes
 
 
 def _asked(path: Path) -> str:
@@ -65,38 +67,45 @@ def file_name(turn: int, request: str) -> str:
     return f"{turn:02d}-{words[:LONGEST_NAME].rstrip('-')}.png"
 
 
-def export(picture: Path, target: Path, *, name: str, overwrite: bool = False) -> Path:
-    """Copy a stored picture to a file of the person's choice and return its absolute path.
+def export(
+    picture: Path, target: Path, *, name: str, overwrite: bool = False, sign: Sign | None = None
+) -> Path:
+    """Save a stored picture to a file of the person's choice and return its absolute path.
 
-    A PNG keeps its recipe. Without a suffix ".png" is added; into a folder it goes by `name`.
+    The file carries its recipe, and the EXIF of the file that its original was opened from.
+    Without a suffix it gets that file's format; into a folder it goes by `name`, likewise.
     Missing folders are made only below the current folder and the person's own.
 
     Raises:
         PictureError: The file exists, cannot be written, or its suffix names no picture format.
     """
+    recipe = provenance.read(picture)
+    source = PictureStore(picture.parents[1]).source((recipe or {}).get("original", picture.stem))
     target = target.expanduser().absolute()
     if target.is_dir():
-        target = target / name
+        target = target / Path(name).with_suffix(source.suffix)
     elif not target.suffix:
-        target = target.with_name(target.name + ".png")
-    if target.exists() and not overwrite:
-        raise PictureError(f"{target} exists already; choose another name.")
-    if target.suffix.lower() not in Image.registered_extensions():
-        raise PictureError(f"{target.suffix} is no picture format known here; try .png or .jpg.")
-    ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
-    if not target.parent.is_dir() and not ours:
-        raise PictureError(f"The folder {target.parent} does not exist.")
+        target = target.with_name(target.name + source.suffix)
+    _refuse(target, overwrite=overwrite)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.suffix.lower() == ".png":
-            shutil.copyfile(picture, target)
-        else:
-            with Image.open(picture) as image:
-                image.save(target, quality=95)
+        with Image.open(picture) as image:
+            save_picture(image, target, recipe=recipe, exif=source.exif, sign=sign)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{target} cannot be written: {reason}.") from None
     return target
+
+
+def _refuse(target: Path, *, overwrite: bool) -> None:
+    """Refuse a file that exists, or is of no known format, or lies where no folder is."""
+    taken = target if target.exists() else provenance.beside(target)
+    if taken.exists() and not overwrite:
+        raise PictureError(f"{taken} exists already; choose another name.")
+    format_of(target)
+    ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
+    if not target.parent.is_dir() and not ours:
+        raise PictureError(f"The folder {target.parent} does not exist.")
 
 
 class Folder:
@@ -120,7 +129,7 @@ class Folder:
             reason = error.strerror or error
             raise PictureError(f"--out {folder} cannot be written: {reason}.") from None
 
-    def keep(self, picture: Path, turn: int, request: str) -> Path:
-        """Copy a turn's picture to ``01-make-her-older.png`` and return that path."""
+    def keep(self, picture: Path, turn: int, request: str, sign: Sign | None = None) -> Path:
+        """Save a turn's picture as ``01-make-her-older.png`` and return that path."""
         name = file_name(turn, request)
-        return export(picture, self.folder / name, name=name, overwrite=True)
+        return export(picture, self.folder / name, name=name, overwrite=True, sign=sign)

@@ -24,6 +24,7 @@ from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
 from agent.terminal.previews import Labelled
+from tools.saving import Sign
 
 LONGEST_LINE = 2000  # characters; a terminal breaks it between words
 PHASES = {"invert": "looking back", "sample": "repainting"}
@@ -43,7 +44,13 @@ def wrapped(text: str, width: int) -> str:
 
 
 class Screen:
-    """Takes every event once; subclasses show it."""
+    """Takes every event once; subclasses show it.
+
+    Attributes:
+        sign: signs the files that are saved; None leaves them unsigned.
+    """
+
+    sign: Sign | None = None
 
     def __init__(self, folder: Folder | None = None, out: TextIO | None = None) -> None:
         """Show on a stream, and keep pictures in the folder of ``--out``."""
@@ -60,11 +67,12 @@ class Screen:
         data = dict(event.data)
         if event.event == "turn.completed" and self.folder and data.get("picture"):
             request = str(data.get("request") or data.get("caption") or "picture")
-            data["file"] = str(self.folder.keep(Path(data["picture"]), data["turn"], request))
+            picture = Path(data["picture"])
+            data["file"] = str(self.folder.keep(picture, data["turn"], request, self.sign))
         elif event.event == "save":
             name = file_name(data["turn"], data["request"])
-            target = export(Path(data["picture"]), Path(data["path"] or "."), name=name)
-            data["path"] = str(target)
+            path = Path(data["path"] or ".")
+            data["path"] = str(export(Path(data["picture"]), path, name=name, sign=self.sign))
         self.show(event.model_copy(update={"data": data}))
 
     def show(self, event: Event) -> None:

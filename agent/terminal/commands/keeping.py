@@ -17,13 +17,14 @@ class Keeping(Desk):
     title = "Files and sessions"
 
     def save(self, path: str = "") -> None:
-        """Copy the picture here to a file or folder; without a PATH, into this folder.
+        """Save the picture here as PATH (a file or folder), or in the format that it came in.
 
         Example: /save older.png
         """
         turn = self._turn("")
         name = file_name(turn.id, turn.request)
-        target = export(self._picture(turn), Path(path or "."), name=name)
+        where, sign = Path(path or "."), self.screen.sign
+        target = export(self._picture(turn), where, name=name, sign=sign)
         self.screen.say(f"Saved to {target}.")
 
     def export(self, kind: str, path: str = "") -> None:

@@ -1,0 +1,1 @@
+"""How pictures were made: told, made again, and signed."""

@@ -1,0 +1,100 @@
+"""A stored picture becomes a file for a person: whole or not at all, with recipe and EXIF."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, TiffImagePlugin
+
+from tools import provenance
+from tools.metadata import tiff_tags
+from tools.pictures import PictureError
+from tools.provenance import Recipe
+
+QUALITY: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": 95, "subsampling": 0, "optimize": True},  # 0 is 4:4:4
+    "WEBP": {"quality": 95, "method": 6},
+    "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+}
+"""How formats that lose something are written: as much as eyes can tell is kept."""
+WITH_EXIF = ("JPEG", "WEBP", "AVIF", "PNG")
+
+Sign = Callable[[Path, str, Recipe], None]
+"""Signs a file that was written: its path, Pillow's name of its format, and its recipe."""
+
+
+def save_picture(
+    image: Image.Image,
+    target: Path,
+    *,
+    recipe: Recipe | None = None,
+    exif: bytes = b"",
+    sign: Sign | None = None,
+) -> None:
+    """Write a picture in the format that the ending names.
+
+    Args:
+        image: RGB picture.
+        target: The file; what is there is replaced once the new one is whole.
+        recipe: What made the picture; in the file, or beside it where the format has no room.
+        exif: To be told again, as ``metadata.Source`` has it.
+        sign: Adds Content Credentials; only what was made here is signed.
+
+    Raises:
+        PictureError: The ending names no format, or this one cannot be signed.
+        OSError: The file cannot be written; nothing is left of it.
+    """
+    form = format_of(target)
+    packed = provenance.packed(recipe, form) if recipe else {}
+    options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
+
+    def write(passing: Path) -> None:
+        image.save(passing, **options)
+        if sign and recipe:
+            sign(passing, form, recipe)
+
+    side = provenance.beside(target)
+    side.unlink(missing_ok=True)  # of a file that is replaced
+    if recipe and packed is None:
+        words = provenance.text(recipe) + "\n"
+        write_whole(side, lambda passing: passing.write_text(words, "utf-8"))
+    try:
+        write_whole(target, write)
+    except BaseException:
+        side.unlink(missing_ok=True)
+        raise
+
+
+def _told(exif: bytes, form: str, packed: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments of ``image.save`` for EXIF beside those for the recipe."""
+    if exif and form == "TIFF":
+        tags = packed.get("tiffinfo") or TiffImagePlugin.ImageFileDirectory_v2()
+        tiff_tags(exif, tags)
+        return packed | {"tiffinfo": tags}
+    return packed | {"exif": exif} if exif and form in WITH_EXIF else packed
+
+
+def format_of(target: Path) -> str:
+    """Return Pillow's name of the format that a file's ending names.
+
+    Raises:
+        PictureError: It names none that can be written.
+    """
+    form = Image.registered_extensions().get(target.suffix.lower())
+    if form not in Image.SAVE:
+        raise PictureError(f"{target.suffix} is no picture format known here; try .png or .jpg.")
+    return form
+
+
+def write_whole(target: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under a passing name and move it into place, so that none is ever half."""
+    passing = target.with_name(f".{secrets.token_hex(4)}{target.suffix}")
+    try:
+        write(passing)
+        os.replace(passing, target)
+    finally:
+        passing.unlink(missing_ok=True)
