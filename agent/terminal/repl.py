@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.database import StorageError
 from agent.state import Ask
 from agent.terminal.commands import CommandError, Commands, Leave, names, run, usage
 from agent.terminal.play import DONE, UNREADABLE, Answer, play, refusal
@@ -50,7 +51,7 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
             screen.complain(reason)
             return UNREADABLE
         return play(chat, chat.say(line.strip()), screen, ask)
-    except (CommandError, PictureError) as error:
+    except (CommandError, PictureError, StorageError) as error:
         screen.complain(str(error))
         return UNREADABLE
 
