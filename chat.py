@@ -11,11 +11,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tools import __version__
 
 if TYPE_CHECKING:
+    from agent.sessions import Sessions
     from agent.settings import AppSettings
     from agent.terminal.commands import Commands
     from agent.terminal.screen import Screen
@@ -33,7 +34,7 @@ examples:
   python chat.py import LAYOUT FOLDER     make scripts of a benchmark (import --help)
 
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input,
-3 model or configuration missing, 4 LLM or engine failure, 130 Ctrl-C
+3 model, configuration or room for sessions missing, 4 LLM or engine failure, 130 Ctrl-C
 """
 NOT_INSTALLED = 3
 OTHERS = {
@@ -72,15 +73,23 @@ def _other(name: str, words: list[str]) -> int:
 
 def _guarded(flags: argparse.Namespace) -> int:
     """Run, and turn whatever goes wrong into one sentence and an exit code."""
-    from agent.terminal.play import BROKEN, FAILED, STOPPED, UNREADABLE
+    import sqlite3
+
+    from agent.database import StorageError, trouble
+    from agent.sessions import SessionError
+    from agent.terminal.play import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
     from agent.wiring import Refusal
-    from tools.pictures import PictureError
+    from tools.pictures import PictureError, StoreError
 
     try:
         return _run(flags)
     except Refusal as refusal:
         return _give_up(str(refusal), refusal.code)
-    except PictureError as error:
+    except (StorageError, StoreError) as error:
+        return _give_up(str(error), MISSING)
+    except sqlite3.Error as error:
+        return _give_up(trouble(error), MISSING)
+    except (PictureError, SessionError) as error:
         return _give_up(str(error), UNREADABLE)
     except KeyboardInterrupt:
         return _give_up("Stopped; every finished edit is kept.", STOPPED)
@@ -117,6 +126,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
+    add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")
+    add("--read-only", action="store_true", help="with --resume: look, change nothing")
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
     add = parser.add_argument_group("how to edit").add_argument
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
@@ -152,7 +163,8 @@ def _natural(text: str) -> int:
 
 def _run(flags: argparse.Namespace) -> int:
     from agent.provenance.signing import signer_of
-    from agent.wiring import open_home, settings_of
+    from agent.sessions import open_home
+    from agent.wiring import settings_of
 
     _check(flags)
     names = (
@@ -173,14 +185,16 @@ def _run(flags: argparse.Namespace) -> int:
         _readable(path, settings)
     screen = _screen(flags, settings)
     screen.sign = signer_of(settings)
-    saver = open_home(settings.home)
-    try:
+    with open_home(settings.home) as sessions:
         if flags.list_sessions:
-            return _list_sessions(settings, saver, json_lines=flags.json)
-        return _converse(flags, settings, screen, saver)
-    finally:
-        screen.rest()
-        saver.conn.close()
+            return _list_sessions(sessions, json_lines=flags.json)
+        try:
+            with sessions.opened(
+                flags.resume, fork=flags.fork, read_only=flags.read_only
+            ) as session:
+                return _converse(flags, settings, screen, sessions, session)
+        finally:
+            screen.rest()
 
 
 def _check(flags: argparse.Namespace) -> None:
@@ -190,6 +204,11 @@ def _check(flags: argparse.Namespace) -> None:
 
     if flags.resume is not None and flags.pictures:
         raise Refusal("--resume takes no pictures; /open opens one inside the session.")
+    if flags.resume is None and (flags.fork or flags.read_only):
+        flag = "--fork" if flags.fork else "--read-only"
+        raise Refusal(f"{flag} needs --resume, or --resume ID.")
+    if flags.fork and flags.read_only:
+        raise Refusal("Either --fork or --read-only: a copy of your own can be written.")
     if flags.json and not (flags.say or flags.list_sessions) and sys.stdin.isatty():
         raise Refusal("--json needs --say, or messages on standard input.")
     for message in flags.say or ():
@@ -217,19 +236,24 @@ def _screen(flags: argparse.Namespace, settings: AppSettings) -> Screen:
     return TextScreen(folder, preview=settings.preview)
 
 
-def _converse(flags: argparse.Namespace, settings: AppSettings, screen: Screen, saver: Any) -> int:
+def _converse(
+    flags: argparse.Namespace,
+    settings: AppSettings,
+    screen: Screen,
+    sessions: Sessions,
+    session: str,
+) -> int:
     """Open or resume a session, do what was asked, and close it."""
     from agent.graph import Chat
     from agent.terminal.commands import Commands
     from agent.terminal.repl import read_lines, talk
-    from agent.wiring import session_id, studio_of
-    from tools.pictures import PictureStore
+    from agent.wiring import studio_of
 
-    session = session_id(flags.resume, saver)
     person = not flags.say and sys.stdin.isatty()
-    studio = studio_of(settings, person=person, plan_only=flags.plan_only, note=screen.note)
-    chat = Chat(studio, saver, session)
-    commands = Commands(chat, screen, PictureStore(settings.home / "pictures"))
+    plan_only = flags.plan_only or flags.read_only
+    studio = studio_of(settings, person=person, plan_only=plan_only, note=screen.note)
+    chat = Chat(studio, sessions.saver, session, read_only=flags.read_only)
+    commands = Commands(chat, screen, sessions.store)
     try:
         _begin(flags, commands)
         if person:
@@ -279,22 +303,9 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
         screen.event(chat.open(store.put(image), flags.caption or caption))
 
 
-def _list_sessions(settings: AppSettings, saver: Any, *, json_lines: bool) -> int:
-    from agent.graph import Chat, sessions
-    from agent.studio import Studio
-    from tools.pictures import PictureStore
-
-    studio = Studio(settings=settings, edit=None, pictures=PictureStore(settings.home / "pictures"))
-    for session in sessions(saver):
-        conversation = Chat(studio, saver, session).conversation
-        said = [message.text for message in conversation.messages]
-        edits = sum(turn.step is not None for turn in conversation.turns)
-        if json_lines:
-            row = {"session": session, "edits": edits, "messages": said}
-            print(json.dumps(row, ensure_ascii=False))
-        else:
-            count = f"{edits:>3} edit{'s' if edits != 1 else ' '}"
-            print(f"{session}  {count}  {' · '.join(said)}"[:120])
+def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
+    for session in sessions.listed():
+        print(json.dumps(session.row(), ensure_ascii=False) if json_lines else session.line())
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -13,12 +13,12 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
-from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from agent import choosing, nodes, state
+from agent.database import Saver, StorageError, open_file, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choose, Conversation, Event, Plan, Step, Turn
 from agent.studio import Studio
@@ -29,6 +29,8 @@ STORED = (
     state.Revert, state.Rewind, state.Save, state.Try, state.Turn, state.Undo,
 )  # fmt: skip
 """The only types of ours that a checkpoint may hold."""
+LASTING = ("turn.completed", "head.moved", "reply")
+"""Events that are told only once what they tell is saved."""
 STEPS = 500
 """Nodes that one message may run; far more than any plan of a person needs."""
 
@@ -53,20 +55,21 @@ def serializer() -> JsonPlusSerializer:
     return JsonPlusSerializer(allowed_msgpack_modules=STORED)
 
 
-def open_sessions(path: Path) -> SqliteSaver:
-    """Open (or make) the SQLite file that keeps all sessions; close with ``.conn.close()``."""
-    saver = SqliteSaver(sqlite3.connect(path, check_same_thread=False), serde=serializer())
-    saver.setup()
-    return saver
+def open_sessions(path: Path) -> Saver:
+    """Open (or make) the SQLite file that keeps all sessions; close with ``.conn.close()``.
+
+    Raises:
+        StorageError: It cannot be used.
+    """
+    return open_file(path, serializer())
 
 
-def sessions(saver: SqliteSaver) -> list[str]:
-    """Return the ids of the sessions in the file, the last used first."""
-    with saver.cursor(transaction=False) as cursor:
-        cursor.execute(
-            "SELECT thread_id FROM checkpoints GROUP BY thread_id ORDER BY MAX(checkpoint_id) DESC"
-        )
-        return [row[0] for row in cursor.fetchall()]
+class ReadOnly(StorageError):
+    """The session was opened to be looked at; the message is one sentence for the person."""
+
+    def __init__(self) -> None:
+        """Say what to do instead."""
+        super().__init__("This session is open for reading only; --fork goes on in a copy of it.")
 
 
 class Chat:
@@ -75,12 +78,22 @@ class Chat:
     Attributes:
         studio: may be replaced between messages, e.g. ``chat.studio = replace(chat.studio, …)``
             after /seed, /preset or /method.
+        read_only: what would change the session raises `ReadOnly`; nothing waits for an answer.
     """
 
-    def __init__(self, studio: Studio, saver: BaseCheckpointSaver[Any], session: str) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        saver: BaseCheckpointSaver[Any],
+        session: str,
+        *,
+        read_only: bool = False,
+    ) -> None:
         """Start or take up the session of that id."""
         self.studio = studio
+        self.saver = saver
         self.session = session
+        self.read_only = read_only
         self._graph = build().compile(checkpointer=saver)
         self._config: RunnableConfig = {
             "configurable": {"thread_id": session},
@@ -90,19 +103,19 @@ class Chat:
     @property
     def conversation(self) -> Conversation:
         """The session as last saved (a copy)."""
-        return Conversation(**{"session": self.session, **self._snapshot().values})
+        return Conversation(**{**self._snapshot().values, "session": self.session})
 
     @property
     def question(self) -> Ask | None:
         """The question that waits for an answer, if any."""
-        waiting = self._snapshot().interrupts
+        waiting = () if self.read_only else self._snapshot().interrupts
         return Ask.model_validate(waiting[0].value) if waiting else None
 
     @property
     def unfinished(self) -> str:
         """The message that a kill or Ctrl-C cut off, else an empty string."""
         snapshot = self._snapshot()
-        cut_off = snapshot.tasks and not snapshot.interrupts
+        cut_off = snapshot.tasks and not snapshot.interrupts and not self.read_only
         return str(snapshot.values.get("request", "")) if cut_off else ""
 
     @property
@@ -115,7 +128,13 @@ class Chat:
 
         Returns:
             The event session.started {turn, picture (path), caption}.
+
+        Raises:
+            ReadOnly: the session was opened to be looked at.
+            StorageError: it cannot be saved.
         """
+        if self.read_only:
+            raise ReadOnly
         now = self.conversation
         now = now.model_copy(update=nodes.settled(now))
         turn = Turn(id=len(now.turns), parent=None, message=0, request="", step=None,
@@ -130,7 +149,10 @@ class Chat:
             chosen=now.chosen,
         )
         values = {name: getattr(fresh, name) for name in Conversation.model_fields}
-        self._graph.update_state(self._config, values, as_node="reply")
+        try:
+            self._graph.update_state(self._config, values, as_node="reply")
+        except sqlite3.Error as error:
+            raise StorageError(trouble(error)) from None
         path = str(self.studio.pictures.path(picture))
         return self.event("session.started", turn=turn.id, picture=path, caption=caption)
 
@@ -142,6 +164,7 @@ class Chat:
 
         Raises:
             ValueError: no picture has been opened yet.
+            ReadOnly: the session was opened to be looked at.
         """
         return self._begin(message, None)
 
@@ -172,23 +195,37 @@ class Chat:
         return self._graph.get_state(self._config)
 
     def _begin(self, request: str, plan: Plan | None) -> Iterator[Event]:
-        if not self._snapshot().values.get("turns"):
+        snapshot = self._snapshot()
+        if not snapshot.values.get("turns"):
             raise ValueError("open a picture before saying anything")
-        return self._run({"request": request, "plan": plan})
+        return self._run({"request": request, "plan": plan}, afresh=bool(self.unfinished))
 
-    def _run(self, given: Any) -> Iterator[Event]:
-        """Run the graph in a thread of its own, so that Ctrl-C reaches us while it works."""
+    def _run(self, given: Any, *, afresh: bool = False) -> Iterator[Event]:
+        """Run the graph in a thread of its own, so that Ctrl-C reaches us while it works.
+
+        What lasts is told once it is saved: a kill or a full disk takes nothing that was told.
+
+        Args:
+            given: What the graph goes on with.
+            afresh: First take in what the last node of an unfinished message had done.
+        """
+        if self.read_only:
+            raise ReadOnly
         happened: SimpleQueue[dict[str, Any] | BaseException | None] = SimpleQueue()
         control = RunControl()
 
         def work() -> None:
             try:
+                if afresh:
+                    self._graph.update_state(self._config, None, as_node=END)
                 stream = self._graph.stream(
-                    given, self._config, context=self.studio, stream_mode="custom",
+                    given, self._config, context=self.studio, stream_mode=["custom", "tasks"],
                     durability="sync", control=control,
                 )  # fmt: skip
-                for data in stream:
+                for data in _once_saved(stream):
                     happened.put(data)
+            except sqlite3.Error as error:
+                happened.put({"event": "turn.failed", "error": trouble(error)})
             except BaseException as error:  # handed over to the thread that iterates
                 happened.put(error)
             happened.put(None)
@@ -205,3 +242,20 @@ class Chat:
             thread.join()
         if (question := self.question) is not None:
             yield self.event("question", **question.model_dump(mode="json", exclude={"step"}))
+
+
+def _once_saved(stream: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    """Pass on what nodes tell; what lasts waits until the next node begins, or the stream ends.
+
+    With durability="sync" no node begins before the one before it is saved.
+    """
+    waiting: list[dict[str, Any]] = []
+    for mode, data in stream:
+        if mode == "custom" and (waiting or data["event"] in LASTING):
+            waiting.append(data)
+        elif mode == "custom":
+            yield data
+        elif "triggers" in data:  # a node begins
+            yield from waiting
+            waiting = []
+    yield from waiting

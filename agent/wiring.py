@@ -1,12 +1,9 @@
-"""From settings to a studio: sessions, pictures, model, eyes and LLM, or one clear refusal."""
+"""From settings to a studio: pictures, model, eyes and LLM, or one clear refusal."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import sqlite3
 import threading
-import time
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -47,49 +44,6 @@ def settings_of(config: Path | None, **flags: Any) -> AppSettings:
         raise Refusal(f"The setting {name} is wrong: {first['msg']}.", MISSING) from None
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise Refusal(f"The configuration cannot be read: {error}.", MISSING) from None
-
-
-def open_home(home: Path) -> Any:
-    """Make the home folder and open its sessions; close with ``.conn.close()``.
-
-    Raises:
-        Refusal: They cannot be kept there.
-    """
-    from agent.graph import open_sessions
-
-    if home.is_file():
-        raise Refusal(f"--home {home} is a file, not a folder.")
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        return open_sessions(home / "sessions.sqlite")
-    except (OSError, sqlite3.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise Refusal(f"Sessions cannot be kept in {home}: {reason}.", MISSING) from None
-
-
-def session_id(resume: str | None, saver: Any) -> str:
-    """Return the session to go on with, or the id of a new one.
-
-    Args:
-        resume: None for a new session, "" for the last one, else an id or its unique beginning.
-        saver: The open sessions.
-
-    Raises:
-        Refusal: There is no such session.
-    """
-    from agent.graph import sessions
-
-    if resume is None:
-        return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
-    known = sessions(saver)
-    if not known and not resume:
-        raise Refusal("There is no session to resume yet.")
-    fitting = [name for name in known if name.startswith(resume)]
-    if not fitting:
-        raise Refusal(f"There is no session {resume}; --list-sessions lists them.")
-    if resume and len(fitting) > 1 and resume not in known:
-        raise Refusal(f"Several sessions begin with {resume}; --list-sessions lists them.")
-    return resume if resume in known else fitting[0]
 
 
 def studio_of(

@@ -155,7 +155,7 @@ def test_quit_leaves(desk):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/s", "could be /seed, /strength, /show or /save"),
+        ("/s", "could be /seed, /strength, /show, /save or /session"),
         ("/retry harder", 'no way to retry "harder"; choose one of: again'),
         ("/seed -1", "A seed is a whole number"),
         ("/seed ²", "A seed is a whole number"),

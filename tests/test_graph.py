@@ -13,7 +13,8 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.graph import Chat, open_sessions, serializer, sessions
+from agent.graph import Chat, open_sessions, serializer
+from agent.sessions import Sessions
 from agent.state import Ask, GoTo, Plan, Redo, Undo
 
 
@@ -201,7 +202,7 @@ def test_a_killed_session_resumes(tmp_path, after):
     env = os.environ | {"PYTHONPATH": str(tests.parent), "OMP_NUM_THREADS": "1"}
     assert subprocess.run([sys.executable, "-c", code], env=env, check=False).returncode == 9
     saver = open_sessions(path)
-    assert sessions(saver) == ["s"]
+    assert Sessions(saver, tmp_path).ids() == ["s"]
     studio, editor, _ = fake_studio(tmp_path)
     editor.pictures.load()
     chat = Chat(studio, saver, "s")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
+import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +31,10 @@ MAX_SIDE = 2048  # pixels; FLUX.1 was trained up to about two megapixels
 
 class PictureError(Exception):
     """A picture cannot be read or kept; the message is one sentence for the person."""
+
+
+class StoreError(PictureError):
+    """Pictures cannot be kept: the disk is full, or the folder may not be written."""
 
 
 @dataclass(frozen=True)
@@ -156,15 +162,17 @@ class PictureStore:
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_suffix(".safetensors")
-            grown = latents is not None and not beside.exists()
+            grown = latents is not None and not _touched(beside)
             if latents is not None and grown:
-                _write(beside, lambda file: _save_latents(latents, file))
-            if not target.exists() or (grown and recipe):  # the PNG comes last: all is there
-                info = text_chunk(recipe) if recipe else None
-                _write(target, lambda file: image.save(file, "PNG", pnginfo=info))
+                _write(beside, _latents_bytes(latents))
+            if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
+                _write(target, _png_bytes(image, recipe))
         except OSError as error:
             reason = error.strerror or error
-            raise PictureError(f"Cannot keep pictures in {self.folder}: {reason}.") from None
+            raise StoreError(
+                f"Cannot keep pictures in {self.folder}: {reason}; make room there, or choose "
+                "another folder with --home."
+            ) from None
         return name
 
     def has_latents(self, name: str) -> bool:
@@ -174,7 +182,7 @@ class PictureStore:
     def remember(self, name: str, source: Source) -> None:
         """Note which file a picture was opened from; of several, the last."""
         try:
-            _write(self._source(name), lambda file: file.write_text(source.text(), "utf-8"))
+            _write(self._source(name), source.text().encode())
         except OSError as error:
             raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
 
@@ -184,6 +192,35 @@ class PictureStore:
 
     def _source(self, name: str) -> Path:
         return self.path(name).with_suffix(".source.json")
+
+    def loose(self, kept: Collection[str], *, older_than: float) -> list[Path]:
+        """Return the files of pictures other than those kept, stored so many seconds ago.
+
+        Files that a kill left half written are among them.
+        """
+        latest = time.time() - older_than
+        return [
+            file
+            for file in sorted(self.folder.glob("??/*"))
+            if file.name.partition(".")[0] not in kept and file.stat().st_mtime < latest
+        ]
+
+    def drop(self, file: Path, *, older_than: float) -> bool:
+        """Delete a file unless it was stored again meanwhile; say whether it is gone.
+
+        It is moved aside before its age is looked at, so a `put` in another process either makes
+        it young in time or finds it gone and writes it anew.
+        """
+        aside = file.with_name(f"{file.name}.{os.getpid()}")
+        try:
+            os.replace(file, aside)
+            if aside.stat().st_mtime > time.time() - older_than:
+                os.replace(aside, file)
+                return False
+            aside.unlink()
+        except OSError:
+            return False
+        return True
 
     def image(self, name: str) -> Image.Image:
         """Return the stored pixels."""
@@ -207,19 +244,44 @@ class PictureStore:
         return Picture(image=self.image(name), latents=latents)
 
 
-def _save_latents(latents: Tensor, file: Path) -> None:
-    from safetensors.torch import save_file
+def _touched(file: Path) -> bool:
+    """Make a file young, so that nobody clears it away, and say whether it is there."""
+    try:
+        os.utime(file)
+    except FileNotFoundError:
+        return False
+    return True
 
-    save_file({"latents": latents.detach().float().cpu().contiguous()}, file)
+
+def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None)
+    return buffer.getvalue()
 
 
-def _write(target: Path, save: Callable[[Path], object]) -> None:
-    """Write a whole file or none: save under a passing name, then move it into place."""
+def _latents_bytes(latents: Tensor) -> bytes:
+    from safetensors.torch import save
+
+    content: bytes = save({"latents": latents.detach().float().cpu().contiguous()})
+    return content
+
+
+def _write(target: Path, content: bytes) -> None:
+    """Write a whole file or none: under a passing name, onto the disk, then into place.
+
+    It reaches the disk before a checkpoint names it, so a power cut leaves no turn without picture.
+    """
     handle, name = tempfile.mkstemp(dir=target.parent, suffix=target.suffix)
-    os.close(handle)
     passing = Path(name)
     try:
-        save(passing)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         os.replace(passing, target)
     finally:
         passing.unlink(missing_ok=True)
+    if os.name == "posix":
+        folder = os.open(target.parent, os.O_RDONLY)
+        os.fsync(folder)  # the new name, too
+        os.close(folder)

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.database import StorageError
 from agent.state import Ask
 from agent.terminal.commands import CommandError, Commands, Leave, run
 from agent.terminal.play import DONE, UNREADABLE, Answer, one_line, play, refusal
@@ -48,7 +49,7 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
             screen.complain(reason)
             return UNREADABLE
         return play(chat, chat.say(one_line(line)), screen, ask)
-    except (CommandError, PictureError) as error:
+    except (CommandError, PictureError, StorageError) as error:
         screen.complain(str(error))
         return UNREADABLE
 

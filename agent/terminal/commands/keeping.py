@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.database import Saver
 from agent.exports.place import place
-from agent.terminal.commands.desk import CommandError, Desk, one_of
+from agent.pruning import prunable, prune
+from agent.sessions import SessionError, Sessions
+from agent.terminal.commands.desk import CommandError, Desk, number, one_of
 from agent.terminal.opening import export, file_name
 
 KINDS = ("script", "html", "png", "gif")
@@ -70,3 +73,79 @@ class Keeping(Desk):
         target = place(path, kinds)
         (write_film if moving else write_sheet)(shown, target)
         self.screen.say(f"Saved to {target}.")
+
+    def session(self, action: str = "list", argument: str = "") -> None:
+        """List the sessions, rename this one, delete one, or prune what is not needed.
+
+        rename NAME names the session you are in; --resume NAME finds it. delete ID takes an id, a
+        name or how one begins. prune clears away pictures that no session needs; with a number of
+        days it first deletes the sessions not used for so long, with "keep" and a number all but
+        the newest. A session that is open somewhere is never deleted.
+
+        Example: /session rename Granny
+        Example: /session prune 30 days
+        Example: /session prune keep 20
+        """
+        if not isinstance(self.chat.saver, Saver):
+            raise CommandError("These sessions are kept nowhere.")
+        sessions = Sessions(self.chat.saver, self.chat.studio.settings.home)
+        actions = {
+            "list": self._listed,
+            "rename": self._renamed,
+            "delete": self._deleted,
+            "prune": self._pruned,
+        }
+        if action not in actions:
+            raise CommandError(f'There is no "/session {action}", but list, rename, delete, prune.')
+        if self.chat.read_only and action != "list":
+            raise CommandError("This session is open for reading only; /session list can be used.")
+        try:
+            actions[action](sessions, argument)
+        except SessionError as error:
+            raise CommandError(str(error)) from None
+
+    def _listed(self, sessions: Sessions, argument: str) -> None:
+        if argument:
+            raise CommandError("/session list takes nothing after it.")
+        here = self.chat.session
+        lines = [f"{'←' if s.id == here else ' '} {s.line()}" for s in sessions.listed()]
+        self.screen.say("\n".join(lines))
+
+    def _renamed(self, sessions: Sessions, name: str) -> None:
+        sessions.rename(self.chat.session, name)
+        called = sessions.names()[self.chat.session]
+        self.screen.say(f'This session is called {called}; --resume "{called}" goes on with it.')
+
+    def _deleted(self, sessions: Sessions, wanted: str) -> None:
+        if not wanted:
+            raise CommandError("Use it as /session delete ID; /session list shows the ids.")
+        session = sessions.find(wanted)
+        if session == self.chat.session:
+            raise CommandError("You are in that session; leave it first, or start another one.")
+        sessions.delete(session)
+        self.screen.say(f"Deleted {session}; /session prune frees the room of its pictures.")
+
+    def _pruned(self, sessions: Sessions, argument: str) -> None:
+        days, newest = _limits(argument)
+        what = prunable(
+            sessions, self.chat.session, older_than=days and days * 86400, newest=newest
+        )
+        if not what:
+            self.screen.say("There is nothing to free.")
+            return
+        self.screen.say(f"To free: {what}.")
+        self.screen.say(f"Freed: {prune(sessions, what)}.")
+
+
+def _limits(argument: str) -> tuple[int | None, int | None]:
+    """Read "30", "30 days" or "keep 20": the days that sessions stay, or how many do."""
+    match argument.lower().split():
+        case []:
+            return None, None
+        case ["keep", count]:
+            return None, number(count)
+        case [days] | [days, "day" | "days"]:
+            return number(days), None
+    raise CommandError(
+        'Say "/session prune", "/session prune 30 days" or "/session prune keep 20".'
+    )

@@ -1,0 +1,110 @@
+"""What can go from a home: old sessions, and pictures that no remaining session reaches."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import time
+from collections.abc import Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from agent.sessions import InUse, Sessions
+
+YOUNG = 3600.0  # seconds; a picture no older may be about to be saved with its turn
+_HASH = re.compile(rb"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Prunable:
+    """What can go: sessions, and files of pictures that no other session reaches."""
+
+    sessions: tuple[str, ...]
+    files: tuple[Path, ...]
+    size: int
+    """Of the files, in bytes."""
+
+    def __bool__(self) -> bool:
+        """Say whether there is anything."""
+        return bool(self.sessions or self.files)
+
+    def __str__(self) -> str:
+        """Say it to a person."""
+        sessions, files = len(self.sessions), len(self.files)
+        return (
+            f"{sessions} session{'s' * (sessions != 1)} and {files} file{'s' * (files != 1)} "
+            f"that no other session needs ({self.size / 1e6:.1f} MB)"
+        )
+
+
+def prunable(
+    sessions: Sessions, but: str, *, older_than: float | None = None, newest: int | None = None
+) -> Prunable:
+    """Return what `prune` would free; a session in use is never among it.
+
+    Args:
+        sessions: All of them.
+        but: A session that stays.
+        older_than: Sessions go that were not used for so many seconds.
+        newest: All but so many go.
+    """
+    going = []
+    for place, session in enumerate(sessions.listed()):
+        old = older_than is not None and time.time() - session.used > older_than
+        many = newest is not None and place >= newest
+        if (old or many) and session.id != but and not _in_use(sessions, session.id):
+            going.append(session.id)
+    files = sessions.store.loose(_reached(sessions, but=going), older_than=YOUNG)
+    return Prunable(tuple(going), tuple(files), sum(_size(file) for file in files))
+
+
+def prune(sessions: Sessions, what: Prunable) -> Prunable:
+    """Free that, and return what was freed: what came into use since then stays."""
+    gone = []
+    for session in what.sessions:
+        with suppress(InUse):
+            sessions.delete(session)
+            gone.append(session)
+    reached = _reached(sessions)  # after the deletions, so that no copy made before is missed
+    freed, room = [], 0
+    for file in what.files:
+        size = _size(file)
+        if file.stem not in reached and sessions.store.drop(file, older_than=YOUNG):
+            freed.append(file)
+            room += size
+    with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
+        sessions.saver.conn.execute("VACUUM")
+    return Prunable(tuple(gone), tuple(freed), room)
+
+
+def _in_use(sessions: Sessions, session: str) -> bool:
+    try:
+        with sessions.held(session):
+            return False
+    except InUse:
+        return True
+
+
+def _reached(sessions: Sessions, but: Collection[str] = ()) -> set[str]:
+    """Return every hash that stands anywhere in what the sessions hold, but for some of them.
+
+    Checkpoints are searched as bytes: whatever part of a conversation names a picture (a turn, a
+    mask, an original, a try of an unfinished message) names it by its hash.
+    """
+    found: set[str] = set()
+    with sessions.saver.cursor(transaction=False) as cursor:
+        cursor.execute(
+            "SELECT thread_id, checkpoint FROM checkpoints"
+            " UNION ALL SELECT thread_id, value FROM writes"
+        )
+        for session, content in cursor:
+            if session not in but:
+                found.update(name.decode() for name in _HASH.findall(content or b""))
+    return found
+
+
+def _size(file: Path) -> int:
+    with suppress(OSError):
+        return file.stat().st_size
+    return 0

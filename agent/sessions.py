@@ -1,0 +1,274 @@
+"""The sessions of a home: listed, named, found, copied, held and deleted.
+
+A home has ``sessions.sqlite``, ``pictures/`` that all sessions share, and ``locks/`` with a file
+for each session, which the process that talks in it holds locked; a kill frees the lock.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from filelock import FileLock, Timeout
+
+from agent.database import Saver, StorageError, trouble
+from agent.graph import open_sessions
+from agent.state import Conversation
+from tools.pictures import PictureStore
+
+LONGEST_NAME = 60  # characters
+
+
+class SessionError(Exception):
+    """A session cannot be had or changed; the message is one sentence for the person."""
+
+
+class InUse(SessionError):
+    """Another process has the session open."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session as it is listed."""
+
+    id: str
+    name: str
+    edits: int
+    used: float
+    """When it was last saved, in seconds since 1970."""
+    messages: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return it as one line for a person."""
+        count = f"{self.edits:>3} edit{'s' if self.edits != 1 else ' '}"
+        when = datetime.fromtimestamp(self.used).strftime("%Y-%m-%d %H:%M")
+        name = f"[{self.name}] " if self.name else ""
+        return f"{self.id}  {count}  {when}  {name}{' · '.join(self.messages)}"[:120].rstrip()
+
+    def row(self) -> dict[str, object]:
+        """Return it as data for a program."""
+        return {
+            "session": self.id,
+            "name": self.name,
+            "edits": self.edits,
+            "last_use": round(self.used, 3),
+            "messages": list(self.messages),
+        }
+
+
+@dataclass(frozen=True)
+class Sessions:
+    """All sessions of one home."""
+
+    saver: Saver
+    home: Path
+
+    @property
+    def store(self) -> PictureStore:
+        """The pictures that the sessions share."""
+        return PictureStore(self.home / "pictures")
+
+    def ids(self) -> list[str]:
+        """Return the ids, the last used first."""
+        return [row[0] for row in self._rows(
+            "SELECT thread_id FROM checkpoints GROUP BY thread_id"
+            " ORDER BY MAX(checkpoint_id) DESC, thread_id DESC"
+        )]  # fmt: skip
+
+    def names(self) -> dict[str, str]:
+        """Return the names that sessions were given, by their ids."""
+        return dict(self._rows("SELECT session, name FROM palimpsest_sessions"))
+
+    def listed(self) -> Iterator[Session]:
+        """Yield the sessions, the last used first."""
+        names = self.names()
+        for session in self.ids():
+            saved = self.saver.get_tuple({"configurable": {"thread_id": session}})
+            if saved is None:  # deleted just now
+                continue
+            values = saved.checkpoint["channel_values"]
+            known = {name: values[name] for name in Conversation.model_fields if name in values}
+            kept = Conversation(**known)
+            yield Session(
+                id=session,
+                name=names.get(session, ""),
+                edits=sum(turn.step is not None for turn in kept.turns),
+                used=datetime.fromisoformat(saved.checkpoint["ts"]).timestamp(),
+                messages=tuple(message.text for message in kept.messages),
+            )
+
+    def find(self, wanted: str) -> str:
+        """Return the id of a session by its id, its name or a unique beginning of either.
+
+        Args:
+            wanted: "" for the last one.
+
+        Raises:
+            SessionError: There is none, or there are several.
+        """
+        known, names = self.ids(), self.names()
+        if not wanted:
+            if not known:
+                raise SessionError("There is no session to resume yet.")
+            return known[0]
+        called = {names[session].casefold(): session for session in known if session in names}
+        word = wanted.casefold()
+        if wanted in known or word in called:
+            return wanted if wanted in known else called[word]
+        fitting = {session for session in known if session.startswith(wanted)}
+        fitting |= {session for name, session in called.items() if name.startswith(word)}
+        if len(fitting) > 1:
+            raise SessionError(f"Several sessions begin with {wanted}; --list-sessions lists them.")
+        if not fitting:
+            raise SessionError(f"There is no session {wanted}; --list-sessions lists them.")
+        return fitting.pop()
+
+    def rename(self, session: str, name: str) -> None:
+        """Give a session a name, in place of the one it had.
+
+        Raises:
+            SessionError: The name cannot be used.
+        """
+        name = " ".join(name.split())
+        if not name or not name.isprintable() or name.startswith("-"):
+            raise SessionError("A name needs a letter, and no dash to begin with.")
+        if len(name) > LONGEST_NAME:
+            raise SessionError(f"The name is too long; at most {LONGEST_NAME} characters are kept.")
+        if any(known.startswith(name) for known in self.ids()):
+            raise SessionError(f"{name} is how an id begins; choose a name with a word in it.")
+        try:
+            self._write("REPLACE INTO palimpsest_sessions SELECT ?, ? WHERE NOT EXISTS (SELECT 1"
+                        " FROM palimpsest_sessions WHERE name = ? AND session != ?)",
+                        (session, name, name, session))  # fmt: skip
+        except sqlite3.Error as error:
+            raise StorageError(trouble(error, self.home)) from None
+        if self.names().get(session) != name:
+            raise SessionError(f"Another session is called {name}; choose another name.")
+
+    def fork(self, session: str) -> str:
+        """Copy the conversation under a new id, and return that; pictures are shared.
+
+        What waits in it, a question or an unfinished message, waits in the copy as well.
+        """
+        copy = new_id()
+        with self.saver.cursor() as cursor:
+            for table in ("checkpoints", "writes"):
+                columns = [row[1] for row in cursor.execute(f"PRAGMA table_info({table})")]
+                others = ", ".join(column for column in columns if column != "thread_id")
+                cursor.execute(
+                    f"INSERT INTO {table} (thread_id, {others}) SELECT ?, {others} FROM {table}"
+                    " WHERE thread_id = ?",
+                    (copy, session),
+                )
+        return copy
+
+    @contextmanager
+    def held(self, session: str) -> Iterator[None]:
+        """Keep every other process from talking in a session, or deleting it, meanwhile.
+
+        Raises:
+            InUse: Another process has it open.
+            StorageError: The home cannot be written.
+        """
+        file = self.home / "locks" / f"{quote(session, safe='')}.lock"
+        try:
+            file.parent.mkdir(exist_ok=True)
+            lock = FileLock(file, timeout=0, thread_local=False)
+            lock.acquire()
+        except Timeout:
+            raise InUse(
+                f"The session {session} is open in another process; close it there first."
+            ) from None
+        except OSError as error:
+            raise StorageError(trouble(error, self.home)) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def opened(
+        self, resume: str | None, *, fork: bool = False, read_only: bool = False
+    ) -> Iterator[str]:
+        """Lend the id of the session to talk in, held unless it is only looked at.
+
+        Args:
+            resume: None for a new session, else what `find` takes.
+            fork: Go on in a copy.
+            read_only: Only look, even while another process has it open.
+
+        Raises:
+            SessionError: There is no such session, or another process has it open.
+        """
+        session = new_id() if resume is None else self.find(resume)
+        if read_only:
+            yield session
+            return
+        if fork:
+            session = self.fork(session)
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self.held(session))
+            except InUse:
+                raise InUse(
+                    f"The session {session} is open in another process; --fork goes on in a copy "
+                    "of it, and --read-only looks at it without changing anything."
+                ) from None
+            if resume is not None:
+                self.find(session)  # nobody deleted it just before
+            yield session
+
+    def delete(self, session: str) -> None:
+        """Delete a session and its name; its pictures stay until the next `prune`.
+
+        Raises:
+            InUse: Another process has it open.
+        """
+        with self.held(session):
+            with self.saver.cursor() as cursor:
+                for table in ("checkpoints", "writes"):
+                    cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
+                cursor.execute("DELETE FROM palimpsest_sessions WHERE session = ?", (session,))
+            with suppress(OSError):  # on Windows a locked file stays
+                (self.home / "locks" / f"{quote(session, safe='')}.lock").unlink()
+
+    def _rows(self, query: str) -> list[Any]:
+        with self.saver.cursor(transaction=False) as cursor:
+            return cursor.execute(query).fetchall()
+
+    def _write(self, query: str, values: tuple[str, ...]) -> None:
+        with self.saver.cursor() as cursor:
+            cursor.execute(query, values)
+
+
+def new_id() -> str:
+    """Return the id of a new session: when it began, and some letters."""
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+@contextmanager
+def open_home(home: Path) -> Iterator[Sessions]:
+    """Make the home folder and open its sessions.
+
+    Raises:
+        StorageError: They cannot be kept there; nothing there was changed.
+    """
+    if home.is_file():
+        raise StorageError(f"--home {home} is a file, not a folder.")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(trouble(error, home)) from None
+    saver = open_sessions(home / "sessions.sqlite")
+    try:
+        yield Sessions(saver, home)
+    finally:
+        saver.conn.close()

@@ -1,0 +1,20 @@
+"""A few kills of ``python -m tests.kills``."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="chats are forked, and killed with a signal")
+def test_kills_lose_nothing():
+    command = [sys.executable, "-m", "tests.kills", "--count", "5"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+    assert sum(int(row[1]) for row in rows) == 5, done.stdout
