@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools import __version__
+from agent.terminal.flags import parser
 
 if TYPE_CHECKING:
     from agent.sessions import Sessions
@@ -22,20 +22,6 @@ if TYPE_CHECKING:
     from agent.terminal.screen import Screen
 
 
-EXAMPLES = """\
-examples:
-  python chat.py                          chat about a sample portrait, offline
-  python chat.py photo.png                chat about a picture of yours
-  python chat.py photo.png --say "make her older" --say "now add a hat" --out results/
-  python chat.py --resume                 go on with the last session
-  python chat.py recipe FILE              say how a saved picture was made (recipe --help)
-  python chat.py redo FILE                make it again and compare (redo --help)
-  python chat.py test PATH                run conversations written as scripts (test --help)
-  python chat.py import LAYOUT FOLDER     make scripts of a benchmark (import --help)
-
-exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input,
-3 model, configuration or room for sessions missing, 4 LLM or engine failure, 130 Ctrl-C
-"""
 NOT_INSTALLED = 3
 OTHERS = {
     "recipe": "agent.provenance.telling",
@@ -51,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if words and words[0] in OTHERS:
             return _other(words[0], words[1:])
-        return _guarded(_parser().parse_args(words))
+        return _guarded(parser().parse_args(words))
     except ModuleNotFoundError as error:
         if os.environ.get("PALIMPSEST_DEBUG"):
             raise
@@ -109,56 +95,6 @@ def _guarded(flags: argparse.Namespace) -> int:
 def _give_up(sentence: str, code: int) -> int:
     print(f"palimpsest: {' '.join(sentence.split())}", file=sys.stderr)
     return code
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="palimpsest",
-        description="Chat with an image editor that never forgets the original.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="the first is the base")
-    parser.add_argument("--version", action="version", version=f"palimpsest {__version__}")
-    add = parser.add_argument_group("what to do").add_argument
-    add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
-    add("--out", metavar="DIR", help="also write every edit there, as 01-make-her-older.png")
-    add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
-    add("--plan-only", action="store_true", help="understand only; load no model")
-    add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
-    add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")
-    add("--read-only", action="store_true", help="with --resume: look, change nothing")
-    add("--list-sessions", action="store_true", help="list the sessions, newest first")
-    add = parser.add_argument_group("how to edit").add_argument
-    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
-    add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
-    add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
-    add(
-        "--keep", choices=("auto", "nothing", "color", "outside"), help="what stays outside an edit"
-    )
-    add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
-    add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
-    add = parser.add_argument_group("who reads the messages").add_argument
-    add("--offline", action="store_true", default=None, help="no LLM, even if one is configured")
-    add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
-    add("--llm-model", metavar="NAME", help="the model to ask there")
-    add = parser.add_argument_group("how to show it").add_argument
-    add(
-        "--preview",
-        choices=("auto", "kitty", "sixel", "blocks", "off"),
-        help="pictures in the terminal",
-    )
-    add("--json", action="store_true", help="one event a line on standard output")
-    add = parser.add_argument_group("where things are").add_argument
-    add("--home", type=Path, metavar="DIR", help="sessions and pictures")
-    add("--config", type=Path, metavar="FILE", help="a config.toml")
-    return parser
-
-
-def _natural(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"a whole number from 0 is needed, not {text!r}")
-    return int(text)
 
 
 def _run(flags: argparse.Namespace) -> int:

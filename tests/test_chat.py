@@ -14,6 +14,7 @@ from PIL import Image
 
 import chat
 from agent.settings import AppSettings
+from agent.terminal.flags import parser
 
 ROOT = Path(chat.__file__).parent
 pytestmark = pytest.mark.usefixtures("perfect_editor")
@@ -202,5 +203,5 @@ def test_a_killed_session_resumes(tmp_path):
 
 
 def test_flags_offer_what_the_settings_take():
-    offered = {action.dest: action.choices for action in chat._parser()._actions}
+    offered = {action.dest: action.choices for action in parser()._actions}
     assert tuple(offered["keep"]) == get_args(AppSettings.model_fields["keep"].annotation)

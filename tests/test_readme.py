@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from agent.terminal.commands import names, usage
-from chat import _parser
+from agent.terminal.flags import parser
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -26,7 +26,7 @@ def test_every_command_stands_there_as_its_docstring_says() -> None:
 
 
 def test_every_flag_it_names_exists() -> None:
-    known = {option for action in _parser()._actions for option in action.option_strings}
+    known = {option for action in parser()._actions for option in action.option_strings}
     assert set(re.findall(r"python chat.py[^\n`]*?(--[a-z-]+)", README)) <= known
 
 

@@ -1,0 +1,102 @@
+"""The flags of the command line, in groups, on one screen."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tools import __version__
+
+DESCRIPTION = """\
+Chat with an image editor that never forgets the original.
+
+  palimpsest [photo.png]            chat about a sample portrait, or a picture of yours
+  palimpsest photo.png --say "make her older" --say "now add a hat" --out results/
+  palimpsest recipe FILE            say how a saved picture was made
+  palimpsest redo FILE              make it again and compare
+  palimpsest test PATH              run conversations written as scripts
+  palimpsest import LAYOUT FOLDER   make scripts of a benchmark
+"""
+EXIT_CODES = """\
+exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
+configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return what reads the command line of a chat."""
+    made = argparse.ArgumentParser(
+        prog="palimpsest",
+        usage="palimpsest [PICTURE ...] [--say TEXT ...] [flags]",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 22, 88),
+        add_help=False,
+    )
+    add = _group(made, "what to do")
+    add("pictures", nargs="*", metavar="PICTURE", help="pictures to open; the first is the base")
+    add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
+    add("--out", metavar="DIR", help="also write every edit there, as 01-make-her-older.png")
+    add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
+    add("--plan-only", action="store_true", help="understand only; load no model")
+    add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
+    add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")
+    add("--read-only", action="store_true", help="with --resume: look, change nothing")
+    add("--list-sessions", action="store_true", help="list the sessions, newest first")
+    add = _group(made, "how to edit")
+    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
+    add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
+    add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
+    _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
+    add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
+    add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
+    add = _group(made, "who reads the messages")
+    add("--offline", action="store_true", default=None, help="no LLM, even if one is configured")
+    add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
+    add("--llm-model", metavar="NAME", help="the model to ask there")
+    add = _group(made, "showing and keeping")
+    _choice(add, "--preview", "auto kitty sixel blocks off", "pictures in the terminal")
+    add("--json", action="store_true", help="one event a line on standard output")
+    add("--home", type=Path, metavar="DIR", help="where sessions and pictures are")
+    add("--config", type=Path, metavar="FILE", help="a config.toml")
+    _choice(add, "--completion", "bash zsh fish tcsh", "print completion for", Complete)
+    add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
+    add("-h", "--help", action="help", help="print this")
+    return made
+
+
+def _group(made: argparse.ArgumentParser, title: str) -> Any:
+    return made.add_argument_group(title).add_argument
+
+
+def _choice(
+    add: Any, flag: str, choices: str, what: str, action: str | type[argparse.Action] = "store"
+) -> None:
+    """Add a flag whose few values stand in its help."""
+    names = choices.split()
+    add(flag, choices=names, metavar="KIND", action=action, help=f"{what}: {', '.join(names)}")
+
+
+class Complete(argparse.Action):
+    """Print a shell's completion script, and leave."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Print it for the shell that was named."""
+        import shtab
+
+        print(shtab.complete(parser, str(values)))
+        parser.exit()
+
+
+def _natural(text: str) -> int:
+    if not text.isdigit() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"a whole number from 0 is needed, not {text!r}")
+    return int(text)
