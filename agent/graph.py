@@ -204,10 +204,7 @@ class Chat:
         """Run the graph in a thread of its own, so that Ctrl-C reaches us while it works.
 
         What lasts is told once it is saved: a kill or a full disk takes nothing that was told.
-
-        Args:
-            given: What the graph goes on with.
-            afresh: First take in what the last node of an unfinished message had done.
+        Afresh: what the last node of an unfinished message had done is taken in first.
         """
         if self.read_only:
             raise ReadOnly

@@ -259,10 +259,11 @@ def open_home(home: Path) -> Iterator[Sessions]:
     """Make the home folder and open its sessions.
 
     Raises:
+        SessionError: It is no folder.
         StorageError: They cannot be kept there; nothing there was changed.
     """
     if home.is_file():
-        raise StorageError(f"--home {home} is a file, not a folder.")
+        raise SessionError(f"--home {home} is a file, not a folder.")
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:

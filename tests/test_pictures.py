@@ -1,4 +1,6 @@
 import io
+import os
+import threading
 
 import numpy as np
 import pytest
@@ -60,6 +62,29 @@ class TestStore:
     def test_a_missing_picture_is_said(self, store):
         with pytest.raises(PictureError, match="missing"):
             store.image("ab" * 32)
+
+    def test_clearing_away_never_takes_what_is_stored_meanwhile(self, store, image):
+        latents = torch.randn(1, 6, 64)
+        path = store.path(store.put(image, latents))
+        files = [path, path.with_suffix(".safetensors")]
+        for _ in range(100):
+            store.put(image, latents)
+            for file in files:
+                os.utime(file, (0, 0))
+            clearing = threading.Thread(
+                target=lambda: [store.drop(file, older_than=60) for file in files]
+            )
+            clearing.start()
+            name = store.put(image, latents)
+            clearing.join()
+            assert store.get(name).latents is not None
+        assert sorted(path.parent.iterdir()) == sorted(files)
+
+    def test_only_old_files_that_nobody_needs_are_loose(self, store, image):
+        old, young, kept = (store.put(image.rotate(turn)) for turn in (0, 90, 180))
+        for name in (old, kept):
+            os.utime(store.path(name), (0, 0))
+        assert store.loose({kept}, older_than=60) == [store.path(old)]
 
 
 def _fails(*_args, **_kwargs):
