@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from agent.terminal.flags import parser
 
 if TYPE_CHECKING:
-    from agent.sessions import Sessions
+    from agent.sessions.catalog import Sessions
     from agent.settings import AppSettings
     from agent.terminal.commands import Commands
     from agent.terminal.screen import Screen
@@ -61,8 +61,8 @@ def _guarded(flags: argparse.Namespace) -> int:
     """Run, and turn whatever goes wrong into one sentence and an exit code."""
     import sqlite3
 
-    from agent.database import StorageError, trouble
-    from agent.sessions import SessionError
+    from agent.sessions.catalog import SessionError
+    from agent.sessions.database import StorageError, trouble
     from agent.terminal.play import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
     from agent.wiring import Refusal
     from tools.pictures import PictureError, StoreError
@@ -99,7 +99,7 @@ def _give_up(sentence: str, code: int) -> int:
 
 def _run(flags: argparse.Namespace) -> int:
     from agent.provenance.signing import signer_of
-    from agent.sessions import open_home
+    from agent.sessions.catalog import open_home
     from agent.wiring import settings_of
 
     _check(flags)

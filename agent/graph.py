@@ -18,7 +18,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from agent import choosing, nodes, state
-from agent.database import Saver, StorageError, open_file, trouble
+from agent.sessions.database import Saver, StorageError, open_file, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choose, Conversation, Event, Plan, Step, Turn
 from agent.studio import Studio

@@ -32,13 +32,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import agent.check
 import agent.nodes
-import agent.sessions
 import agent.terminal.repl
+import agent.understand
 import agent.wiring
 import chat
-from agent.database import Saver
 from agent.graph import Chat
-from agent.sessions import open_home
+from agent.sessions import catalog
+from agent.sessions.catalog import open_home
+from agent.sessions.database import Saver
 from agent.settings import AppSettings
 from agent.studio import Studio
 from editing_core.bench.__main__ import markdown
@@ -207,8 +208,8 @@ def watch(tracing: int, kind: str) -> None:
     for name in ("put", "put_writes"):
         setattr(Saver, name, watched("saving a checkpoint", getattr(Saver, name)))
     setattr(PictureStore, "put", watched("storing a picture", PictureStore.put))  # noqa: B010
-    agent.nodes.read_message = watched("reading a message", agent.nodes.read_message)
-    agent.sessions.open_sessions = watched("opening the database", agent.sessions.open_sessions)
+    agent.understand.understand = watched("reading a message", agent.understand.understand)
+    catalog.open_sessions = watched("opening the database", catalog.open_sessions)
     agent.check.judge = watched("checking an edit", agent.check.judge)
     agent.terminal.repl.read_lines = watched("between these", agent.terminal.repl.read_lines)
     wired = agent.wiring._edit if kind == "real" else exactly

@@ -14,10 +14,10 @@ import pytest
 from perfect_editor import draw_the_target
 
 import chat as door
-from agent import database
-from agent.database import StorageError
 from agent.graph import Chat, open_sessions
-from agent.sessions import Sessions, open_home
+from agent.sessions import database
+from agent.sessions.catalog import Sessions, open_home
+from agent.sessions.database import StorageError
 from agent.settings import AppSettings
 from agent.studio import Studio
 from tools.edit_picture import PRESETS

@@ -14,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
 from agent.graph import Chat, open_sessions, serializer
-from agent.sessions import Sessions
+from agent.sessions.catalog import Sessions
 from agent.state import Ask, GoTo, Plan, Redo, Undo
 
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 import chat as door
 from agent.graph import Chat
-from agent.pruning import YOUNG, prunable, prune
-from agent.sessions import InUse, SessionError, open_home
+from agent.sessions.catalog import InUse, SessionError, open_home
+from agent.sessions.pruning import YOUNG, prunable, prune
 from agent.settings import AppSettings
 from agent.studio import Studio
 from agent.terminal.commands import CommandError, Commands, run
@@ -271,7 +271,8 @@ def test_flags_that_make_no_sense(capsys, flags, words):
 
 def test_a_kill_frees_the_session(sessions, tmp_path):
     begin(sessions, "a")
-    code = "import sys, time; from pathlib import Path; from agent.sessions import open_home\n" \
+    code = "import sys, time; from pathlib import Path\n" \
+           "from agent.sessions.catalog import open_home\n" \
            "with open_home(Path(sys.argv[1])) as s, s.held('a'): print('held', flush=True); " \
            "time.sleep(60)"  # fmt: skip
     command = [sys.executable, "-c", code, str(sessions.home)]

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.database import StorageError
+from agent.sessions.database import StorageError
 from agent.state import Ask
 from agent.terminal.commands import CommandError, Commands, Leave, run
 from agent.terminal.play import DONE, UNREADABLE, Answer, one_line, play, refusal

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import os
+import re
 import shlex
 import subprocess
 import tempfile
@@ -155,7 +156,8 @@ def summary(name: str) -> str:
 
 def explained(name: str) -> str:
     """Return all that its docstring says of a command."""
-    return inspect.getdoc(getattr(Commands, name)) or ""
+    doc = inspect.getdoc(getattr(Commands, name)) or ""
+    return re.sub(r"(?<!\n)\n(?!\n|Example: )", " ", doc)  # screens break lines as they need
 
 
 def parameters(name: str) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.database import Saver
 from agent.exports.place import place
-from agent.pruning import prunable, prune
-from agent.sessions import SessionError, Sessions
+from agent.sessions.catalog import SessionError, Sessions
+from agent.sessions.database import Saver
+from agent.sessions.pruning import prunable, prune
 from agent.terminal.commands.desk import CommandError, Desk, number, one_of
 from agent.terminal.opening import export, file_name
 

@@ -19,8 +19,8 @@ from urllib.parse import quote
 
 from filelock import FileLock, Timeout
 
-from agent.database import Saver, StorageError, trouble
 from agent.graph import open_sessions
+from agent.sessions.database import Saver, StorageError, trouble
 from agent.state import Conversation
 from tools.pictures import PictureStore
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.sessions import InUse, Sessions
+from agent.sessions.catalog import InUse, Sessions
 
 YOUNG = 3600.0  # seconds; a picture no older may be about to be saved with its turn
 _HASH = re.compile(rb"[0-9a-f]{64}")

@@ -1,0 +1,1 @@
+"""Sessions: their SQLite file, which there are, clearing away what none needs."""
