@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from agent.studio import Eyes
 
-KEPT = 0.8  # share of the other attributes that must still be seen; leaves room for misreadings
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
 MISSED = ("another seed", "much stronger")
@@ -38,7 +37,7 @@ def judge(
             cannot, a change of any kind counts.
 
     Returns:
-        The scores; passed if all wanted changes are seen, nearly all else is as it was.
+        The scores; passed if all wanted changes are seen, all else that can be named is as it was.
     """
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
@@ -48,7 +47,7 @@ def judge(
         score = float(found.changed >= TOUCHED)
     return Check(
         passed=score == 1.0
-        and kept >= KEPT
+        and kept == 1.0
         and found.outside_ssim >= ALIKE
         and (mask is None or found.shift <= STILL),
         edit_score=score,
