@@ -9,6 +9,7 @@ import os
 import pty
 import resource
 import select
+import subprocess
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from editing_core.bench.spread import Row
 ROOT = Path(__file__).parent.parent
 WEIGHTS = ROOT / "editing_core" / "portraits" / "weights"
 PATIENCE = 300.0  # seconds
+TORCH = "import torch"
 
 
 def main() -> None:
@@ -47,6 +49,8 @@ def main() -> None:
         memory /= 1024
     size = sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors")) / 2**20
     rows: list[Row] = [
+        {"what": "python chat.py --help", "cost": f"{_took('chat.py', '--help'):.2f} s"},
+        {"what": "python -c 'import torch', to compare", "cost": f"{_took('-c', TORCH):.1f} s"},
         {"what": "start of the program to the prompt", "cost": f"{prompt:.1f} s"},
         {
             "what": "the first message and its edit, the model still loading",
@@ -57,6 +61,14 @@ def main() -> None:
         {"what": "weights in the repository", "cost": f"{size:.1f} MB"},
     ]
     print(markdown(rows))
+
+
+def _took(*words: str) -> float:
+    """Return the seconds that Python takes for something, the second time."""
+    for _ in range(2):
+        started = time.monotonic()
+        subprocess.run([sys.executable, *words], cwd=ROOT, check=True, capture_output=True)
+    return time.monotonic() - started
 
 
 def _read_until(terminal: int, words: str) -> None:
