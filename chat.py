@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from editing_core.methods import METHODS
 from tools import __version__
 
 if TYPE_CHECKING:
@@ -120,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
     add = parser.add_argument_group("how to edit").add_argument
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
-    add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
+    add("--method", metavar="NAME", help=f"one of: {', '.join(METHODS)}; mtc is the paper's")
     add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
     add(
         "--keep", choices=("auto", "nothing", "color", "outside"), help="what stays outside an edit"

@@ -150,7 +150,9 @@ def depth(transformer: Any) -> int:
 
 
 def blocks_like(transformer: Any, double: Iterable[int], single: Iterable[int]) -> tuple[int, ...]:
-    """Find the blocks that stand where these stand in FLUX.1 (19 double, 38 single blocks).
+    """Find the blocks that stand for these of FLUX.1 (19 double, 38 single blocks).
+
+    A block of a shallower transformer stands for several; it is chosen if half of them are.
 
     Args:
         transformer: Of any depth.
@@ -158,18 +160,28 @@ def blocks_like(transformer: Any, double: Iterable[int], single: Iterable[int]) 
         single: Single blocks of FLUX.1, from 0.
 
     Returns:
-        Blocks counted through, each once.
+        Blocks counted through.
     """
-    doubles, singles = len(transformer.transformer_blocks), depth(transformer)
-    singles -= doubles
-    found = {round(block * (doubles - 1) / (FLUX_DOUBLE - 1)) for block in double}
-    found |= {doubles + round(block * (singles - 1) / (FLUX_SINGLE - 1)) for block in single}
-    return tuple(sorted(found))
+    doubles = len(transformer.transformer_blocks)
+    among_double = _standing_for(double, FLUX_DOUBLE, doubles)
+    among_single = _standing_for(single, FLUX_SINGLE, depth(transformer) - doubles)
+    return (*among_double, *(doubles + block for block in among_single))
 
 
 def later_blocks(transformer: Any, share: float) -> range:
     """All blocks but the first ``share`` of them."""
     return range(round(share * depth(transformer)), depth(transformer))
+
+
+def _standing_for(chosen: Iterable[int], of: int, depth: int) -> list[int]:
+    """Which of ``depth`` blocks stand for the chosen ones of ``of``, by half of each or more."""
+    chosen = set(chosen)
+    stands_for: list[list[bool]] = [[] for _ in range(depth)]
+    for block in range(of):
+        stands_for[min(block * depth // of, depth - 1)].append(block in chosen)
+    return [
+        block for block, votes in enumerate(stands_for) if votes and 2 * sum(votes) >= len(votes)
+    ]
 
 
 def _blocks(transformer: Any) -> list[Any]:

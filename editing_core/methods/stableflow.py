@@ -16,8 +16,8 @@ class Numbers:
     Attributes:
         double: Vital double blocks of FLUX.1, without which its pictures change most.
         single: Vital single blocks.
-        nudge: Factor on the picture's latents before they are inverted, so that they can be; it
-            is not taken back.
+        nudge: Factor on the picture's latents before they are inverted, so that they can be; as
+            in the release it is not taken back, so that contrast grows from turn to turn.
     """
 
     double: tuple[int, ...] = (0, 1, 17, 18)
