@@ -124,6 +124,13 @@ def test_model_calls_are_counted_and_inversions_remembered(method):
     assert torch.equal(first.latents, again.latents)
 
 
+def test_methods_take_none_of_each_others_inversions():
+    editor = Editor(tiny_flux())
+    for method in METHODS:
+        edited = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
+        assert torch.equal(edited.latents, method_of(method)(task()).latents), method
+
+
 @pytest.mark.parametrize("phase", ["invert", "sample"])
 @pytest.mark.parametrize("method", METHODS)
 def test_an_interrupted_edit_leaves_the_model_clean(method, phase):

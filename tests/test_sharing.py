@@ -37,14 +37,14 @@ def processors():
 @pytest.mark.parametrize("parts", [ALL[:1], ALL[1:3], ALL])
 @pytest.mark.parametrize("first", [0, 5])
 def test_a_call_lent_its_own_features_stays_the_same(parts, first):
-    plain = velocity(states(0))
+    plain, other = velocity(states(0)), velocity(states(1))
     with sharing(parts, first) as shared:
         with shared.record() as features:
             recorded = velocity(states(0))
         with shared.lend(features):
             again = velocity(states(0))
-        after = velocity(states(0))
-    assert torch.equal(recorded, plain) and torch.equal(after, plain)
+        after = velocity(states(1))
+    assert torch.equal(recorded, plain) and torch.equal(after, other)
     torch.testing.assert_close(again, plain, atol=1e-6, rtol=0)
     assert set(features) == {(block, part) for block in range(7) for part in parts}
 

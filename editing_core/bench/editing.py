@@ -83,7 +83,8 @@ def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, fl
 
 
 def _follow_all(model: str, seed: int, sequence: list[Turn]) -> dict[str, dict[str, float]]:
-    return {name: _follow(editor_of(model), name, sequence, seed) for name in METHODS}
+    flux = editor_of(model).flux  # but no row may profit from another's inversions
+    return {name: _follow(Editor(flux), name, sequence, seed) for name in METHODS}
 
 
 def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[str, float]:
