@@ -38,7 +38,7 @@ class AppSettings(BaseSettings):
     model: str = "portraits"
     """"portraits", "flux-dev", a hub id or a local diffusers folder."""
     method: str = "mtc"
-    """How to edit: "mtc" (the paper), "fireflow", "regenerate"."""
+    """How to edit: "mtc" (the paper) or one of its rivals, which /method lists."""
     preset: str = "paper"
     """The method's numbers: "paper", "paper-15" or "code"."""
     keep: Literal["auto", "nothing", "color", "outside"] = "auto"

@@ -47,7 +47,11 @@ def parser() -> argparse.ArgumentParser:
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
     add = _group(made, "how to edit")
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
-    add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
+    add(
+        "--method",
+        metavar="NAME",
+        help="mtc (the paper), flowedit ... (/method lists all)",
+    )
     add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
