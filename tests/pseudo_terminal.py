@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import termios
 import time
@@ -27,8 +28,9 @@ class Terminal:
         environ.pop("NO_COLOR", None)
         command = ["chat.py", "--offline", "--seed", "7", "--home", str(home), *args]
         self.child = pexpect.spawn(
-            sys.executable, command, cwd=ROOT, env=environ, dimensions=(rows, columns), timeout=60
-        )
+            sys.executable, command, cwd=ROOT, env=environ, dimensions=(rows, columns), timeout=60,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # if tests ignore it
+        )  # fmt: skip
         self.modes = termios.tcgetattr(self.child.child_fd)
         self.seen = pyte.Screen(columns, rows)
         self.seen.write_process_input = self.child.send  # answers
