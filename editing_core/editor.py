@@ -151,7 +151,7 @@ class Editor:
         if task.settings.keep == "nothing":
             mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
             return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
-        where = region(task)
+        where = region(task) if outcome.region is None else outcome.region
         mask = _mask_image(where, task.canvas)
         if task.settings.keep == "color":
             latents = color_aligned(outcome.latents, task.current, where, task.canvas)

@@ -15,9 +15,10 @@ from editing_core.methods import (
     flowedit,
     method_of,
     rf_inversion,
+    steady,
     summaries,
 )
-from editing_core.settings import EditSettings
+from editing_core.settings import PRESETS, EditSettings
 
 STEPS = 5
 SETTINGS = EditSettings(steps=STEPS, guidance=2.5)
@@ -83,11 +84,12 @@ def test_the_same_seed_gives_the_same_picture_of_the_same_size(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_another_seed_matters_where_there_is_noise(method):
     first, other = (method_of(method)(task(seed=seed)).latents for seed in (7, 8))
-    random = {"mtc", "rf-inversion", "flowedit", "regenerate"}
+    random = {"mtc", "rf-inversion", "flowedit", "regenerate", "steady"}
     assert torch.equal(first, other) == (method not in random)
 
 
 CALLS = {
+    "steady": (0, 8),
     "mtc": (6, 6),
     "fireflow": (6, 6),
     "rf-inversion": (5, 5),
@@ -171,6 +173,28 @@ def test_flowedit_written_out():
             change = change + (wanted - velocity(of, noisy, t, of.source, 1.5)) / 2
         edited = edited + (t_next - t) * change
     close(flowedit.edit(of, replace(flowedit.PUBLISHED, draws=2)).latents, edited)
+
+
+def test_steady_asked_for_nothing_changes_nothing():
+    same = steady.edit(task(SOURCE))
+    assert torch.equal(same.latents, task().current) and not same.region.any()
+    editor, asked = Editor(tiny_flux()), request(SOURCE)
+    for seed in range(3):
+        result = editor.edit(asked, settings=PRESETS["steady"], seed=seed, method="steady")
+        assert result.picture.tobytes() == asked.current.image.tobytes()
+        asked = replace(asked, current=Picture(result.picture, result.latents))
+
+
+def test_steady_is_flowedit_at_one_guidance_and_where_its_velocities_parted():
+    of, met = task(), []
+    even = flowedit.Numbers(skipped=1 / 8, source_guidance=SETTINGS.guidance)
+    edited = flowedit.differences(of, even, on_velocity=met.append)
+    made = steady.edit(of)
+    assert torch.equal(made.latents, edited) and len(met) == 4
+    size = torch.stack([v[0].pow(2).mean(1).sqrt() for v in met]).mean(0)
+    share = (size / size.max()).view(of.canvas.rows, of.canvas.cols)
+    assert (made.region[::2, ::2][share > 0.6] > 0.5).all()
+    assert made.region.min() >= 0 and made.region.max() == 1
 
 
 def test_rf_inversion_pulled_all_the_way_reaches_the_picture():

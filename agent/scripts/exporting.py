@@ -11,6 +11,7 @@ from agent.captions import changes
 from agent.graph import Chat
 from agent.scripts.form import SUFFIX, Defaults
 from agent.scripts.reading import written, yaml
+from agent.settings import paired
 from agent.state import Message, Turn
 from tools import provenance
 from tools.look import sample_portrait
@@ -128,6 +129,8 @@ class _Writer:
         llm = "offline" if self.chat.studio.llm is None else "replay"
         used = {name: getattr(settings, name, None) for name in Defaults.model_fields}
         used |= {"llm": llm, "plan_only": self.chat.studio.edit is None}
+        if (settings.method, settings.preset) == paired("", ""):
+            used |= {"method": "", "preset": ""}
         own = {name: value for name, value in used.items() if value != getattr(usual, name)}
         if llm == "offline":
             own.pop("llm_model", None)

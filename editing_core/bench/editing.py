@@ -38,7 +38,8 @@ METHODS: dict[str, tuple[str, Callable[[str, int], EditSettings]]] = {
     "PnP Inversion": ("pnp", _always(_PAPER)),
     "single-objective": ("mtc", _always(replace(_PAPER, lam=1.0))),
     "paper": ("mtc", _always(_PAPER)),
-    "as in the chat": ("mtc", _PAPER.fitted),
+    "paper, fitted": ("mtc", _PAPER.fitted),
+    "steady": ("steady", PRESETS["steady"].fitted),
 }
 """Name in the table -> method, and its settings for a kind of change after so many turns."""
 ROUNDS = (1, 2, 4, 8)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Method = Callable[[Task], Outcome]
 
 METHODS = (
+    "steady",
     "mtc",
     "fireflow",
     "rf-inversion",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +33,19 @@ PUBLISHED = Numbers()
 
 def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
     """Move the picture as the target's velocity differs from the source's; nothing is inverted."""
+    return Outcome(differences(task, numbers))
+
+
+def differences(
+    task: Task, numbers: Numbers, *, on_velocity: Callable[[Tensor], None] | None = None
+) -> Tensor:
+    """Walk from the current picture along differences of velocities. Shape: (1, L, 64).
+
+    Args:
+        task: The edit.
+        numbers: FlowEdit's.
+        on_velocity: Gets every difference, (1, L, 64), noisiest first.
+    """
     s = task.settings
     source = told(task, task.source, numbers.source_guidance)
     target = told(task, task.target, s.guidance)
@@ -43,8 +57,11 @@ def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
             noise = torch.randn(edited.shape, generator=drawn).to(edited)
             noised = torch.lerp(task.current, noise, t)
             total += target(noised + (edited - task.current), t) - source(noised, t)
-        return total / numbers.draws
+        mean = total / numbers.draws
+        if on_velocity:
+            on_velocity(mean)
+        return mean
 
     times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
     heard = heard_by(task.progress, "sample")
-    return Outcome(integrate_euler(difference, task.current, times, on_step=heard))
+    return integrate_euler(difference, task.current, times, on_step=heard)

@@ -74,11 +74,14 @@ class Outcome:
         latents: Of the edited picture. Shape: (1, L, 64).
         mask: Where attention was emphasised, if it was. Shape: (rows, cols).
         blocks: Double blocks whose maps made that mask.
+        region: How much each latent pixel may change, if the method knows; else it is found where
+            something is to be kept. Shape: (2 rows, 2 cols).
     """
 
     latents: Tensor
     mask: Tensor | None = None
     blocks: tuple[int, ...] = ()
+    region: Tensor | None = None
 
 
 Solver = Callable[..., Tensor]
