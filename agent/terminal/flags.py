@@ -50,9 +50,9 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--method",
         metavar="NAME",
-        help="mtc (the paper), flowedit ... (/method lists all)",
+        help="steady, mtc (the paper), flowedit ... (/method)",
     )
-    add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
+    add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")

@@ -68,7 +68,7 @@ def toolbar(chat: Chat, columns: int) -> str:
     parts = [
         f"@{conversation.head}",
         f"branch {here} of {len(ends)}" if len(ends) > 1 else "",
-        f"{settings.model} · {settings.method} · {settings.preset}",
+        " · ".join(dict.fromkeys((settings.model, settings.method, settings.preset))),
         f"next seed {settings.seed + len(conversation.turns)}",
         f"{seconds:.1f} s" if seconds else "",
         "/help",

@@ -152,6 +152,7 @@ class TextScreen(Screen):
         self._failure = ""
         self._bar: Progress | None = None
         self._task = TaskID(0)
+        self._halves = 1
 
     def show(self, event: Event) -> None:
         """Show the events that tell a person something."""
@@ -220,11 +221,14 @@ class TextScreen(Screen):
     def _advance(self, event: Event) -> None:
         self._start_bar()
         phase, done, of = event["phase"], event["i"], event["of"]
-        before = of if phase == "sample" else 0  # the inversion is the first half of the bar
+        self._halves = 2 if phase == "invert" else self._halves  # the inversion is the first half
+        before = of if phase == "sample" and self._halves == 2 else 0
         finished = phase == "sample" and done == of
         label = "looking at it" if finished else f"{PHASES.get(phase, phase)} {done}/{of}"
         if self._bar:
-            self._bar.update(self._task, total=2 * of, completed=before + done, description=label)
+            self._bar.update(
+                self._task, total=self._halves * of, completed=before + done, description=label
+            )
 
     def _start_bar(self) -> None:
         """Show that work has begun, be it the model that still loads."""
@@ -237,6 +241,7 @@ class TextScreen(Screen):
             console=self.console,
             transient=True,
         )
+        self._halves = 1
         self._task = self._bar.add_task("getting ready", total=None)
         self._bar.start()
 
