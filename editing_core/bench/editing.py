@@ -42,7 +42,14 @@ METHODS: dict[str, tuple[str, Callable[[str, int], EditSettings]]] = {
     "steady": ("steady", PRESETS["steady"].fitted),
 }
 """Name in the table -> method, and its settings for a kind of change after so many turns."""
-ROUNDS = (1, 2, 4, 8)
+ROUNDS = (1, 2, 4, 8, 20)
+WALKS = {
+    "Euler": ("euler", _PAPER),
+    "FireFlow": ("fireflow", _PAPER),
+    "paper": ("mtc", _PAPER),
+    "steady": ("steady", PRESETS["steady"]),
+}
+"""The same for rounds that ask for nothing."""
 
 
 def rounds_table(model: str, count: int) -> list[Row]:
@@ -67,12 +74,12 @@ def turns_table(model: str, count: int, turns: int = 4) -> list[Row]:
 def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, float]]:
     first, said = Picture(draw(portrait)), caption(portrait.attributes.visible())
     found: dict[str, dict[str, float]] = {}
-    for name, method in {"Euler": "euler", "FireFlow": "fireflow", "paper": "mtc"}.items():
+    for name, (method, settings) in WALKS.items():
         current, quality = first, {}
         for n in range(1, max(ROUNDS) + 1):
             result = editor_of(model).edit(
                 EditRequest(current, first, said, said),
-                settings=replace(_PAPER, guidance=1.0),
+                settings=replace(settings, guidance=1.0),
                 seed=100 * seed + n,
                 method=method,
             )
