@@ -18,10 +18,7 @@ def place(path: str, kinds: Sequence[str]) -> Path:
     Raises:
         PictureError: The file exists, has another ending, or its folder cannot be made.
     """
-    typed = path.strip()
-    if len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'":
-        typed = typed[1:-1]
-    target = Path(typed or ".").expanduser().absolute()
+    target = Path(unquoted(path) or ".").expanduser().absolute()
     if target.is_dir():
         target = target / "session"
     if not target.suffix:
@@ -36,6 +33,13 @@ def place(path: str, kinds: Sequence[str]) -> Path:
         raise PictureError(f"The folder {target.parent} does not exist.")
     written(target, lambda file: file.parent.mkdir(parents=True, exist_ok=True))
     return target
+
+
+def unquoted(path: str) -> str:
+    """Return a path as it was typed, without the quotes around it."""
+    typed = path.strip()
+    quoted = len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'"
+    return typed[1:-1] if quoted else typed
 
 
 def written(target: Path, write: Callable[[Path], object]) -> None:
