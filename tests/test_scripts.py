@@ -330,16 +330,21 @@ def test_an_exported_session_has_its_choices_bases_and_retries(
     ("said", "finished", "later", "expected"),
     [
         ("make her older, add a hat, make her sad", 2, "", ["make her older, add a hat"]),
-        ("make her older, add a hat, make her sad", 2, "undo", ["make her older, add a hat", "undo"]),
+        (
+            "make her older, add a hat, make her sad",
+            2,
+            "undo",
+            ["make her older, add a hat", "undo"],
+        ),
         ("make her older, add a hat", 0, "add glasses", ["add glasses"]),
         ("make her older, add a hat", 0, "", ["give her a scarf"]),
-        ("go to the original, add a hat, make her sad", 1, "", ["/goto 0", "add a hat"]),
+        ("go to the original, add a hat, make her sad", 1, "", ["/goto 0", "add a hat", "/goto 1"]),
     ],
 )
 def test_what_was_cut_off_is_exported_as_far_as_it_came(
     perfect_editor, tmp_path, monkeypatch, capsys, said, finished, later, expected
 ):
-    """By Ctrl-C in an interactive loop, after which the person goes on, or not."""
+    """After Ctrl-C the person goes on with something else, or exports at once."""
     monkeypatch.chdir(tmp_path)
     with _talk(tmp_path) as (talk, store):
         list(talk.say("give her a scarf"))

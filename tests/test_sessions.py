@@ -233,7 +233,11 @@ def test_a_list_leaves_out_where_nothing_was_said_and_cuts_titles_at_words(sessi
     commands = desk(sessions, begin(sessions, "20260104-here"))
     here, long, last = typed(commands, "/session").splitlines()
     assert here.startswith("← 20260104-here") and long.startswith("  20260101-long")
-    assert len(long) <= 122 and long.endswith(" …") and long.split()[-2] in "make her older add a · hat"
+    assert (
+        len(long) <= 122
+        and long.endswith(" …")
+        and long.split()[-2] in "make her older add a · hat"
+    )
     assert last == "2 sessions in which nothing was said are left out."
     assert door.main(["--list-sessions", "--home", str(sessions.home)]) == 0
     told = capsys.readouterr()
