@@ -1,6 +1,8 @@
 """The loop at the terminal, with a person who types from a list."""
 
 import io
+import re
+import sys
 from dataclasses import replace
 from functools import partial
 
@@ -209,18 +211,13 @@ def test_paths_are_short_on_a_terminal_and_whole_in_a_pipe(tmp_path, monkeypatch
 
 
 @pytest.mark.parametrize("term", ["dumb", "xterm"])
-def test_lines_are_broken_once_whatever_the_terminal_is_called(monkeypatch, term):
-    from rich.text import Text
-    from rich.tree import Tree
-
-    monkeypatch.setenv("COLUMNS", "110")
+def test_notes_fit_the_terminal_whatever_it_is_called(monkeypatch, term):
+    monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("TERM", term)
-    screen = TextScreen(out=Wide(), preview="off")
-    monkeypatch.setattr("sys.stdout", Wide())  # which makes rich believe in a terminal
-    tree = Tree("", hide_root=True)
-    tree.add(Text("word " * 20))
-    screen.render(tree)
-    assert screen.out.getvalue().count("\n") == 1
+    monkeypatch.setattr("sys.stderr", Wide())
+    TextScreen(out=Wide(), preview="off").note("word " * 30)
+    lines = re.sub(r"\x1b\[[\d;]*m", "", sys.stderr.getvalue()).splitlines()
+    assert [len(line) for line in lines] == [59, 59, 29]
 
 
 def test_a_question_is_broken_between_words(typed, monkeypatch):

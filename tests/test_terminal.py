@@ -102,7 +102,7 @@ def test_ctrl_c_stops_an_edit_and_twice_at_an_empty_prompt_leaves(terminal):
     terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
     terminal.until(BUSY)
     terminal.type(CTRL_C)
-    said = terminal.until('"go on" to finish it.')
+    said = terminal.until('Say "go on" to')
     assert "Stopped; you are at @" in said and "(@3)" not in said
     assert "make her sad" in said.partition("not done:")[2]
     terminal.type("/tree" + ENTER)
