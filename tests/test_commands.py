@@ -188,7 +188,9 @@ def test_an_export_may_end_at_a_turn_and_says_a_line_that_runs(desk, tmp_path, m
     assert shlex.split(said) == ["palimpsest", "test", str(file)]
     assert "name: Granny\n" in file.read_text()
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert "  palimpsest test ~/mine.chat.yaml\n" in typed(desk, "/export script ~/mine")
+    said = typed(desk, "/export script ~/made/mine")
+    assert "  palimpsest test ~/made/mine.chat.yaml\n" in said
+    assert "~/made/session.chat.yaml" in typed(desk, "/export script ~/made")
 
 
 def test_quit_leaves(desk):

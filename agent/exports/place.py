@@ -28,11 +28,20 @@ def place(path: str, kinds: Sequence[str]) -> Path:
         raise PictureError(f"{target.name} should end in {known}.")
     if target.exists():
         raise PictureError(f"{target} exists already; choose another name.")
+    make_folder(target)
+    return target
+
+
+def make_folder(target: Path) -> None:
+    """Make the folder of a file, if it lies below the current folder or the person's own.
+
+    Raises:
+        PictureError: It is not there and cannot be made.
+    """
     ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
     if not target.parent.is_dir() and not ours:
         raise PictureError(f"The folder {target.parent} does not exist.")
     written(target, lambda file: file.parent.mkdir(parents=True, exist_ok=True))
-    return target
 
 
 def unquoted(path: str) -> str:

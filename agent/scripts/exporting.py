@@ -9,6 +9,7 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from agent.captions import changes
+from agent.exports.place import make_folder
 from agent.graph import Chat
 from agent.scripts.form import SUFFIX, Defaults
 from agent.scripts.reading import written, yaml
@@ -32,10 +33,13 @@ def export_script(chat: Chat, store: PictureStore, target: Path, name: str = "")
         PictureError: It cannot be written there, or nothing was finished yet.
     """
     target = target.expanduser().absolute()
+    if target.is_dir():
+        target = target / "session"
     if not target.name.endswith(SUFFIX):
         target = target.with_name(target.name.removesuffix(".yaml") + SUFFIX)
     if target.exists():
         raise PictureError(f"{target} exists already; choose another name.")
+    make_folder(target)
     script = _Writer(chat, store, target).script(name)
     try:
         with target.open("w", encoding="utf-8") as out:
