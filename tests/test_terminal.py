@@ -46,6 +46,15 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.type(CTRL_C)
     terminal.until_gone("› remove her sunglasses")
 
+    for key in (ESC, "q"):
+        terminal.type(ESC + ESC)
+        terminal.until("Go back to before which message? (Enter chooses, Esc leaves)")
+        terminal.type(key)
+        terminal.until_gone("Esc leaves)\n   > 1.")
+        terminal.type("/seed" + ENTER)  # the line takes words again
+        terminal.until("the next with")
+        terminal.type("\x0c")  # Ctrl-L clears the screen
+        terminal.until_gone("the next with")
     terminal.type(ESC + ESC)
     terminal.until("Go back to before which message?")
     terminal.type(ENTER)
@@ -53,6 +62,16 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.until("you › give her sunglasses\n\n")  # on the input line, above the toolbar
     terminal.type(CTRL_C + CTRL_D)
     assert terminal.ended() == 0 and terminal.cursor_is_shown
+    assert "Go on with: palimpsest --resume " in terminal.text
+
+
+def test_what_is_typed_during_an_edit_leaves_no_bar_behind(terminal):
+    terminal.type("make her sad" + ENTER)
+    terminal.until(BUSY)
+    terminal.type("/tree" + ENTER + "add a red scarf" + ENTER)
+    said = terminal.until("(@2).")
+    assert "@1 make her sad  ←" in said
+    assert "━" not in said and BUSY not in said and "getting ready" not in said
 
 
 def test_what_is_pasted_is_one_message_of_several_wishes(terminal):
@@ -83,10 +102,13 @@ def test_ctrl_c_stops_an_edit_and_twice_at_an_empty_prompt_leaves(terminal):
     terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
     terminal.until(BUSY)
     terminal.type(CTRL_C)
-    said = terminal.until("nothing is lost.")
+    said = terminal.until('Say "go on" to')
     assert "Stopped; you are at @" in said and "(@3)" not in said
+    assert "make her sad" in said.partition("not done:")[2]
     terminal.type("/tree" + ENTER)
     terminal.until("←")
+    terminal.type("go on" + ENTER)
+    terminal.until("(@3).")
     terminal.type(CTRL_C)
     terminal.until("Ctrl-C again leaves")
     terminal.type(CTRL_C)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tools import __version__
 
@@ -27,7 +29,7 @@ configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 C
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command line of a chat."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="palimpsest",
         usage="palimpsest [PICTURE ...] [--say TEXT ...] [flags]",
         description=DESCRIPTION,
@@ -69,6 +71,17 @@ def parser() -> argparse.ArgumentParser:
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
     return made
+
+
+class Parser(argparse.ArgumentParser):
+    """Says which flag may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with one sentence."""
+        unknown = re.match(r"unrecognized arguments: .*?(--[\w-]+)", message)
+        known = [name for action in self._actions for name in action.option_strings]
+        close = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
+        super().error(f"{message}; did you mean {close[0]}?" if close else message)
 
 
 def _group(made: argparse.ArgumentParser, title: str) -> Any:
