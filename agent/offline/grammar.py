@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agent import history
 from agent.captions import is_portrait
 from agent.history import NoSuchTurn
-from agent.offline import messages, topics, wishes
+from agent.offline import messages, talk, topics, wishes
 from agent.offline.asked import OPPOSITE
-from agent.offline.draft import SUGGESTIONS, Draft
+from agent.offline.draft import Draft
 from agent.offline.freely import read_freely, same_color_as
 from agent.offline.moves import read_move, reading_of, split_start
 from agent.offline.objects import is_own
@@ -61,10 +62,11 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
             a portrait what that world does not have.
     """
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
-    raw = messages.self_corrected(messages.with_apostrophes(raw))
+    raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     text = messages.plain(raw, context.caption)
-    if messages.is_chatter(text or raw.lower()):
-        return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
+    spoken = talk.read_talk(raw, text, context.conversation, partial(_again, context, world))
+    if spoken is not None:
+        return spoken
     draft = Draft.of(context.conversation, world=world)
     text = messages.without_contrast(text) if is_portrait(draft.caption) else text
     text = topics.in_usual_order(text, draft.caption)
@@ -76,6 +78,11 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         rest = _chosen(same_color(rest, draft.scene), draft)
         _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
     return draft.plan()
+
+
+def _again(context: Context, world: bool, message: str) -> Plan:
+    """Read another message in the place of one."""
+    return understand_offline(message, context, world=world)
 
 
 def _read_parts(parts: list[str], draft: Draft) -> None:
