@@ -133,9 +133,7 @@ def _noted(state: Conversation, **changes: str) -> Conversation:
     return state.model_copy(update={"messages": [*state.messages[:-1], last]})
 
 
-def _answered(
-    answer: str, question: Ask, state: Conversation, runtime: Runtime[Studio]
-) -> Plan:
+def _answered(answer: str, question: Ask, state: Conversation, runtime: Runtime[Studio]) -> Plan:
     """Read an answer: the option that it picks, nothing at all, or a message of its own."""
     from agent.offline.talk import chosen, drops
 

@@ -118,7 +118,8 @@ def described(conversation: Conversation, step: Describe) -> str:
     shown = f"@{at.id} shows {at.caption}."
     if at.id == conversation.head:
         return shown
-    return f"{shown} You are still at @{conversation.head}; “go back to @{at.id}” goes there, /show {at.id} shows it."
+    there = f"“go back to @{at.id}” goes there, /show {at.id} shows it"
+    return f"{shown} You are still at @{conversation.head}; {there}."
 
 
 def _edits(turns: list[Turn]) -> str:

@@ -14,7 +14,9 @@ from agent.offline.references import named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from agent.words import words_of
 
-NOTHING_PENDING = "Nothing is pending, so nothing was changed; say “undo” to take the last edit back."
+NOTHING_PENDING = (
+    "Nothing is pending, so nothing was changed; say “undo” to take the last edit back."
+)
 _EMOJI: dict[str, str] = lexicon.load("talk")["emoji"]
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())

@@ -25,7 +25,9 @@ _YES = re.compile(
 )
 
 
-_LEAVING = re.compile(r"(?:exit|quit|(?:good)?bye|:?q|close|:q!|:wq|exit\(\))[ .!?]*", re.IGNORECASE)
+_LEAVING = re.compile(
+    r"(?:exit|quit|(?:good)?bye|:?q|close|:q!|:wq|exit\(\))[ .!?]*", re.IGNORECASE
+)
 
 
 class Interjection(Exception):
