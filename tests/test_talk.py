@@ -36,6 +36,11 @@ def test_what_can_be_drawn_instead_can_be_read():
             assert plan_of(option).steps and "not" not in plan_of(option).note, option
 
 
+def test_what_is_there_already_is_not_suggested():
+    (ask,) = plan_of("add a dog", "hat").steps
+    assert ask.options == ("change the background to blue", "add glasses", "wink")
+
+
 def test_what_is_so_already_is_said_in_a_sentence():
     for message, beginning, reply in (
         ("make the background green", "start", "The background is already green."),
@@ -61,6 +66,7 @@ def test_a_dislike_says_what_is_made_of_it():
 def test_a_question_how_to_do_something_is_answered_with_what_to_say():
     assert plan_of("how do I undo the hat?", "hat").note == "Just say “undo the hat”."
     assert plan_of("how do I frobnicate the zork?", "hat").note == ""
+    assert [said(step) for step in plan_of("how to save it?").steps] == ["help"]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from agent.state import Ask
 
 CLEARER = "Say “more” to make it clearer."
 MOST_SUGGESTED = 3
-USUAL = ("add a hat", "make {her} older", "change the background to blue")
+USUAL = ("add a hat", "make {her} older", "change the background to blue", "add glasses", "wink")
 _WISH = re.compile(
     r"(?:give|add|put|draw|paint|have|get|(?:make|let|dress) (?:her|him|them|it|the \w+))\b.*"
 )
