@@ -229,3 +229,33 @@ def test_a_question_is_broken_between_words(typed, monkeypatch):
     assert commands.screen.out.getvalue().splitlines() == [
         "Which of the many colours", "there are shall it be?", "  1  red"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("word", ["exit", "quit", "bye", "Quit?", "q", ":q", "close", " exit "])
+def test_words_that_leave_programs_leave(typed, word):
+    chat, _ = typed(word, "add a hat")
+    assert len(chat.conversation.turns) == 1 and not chat.conversation.messages
+
+
+@pytest.mark.parametrize("line", ["close her mouth", "bye bye hat", "exit the room", "quite old"])
+def test_other_lines_with_such_words_are_messages(typed, line):
+    chat, _ = typed(line, "never mind")
+    assert chat.conversation.messages[0].text == line
+
+
+def test_leaving_at_the_answer_prompt_keeps_the_question(typed):
+    chat, _ = typed("change her hair", "exit", "add a hat")
+    assert len(chat.conversation.turns) == 1 and chat.question is not None
+
+
+def test_a_piped_line_leaves(typed, tmp_path):
+    chat, _ = typed()
+    commands = Commands(chat, TextScreen(out=io.StringIO()), PictureStore(tmp_path / "pictures"))
+    assert repl.read_lines(commands, ["help", "quit", "add a hat"]) == 0
+    assert len(chat.conversation.turns) == 1 and len(chat.conversation.messages) == 1
+
+
+def test_never_mind_at_the_answer_prompt_undoes_nothing(typed):
+    chat, said = typed("add a hat", "change her hair", "nevermind")
+    assert chat.conversation.head == 1 and chat.question is None
+    assert "The question is dropped; nothing was changed." in said

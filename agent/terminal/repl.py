@@ -30,6 +30,11 @@ _YES = re.compile(
 _GO_ON = re.compile(r"(?:please )?(?:go on|continue|carry on)(?:,? please)?")
 
 
+_LEAVING = re.compile(
+    r"(?:exit|quit|(?:good)?bye|:?q|close|:q!|:wq|exit\(\))[ .!?]*", re.IGNORECASE
+)
+
+
 class Interjection(Exception):
     """A /command was typed in the place of an answer."""
 
@@ -63,6 +68,11 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
         return UNREADABLE
 
 
+def _meant(line: str) -> str:
+    """Return /quit for a word by which people leave programs, else the line."""
+    return "/quit" if _LEAVING.fullmatch(line.strip()) else line
+
+
 def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = False) -> int:
     """Do every line without asking anything; stop at /quit. Return the worst exit code.
 
@@ -77,7 +87,7 @@ def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = Fals
         code = play(commands.chat, commands.chat.carry_on(), commands.screen)
     for line in lines:
         try:
-            code = max(code, handle(commands, line))
+            code = max(code, handle(commands, _meant(line)))
         except Leave:
             break
     return code
@@ -106,7 +116,7 @@ def talk(commands: Commands, home: Path) -> int:
             continue
         leaving = False
         if line.strip():
-            going = _attended(commands, partial(attend, commands, line, ask))
+            going = _attended(commands, partial(attend, commands, _meant(line), ask))
     return DONE
 
 
@@ -214,8 +224,8 @@ def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
         answer = session.prompt(f"answer{hint} › ").strip()
     except EOFError:
         answer = ""
-    if answer.startswith("/"):
-        raise Interjection(answer)
+    if _meant(answer).startswith("/") and answer.lower() not in question.options:
+        raise Interjection(_meant(answer))
     if answer.isdigit() and 1 <= int(answer) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default
