@@ -53,7 +53,7 @@ $(STAMP): pyproject.toml | $(BIN)/python
 	  echo "== No NVIDIA GPU: installing PyTorch for the CPU (about 200 MB, once)"; \
 	  $(BIN)/python -m pip install -qq --disable-pip-version-check --timeout 10 --retries 0 \
 	      --index-url https://download.pytorch.org/whl/cpu '$(TORCH)' 2>/dev/null \
-	  || { echo "== PyTorch's CPU index did not answer; asking pip's usual index"; \
+	  || { echo "== PyTorch's CPU index did not answer; asking pip's usual index, whose build may bring CUDA (gigabytes)"; \
 	       $(BIN)/python -m pip install -qq --disable-pip-version-check '$(TORCH)'; }; \
 	fi
 	@echo "== Installing Palimpsest and its development tools"

@@ -194,11 +194,24 @@ def _converse(
         _begin(flags, commands)
         if person:
             _leave_in_order()
-            return talk(commands, settings.home)
+            code = talk(commands, settings.home)
+            _farewell(flags, commands)
+            return code
         lines = flags.say or (line.rstrip("\n") for line in sys.stdin if line.strip())
         return read_lines(commands, lines, take_up=flags.resume is not None)
     finally:
         screen.event(chat.event("session.ended"))
+
+
+def _farewell(flags: argparse.Namespace, commands: Commands) -> None:
+    """Say how to go on, if there is anything to go on with."""
+    import shlex
+
+    conversation = commands.chat.conversation
+    if conversation.messages or len(conversation.turns) > 1:
+        home = ["--home", str(flags.home)] if flags.home else []
+        line = shlex.join(["palimpsest", "--resume", commands.chat.session, *home])
+        commands.screen.note(f"Go on with: {line}")
 
 
 def _leave_in_order() -> None:
@@ -240,8 +253,18 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
 
 
 def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
-    for session in sessions.listed():
-        print(json.dumps(session.row(), ensure_ascii=False) if json_lines else session.line())
+    from agent.sessions.catalog import left_out
+
+    known = list(sessions.listed())
+    if json_lines:
+        for session in known:
+            print(json.dumps(session.row(), ensure_ascii=False))
+        return 0
+    shown = [session for session in known if not session.blank]
+    for session in shown:
+        print(session.line())
+    for sentence in left_out(len(known) - len(shown)):
+        print(f"palimpsest: {sentence}", file=sys.stderr)
     return 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from agent.history import path
-from agent.settings import AppSettings
+from agent.settings import AppSettings, paired
 from agent.state import Conversation, EditStep, Turn
 from agent.studio import Studio
 
@@ -23,6 +23,9 @@ def seed_of(state: Conversation, studio: Studio) -> int:
 def chosen_settings(state: Conversation, studio: Studio) -> AppSettings:
     """Return the settings with what was chosen in this session."""
     chosen = state.chosen.model_dump(exclude_none=True, exclude={"strength"})
+    if "method" in chosen or "preset" in chosen:
+        pair = paired(chosen.get("method", ""), chosen.get("preset", ""))
+        chosen |= dict(zip(("method", "preset"), pair, strict=True))
     return studio.settings.model_copy(update=chosen)
 
 

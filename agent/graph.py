@@ -119,6 +119,18 @@ class Chat:
         return str(snapshot.values.get("request", "")) if cut_off else ""
 
     @property
+    def undone(self) -> tuple[str, ...]:
+        """What the ``unfinished`` message still asks for: wishes, or all of it if it was unread."""
+        request, now = self.unfinished, self.conversation
+        if not request:
+            return ()
+        message = now.messages[-1] if now.messages else None
+        if now.plan is None or message is None or message.reply or message.text != request:
+            return (request,)
+        left = [step for step in now.plan.steps[now.position :] if isinstance(step, state.EditStep)]
+        return tuple(dict.fromkeys(step.request or request for step in left))
+
+    @property
     def settings(self) -> AppSettings:
         """The settings with what was chosen in this session."""
         return choosing.chosen_settings(self.conversation, self.studio)

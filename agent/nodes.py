@@ -20,7 +20,6 @@ from agent.history import NoSuchTurn
 from agent.patience import Stopped, until_stopped
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.studio import Edited, Studio
-from agent.words import words_of
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
@@ -118,7 +117,7 @@ def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
         hint = "; ".join(question.options[:4])
         again = f"{question.question} For example: {hint}." if hint else question.question
         return {"plan": Plan(steps=done), "said": [*state.said, again], "messages": state.messages}
-    plan = _read(chosen(text, question), state, runtime, question.question)
+    plan = _answered(text, question, state, runtime)
     steps = [step for step in plan.steps if not isinstance(step, Ask)]
     said = [plan.note] if plan.note else []
     if not steps and not plan.note:
@@ -134,15 +133,15 @@ def _noted(state: Conversation, **changes: str) -> Conversation:
     return state.model_copy(update={"messages": [*state.messages[:-1], last]})
 
 
-def chosen(answer: str, question: Ask) -> str:
-    """Return the option that an answer picks by its number or words, else the answer itself."""
-    if answer.isdigit() and 1 <= int(answer) <= len(question.options):
-        return question.options[int(answer) - 1]
-    words = set(words_of(answer))
-    fitting = [option for option in question.options if words and words <= set(words_of(option))]
-    if not fitting:
-        fitting = [option for option in question.options if words & set(words_of(option))]
-    return fitting[0] if len(fitting) == 1 else answer
+def _answered(answer: str, question: Ask, state: Conversation, runtime: Runtime[Studio]) -> Plan:
+    """Read an answer: the option that it picks, nothing at all, or a message of its own."""
+    from agent.offline.talk import chosen, drops
+
+    option = chosen(answer, question)
+    if option is None and drops(answer, plainly=runtime.context.llm is None):
+        nothing = "nothing was changed" if state.position == 0 else "nothing more was changed"
+        return Plan(note=f"The question is dropped; {nothing}.")
+    return _read(option or answer, state, runtime, question.question)
 
 
 def move(state: Conversation, runtime: Runtime[Studio]) -> Update:

@@ -20,6 +20,7 @@ _DONE = {
     "replace": "Changed to",
     "background": "New background",
 }
+_PLANNED = {"add": "add ", "remove": "remove ", "replace": "change to "}
 
 
 def request_of(step: EditStep, message: str) -> str:
@@ -53,8 +54,11 @@ def listed(names: list[str]) -> str:
 
 
 def of_turn(turn: Turn) -> str:
-    """Say what an edit did, and how sure one can be of it."""
+    """Say what an edit did, and how sure one can be of it; or what it would do, if only planned."""
     assert turn.step is not None
+    if not turn.picture:
+        way = _PLANNED.get(turn.step.change, "")
+        return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
     text = f"{_DONE.get(turn.step.change, 'Changed')}: {_words(turn.step)} (@{turn.id})."
     check = turn.check
     if check is None or check.passed:
@@ -102,12 +106,24 @@ def described(conversation: Conversation, step: Describe) -> str:
     """Answer a question about the picture, the edits or one turn."""
     if step.what == "edits":
         line = [t for t in history.path(conversation) if t.step]
-        listed = "; ".join(f"@{t.id} {t.step.request or t.request}" for t in line if t.step)
-        return f"The edits that led here: {listed}." if line else "Nothing was edited yet."
+        aside = [t for t in conversation.turns if t.step and t not in line]
+        here = f"The edits that led here: {_edits(line)}." if line else ""
+        if not aside:
+            return here or "Nothing was edited yet."
+        here = here or f"No edit led here, to @{conversation.head}."
+        return f"{here} On other branches: {_edits(aside)}."
     at = history.turn(conversation, conversation.head if step.turn is None else step.turn)
     if step.what == "turn" and at.step is not None:
         return f"@{at.id} came from @{at.parent}: “{at.step.request}” ({_words(at.step)})."
-    return f"@{at.id} shows {at.caption}."
+    shown = f"@{at.id} shows {at.caption}."
+    if at.id == conversation.head:
+        return shown
+    there = f"“go back to @{at.id}” goes there, /show {at.id} shows it"
+    return f"{shown} You are still at @{conversation.head}; {there}."
+
+
+def _edits(turns: list[Turn]) -> str:
+    return "; ".join(f"@{t.id} {t.step.request or t.request}" for t in turns if t.step)
 
 
 def compared(conversation: Conversation, a: int, b: int) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import platformdirs
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -25,6 +25,12 @@ def default_config() -> Path:
     return Path(platformdirs.user_config_dir("palimpsest")) / "config.toml"
 
 
+def paired(method: str, preset: str) -> tuple[str, str]:
+    """Fill in what was not chosen: the preset's own method, or the method's own preset."""
+    method = method or ("steady" if preset in ("", "steady") else "mtc")
+    return method, preset or ("steady" if method == "steady" else "paper")
+
+
 class AppSettings(BaseSettings):
     """The settings of one run.
 
@@ -37,10 +43,10 @@ class AppSettings(BaseSettings):
 
     model: str = "portraits"
     """"portraits", "flux-dev", a hub id or a local diffusers folder."""
-    method: str = "mtc"
-    """How to edit: "mtc" (the paper), "fireflow", "regenerate"."""
-    preset: str = "paper"
-    """The method's numbers: "paper", "paper-15" or "code"."""
+    method: str = ""
+    """How to edit: "steady", "mtc" (the paper) or a rival (/method lists them); see `paired`."""
+    preset: str = ""
+    """The method's numbers: "steady", "paper", "paper-15" or "code"; see `paired`."""
     keep: Literal["auto", "nothing", "color", "outside"] = "auto"
     """What stays as it was outside an edit's region: slow colour, or every pixel; "auto" keeps
     every pixel for all but backgrounds, styles and poses."""
@@ -72,6 +78,12 @@ class AppSettings(BaseSettings):
     """PEM file of its private key."""
     max_side: int = Field(default=2048, ge=64)
     """Pictures with a longer side are refused, in pixels."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _paired(cls, given: dict[str, Any]) -> dict[str, Any]:
+        method, preset = paired(given.get("method") or "", given.get("preset") or "")
+        return given | {"method": method, "preset": preset}
 
     @classmethod
     def load(cls, config: Path | None = None, **flags: Any) -> AppSettings:

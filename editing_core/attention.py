@@ -183,7 +183,7 @@ class WatchedAttention:
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend; shapes: picture (1, L, D) and text (1, T, D) in, the same out."""
-        query, key, value = _joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
+        query, key, value = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
         attend = partial(
             dispatch_attention_fn,
             key=key,
@@ -207,20 +207,26 @@ class WatchedAttention:
         return picture, attn.to_add_out(from_text.flatten(2).to(query.dtype))
 
 
-def _joint_qkv(
-    attn: Any, picture: Tensor, text: Tensor, rotary: tuple[Tensor, Tensor] | None
+def joint_qkv(
+    attn: Any, picture: Tensor, text: Tensor | None, rotary: tuple[Tensor, Tensor] | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of text and picture. Shape of each: (1, T + L, heads, head size)."""
-    projected = [
-        x.unflatten(-1, (-1, attn.head_dim)) for x in _get_qkv_projections(attn, picture, text)
-    ]
-    query, key, value, text_query, text_key, text_value = projected
-    query = torch.cat([attn.norm_added_q(text_query), attn.norm_q(query)], dim=1)
-    key = torch.cat([attn.norm_added_k(text_key), attn.norm_k(key)], dim=1)
+    """Queries, keys and values of text and picture. Shape of each: (1, T + L, heads, head size).
+
+    Single blocks hand over both as one ``picture``, without ``text``.
+    """
+    projected = _get_qkv_projections(attn, picture, text)
+    query, key, value = (x.unflatten(-1, (-1, attn.head_dim)) for x in projected[:3])
+    query, key = attn.norm_q(query), attn.norm_k(key)
+    if text is not None:
+        of_text = (x.unflatten(-1, (-1, attn.head_dim)) for x in projected[3:])
+        text_query, text_key, text_value = of_text
+        query = torch.cat([attn.norm_added_q(text_query), query], dim=1)
+        key = torch.cat([attn.norm_added_k(text_key), key], dim=1)
+        value = torch.cat([text_value, value], dim=1)
     if rotary is not None:
         query = apply_rotary_emb(query, rotary, sequence_dim=1)
         key = apply_rotary_emb(key, rotary, sequence_dim=1)
-    return query, key, torch.cat([text_value, value], dim=1)
+    return query, key, value
 
 
 def _one_hot(value: Tensor, columns: tuple[int, ...]) -> Tensor:

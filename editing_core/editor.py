@@ -16,7 +16,7 @@ from editing_core.errors import EditError
 from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
-from editing_core.methods.task import Outcome, Progress, Task
+from editing_core.methods.task import Outcome, Progress, Recorded, Task
 from editing_core.recent import Recent
 from editing_core.region import region
 from editing_core.settings import PRESETS, EditSettings
@@ -25,7 +25,8 @@ from editing_core.tokens import columns_of
 if TYPE_CHECKING:
     from editing_core.flux import Flux
 
-LATENTS_KEPT = 32  # at most 1 MB each at 1024 x 1024 pixels
+LATENTS_KEPT = 32  # 1 MB each at 1024 x 1024 pixels, and as much a step where a method needs all
+RECORDINGS_KEPT = 2  # of features: hundreds of MB each with FLUX.1 at 512 x 512 pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,6 +101,7 @@ class Editor:
         """Edit with ``flux``."""
         self.flux = flux
         self._inversions: Recent[Tensor] = Recent(LATENTS_KEPT)
+        self._recordings: Recent[Recorded] = Recent(RECORDINGS_KEPT)
         self._encoded: Recent[Tensor] = Recent(LATENTS_KEPT)
 
     @torch.no_grad()
@@ -149,7 +151,7 @@ class Editor:
         if task.settings.keep == "nothing":
             mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
             return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
-        where = region(task)
+        where = region(task) if outcome.region is None else outcome.region
         mask = _mask_image(where, task.canvas)
         if task.settings.keep == "color":
             latents = color_aligned(outcome.latents, task.current, where, task.canvas)
@@ -181,6 +183,7 @@ class Editor:
             noise=draw_noise(seed, canvas, flux.channels).to(flux.device),
             seed=seed,
             inversions=self._inversions,
+            recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
         )
 

@@ -82,3 +82,18 @@ def dual_objective(target: Tensor, eta: float, guided_steps: int, of: int) -> Co
         return v + eta * (toward - v)
 
     return control
+
+
+def toward_picture(target: Tensor, eta: float, guided_steps: int) -> Control:
+    """RF-Inversion's pull of the first steps of sampling; the time left is t itself.
+
+    Args:
+        target: The picture y_0. Shape: that of the state.
+        eta: Strength in [0, 1]; 1 on all steps arrives at the picture.
+        guided_steps: How many steps are guided, from the first.
+    """
+
+    def control(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
+        return v + eta * ((x - target) / t - v) if i < guided_steps else v
+
+    return control

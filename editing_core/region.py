@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from editing_core.latents import Canvas
 from editing_core.methods.task import Task
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
@@ -23,23 +24,35 @@ def region(task: Task) -> Tensor:
     Returns:
         Shape: (2 rows, 2 cols), in [0, 1]; a latent pixel covers 8 x 8 pixels.
     """
-    fine = F.interpolate(disagreement(task)[None, None], scale_factor=2, mode="bilinear")[0, 0]
-    return ((fine - HARDLY) / (CLEARLY - HARDLY)).clamp(0, 1)
+    return soft_region(disagreement(task), task.canvas, HARDLY, CLEARLY)
+
+
+def soft_region(differences: Tensor, canvas: Canvas, hardly: float, clearly: float) -> Tensor:
+    """Return how much each latent pixel may change, from differences of velocities.
+
+    Args:
+        differences: Between target and source, of several times. Shape: (times, 1, L, C).
+        canvas: Size of the picture.
+        hardly: Share of the largest disagreement below which nothing may change.
+        clearly: Share from which all may.
+
+    Returns:
+        Shape: (2 rows, 2 cols), in [0, 1]; all 0 where the prompts agree everywhere.
+    """
+    mean = differences.square().mean(-1).sqrt().mean((0, 1))
+    share = (mean / mean.max().clamp_min(1e-12)).view(canvas.rows, canvas.cols)
+    fine = F.interpolate(share[None, None], scale_factor=2, mode="bilinear")[0, 0]
+    return ((fine - hardly) / (clearly - hardly)).clamp(0, 1)
 
 
 def disagreement(task: Task) -> Tensor:
-    """How far apart the velocities under both prompts are at each token.
-
-    Returns:
-        Root mean square over channels, mean over times, the largest 1. Shape: (rows, cols).
-    """
-    maps = []
+    """How the velocities under both prompts part at some times. Shape: (times, 1, L, C)."""
+    found = []
     for t in TIMES:
         x = torch.lerp(task.current, task.noise, t)
         was, wanted = (
             task.flux.velocity(x, t, text, guidance=task.settings.guidance, canvas=task.canvas)
             for text in (task.source, task.target)
         )
-        maps.append((wanted - was).square().mean(-1).sqrt())
-    mean = torch.stack(maps).mean(0).view(task.canvas.rows, task.canvas.cols)
-    return mean / mean.max().clamp_min(1e-12)
+        found.append(wanted - was)
+    return torch.stack(found)

@@ -108,6 +108,7 @@ class EditSettings:
 
 
 PRESETS = {
+    "steady": EditSettings(guidance=2.5, keep="outside"),
     "paper": EditSettings(),
     "paper-15": EditSettings(steps=15, lqr_steps=4),
     "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),
@@ -139,6 +140,8 @@ FITTED: dict[str, dict[str, Any]] = {
         ("add", "remove", "replace", "color", "attribute"), {**_MILD, "keep": "outside"}
     ),
     "background": _MILD,
+    "style": {"keep": "nothing"},
+    "pose": {"keep": "nothing"},
 }
 LATER: dict[str, Any] = {"lam": 0.4}
 """What a preset changes for a kind of change, and after the first turn: what was seen most often in

@@ -134,5 +134,5 @@ def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[Studio, Fak
     key = pictures.put(Image.new("RGB", (32, 32), "#7fbf7f"), CAPTION)
     settings = AppSettings(seed=7)
     given = {"edit": editor, "pictures": pictures, "eyes": FakeEyes(pictures),
-             "presets": {"paper": FakeStrength()}, "settings": settings}  # fmt: skip
+             "presets": {"steady": FakeStrength()}, "settings": settings}  # fmt: skip
     return Studio(**(given | changes)), editor, key

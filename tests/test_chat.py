@@ -84,6 +84,12 @@ def test_a_session_goes_on(capsys):
     assert talk(capsys, "--resume", first[:8], *say("/show"))[0]["turn"] == 1
 
 
+def test_a_misspelt_flag_gets_the_one_that_may_be_meant(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        chat.main(["--sya", "add a hat"])
+    assert "--sya" in (said := capsys.readouterr().err) and "did you mean --say?" in said
+
+
 def test_list_sessions(capsys):
     session = talk(capsys, *say("make her older"))[0]["session"]
     assert chat.main(["--list-sessions"]) == 0

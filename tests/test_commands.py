@@ -2,8 +2,10 @@
 
 import io
 import re
+import shlex
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -143,6 +145,52 @@ def test_help_lists_every_command_with_its_docstring(desk):
         assert f"/{name}" in said
         assert getattr(Commands, name).__doc__.split(";")[0].split("\n")[0] in said
     assert typed(desk, "/help undo").startswith("/undo [COUNT]  Take back")
+
+
+def test_help_ends_with_the_keys_as_the_readme_has_them(desk):
+    last = typed(desk, "/help").splitlines()[-1]
+    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    assert last.startswith("Tab completes") and last in " ".join(readme.split())
+
+
+def test_rewind_offers_what_was_said_and_is_not_forgotten(desk):
+    with pytest.raises(CommandError, match="Nothing has been said"):
+        run(desk, "/rewind")
+    for line in ("add a hat", "/seed 3", "add glasses", "/undo"):
+        typed(desk, line)
+    assert typed(desk, "/rewind") == "1  add a hat\n3  add glasses\n"
+    offered = []
+    desk.pick = lambda question, options: offered.extend(options)
+    typed(desk, "/rewind")
+    assert offered == [(1, "add a hat"), (3, "add glasses")]
+    desk.pick = None
+    typed(desk, "/rewind 3")
+    assert typed(desk, "/rewind") == "1  add a hat\n"
+    typed(desk, "/undo")  # returns to the picture, as /help rewind says
+    assert typed(desk, "/rewind") == "1  add a hat\n"
+
+
+def test_an_export_may_end_at_a_turn_and_says_a_line_that_runs(desk, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "my home"))
+    for line in ("make her older", "add a hat", "/session rename Granny"):
+        typed(desk, line)
+    for turn, columns in [("", 3), ("1 ", 2), ("@0 ", 1)]:
+        typed(desk, f"/export png {turn}~/out/{columns}.png")
+        with Image.open(tmp_path / "my home" / "out" / f"{columns}.png") as image:
+            assert image.width == columns * 288
+    assert [file.name for file in tmp_path.glob("*home*/*")] == ["out"]
+    with pytest.raises(CommandError, match="Only png and gif take a turn"):
+        run(desk, "/export html 3 ~/out/t.html")
+    with pytest.raises(CommandError, match='no turn "9"'):
+        run(desk, "/export gif 9 ~/out/t.gif")
+    said = typed(desk, "/export script ~/out/mine").splitlines()[-1]
+    file = tmp_path / "my home" / "out" / "mine.chat.yaml"
+    assert shlex.split(said) == ["palimpsest", "test", str(file)]
+    assert "name: Granny\n" in file.read_text()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    said = typed(desk, "/export script ~/made/mine")
+    assert "  palimpsest test ~/made/mine.chat.yaml\n" in said
+    assert "~/made/session.chat.yaml" in typed(desk, "/export script ~/made")
 
 
 def test_quit_leaves(desk):

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from editing_core.flow import integrate, integrate_euler, time_grid
+from editing_core.flow import integrate, integrate_euler, integrate_taylor, time_grid
 
 
 def walk_error(solver, steps):
@@ -29,12 +29,43 @@ def test_midpoint_with_reuse_is_second_order():
     assert walk_error(integrate, 40) < 1e-3
 
 
+def test_taylor_is_second_order():
+    ratio = walk_error(integrate_taylor, 20) / walk_error(integrate_taylor, 40)
+    assert ratio == pytest.approx(4, rel=0.1)
+
+
 def test_euler_is_first_order():
     ratio = walk_error(integrate_euler, 20) / walk_error(integrate_euler, 40)
     assert ratio == pytest.approx(2, rel=0.1)
 
 
-@pytest.mark.parametrize(("solver", "expected"), [(integrate, 9), (integrate_euler, 8)])
+def curved(x, t):
+    """A velocity without symmetries."""
+    return torch.sin(3 * x) + t**2 * x.roll(1) - t
+
+
+@pytest.mark.parametrize("rising", [True, False])
+def test_second_order_walks_written_out(rising):
+    """RF-Solver's Taylor steps and FireFlow's reused midpoints, each in its authors' own form."""
+    start = torch.randn(5, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    times = time_grid(8, 64).flip(0) if rising else time_grid(8, 64)
+    taylor = fireflow = start
+    cached = curved(start, times[0].item())
+    for t, t_next in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+        h = t_next - t
+        v = curved(taylor, t)
+        slope = (curved(taylor + h / 2 * v, t + h / 2) - v) / (h / 2)
+        taylor = taylor + h * v + h**2 / 2 * slope
+        cached = curved(fireflow + h / 2 * cached, t + h / 2)
+        fireflow = fireflow + h * cached
+    torch.testing.assert_close(integrate_taylor(curved, start, times), taylor, atol=1e-12, rtol=0)
+    torch.testing.assert_close(integrate(curved, start, times), fireflow, atol=1e-12, rtol=0)
+    assert (taylor - fireflow).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("solver", "expected"), [(integrate, 9), (integrate_euler, 8), (integrate_taylor, 16)]
+)
 def test_model_calls(solver, expected):
     calls = []
     solver(lambda x, t: calls.append(t) or x, torch.ones(1), time_grid(8, 64))

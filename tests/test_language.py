@@ -60,6 +60,10 @@ def test_what_cannot_be_drawn_is_named_with_what_can():
         ("swap the hat for a banana", "long", "do not know “banana”. Headwear can be hat"),
         ("give her a turban", "start", "Headwear can be hat, beanie, fur hat"),
         ("make her scared", "start", "Expression can be smiling, serious, sad, surprised"),
+        ("give her freckles", "start", "cannot draw “freckles” in these portraits. I can, for"),
+        ("make her eyes blue", "start", "cannot draw “eyes”"),
+        ("add a small dog", "start", "cannot draw “dog”"),
+        ("add a flurbish zork", "start", "I did not understand"),
         ("purple elephants sing quantum soup", "start", "I did not understand"),
     ):
         (step,) = plan_of(message, beginning).steps

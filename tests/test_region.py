@@ -4,10 +4,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from editing_core.latents import Canvas
-from editing_core.region import disagreement, region
+from editing_core.region import disagreement, region, soft_region
 from editing_core.settings import EditSettings
 
 CANVAS = Canvas(128, 96)
@@ -30,10 +31,13 @@ def task(wanted: Tensor) -> Any:
     )
 
 
-def test_disagreement_is_relative_to_the_largest() -> None:
+def test_a_region_is_relative_to_the_largest_disagreement() -> None:
     wanted = torch.zeros(6, 8)
     wanted[2, 3], wanted[2, 4], wanted[5, 7] = 4.0, -2.0, 0.4
-    assert torch.allclose(disagreement(task(wanted)), wanted.abs() / 4, atol=1e-5)
+    flat = soft_region(disagreement(task(wanted)), CANVAS, 0.0, 1.0)
+    assert torch.equal(flat, soft_region(10 * disagreement(task(wanted)), CANVAS, 0.0, 1.0))
+    tokens = F.avg_pool2d(flat[None, None], 2)[0, 0]
+    assert tokens[2, 3] > 1.5 * tokens[2, 4] > 4 * tokens[5, 7] > 0
 
 
 def test_a_region_fades_from_what_clearly_differs_to_what_hardly_does() -> None:

@@ -1,7 +1,10 @@
 """Conversations as scripts: read strictly, checked, reported, updated, recorded, exported."""
 
+import contextlib
 import json
+import re
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -10,10 +13,17 @@ import pytest
 from llm_server import serving
 
 import chat
+from agent.graph import Chat, open_sessions
 from agent.scripts import reporting
+from agent.scripts.exporting import export_script
 from agent.scripts.form import Script
 from agent.scripts.reading import ScriptError, cases, find
 from agent.scripts.suite import How, Result, repeated, run
+from agent.settings import AppSettings
+from agent.state import Rewind
+from agent.wiring import studio_of
+from tools.look import sample_portrait
+from tools.pictures import PictureStore
 
 ROOT = Path(__file__).parents[1]
 
@@ -174,6 +184,15 @@ def test_the_command_ends_with_5_where_an_expectation_failed(tmp_path, capsys):
     assert chat.main(["test"]) == 2
 
 
+def test_every_script_that_cannot_be_read_is_told(tmp_path, capsys):
+    for name in ("one", "two"):
+        script(tmp_path, "- say: hi\n  expekt: {}", name=name)
+    script(tmp_path, "- say: hi", PLAN, name="three")
+    assert chat.main(["test", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert "one.chat.yaml:5" in said and "two.chat.yaml:5" in said
+
+
 def test_update_rewrites_what_failed_and_keeps_comments(tmp_path, capsys, monkeypatch):
     turns = """
     # first of all
@@ -188,6 +207,7 @@ def test_update_rewrites_what_failed_and_keeps_comments(tmp_path, capsys, monkey
     monkeypatch.delenv("CI")
     assert chat.main(["test", str(file), "--update"]) == 0
     said = capsys.readouterr().out
+    assert "\n1 updated\n" in said and "passed" not in said and "(1 turn, " in said
     assert "-      steps: [edit, undo]" in said and "+      steps: [edit]" in said
     text = file.read_text()
     assert "# first of all" in text and "# hats are fine" in text and "# the words" in text
@@ -283,7 +303,7 @@ def test_an_exported_session_passes_unchanged(perfect_editor, tmp_path, monkeypa
             "make it blue", "go to @9", "undo", "redo"]  # fmt: skip
     args = [part for line in (*said, "/export script mine") for part in ("--say", line)]
     chat.main(["--offline", "--seed", "7", "--preview", "off", *args])
-    assert "palimpsest test mine.chat.yaml runs it" in capsys.readouterr().out
+    assert "this runs it:\n  palimpsest test mine.chat.yaml\n" in capsys.readouterr().out
     assert chat.main(["test", "mine.chat.yaml"]) == 0, capsys.readouterr().out
     text = Path("mine.chat.yaml").read_text()
     assert "say: /goto 2" in text and "attributes: {" in text
@@ -304,6 +324,80 @@ def test_an_exported_session_has_its_choices_bases_and_retries(
     for line in ("/seed 40", "/strength -1", "/method fireflow", "/keep nothing", "/retry stronger",
                  "/base 1", "/compare 5 6", "/describe", "/open {here}/mine-"):  # fmt: skip
         assert f"say: {line}" in text, line
+
+
+@pytest.mark.parametrize(
+    ("said", "finished", "later", "expected"),
+    [
+        ("make her older, add a hat, make her sad", 2, "", ["make her older, add a hat"]),
+        (
+            "make her older, add a hat, make her sad",
+            2,
+            "undo",
+            ["make her older, add a hat", "undo"],
+        ),
+        ("make her older, add a hat", 0, "add glasses", ["add glasses"]),
+        ("make her older, add a hat", 0, "", ["give her a scarf"]),
+        ("go to the original, add a hat, make her sad", 1, "", ["/goto 0", "add a hat", "/goto 1"]),
+    ],
+)
+def test_what_was_cut_off_is_exported_as_far_as_it_came(
+    perfect_editor, tmp_path, monkeypatch, capsys, said, finished, later, expected
+):
+    """After Ctrl-C the person goes on with something else, or exports at once."""
+    monkeypatch.chdir(tmp_path)
+    with _talk(tmp_path) as (talk, store):
+        list(talk.say("give her a scarf"))
+        _stop_after(talk, finished, said)
+        assert talk.unfinished
+        if later:
+            list(talk.say(later))
+        export_script(talk, store, tmp_path / "mine", "Granny")
+    capsys.readouterr()
+    assert chat.main(["test", "mine.chat.yaml"]) == 0, capsys.readouterr().out
+    text = Path("mine.chat.yaml").read_text()
+    assert "name: Granny" in text and f"# - {said}\n" in text
+    assert re.findall(r"say: (.*)", text) == list(dict.fromkeys(["give her a scarf", *expected]))
+
+
+@contextlib.contextmanager
+def _talk(home):
+    """A chat about the sample portrait, and its pictures."""
+    settings = AppSettings(home=home, offline=True, seed=7)
+    studio = studio_of(settings, person=False, plan_only=False, note=print)
+    talk = Chat(studio, open_sessions(home / "sessions.sqlite"), "one")
+    store = PictureStore(home / "pictures")
+    image, caption = sample_portrait()
+    talk.open(store.put(image), caption)
+    yield talk, store
+    talk.saver.conn.close()
+
+
+def _stop_after(talk, edits, said):
+    """Say something, and press Ctrl-C in the edit after so many."""
+    whole, left = talk.studio, [None] * edits
+
+    def edit(**asked):
+        if not left:
+            raise KeyboardInterrupt
+        left.pop()
+        return whole.edit(**asked)
+
+    talk.studio = replace(whole, edit=edit)
+    with pytest.raises(KeyboardInterrupt):
+        list(talk.say(said))
+    talk.studio = whole
+
+
+def test_a_rewind_names_its_message_where_one_before_was_cut_off(perfect_editor, tmp_path, capsys):
+    with _talk(tmp_path) as (talk, store):
+        _stop_after(talk, 0, "make her sad")
+        list(talk.say("add a hat"))
+        list(talk.say("add glasses"))
+        list(talk.move(Rewind(message=3)))
+        file = export_script(talk, store, tmp_path / "mine")
+    assert "say: /rewind 2\n" in file.read_text()
+    assert chat.main(["test", str(file)]) == 0, capsys.readouterr().out
 
 
 def test_an_exported_session_brings_its_pictures(perfect_editor, tmp_path, monkeypatch, capsys):

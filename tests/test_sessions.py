@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -207,11 +208,40 @@ def test_the_command_lists_renames_deletes_and_prunes(sessions):
         with pytest.raises(CommandError, match=words):
             run(commands, line)
     assert "Deleted 20260101-other" in typed(commands, "/session delete 20260101")
-    assert typed(commands, "/session prune") == "There is nothing to free.\n"
+    nothing, waiting = typed(commands, "/session prune").splitlines()
+    assert nothing == "There is nothing to free."
+    assert re.fullmatch(r"1 picture, \d+\.\d kB, is younger than an hour and stays .*", waiting)
     age(sessions.store.folder)
     told = typed(commands, "/session prune keep 5").splitlines()
     assert [line.partition(":")[0] for line in told] == ["To free", "Freed"]
     assert "0 sessions and 1 file " in told[1]
+
+
+def test_the_command_names_a_session_as_the_person_did(sessions):
+    run(desk(sessions, begin(sessions, "20260101-other", "make her older")), "/session rename Hat")
+    commands = desk(sessions, begin(sessions, "20260102-here"))
+    with sessions.held("20260101-other"), pytest.raises(CommandError, match="session Hat is open"):
+        run(commands, "/session delete Hat")
+    with pytest.raises(CommandError, match="/session list lists them"):
+        run(commands, "/session delete nobody")
+
+
+def test_a_list_leaves_out_where_nothing_was_said_and_cuts_titles_at_words(sessions, capsys):
+    begin(sessions, "20260101-long", *["make her older", "add a hat"] * 5)
+    begin(sessions, "20260102-blank")
+    begin(sessions, "20260103-other")
+    commands = desk(sessions, begin(sessions, "20260104-here"))
+    here, long, last = typed(commands, "/session").splitlines()
+    assert here.startswith("← 20260104-here") and long.startswith("  20260101-long")
+    assert (
+        len(long) <= 122
+        and long.endswith(" …")
+        and long.split()[-2] in "make her older add a · hat"
+    )
+    assert last == "2 sessions in which nothing was said are left out."
+    assert door.main(["--list-sessions", "--home", str(sessions.home)]) == 0
+    told = capsys.readouterr()
+    assert told.out.count("\n") == 1 and "3 sessions in which" in told.err
 
 
 # through the door
@@ -229,7 +259,9 @@ def test_a_second_process_is_told_and_may_copy_or_look(capsys, tmp_path):
     session = events[0]["session"]
     with open_home(tmp_path / "home") as sessions, sessions.held(session):
         _, said = talk(capsys, "--resume", "--say", "add a hat", code=2)
-        assert "open in another process; --fork" in said and "--read-only" in said
+        assert f"session {session} is open in another process. With --fork " in said
+        _, said = talk(capsys, "--resume", "granny", "--say", "add a hat", code=2)
+        assert "session granny is open in another process" in said and "--read-only" in said
         looking = ["--resume", "granny", "--read-only"]
         events, _ = talk(capsys, *looking, "--say", "/tree", "--say", "/why", "--say", "/session")
         assert events[0]["turn"] == 1 and "make her older" in events[1]["text"]

@@ -9,6 +9,7 @@ import pytest
 pexpect = pytest.importorskip("pexpect", reason="there are no pseudo-terminals here")
 from pseudo_terminal import CTRL_C, CTRL_D, ENTER, ESC, TAB, UP, Terminal  # noqa: E402
 
+BUSY = "repainting"
 PASTE, END_OF_PASTE = "\x1b[200~", "\x1b[201~"
 
 
@@ -34,7 +35,7 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.type(CTRL_C)
     terminal.type("give her sunglasses" + ENTER)
     assert "model calls" in terminal.until("Added: sunglasses (@1).")
-    assert "@1   portraits · mtc · paper" in terminal.until("next seed 9")
+    assert "@1   portraits · steady" in terminal.until("next seed 9")
 
     terminal.type("remove her sungl" + TAB)
     assert "remove her sunglasses" in terminal.until("remove her sunglasses")
@@ -45,6 +46,15 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.type(CTRL_C)
     terminal.until_gone("› remove her sunglasses")
 
+    for key in (ESC, "q"):
+        terminal.type(ESC + ESC)
+        terminal.until("Go back to before which message? (Enter chooses, Esc leaves)")
+        terminal.type(key)
+        terminal.until_gone("Esc leaves)\n   > 1.")
+        terminal.type("/seed" + ENTER)  # the line takes words again
+        terminal.until("the next with")
+        terminal.type("\x0c")  # Ctrl-L clears the screen
+        terminal.until_gone("the next with")
     terminal.type(ESC + ESC)
     terminal.until("Go back to before which message?")
     terminal.type(ENTER)
@@ -52,6 +62,16 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.until("you › give her sunglasses\n\n")  # on the input line, above the toolbar
     terminal.type(CTRL_C + CTRL_D)
     assert terminal.ended() == 0 and terminal.cursor_is_shown
+    assert "Go on with: palimpsest --resume " in terminal.text
+
+
+def test_what_is_typed_during_an_edit_leaves_no_bar_behind(terminal):
+    terminal.type("make her sad" + ENTER)
+    terminal.until(BUSY)
+    terminal.type("/tree" + ENTER + "add a red scarf" + ENTER)
+    said = terminal.until("(@2).")
+    assert "@1 make her sad  ←" in said
+    assert "━" not in said and BUSY not in said and "getting ready" not in said
 
 
 def test_what_is_pasted_is_one_message_of_several_wishes(terminal):
@@ -66,26 +86,29 @@ def test_alt_enter_breaks_the_line(terminal):
 
 
 def test_narrow_wide_and_wide_characters(terminal):
-    terminal.until("portraits · mtc")
+    terminal.until("portraits · steady")
     terminal.resize(38, 20)
-    terminal.until_gone("portraits · mtc")
+    terminal.until_gone("portraits · steady")
     terminal.type("日本語 😀 add a beanie")
     assert "日" in terminal.until("beanie")
     terminal.type(CTRL_C)
     terminal.resize(120, 30)
-    terminal.until("portraits · mtc")
+    terminal.until("portraits · steady")
     terminal.type("add a beanie 👒" + ENTER)
     terminal.until("Added: beanie (@1).")
 
 
 def test_ctrl_c_stops_an_edit_and_twice_at_an_empty_prompt_leaves(terminal):
     terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
-    terminal.until("looking back")
+    terminal.until(BUSY)
     terminal.type(CTRL_C)
-    said = terminal.until("nothing is lost.")
+    said = terminal.until('Say "go on" to')
     assert "Stopped; you are at @" in said and "(@3)" not in said
+    assert "make her sad" in said.partition("not done:")[2]
     terminal.type("/tree" + ENTER)
     terminal.until("←")
+    terminal.type("go on" + ENTER)
+    terminal.until("(@3).")
     terminal.type(CTRL_C)
     terminal.until("Ctrl-C again leaves")
     terminal.type(CTRL_C)
@@ -94,7 +117,7 @@ def test_ctrl_c_stops_an_edit_and_twice_at_an_empty_prompt_leaves(terminal):
 
 def test_the_terminal_is_restored_after_sigterm(terminal):
     terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
-    terminal.until("looking back")
+    terminal.until(BUSY)
     os.kill(terminal.child.pid, signal.SIGTERM)
     assert terminal.ended() == 128 + signal.SIGTERM
     assert terminal.cursor_is_shown and b"Traceback" not in terminal.raw
@@ -102,7 +125,7 @@ def test_the_terminal_is_restored_after_sigterm(terminal):
 
 def test_after_a_kill_it_offers_to_finish(terminal, home):
     terminal.type("give her sunglasses, add a hat, make her sad" + ENTER)
-    terminal.until("looking back")
+    terminal.until(BUSY)
     os.kill(terminal.child.pid, signal.SIGKILL)
     terminal.ended()
     again = Terminal(home, "--preview", "off", "--resume")

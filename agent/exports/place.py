@@ -18,10 +18,7 @@ def place(path: str, kinds: Sequence[str]) -> Path:
     Raises:
         PictureError: The file exists, has another ending, or its folder cannot be made.
     """
-    typed = path.strip()
-    if len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'":
-        typed = typed[1:-1]
-    target = Path(typed or ".").expanduser().absolute()
+    target = Path(unquoted(path) or ".").expanduser().absolute()
     if target.is_dir():
         target = target / "session"
     if not target.suffix:
@@ -31,11 +28,27 @@ def place(path: str, kinds: Sequence[str]) -> Path:
         raise PictureError(f"{target.name} should end in {known}.")
     if target.exists():
         raise PictureError(f"{target} exists already; choose another name.")
+    make_folder(target)
+    return target
+
+
+def make_folder(target: Path) -> None:
+    """Make the folder of a file, if it lies below the current folder or the person's own.
+
+    Raises:
+        PictureError: It is not there and cannot be made.
+    """
     ours = any(target.is_relative_to(folder) for folder in (Path.cwd(), Path.home()))
     if not target.parent.is_dir() and not ours:
         raise PictureError(f"The folder {target.parent} does not exist.")
     written(target, lambda file: file.parent.mkdir(parents=True, exist_ok=True))
-    return target
+
+
+def unquoted(path: str) -> str:
+    """Return a path as it was typed, without the quotes around it."""
+    typed = path.strip()
+    quoted = len(typed) > 1 and typed[0] == typed[-1] and typed[0] in "\"'"
+    return typed[1:-1] if quoted else typed
 
 
 def written(target: Path, write: Callable[[Path], object]) -> None:

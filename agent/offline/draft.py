@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from agent import history, replies
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.history import Heads, NoSuchTurn
+from agent.offline import honest
 from agent.offline.asked import GROUPS
 from agent.offline.scene import Changes, Scene, scene_of
 from agent.offline.stage import Stage, last_thing, main_noun
@@ -35,6 +36,7 @@ class Draft:
         world: whether only what the world of portraits can show can be drawn.
         removing: whether a clause without a verb goes on with what an earlier one removes.
         kept: whether it is said that something stays as it is.
+        said: the message as it was typed.
     """
 
     conversation: Conversation
@@ -50,11 +52,12 @@ class Draft:
     removing: bool = False
     kept: bool = False
     world: bool = True
+    said: str = ""
 
     @classmethod
-    def of(cls, conversation: Conversation, *, world: bool) -> Draft:
+    def of(cls, conversation: Conversation, *, world: bool, said: str = "") -> Draft:
         """Begin a plan at the head of a conversation."""
-        draft = cls(conversation, history.heads(conversation), world=world)
+        draft = cls(conversation, history.heads(conversation), world=world, said=said)
         draft._place(draft.heads)
         return draft
 
@@ -170,7 +173,7 @@ class Draft:
             return f"There is no {called} to remove."
         if name == "hair_color" and self.scene.now.get("age") == "old":
             return "Old people have gray hair here; make them younger first."
-        return f"The picture already has {called}: {value}. Say “more” to make it clearer."
+        return f"{honest.already(wanted, self.scene.now)} {honest.CLEARER}"
 
     def rewrites(self, part: str) -> None:
         """Add the changes that the stage has gathered: edits of a caption that is no portrait."""
@@ -201,12 +204,28 @@ class Draft:
         if self.kept and not (steps or notes or self.unread):
             notes.append("I leave that as it is.")
         if self.unread and (steps or notes):
-            notes.append("I did not understand “" + "” and “".join(self.unread) + "”.")
+            notes += self._unread()
         elif not steps and not notes:
             steps.append(self._lost())
         return Plan(steps=tuple(steps), note=" ".join(notes))
 
+    def _unread(self) -> list[str]:
+        """Say which parts nobody understood, and which name what cannot be drawn."""
+        strange = {part: self._undrawn(part) for part in self.unread}
+        unread = [part for part, thing in strange.items() if not thing]
+        notes = [
+            f"I cannot draw “{thing}” in these portraits." for thing in strange.values() if thing
+        ]
+        notes += ["I did not understand “" + "” and “".join(unread) + "”."] if unread else []
+        return notes
+
+    def _undrawn(self, part: str) -> str:
+        return honest.undrawn(part, self.said) if self.world and is_portrait(self.caption) else ""
+
     def _lost(self) -> Ask:
+        strange = [thing for part in self.unread if (thing := self._undrawn(part))]
+        if len(strange) == len(self.unread) == 1:
+            return honest.suggested(strange[0], self.scene.now)
         if is_portrait(self.caption):
             known = (
                 "portraits: age, hair, what is worn, expression, clothes, colours and background"

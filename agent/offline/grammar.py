@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 
 from agent import history
 from agent.captions import is_portrait
 from agent.history import NoSuchTurn
-from agent.offline import messages, topics, wishes
+from agent.offline import messages, talk, topics, wishes
 from agent.offline.asked import OPPOSITE
-from agent.offline.draft import SUGGESTIONS, Draft
+from agent.offline.draft import Draft
 from agent.offline.freely import read_freely, same_color_as
 from agent.offline.moves import read_move, reading_of, split_start
-from agent.offline.objects import is_own
 from agent.offline.phrases import read_clause
 from agent.offline.scene import Changes, different, named_ones, same_color, strangers
 from agent.offline.several import read_several
@@ -61,11 +61,12 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
             a portrait what that world does not have.
     """
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
-    raw = messages.self_corrected(messages.with_apostrophes(raw))
+    raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     text = messages.plain(raw, context.caption)
-    if messages.is_chatter(text or raw.lower()):
-        return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
-    draft = Draft.of(context.conversation, world=world)
+    spoken = talk.read_talk(raw, text, context.conversation, partial(_again, context, world))
+    if spoken is not None:
+        return spoken
+    draft = Draft.of(context.conversation, world=world, said=message.lower())
     text = messages.without_contrast(text) if is_portrait(draft.caption) else text
     text = topics.in_usual_order(text, draft.caption)
     text = _without_several(topics.after_complaint(text, draft.conversation), draft)
@@ -78,28 +79,24 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     return draft.plan()
 
 
+def _again(context: Context, world: bool, message: str) -> Plan:
+    """Read another message in the place of one."""
+    return understand_offline(message, context, world=world)
+
+
 def _read_parts(parts: list[str], draft: Draft) -> None:
     """Read one part after the other; the reasons for them only where nothing else is understood."""
-    reasons = [part for part in parts if _is_reason(part, draft)]
+    reasons = [part for part in parts if topics.is_reason(part, draft.caption)]
     parts = [part for part in parts if part not in reasons]
     for place, part in enumerate(parts):
         last = place + 1 == len(parts)
         if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
             continue  # "keep the hat and the glasses"
-        if last or not (_complaint(part, parts[place + 1]) or _topic(part, draft)):
+        if last or not (topics.only_says_why(part, parts[place + 1]) or _topic(part, draft)):
             _read_part(part, draft)
     if not (draft.steps or draft.ask or draft.notes or draft.kept):
         for part in reasons:
             _read_part(part, draft)
-
-
-def _is_reason(part: str, draft: Draft) -> bool:
-    """Whether a part says why something is wanted, and names nothing that could be drawn."""
-    if not messages.gives_reason(part):
-        return False
-    if is_portrait(draft.caption):
-        return not any(m.kind in ("value", "color", "unknown") for m in mentions(part))
-    return not any(is_own(word) for word in words(part))
 
 
 def _one_move(text: str, raw: str, draft: Draft) -> bool:
@@ -184,20 +181,6 @@ def _chosen(text: str, draft: Draft) -> str:
     return ""
 
 
-def _complaint(part: str, following: str) -> bool:
-    """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
-    if not re.match(
-        r"(?:she|he|it|they|(?:her|his|the) \w+)(?:'s| looks?| seems?| is| are| feels?) ", part
-    ):
-        return False
-    if wishes.one_wish(part, following):
-        return True
-    if re.search(r"\bit\b", following) and not mentions(following):
-        return False
-    about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
-    return bool(about - {""})
-
-
 def _topic(part: str, draft: Draft) -> bool:
     """Whether a part only says what the next is about: "her hair, could you make it curly?"."""
     if not is_portrait(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
@@ -249,8 +232,14 @@ def _read_wish(part: str, draft: Draft) -> None:
     if wanted:
         draft.notes.append(f"I read “{part}” as: {wishes.in_words(wanted)}.")
         draft.edit(wanted, part)
-    else:
-        _read_clause(part, draft)
+        return
+    if absent := wishes.absent(part, draft.scene):
+        draft.notes.append(f"There is no {absent} here, so nothing was changed.")
+        return
+    made_before = len(draft.steps)
+    _read_clause(part, draft)
+    if wishes.dislikes(part):
+        draft.notes += wishes.instead(part, draft.steps[made_before:])
 
 
 def _beyond(part: str) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 from agent.captions import is_portrait
-from agent.offline.messages import BREAK, has_verb
+from agent.offline import wishes
+from agent.offline.messages import BREAK, gives_reason, has_verb
 from agent.offline.moves import about_complaint, is_complaint
+from agent.offline.objects import is_own
 from agent.offline.references import edits_about
 from agent.offline.scene import strangers
-from agent.offline.stage import qualities
+from agent.offline.stage import qualities, words
 from agent.offline.vocabulary import mentions
 from agent.state import Conversation
 
@@ -47,6 +49,29 @@ def after_complaint(text: str, conversation: Conversation) -> str:
     if about:
         return more[0]
     return more[0] if more and more[0] and is_complaint(first.strip(" ,.!?"), more[0]) else text
+
+
+def only_says_why(part: str, following: str) -> bool:
+    """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
+    if not re.match(
+        r"(?:she|he|it|they|(?:her|his|the) \w+)(?:'s| looks?| seems?| is| are| feels?) ", part
+    ):
+        return False
+    if wishes.one_wish(part, following):
+        return True
+    if re.search(r"\bit\b", following) and not mentions(following):
+        return False
+    about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
+    return bool(about - {""})
+
+
+def is_reason(part: str, caption: str) -> bool:
+    """Whether a part says why something is wanted, and names nothing that could be drawn."""
+    if not gives_reason(part):
+        return False
+    if is_portrait(caption):
+        return not any(m.kind in ("value", "color", "unknown") for m in mentions(part))
+    return not any(is_own(word) for word in words(part))
 
 
 def _is_quality(phrase: str, caption: str, *, alone: bool = False) -> bool:

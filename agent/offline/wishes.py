@@ -12,12 +12,12 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from agent.captions import COLOR_OF, VALUES, attributes_of
+from agent.captions import ABSENT, COLOR_OF, VALUES, attributes_of, changes
 from agent.offline import lexicon, objects, surroundings
 from agent.offline.objects import Rewrite, appended
 from agent.offline.scene import PLAIN, Changes, Scene
 from agent.offline.vocabulary import mentions
-from agent.state import Turn
+from agent.state import EditStep, Step, Turn
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
 _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
@@ -37,6 +37,20 @@ def _surprise() -> re.Pattern[str]:
 def is_surprise(clause: str) -> bool:
     """Whether somebody wants to be surprised."""
     return _surprise().fullmatch(clause) is not None
+
+
+def dislikes(clause: str) -> bool:
+    """Whether a clause only says that something is disliked."""
+    return any(re.search(said, clause) for said in lexicon.load("wishes")["disliked"]["said"])
+
+
+def absent(clause: str, scene: Scene) -> str:
+    """Return the thing that is disliked though it is not there: "I don't like the hat"."""
+    if not dislikes(clause) or re.search(r"\bwithout\b|\bno\b", clause):
+        return ""
+    found = [m for m in mentions(clause) if m.kind == "value" and m.attribute in ABSENT]
+    gone = [m for m in found if scene.now.get(m.attribute) in ("none", None)]
+    return gone[0].value if gone and gone == found else ""
 
 
 def too(clause: str) -> str:
@@ -118,6 +132,14 @@ def surprise(scene: Scene, seed: int, made: Sequence[Turn]) -> Changes:
 
 def _shown(turn: Turn) -> set[tuple[str, str]]:
     return set(attributes_of(turn.caption).items())
+
+
+def instead(clause: str, steps: Iterable[Step]) -> list[str]:
+    """Say what a dislike was read as: something else in its place."""
+    made = [changes(s.source_prompt, s.target_prompt) for s in steps if isinstance(s, EditStep)]
+    said = re.sub(r"\bi\b", "I", clause)
+    named = ", ".join(in_words(wanted) for wanted in made)
+    return [f"I read “{said}” as: {named} instead."] if named else []
 
 
 def in_words(wanted: Changes) -> str:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,7 +67,7 @@ def _test(flags: argparse.Namespace) -> int:
         raise ScriptError("Name scripts or folders: palimpsest test tests/conversations")
     if flags.update and os.environ.get("CI"):
         raise ScriptError("--update changes scripts, which is not for CI; run it by hand.")
-    wanted = [_chosen(case, flags) for file in find(flags.paths) for case in cases(file)]
+    wanted = [_chosen(case, flags) for case in _read(find(flags.paths))]
     wanted = [case for case in wanted if _fits(case, flags.k)]
     if not wanted:
         raise ScriptError(f'No conversation fits "{flags.k}".')
@@ -77,11 +77,24 @@ def _test(flags: argparse.Namespace) -> int:
         results.append(result)
         _tell(results, flags.repeat)
     failed = [result for result in results if not result.passed]
-    print(f"\n{len(results) - len(failed)} of {len(results)} passed")
     _write(results, flags)
     if flags.update and failed:
-        return _update(failed)
+        return _update(failed, of=len(results))
+    print(f"\n{len(results) - len(failed)} of {len(results)} passed")
     return EXPECTATION_FAILED if failed else DONE
+
+
+def _read(files: Iterable[Path]) -> list[Case]:
+    """Read all scripts, and tell of every one that cannot be read."""
+    found, wrong = [], []
+    for file in files:
+        try:
+            found += cases(file)
+        except ScriptError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ScriptError("\n".join(wrong))
+    return found
 
 
 def _chosen(case: Case, flags: argparse.Namespace) -> Case:
@@ -114,7 +127,7 @@ def _write(results: list[Result], flags: argparse.Namespace) -> None:
         reporting.write_html(results, flags.html)
 
 
-def _update(failed: list[Result]) -> int:
+def _update(failed: list[Result], of: int) -> int:
     """Rewrite the scripts of what failed, show how, and say whether anything is left to do."""
     left = 0
     for file in dict.fromkeys(result.file for result in failed):
@@ -128,6 +141,7 @@ def _update(failed: list[Result]) -> int:
             image.save(name)
             print(f"{name} (stored anew)")
         left += sum(miss.instead is None for miss in missed) + sum(bool(r.broken) for r in own)
+    print(f"\n{of - len(failed)} of {of} passed" if left else f"\n{len(failed)} updated")
     if left:
         print(f"{left} could not be rewritten; look at them by hand.", file=sys.stderr)
     return EXPECTATION_FAILED if left else DONE

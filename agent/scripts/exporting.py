@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from agent.captions import changes
+from agent.exports.place import make_folder
 from agent.graph import Chat
 from agent.scripts.form import SUFFIX, Defaults
 from agent.scripts.reading import written, yaml
+from agent.settings import paired
 from agent.state import Message, Turn
 from tools import provenance
 from tools.look import sample_portrait
 from tools.pictures import PictureError, PictureStore, picture_hash
 
 
-def export_script(chat: Chat, store: PictureStore, target: Path) -> Path:
+def export_script(chat: Chat, store: PictureStore, target: Path, name: str = "") -> Path:
     """Write the session of a chat as a script, with its pictures beside it, and return its path.
 
+    Args:
+        chat: The session.
+        store: Its pictures.
+        target: The file, with or without its ending.
+        name: What the script is called; else it is the first message.
+
     Raises:
-        PictureError: It cannot be written there.
+        PictureError: It cannot be written there, or nothing was finished yet.
     """
     target = target.expanduser().absolute()
+    if target.is_dir():
+        target = target / "session"
     if not target.name.endswith(SUFFIX):
         target = target.with_name(target.name.removesuffix(".yaml") + SUFFIX)
     if target.exists():
         raise PictureError(f"{target} exists already; choose another name.")
-    script = _Writer(chat, store, target).script()
+    make_folder(target)
+    script = _Writer(chat, store, target).script(name)
     try:
         with target.open("w", encoding="utf-8") as out:
             yaml().dump(script, out)
@@ -41,10 +53,22 @@ class _Writer:
     def __init__(self, chat: Chat, store: PictureStore, target: Path) -> None:
         self.chat, self.store, self.target = chat, store, target
         self.conversation = chat.conversation
+        self.numbers: dict[int, int] = {}
+        """Of the messages: what each is called in the script, or the one that comes after it."""
+        self.said = 0
+        """How many messages the script has."""
+        self.cut: list[str] = []
+        """What was cut off."""
 
-    def script(self) -> CommentedMap:
+    def script(self, name: str) -> CommentedMap:
         messages, base = self.conversation.messages, self.conversation.turns[0]
-        script = CommentedMap(version=1, name=messages[0].text if messages else "nothing said")
+        turns = CommentedSeq(self._turns(messages))
+        if not turns:
+            raise PictureError("Nothing has been said yet that a script could say.")
+        script = CommentedMap(version=1, name=name or (messages[0].text if messages else "a base"))
+        if self.cut:
+            listed = "\n".join(f"- {text}" for text in self.cut)
+            script.yaml_set_start_comment(f"Cut off, so that only what was done is said:\n{listed}")
         sample, caption = sample_portrait()
         if base.picture != picture_hash(sample):
             script["picture"] = self._beside(base)
@@ -52,7 +76,7 @@ class _Writer:
             script["caption"] = base.caption
         if own := self._defaults():
             script["defaults"] = own
-        script["turns"] = CommentedSeq(self._turns(messages))
+        script["turns"] = turns
         script["expect"] = _flow({"head": self.conversation.head})
         return script
 
@@ -63,8 +87,41 @@ class _Writer:
         for message in messages:
             while opened and message.before >= opened[0].id:
                 lines.append(self._open(opened.pop(0)))
-            lines.append(self._line(message))
+            self.numbers[message.id] = self.said + 1
+            done = [self._line(message)] if message.reply else self._cut_off(message)
+            self.said += len(done)
+            lines += done
         return lines + [self._open(turn) for turn in opened]
+
+    def _cut_off(self, message: Message) -> list[CommentedMap]:
+        """What came of a message that Ctrl-C or a kill ended, or that waits for an answer."""
+        self.cut.append(message.text)
+        turns, last = self.conversation.turns, message is self.conversation.messages[-1]
+        edits = [turn for turn in turns if turn.message == message.id and turn.step is not None]
+        head, after = message.before, self.conversation.head if last else message.after
+        lines: list[CommentedMap] = []
+        while edits:
+            if edits[0].parent != head:
+                lines.append(_going(edits[0].parent or 0))
+            together = [edits.pop(0)]
+            while edits and edits[0].parent == together[-1].id:
+                together.append(edits.pop(0))
+            words = [turn.step.request or turn.request for turn in together if turn.step]
+            line = CommentedMap(say=", ".join(dict.fromkeys(words)))
+            head = together[-1].id
+            line["expect"] = _block({"head": head, **self._of_edits(together)})
+            lines.append(line)
+        return [*lines, _going(after)] if head != after else lines
+
+    def _words(self, message: Message) -> str:
+        """What is said; a /rewind names its message by the number that it has in the script."""
+        named = re.fullmatch(r"/rewind (\d+)( \w+)?", message.text)
+        if named is None:
+            return message.text
+        number = self.numbers.get(int(named[1]), int(named[1]))
+        if number > self.said:  # nothing is said between the two
+            return f"/goto {message.after}"
+        return f"/rewind {number}{named[2] or ''}"
 
     def _open(self, turn: Turn) -> CommentedMap:
         edits = [earlier for earlier in self.conversation.turns[: turn.id] if earlier.step]
@@ -75,7 +132,7 @@ class _Writer:
         return line
 
     def _line(self, message: Message) -> CommentedMap:
-        line = CommentedMap(say=message.text)
+        line = CommentedMap(say=self._words(message))
         if message.answer is not None:
             line["answer"] = message.answer
         expected: dict[str, Any] = {"head": message.after}
@@ -128,10 +185,19 @@ class _Writer:
         llm = "offline" if self.chat.studio.llm is None else "replay"
         used = {name: getattr(settings, name, None) for name in Defaults.model_fields}
         used |= {"llm": llm, "plan_only": self.chat.studio.edit is None}
+        if (settings.method, settings.preset) == paired("", ""):
+            used |= {"method": "", "preset": ""}
         own = {name: value for name, value in used.items() if value != getattr(usual, name)}
         if llm == "offline":
             own.pop("llm_model", None)
         return _flow(own) if own else None
+
+
+def _going(turn: int) -> CommentedMap:
+    """The line that goes to a turn."""
+    line = CommentedMap(say=f"/goto {turn}")
+    line["expect"] = _flow({"head": turn})
+    return line
 
 
 def _block(value: dict[str, Any]) -> CommentedMap:

@@ -206,8 +206,8 @@ class Defaults(Form):
 
     seed: int = Field(default=7, ge=0)
     model: str = "portraits"
-    method: str = "mtc"
-    preset: str = "paper"
+    method: str = ""
+    preset: str = ""
     keep: Literal["auto", "nothing", "color", "outside"] = "auto"
     llm: Llm = "offline"
     llm_model: str = "gpt-5-mini"

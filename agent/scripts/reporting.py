@@ -20,7 +20,8 @@ def line_of(result: Result) -> str:
     """One conversation in one line."""
     mark = "passed" if result.passed else "FAILED"
     turns = sum(bool(told.said) for told in result.told)
-    return f"{mark}  {result.name}  ({turns} turns, {result.seconds:.1f} s)"
+    count = f"{turns} turn{'s' * (turns != 1)}"
+    return f"{mark}  {result.name}  ({count}, {result.seconds:.1f} s)"
 
 
 def details(result: Result) -> list[str]:

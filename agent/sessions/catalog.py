@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +26,7 @@ from agent.state import Conversation
 from tools.pictures import PictureStore
 
 LONGEST_NAME = 60  # characters
+LONGEST_LINE = 120  # of a list
 
 
 class SessionError(Exception):
@@ -51,7 +53,14 @@ class Session:
         count = f"{self.edits:>3} edit{'s' if self.edits != 1 else ' '}"
         when = datetime.fromtimestamp(self.used).strftime("%Y-%m-%d %H:%M")
         name = f"[{self.name}] " if self.name else ""
-        return f"{self.id}  {count}  {when}  {name}{' · '.join(self.messages)}"[:120].rstrip()
+        line = f"{self.id}  {count}  {when}  "
+        title = f"{name}{' · '.join(self.messages)}"
+        return f"{line}{shorten(title, LONGEST_LINE - len(line), placeholder=' …')}".rstrip()
+
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was said in it, and nobody gave it a name."""
+        return not self.messages and not self.name
 
     def row(self) -> dict[str, object]:
         """Return it as data for a program."""
@@ -171,8 +180,12 @@ class Sessions:
         return copy
 
     @contextmanager
-    def held(self, session: str) -> Iterator[None]:
+    def held(self, session: str, called: str = "") -> Iterator[None]:
         """Keep every other process from talking in a session, or deleting it, meanwhile.
+
+        Args:
+            session: Its id.
+            called: How the person named it.
 
         Raises:
             InUse: Another process has it open.
@@ -185,7 +198,7 @@ class Sessions:
             lock.acquire()
         except Timeout:
             raise InUse(
-                f"The session {session} is open in another process; close it there first."
+                f"The session {called or session} is open in another process; close it there first."
             ) from None
         except OSError as error:
             raise StorageError(trouble(error, self.home)) from None
@@ -219,20 +232,24 @@ class Sessions:
                 stack.enter_context(self.held(session))
             except InUse:
                 raise InUse(
-                    f"The session {session} is open in another process; --fork goes on in a copy "
-                    "of it, and --read-only looks at it without changing anything."
+                    f"The session {resume or session} is open in another process. With --fork you "
+                    "go on in a copy of it. With --read-only you look at it and change nothing."
                 ) from None
             if resume is not None:
                 self.find(session)  # nobody deleted it just before
             yield session
 
-    def delete(self, session: str) -> None:
+    def delete(self, session: str, called: str = "") -> None:
         """Delete a session and its name; its pictures stay until the next `prune`.
+
+        Args:
+            session: Its id.
+            called: How the person named it.
 
         Raises:
             InUse: Another process has it open.
         """
-        with self.held(session):
+        with self.held(session, called):
             with self.saver.cursor() as cursor:
                 for table in ("checkpoints", "writes"):
                     cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
@@ -247,6 +264,14 @@ class Sessions:
     def _write(self, query: str, values: tuple[str, ...]) -> None:
         with self.saver.cursor() as cursor:
             cursor.execute(query, values)
+
+
+def left_out(count: int) -> list[str]:
+    """Say that so many sessions are not in a list."""
+    several = "s" * (count != 1)
+    where = "are" if several else "is"
+    said = f"{count} session{several} in which nothing was said {where} left out."
+    return [said] if count else []
 
 
 def new_id() -> str:

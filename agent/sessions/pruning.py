@@ -34,7 +34,7 @@ class Prunable:
         sessions, files = len(self.sessions), len(self.files)
         return (
             f"{sessions} session{'s' * (sessions != 1)} and {files} file{'s' * (files != 1)} "
-            f"that no other session needs ({self.size / 1e6:.1f} MB)"
+            f"that no other session needs ({room(self.size)})"
         )
 
 
@@ -67,15 +67,34 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
             sessions.delete(session)
             gone.append(session)
     reached = _reached(sessions)  # after the deletions, so that no copy made before is missed
-    freed, room = [], 0
+    freed, size = [], 0
     for file in what.files:
-        size = _size(file)
+        own = _size(file)
         if file.stem not in reached and sessions.store.drop(file, older_than=YOUNG):
             freed.append(file)
-            room += size
+            size += own
     with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
         sessions.saver.conn.execute("VACUUM")
-    return Prunable(tuple(gone), tuple(freed), room)
+    return Prunable(tuple(gone), tuple(freed), size)
+
+
+def young(sessions: Sessions) -> str:
+    """Say which pictures no session reaches, but are too young to go; empty if there are none."""
+    reached = _reached(sessions)
+    old = set(sessions.store.loose(reached, older_than=YOUNG))
+    files = [file for file in sessions.store.loose(reached, older_than=0) if file not in old]
+    if not files:
+        return ""
+    count = len({file.name.partition(".")[0] for file in files})
+    several = "s" * (count != 1)
+    are, stay = ("are", "stay") if several else ("is", "stays")
+    size = room(sum(map(_size, files)))
+    return f"{count} picture{several}, {size}, {are} younger than an hour and {stay} for now."
+
+
+def room(size: int) -> str:
+    """Say how many bytes there are."""
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
 
 
 def _in_use(sessions: Sessions, session: str) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from tools import __version__
 
@@ -27,7 +29,7 @@ configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 C
 
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command line of a chat."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="palimpsest",
         usage="palimpsest [PICTURE ...] [--say TEXT ...] [flags]",
         description=DESCRIPTION,
@@ -47,8 +49,12 @@ def parser() -> argparse.ArgumentParser:
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
     add = _group(made, "how to edit")
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
-    add("--method", metavar="NAME", help="mtc (the paper), fireflow, regenerate ...")
-    add("--preset", metavar="NAME", help="the method's numbers: paper, paper-15, code")
+    add(
+        "--method",
+        metavar="NAME",
+        help="steady, mtc (the paper), flowedit ... (/method)",
+    )
+    add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
@@ -65,6 +71,17 @@ def parser() -> argparse.ArgumentParser:
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
     return made
+
+
+class Parser(argparse.ArgumentParser):
+    """Says which flag may have been meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with one sentence."""
+        unknown = re.match(r"unrecognized arguments: .*?(--[\w-]+)", message)
+        known = [name for action in self._actions for name in action.option_strings]
+        close = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
+        super().error(f"{message}; did you mean {close[0]}?" if close else message)
 
 
 def _group(made: argparse.ArgumentParser, title: str) -> Any:

@@ -44,6 +44,11 @@ def open_file(
     return chat.open(name, caption), notes
 
 
+def is_picture(path: Path) -> bool:
+    """Say whether a file's name ends as that of a picture."""
+    return path.suffix.lower() in Image.registered_extensions()
+
+
 def _asked(path: Path) -> str:
     """Let the person at the terminal say what a picture shows; empty if they do not."""
     print(f"What does {path.name} show? One sentence that names what you may want to change.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,10 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import history
+from agent.sessions.catalog import Sessions
+from agent.sessions.database import Saver
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
+from agent.terminal.opening import is_picture
 from tools.edit_picture import METHODS
 
 if TYPE_CHECKING:
@@ -68,7 +71,7 @@ def toolbar(chat: Chat, columns: int) -> str:
     parts = [
         f"@{conversation.head}",
         f"branch {here} of {len(ends)}" if len(ends) > 1 else "",
-        f"{settings.model} · {settings.method} · {settings.preset}",
+        " · ".join(dict.fromkeys((settings.model, settings.method, settings.preset))),
         f"next seed {settings.seed + len(conversation.turns)}",
         f"{seconds:.1f} s" if seconds else "",
         "/help",
@@ -119,6 +122,7 @@ class Words(Completer):
         """Complete for one chat."""
         self._chat = chat
         self._paths = PathCompleter(expanduser=True)
+        self._pictures = PathCompleter(expanduser=True, file_filter=_is_folder_or_picture)
 
     def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
         """Yield what the word before the cursor may become."""
@@ -134,8 +138,10 @@ class Words(Completer):
             yield from self._of_command(word, rest, event)
 
     def _of_message(self, word: str) -> Iterable[Completion]:
-        if len(word) >= SHORTEST or word.startswith("@"):
-            yield from _beginning(word, [*self._turns(), *self._captions_words()])
+        if word.startswith("@"):
+            yield from _beginning(word, self._turns())
+        elif len(word) >= SHORTEST:
+            yield from _beginning(word, dict.fromkeys(self._captions_words(), ""))
 
     def _of_command(self, word: str, rest: str, event: CompleteEvent) -> Iterable[Completion]:
         try:
@@ -146,23 +152,49 @@ class Words(Completer):
         wanted = parameters(name)[: len(given)]
         parameter = wanted[-1] if wanted else ""
         if parameter in PATHS:
-            yield from self._paths.get_completions(Document(given[-1]), event)
+            paths = self._pictures if name == "open" else self._paths
+            yield from paths.get_completions(Document(given[-1]), event)
+        elif name == "session" and len(given) > 1:
+            action, _, argument = rest.partition(" ")
+            yield from _beginning(argument, self._of_session(action))
         else:
             yield from _beginning(given[-1], self._offered(name, parameter))
 
-    def _offered(self, name: str, parameter: str) -> list[str]:
+    def _of_session(self, action: str) -> dict[str, str]:
+        """Offer what an action on sessions takes: to delete, the ids and names of the others."""
+        saver = self._chat.saver
+        if action == "prune":
+            return {"keep ": "all but the newest go", "30 days": "what was not used for so long"}
+        if action != "delete" or not isinstance(saver, Saver):
+            return {}
+        sessions = Sessions(saver, self._chat.studio.settings.home)
+        called = sessions.names()
+        others = [session for session in sessions.ids() if session != self._chat.session]
+        ids = {session: called.get(session, "") for session in others}
+        return ids | {called[session]: session for session in others if session in called}
+
+    def _offered(self, name: str, parameter: str) -> dict[str, str]:
         if parameter in TURNS:
-            return [*self._turns(), "original", "before the "]
+            return {**self._turns(), "original": "", "before the ": ""}
         if parameter == "command":
-            return names()
+            return dict.fromkeys(names(), "")
         fixed = {
             "method": METHODS, "preset": self._chat.studio.presets, "keep": KEEPS,
             "retry": HOWS, "export": EXPORTS, "session": ACTIONS,
         }  # fmt: skip
-        return list(fixed.get(name, ()))
+        return dict.fromkeys(fixed.get(name, ()), "")
 
-    def _turns(self) -> list[str]:
-        return [f"@{turn.id}" for turn in self._chat.conversation.turns]
+    def _turns(self) -> dict[str, str]:
+        """Offer every turn by its number, then by the names that it has, each with its request."""
+        conversation = self._chat.conversation
+        turns = conversation.turns
+        named = {f"@{turn.id}": turn.request or turn.caption for turn in turns}
+        words = [word for turn in turns if turn.step for word in turn.step.edit_words]
+        singles = [single for word in words for single in re.findall(r"[a-z]\w+", word.lower())]
+        for name in ("@last", "@original", *(f"@{word}" for word in dict.fromkeys(singles))):
+            if (found := history.find(conversation, name)) is not None:
+                named[name] = f"@{found.id} {found.request or found.caption}"
+        return named
 
     def _captions_words(self) -> list[str]:
         conversation = self._chat.conversation
@@ -171,7 +203,12 @@ class Words(Completer):
         return sorted(set(re.findall(r"\w{3,}", conversation.turns[conversation.head].caption)))
 
 
-def _beginning(word: str, offered: Iterable[str]) -> Iterable[Completion]:
-    for other in offered:
+def _is_folder_or_picture(path: str) -> bool:
+    return os.path.isdir(path) or is_picture(Path(path))
+
+
+def _beginning(word: str, offered: Mapping[str, str]) -> Iterable[Completion]:
+    """Yield what begins with a word, with what is said of it."""
+    for other, meta in offered.items():
         if other.startswith(word) and other != word:
-            yield Completion(other, -len(word))
+            yield Completion(other, -len(word), display_meta=meta or None)

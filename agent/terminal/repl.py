@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from agent.sessions.database import StorageError
 from agent.state import Ask
 from agent.terminal.commands import CommandError, Commands, Leave, run
+from agent.terminal.commands.making import dropped
 from agent.terminal.play import DONE, UNREADABLE, Answer, one_line, play, refusal
 from agent.terminal.prompt import MARK, session_of
 from tools.pictures import PictureError
@@ -18,10 +19,19 @@ from tools.pictures import PictureError
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
+    from agent.graph import Chat
+
 
 _YES = re.compile(
     r"(?:y|ye[sap]h?|yep|sure|ok(?:ay)?|alright|go on|go ahead|continue|carry on|please(?: do)?|do"
     r"|do it|finish(?: it)?|of course)(?:,? (?:please|sure|go on|go ahead|do it|finish it))?"
+)
+
+_GO_ON = re.compile(r"(?:please )?(?:go on|continue|carry on)(?:,? please)?")
+
+
+_LEAVING = re.compile(
+    r"(?:exit|quit|(?:good)?bye|:?q|close|:q!|:wq|exit\(\))[ .!?]*", re.IGNORECASE
 )
 
 
@@ -43,6 +53,10 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
     """
     chat, screen = commands.chat, commands.screen
     try:
+        if (picture := dropped(line)) is not None:
+            screen.note(f"Opening {picture.name}, as /open does.")
+            commands.open(line)
+            return DONE
         if line.strip().startswith("/"):
             return run(commands, line)
         if reason := refusal(line):
@@ -52,6 +66,11 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
     except (CommandError, PictureError, StorageError) as error:
         screen.complain(str(error))
         return UNREADABLE
+
+
+def _meant(line: str) -> str:
+    """Return /quit for a word by which people leave programs, else the line."""
+    return "/quit" if _LEAVING.fullmatch(line.strip()) else line
 
 
 def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = False) -> int:
@@ -68,7 +87,7 @@ def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = Fals
         code = play(commands.chat, commands.chat.carry_on(), commands.screen)
     for line in lines:
         try:
-            code = max(code, handle(commands, line))
+            code = max(code, handle(commands, _meant(line)))
         except Leave:
             break
     return code
@@ -80,7 +99,7 @@ def talk(commands: Commands, home: Path) -> int:
     commands.pick = _pick
 
     def ask(question: Ask) -> str:
-        return _ask(session, question)
+        return _ask(commands, session, question)
 
     going = _attended(commands, partial(_take_up, commands, ask))
     leaving = False
@@ -97,7 +116,7 @@ def talk(commands: Commands, home: Path) -> int:
             continue
         leaving = False
         if line.strip():
-            going = _attended(commands, partial(attend, commands, line, ask))
+            going = _attended(commands, partial(attend, commands, _meant(line), ask))
     return DONE
 
 
@@ -109,25 +128,49 @@ def _attended(commands: Commands, work: Callable[[], None]) -> bool:
         return False
     except KeyboardInterrupt:
         commands.screen.rest()
-        at = commands.chat.conversation.head
-        commands.screen.note(f"Stopped; you are at @{at}, and nothing is lost.")
+        commands.screen.note(_stopped(commands.chat))
     return True
+
+
+def _stopped(chat: Chat) -> str:
+    """Say where Ctrl-C left the person, and what of their message was not done."""
+    at = chat.conversation.head
+    if not (left := chat.undone):
+        return f"Stopped; you are at @{at}, and nothing is lost."
+    listed = ", ".join(f'"{wish}"' for wish in left)
+    return f'Stopped; you are at @{at}; not done: {listed}. Say "go on" to finish it.'
 
 
 def _pick(question: str, options: Sequence[tuple[int, str]]) -> int | None:
     """Let the person choose with the arrow keys; None if they would rather not."""
+    from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
     from prompt_toolkit.shortcuts import choice
 
+    leaving = KeyBindings()
+
+    @leaving.add("escape", eager=True)
+    @leaving.add("q", eager=True)
+    def _leave(event: KeyPressEvent) -> None:
+        event.app.exit(exception=EOFError)
+
+    asked = f"{question} (Enter chooses, Esc leaves)"
     try:
-        return choice(question, options=options, default=options[-1][0])
+        return choice(asked, options=options, default=options[-1][0], key_bindings=leaving)
     except (KeyboardInterrupt, EOFError):
         return None
 
 
 def attend(commands: Commands, line: str, ask: Answer) -> None:
-    """Handle a line; a /command typed in the place of an answer runs at once."""
+    """Handle a line; a /command typed in the place of an answer runs at once.
+
+    "go on" finishes what Ctrl-C cut off.
+    """
+    chat = commands.chat
     try:
-        handle(commands, line, ask)
+        if chat.unfinished and _GO_ON.fullmatch(line.lower().strip(" .!")):
+            play(chat, chat.carry_on(), commands.screen, ask)
+        else:
+            handle(commands, line, ask)
     except Interjection as said:
         _interject(commands, said.line, ask)
 
@@ -172,18 +215,17 @@ def _take_up(commands: Commands, ask: Answer) -> None:
             _interject(commands, said.line, ask)
 
 
-def _ask(session: PromptSession[str], question: Ask) -> str:
+def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
     """Put a question; a number chooses an option, an empty line takes the default."""
-    print(question.question)
-    for number, option in enumerate(question.options, start=1):
-        print(f"  {number}  {option}")
+    options = [f"  {number}  {option}" for number, option in enumerate(question.options, start=1)]
+    commands.screen.say("\n".join([question.question, *options]))
     hint = f" (Enter: {question.default})" if question.default else ""
     try:
         answer = session.prompt(f"answer{hint} › ").strip()
     except EOFError:
         answer = ""
-    if answer.startswith("/"):
-        raise Interjection(answer)
+    if _meant(answer).startswith("/") and answer.lower() not in question.options:
+        raise Interjection(_meant(answer))
     if answer.isdigit() and 1 <= int(answer) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default

@@ -18,29 +18,47 @@ from typing import TextIO
 
 from PIL import Image
 from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
 from agent.terminal.previews import Labelled
+from agent.terminal.progress import Bar
 from tools.saving import Sign
 
 LONGEST_LINE = 2000  # characters; a terminal breaks it between words
-PHASES = {"invert": "looking back", "sample": "repainting"}
+ROWS = 50  # that a terminal is said to have: rich takes a width only together with them
 
 
 def wrapped(text: str, width: int) -> str:
-    """Break lines at words; in a table of "name  value" the rest goes below the value."""
+    """Break lines at words; what follows hangs below the value of "name  value", or the indent.
+
+    A value of one long word, such as a path, has a line of its own.
+    """
     rows: list[str] = []
     for line in text.splitlines():
-        name = re.match(r" *\S+(?: \S+)*?  +(?=\S)", line)
+        name = re.match(r"( *)\S+(?: \S+)*?  +(?=\S)", line) or re.match(r"( *)", line)
         hang = len(name[0]) if name and len(name[0]) <= width // 2 else 0
+        if name and name[0].strip() and len(line) > width and " " not in line[name.end() :]:
+            rows += [name[0].rstrip(), f"  {line[name.end() :]}"]
+            continue
         rows += textwrap.wrap(
             line, width, subsequent_indent=" " * hang,
             break_long_words=False, break_on_hyphens=False,
         ) or [""]  # fmt: skip
     return "\n".join(rows)
+
+
+def tilde(path: Path) -> str:
+    """Return a path as a person would type it, "~" for their own folder."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
 
 
 class Screen:
@@ -56,7 +74,7 @@ class Screen:
         """Show on a stream, and keep pictures in the folder of ``--out``."""
         self.folder = folder
         self.out = out or sys.stdout
-        self.console = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        self.console = Console(stderr=True, highlight=False)
 
     def event(self, event: Event) -> None:
         """Carry out what an event asks of the door, then show it.
@@ -85,11 +103,19 @@ class Screen:
 
     def note(self, text: str) -> None:
         """Show words about the work, which are not data."""
-        self.console.print(text, style="dim", markup=False)
+        self._tell(text, "dim")
 
     def complain(self, text: str) -> None:
         """Show what went wrong, in one sentence."""
-        self.console.print(text, style="red", markup=False)
+        self._tell(text, "red")
+
+    def _tell(self, text: str, style: str) -> None:
+        text = wrapped(text, _columns()) if self.console.is_terminal else text
+        self.console.print(text, style=style, markup=False, soft_wrap=True)
+
+    def named(self, path: Path) -> str:
+        """Return a path as it is shown: whole, for programs."""
+        return str(path)
 
     def picture(self, path: Path) -> None:
         """Show a picture by its path."""
@@ -104,7 +130,7 @@ class Screen:
 
     def render(self, drawing: RenderableType) -> None:
         """Show something that rich can draw, as plain words."""
-        plain = Console(color_system=None, soft_wrap=True, width=LONGEST_LINE)
+        plain = Console(color_system=None, soft_wrap=True, width=LONGEST_LINE, height=ROWS)
         with plain.capture() as captured:
             plain.print(drawing)
         self.say(captured.get().rstrip())
@@ -150,13 +176,12 @@ class TextScreen(Screen):
         super().__init__(folder, out)
         self.preview = previews.choose(preview, self.out, environ)
         self._failure = ""
-        self._bar: Progress | None = None
-        self._task = TaskID(0)
+        self._bar = Bar(self.console)
 
     def show(self, event: Event) -> None:
         """Show the events that tell a person something."""
         if event.event == "step":
-            self._advance(event)
+            self._bar.advance(event)
             return
         self.rest()
         handlers: dict[str, Callable[[Event], None]] = {
@@ -166,7 +191,7 @@ class TextScreen(Screen):
             "turn.completed": self._completed,
             "turn.failed": self._failed,
             "head.moved": self._moved,
-            "save": lambda e: self.say(e["path"]),
+            "save": lambda e: self.say(self.named(Path(e["path"]))),
             "reply": self._reply,
         }
         if handler := handlers.get(event.event):
@@ -174,15 +199,18 @@ class TextScreen(Screen):
 
     def say(self, text: str) -> None:
         """Print words, broken between words where a terminal would break inside them."""
-        width = shutil.get_terminal_size().columns
-        super().say(wrapped(text, width) if self.out.isatty() else text)
+        super().say(wrapped(text, _columns()) if self.out.isatty() else text)
+
+    def named(self, path: Path) -> str:
+        """Return a path as it is shown: short on a terminal, whole in a pipe."""
+        return tilde(path) if self.out.isatty() else str(path)
 
     def picture(self, path: Path) -> None:
         """Show a picture inline where the terminal can, and its path always."""
         if self.preview != "off":
             with Image.open(path) as image:
                 self.show_images([("", image)])
-        super().say(str(path))
+        super().say(self.named(path))
 
     def show_images(self, pictures: Sequence[Labelled]) -> None:
         """Show pictures side by side, as the terminal can."""
@@ -208,37 +236,13 @@ class TextScreen(Screen):
 
     def _paper(self) -> Console:
         """Return a console on the same stream that colours what it prints."""
-        width = shutil.get_terminal_size().columns
-        return Console(file=self.out, force_terminal=True, width=width, no_color=False)
+        return Console(
+            file=self.out, force_terminal=True, width=_columns(), height=ROWS, no_color=False
+        )
 
     def rest(self) -> None:
         """Take the bar away."""
-        if self._bar:
-            self._bar.stop()
-            self._bar = None
-
-    def _advance(self, event: Event) -> None:
-        self._start_bar()
-        phase, done, of = event["phase"], event["i"], event["of"]
-        before = of if phase == "sample" else 0  # the inversion is the first half of the bar
-        finished = phase == "sample" and done == of
-        label = "looking at it" if finished else f"{PHASES.get(phase, phase)} {done}/{of}"
-        if self._bar:
-            self._bar.update(self._task, total=2 * of, completed=before + done, description=label)
-
-    def _start_bar(self) -> None:
-        """Show that work has begun, be it the model that still loads."""
-        if self._bar or not self.console.is_terminal or self.console.is_dumb_terminal:
-            return
-        self._bar = Progress(
-            TextColumn("{task.description:>16}"),
-            BarColumn(bar_width=30),
-            TimeRemainingColumn(),
-            console=self.console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("getting ready", total=None)
-        self._bar.start()
+        self._bar.stop()
 
     def _started(self, event: Event) -> None:
         if caption := event.data.get("caption"):
@@ -252,7 +256,7 @@ class TextScreen(Screen):
                 words = ", ".join(step.get("edit_words") or ()) or step["target_prompt"]
                 self.note(f"  plan: {step['change']}, looking at: {words}")
         if any(step["step"] == "edit" for step in event["steps"]):
-            self._start_bar()
+            self._bar.start()
 
     def _check(self, event: Event) -> None:
         verdict = "as asked" if event["passed"] else "not quite as asked"

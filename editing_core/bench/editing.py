@@ -28,13 +28,28 @@ def _always(settings: EditSettings) -> Callable[[str, int], EditSettings]:
 
 METHODS: dict[str, tuple[str, Callable[[str, int], EditSettings]]] = {
     "regenerate": ("regenerate", _always(_PAPER)),
+    "Euler": ("euler", _always(_PAPER)),
+    "RF-Inversion": ("rf-inversion", _always(_PAPER)),
+    "StableFlow": ("stableflow", _always(_PAPER)),
+    "FlowEdit": ("flowedit", _always(_PAPER)),
+    "RF-Solver": ("rf-solver", _always(_PAPER)),
     "FireFlow": ("fireflow", _always(_PAPER)),
+    "MasaCtrl": ("masactrl", _always(_PAPER)),
+    "PnP Inversion": ("pnp", _always(_PAPER)),
     "single-objective": ("mtc", _always(replace(_PAPER, lam=1.0))),
     "paper": ("mtc", _always(_PAPER)),
-    "as in the chat": ("mtc", _PAPER.fitted),
+    "paper, fitted": ("mtc", _PAPER.fitted),
+    "steady": ("steady", PRESETS["steady"].fitted),
 }
 """Name in the table -> method, and its settings for a kind of change after so many turns."""
-ROUNDS = (1, 2, 4, 8)
+ROUNDS = (1, 2, 4, 8, 20)
+WALKS = {
+    "Euler": ("euler", _PAPER),
+    "FireFlow": ("fireflow", _PAPER),
+    "paper": ("mtc", _PAPER),
+    "steady": ("steady", PRESETS["steady"]),
+}
+"""The same for rounds that ask for nothing."""
 
 
 def rounds_table(model: str, count: int) -> list[Row]:
@@ -59,12 +74,12 @@ def turns_table(model: str, count: int, turns: int = 4) -> list[Row]:
 def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, float]]:
     first, said = Picture(draw(portrait)), caption(portrait.attributes.visible())
     found: dict[str, dict[str, float]] = {}
-    for name, method in {"Euler": "euler", "FireFlow": "fireflow", "paper": "mtc"}.items():
+    for name, (method, settings) in WALKS.items():
         current, quality = first, {}
         for n in range(1, max(ROUNDS) + 1):
             result = editor_of(model).edit(
                 EditRequest(current, first, said, said),
-                settings=replace(_PAPER, guidance=1.0),
+                settings=replace(settings, guidance=1.0),
                 seed=100 * seed + n,
                 method=method,
             )
@@ -76,14 +91,15 @@ def _rounds(model: str, seed: int, portrait: Portrait) -> dict[str, dict[str, fl
 
 
 def _follow_all(model: str, seed: int, sequence: list[Turn]) -> dict[str, dict[str, float]]:
-    return {name: _follow(editor_of(model), name, sequence, seed) for name in METHODS}
+    flux = editor_of(model).flux  # but no row may profit from another's inversions
+    return {name: _follow(Editor(flux), name, sequence, seed) for name in METHODS}
 
 
 def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[str, float]:
     method, settings = METHODS[name]
     start, truth = sequence[0].before, sequence[-1].after
     current = original = Picture(draw(start))
-    done, kept, seconds = [], [], 0.0
+    done, kept, seconds, forwards = [], [], 0.0, 0
     for n, turn in enumerate(sequence):
         result = editor.edit(
             EditRequest(current, original, turn.source_prompt, turn.target_prompt, turn.edit_words),
@@ -92,6 +108,7 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
             method=method,
         )
         seconds += result.report.seconds
+        forwards += result.report.forwards
         current = Picture(result.picture, result.latents)
         seen = reader().read(result.picture).attributes
         done.append(agrees(seen, turn.changed))
@@ -108,6 +125,7 @@ def _follow(editor: Editor, name: str, sequence: list[Turn], seed: int) -> dict[
         "distance": inside * float(mask.mean()) + outside * float(1 - mask.mean()),
         "distance outside": outside,
         "seconds a turn": seconds / len(sequence),
+        "model calls a turn": forwards / len(sequence),
     }
 
 

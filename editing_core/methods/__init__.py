@@ -13,7 +13,19 @@ if TYPE_CHECKING:
 
     Method = Callable[[Task], Outcome]
 
-METHODS = ("mtc", "fireflow", "euler", "regenerate")
+METHODS = (
+    "steady",
+    "mtc",
+    "fireflow",
+    "rf-inversion",
+    "rf-solver",
+    "flowedit",
+    "stableflow",
+    "masactrl",
+    "pnp",
+    "euler",
+    "regenerate",
+)
 """What methods are called; each is the module of that name, imported when it is asked for."""
 
 
@@ -21,11 +33,15 @@ def summaries() -> dict[str, str]:
     """Return each method with the first sentence of its module, which is not imported for that."""
     found = {}
     for name in METHODS:
-        source = (files(__package__) / f"{name}.py").read_text("utf-8")
+        source = (files(__package__) / f"{_module(name)}.py").read_text("utf-8")
         found[name] = (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
     return found
 
 
 def method_of(name: str) -> Method:
     """Return the method of that name."""
-    return cast("Method", import_module(f"editing_core.methods.{name}").edit)
+    return cast("Method", import_module(f"editing_core.methods.{_module(name)}").edit)
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")

@@ -1,8 +1,33 @@
-"""FireFlow (Deng et al. 2024): invert with the source prompt, sample with the target prompt."""
+"""FireFlow (Deng et al. 2024): reuse each midpoint velocity; begin with the inversion's values."""
 
-from editing_core.methods.task import Outcome, Task, invert, sample
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editing_core.flow import integrate
+from editing_core.methods.injecting import edit_with_values
+from editing_core.methods.task import Outcome, Task
+from editing_core.sharing import FLUX_SINGLE, blocks_like
 
 
-def edit(task: Task) -> Outcome:
+@dataclass(frozen=True)
+class Numbers:
+    """FireFlow's own numbers, as in its official release.
+
+    Attributes:
+        share: Of the steps that sample with the inversion's values, from the first (1 of 8).
+        blocks: Single blocks of FLUX.1 whose values they are (all).
+    """
+
+    share: float = 1 / 8
+    blocks: tuple[int, ...] = tuple(range(FLUX_SINGLE))
+
+
+PUBLISHED = Numbers()
+
+
+def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
     """Walk to noise and back by second-order steps; nothing remembers the original."""
-    return Outcome(sample(task, invert(task)))
+    steps = max(1, round(numbers.share * task.settings.steps))
+    blocks = blocks_like(task.flux.transformer, (), numbers.blocks)
+    return Outcome(edit_with_values(task, solver=integrate, blocks=blocks, steps=steps))

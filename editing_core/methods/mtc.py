@@ -14,7 +14,8 @@ def edit(task: Task) -> Outcome:
     s = task.settings
 
     toward_noise = single_objective(task.noise, s.gamma, s.inversion_denominator)
-    structure = invert(task, control=toward_noise)
+    guided = (task.seed, s.gamma, s.inversion_denominator)
+    structure = invert(task, control=toward_noise, guided=guided)
 
     both = dual_target(task.original, task.current, s.lam)
     toward_both = dual_objective(both, s.eta, s.guided_steps, s.steps)

@@ -1,21 +1,34 @@
-"""What every method gets, what it returns, and the two walks they share."""
+"""What every method gets, what it returns, and the walks they share."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from editing_core.flow import Control, OnStep, Step, Velocity, integrate, time_grid
+from editing_core.flow import (
+    Control,
+    OnStep,
+    Step,
+    Velocity,
+    integrate,
+    integrate_euler,
+    time_grid,
+)
 from editing_core.flux import Flux, Text
 from editing_core.latents import Canvas
 from editing_core.recent import Recent
 from editing_core.settings import EditSettings
+from editing_core.sharing import Features
 
 Progress = Callable[[str, int, int], None]
 """``progress(phase, index, of)``: a step of "invert" or "sample" is done; index counts from 0."""
+
+Recorded = tuple[Tensor, Mapping[Hashable, Features]]
+"""The noise that an inversion came to, and features of its model calls, on the CPU."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +44,10 @@ class Task:
         columns: Tokens of the edit words in ``target``; none leaves attention alone.
         canvas: Size of the picture.
         settings: The numbers.
-        noise: The only randomness of an edit, N(0, 1). Shape: (1, L, 64).
-        seed: What ``noise`` was drawn from.
+        noise: The randomness of an edit, N(0, 1). Shape: (1, L, 64).
+        seed: What ``noise`` was drawn from, for those who need more of it.
         inversions: Inversions done before.
+        recordings: Inversions done before whose features were recorded.
         progress: Hears of every solver step.
     """
 
@@ -48,6 +62,7 @@ class Task:
     noise: Tensor
     seed: int
     inversions: Recent[Tensor]
+    recordings: Recent[Recorded]
     progress: Progress
 
 
@@ -59,63 +74,121 @@ class Outcome:
         latents: Of the edited picture. Shape: (1, L, 64).
         mask: Where attention was emphasised, if it was. Shape: (rows, cols).
         blocks: Double blocks whose maps made that mask.
+        region: How much each latent pixel may change, if the method knows; else it is found where
+            something is to be kept. Shape: (2 rows, 2 cols).
     """
 
     latents: Tensor
     mask: Tensor | None = None
     blocks: tuple[int, ...] = ()
+    region: Tensor | None = None
 
 
 Solver = Callable[..., Tensor]
-"""``integrate`` or ``integrate_euler``."""
+"""``integrate``, ``integrate_euler`` or ``integrate_taylor``."""
 
 
-def invert(task: Task, *, control: Control | None = None, solver: Solver = integrate) -> Tensor:
-    """Walk the current picture to noise under the source prompt, or remember the last such walk.
+def invert(
+    task: Task,
+    *,
+    said: Text | None = None,
+    control: Control | None = None,
+    guided: Hashable = None,
+    solver: Solver = integrate,
+) -> Tensor:
+    """Walk the current picture to noise, or remember the last such walk.
 
     Args:
         task: The edit.
-        control: Guidance made from the task's own noise and settings, if any.
+        said: What the model is told; None leaves it to the settings.
+        control: Guidance, if any.
+        guided: The numbers ``control`` was made from, by which the walk is remembered.
         solver: How to walk.
 
     Returns:
         The state at t = 1. Shape: (1, L, 64).
     """
-    s = task.settings
-    said = task.source if s.inversion_prompt == "source" else task.flux.text("")
+    said = said or said_inverting(task)
+    key = (inversion_key(task, said), guided, solver.__name__)
+    walk = told(task, said, task.settings.invert_guidance)
+    return task.inversions.get(
+        key, lambda: walk_to_noise(task, walk, task.current, control=control, solver=solver)
+    )
+
+
+def inverted_path(task: Task, scale: float = 1.0) -> Tensor:
+    """Walk the current picture to noise by Euler steps and remember every state.
+
+    Args:
+        task: The edit.
+        scale: What the picture's latents are multiplied by first.
+
+    Returns:
+        States from the picture to noise. Shape: (steps + 1, 1, L, 64).
+    """
+    said = said_inverting(task)
 
     def walk() -> Tensor:
-        times = time_grid(s.steps, task.canvas.tokens).flip(0)
-        velocity = _told(task, said, s.invert_guidance)
-        heard = _heard(task.progress, "invert")
-        return solver(velocity, task.current, times, control=control, on_step=heard)
+        states = [scale * task.current]
+        velocity = told(task, said, task.settings.invert_guidance)
+        walk_to_noise(task, velocity, states[0], solver=integrate_euler,
+                      on_step=lambda step: states.append(step.x))  # fmt: skip
+        return torch.stack(states)
 
-    guided = (task.seed, s.gamma, s.inversion_denominator) if control else None
-    asked = (said.prompt, task.canvas, s.steps, s.invert_guidance)
-    return task.inversions.get((_digest(task.current), asked, guided, solver.__name__), walk)
+    return task.inversions.get((inversion_key(task, said), "path", scale), walk)
+
+
+def walk_to_noise(
+    task: Task,
+    velocity: Velocity,
+    start: Tensor,
+    *,
+    solver: Solver,
+    control: Control | None = None,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """Walk from ``start`` to noise without remembering it. Shape: (1, L, 64)."""
+    times = time_grid(task.settings.steps, task.canvas.tokens).flip(0)
+    heard = heard_by(task.progress, "invert", on_step)
+    return solver(velocity, start, times, control=control, on_step=heard)
+
+
+def said_inverting(task: Task) -> Text:
+    """What the settings say that the model is told while inverting."""
+    return task.source if task.settings.inversion_prompt == "source" else task.flux.text("")
+
+
+def inversion_key(task: Task, said: Text) -> Hashable:
+    """What any inversion depends on: the picture, the words and the numbers."""
+    s = task.settings
+    return _digest(task.current), said.prompt, task.canvas, s.steps, s.invert_guidance
 
 
 def sample(
     task: Task,
     noise: Tensor,
     *,
+    velocity: Velocity | None = None,
     control: Control | None = None,
     solver: Solver = integrate,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Walk from ``noise`` to a picture under the target prompt. Shape: (1, L, 64)."""
+    """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, 64)."""
     times = time_grid(task.settings.steps, task.canvas.tokens)
-    velocity = _told(task, task.target, task.settings.guidance)
-    heard = _heard(task.progress, "sample", on_step)
+    velocity = velocity or told(task, task.target, task.settings.guidance)
+    heard = heard_by(task.progress, "sample", on_step)
     return solver(velocity, noise, times, control=control, on_step=heard)
 
 
-def _told(task: Task, text: Text, guidance: float) -> Velocity:
+def told(task: Task, text: Text, guidance: float) -> Velocity:
+    """Return the model's velocity under a prompt."""
     flux, canvas = task.flux, task.canvas
     return lambda x, t: flux.velocity(x, t, text, guidance=guidance, canvas=canvas)
 
 
-def _heard(progress: Progress, phase: str, also: OnStep | None = None) -> OnStep:
+def heard_by(progress: Progress, phase: str, also: OnStep | None = None) -> OnStep:
+    """Return what tells ``progress`` of every step, after ``also``."""
+
     def on_step(step: Step) -> None:
         if also:
             also(step)

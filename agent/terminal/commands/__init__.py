@@ -31,6 +31,11 @@ __all__ = [
     "usage",
 ]
 
+KEYS = (
+    "Tab completes, Alt-Enter breaks the line, Esc Esc rewinds, Ctrl-R searches, Ctrl-C stops, "
+    "Ctrl-D leaves."
+)
+
 
 def edited(text: str) -> str:
     """Let the person edit a text in their editor.
@@ -68,7 +73,7 @@ class Leaving(Desk):
         for group in GROUPS:
             lines += ["", f"{group.title}:"]
             lines += [f"  {usage(name):<{width}}  {summary(name)}" for name in of(group)]
-        self.screen.say("\n".join(lines))
+        self.screen.say("\n".join([*lines, "", KEYS]))
 
     def edit(self, message: str = "") -> None:
         """Write the next message in your editor ($VISUAL, else $EDITOR); Ctrl-X Ctrl-E does too.

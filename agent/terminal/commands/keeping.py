@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
-from agent.exports.place import place
-from agent.sessions.catalog import SessionError, Sessions
+from agent.exports.place import place, unquoted
+from agent.sessions.catalog import SessionError, Sessions, left_out
 from agent.sessions.database import Saver
-from agent.sessions.pruning import prunable, prune
+from agent.sessions.pruning import prunable, prune, young
 from agent.terminal.commands.desk import CommandError, Desk, number, one_of
 from agent.terminal.opening import export, file_name
+from agent.terminal.screen import tilde
 
 KINDS = ("script", "html", "png", "gif")
 
@@ -28,51 +31,65 @@ class Keeping(Desk):
         name = file_name(turn.id, turn.request)
         where, sign = Path(path or "."), self.screen.sign
         target = export(self._picture(turn), where, name=name, sign=sign)
-        self.screen.say(f"Saved to {target}.")
+        self.screen.say(f"Saved to {self.screen.named(target)}.")
 
     def export(self, kind: str, path: str = "") -> None:
         """Write this session as a script, an html page, a png sheet or a gif animation.
 
         script: a conversation that tests can run; html: one page with every turn, its picture and
         how it was made; png: a sheet of the pictures from the original to here; gif: the same as
-        an animation, or a .webp. Without a PATH it is session.KIND in this folder; nothing is ever
+        an animation, or a .webp. Before the PATH of a png or gif may stand the turn that it ends
+        at, such as 3 or @3. Without a PATH it is session.KIND in this folder; nothing is ever
         overwritten.
         Example: /export html story.html
         """
-        match one_of(kind, KINDS, "kind of export"):
+        kind = one_of(kind, KINDS, "kind of export")
+        turn, _, rest = path.partition(" ")
+        if not re.fullmatch(r"@?\d+", turn):
+            turn, rest = "", path
+        elif kind not in ("png", "gif") and rest:
+            raise CommandError(f"Only png and gif take a turn; use it as /export {kind} PATH.")
+        match kind:
             case "script":
                 self._export_script(path)
             case "html":
                 self._export_page(path)
             case "png":
-                self._export_pictures(path, ("png", "jpg", "webp"))
+                self._export_pictures(rest.strip(), turn, ("png", "jpg", "webp"))
             case _:
-                self._export_pictures(path, ("gif", "webp"), moving=True)
+                self._export_pictures(rest.strip(), turn, ("gif", "webp"), moving=True)
 
     def _export_script(self, path: str) -> None:
         from agent.scripts.exporting import export_script
 
-        target = export_script(self.chat, self.store, Path(path or "session"))
-        self.screen.say(f"Saved to {target}; palimpsest test {target.name} runs it.")
+        name = ""
+        if isinstance(self.chat.saver, Saver):
+            name = self._sessions(self.chat.saver).names().get(self.chat.session, "")
+        target = export_script(self.chat, self.store, Path(unquoted(path) or "session"), name)
+        typed = _typed(target)
+        line = f"palimpsest test {typed if typed.startswith('~/') else shlex.quote(typed)}"
+        self.screen.say(f"Saved to {self.screen.named(target)}; this runs it:\n  {line}")
 
     def _export_page(self, path: str) -> None:
         from agent.exports.page import write_page
 
         target = place(path, ("html", "htm"))
         write_page(self.chat.conversation, self.store, target)
-        self.screen.say(f"Saved to {target}; any browser opens it.")
+        self.screen.say(f"Saved to {self.screen.named(target)}; any browser opens it.")
 
-    def _export_pictures(self, path: str, kinds: tuple[str, ...], *, moving: bool = False) -> None:
+    def _export_pictures(
+        self, path: str, end: str, kinds: tuple[str, ...], *, moving: bool = False
+    ) -> None:
         from agent import history
         from agent.exports.pictures import write_film, write_sheet
 
-        path_here = history.path(self.chat.conversation)
+        path_here = history.path(self.chat.conversation, self._turn(end).id)
         shown = [self._labelled(turn) for turn in path_here if turn.picture]
         if not shown:
             raise CommandError("There are no pictures yet: all turns were only planned.")
         target = place(path, kinds)
         (write_film if moving else write_sheet)(shown, target)
-        self.screen.say(f"Saved to {target}.")
+        self.screen.say(f"Saved to {self.screen.named(target)}.")
 
     def session(self, action: str = "list", argument: str = "") -> None:
         """List the sessions, rename this one, delete one, or prune what is not needed.
@@ -88,7 +105,7 @@ class Keeping(Desk):
         """
         if not isinstance(self.chat.saver, Saver):
             raise CommandError("These sessions are kept nowhere.")
-        sessions = Sessions(self.chat.saver, self.chat.studio.settings.home)
+        sessions = self._sessions(self.chat.saver)
         actions = {
             "list": self._listed,
             "rename": self._renamed,
@@ -102,14 +119,19 @@ class Keeping(Desk):
         try:
             actions[action](sessions, argument)
         except SessionError as error:
-            raise CommandError(str(error)) from None
+            raise CommandError(str(error).replace("--list-sessions", "/session list")) from None
+
+    def _sessions(self, saver: Saver) -> Sessions:
+        return Sessions(saver, self.chat.studio.settings.home)
 
     def _listed(self, sessions: Sessions, argument: str) -> None:
         if argument:
             raise CommandError("/session list takes nothing after it.")
         here = self.chat.session
-        lines = [f"{'←' if s.id == here else ' '} {s.line()}" for s in sessions.listed()]
-        self.screen.say("\n".join(lines))
+        known = list(sessions.listed())
+        shown = [s for s in known if s.id == here or not s.blank]
+        lines = [f"{'←' if s.id == here else ' '} {s.line()}" for s in shown]
+        self.screen.say("\n".join([*lines, *left_out(len(known) - len(shown))]))
 
     def _renamed(self, sessions: Sessions, name: str) -> None:
         sessions.rename(self.chat.session, name)
@@ -122,8 +144,11 @@ class Keeping(Desk):
         session = sessions.find(wanted)
         if session == self.chat.session:
             raise CommandError("You are in that session; leave it first, or start another one.")
-        sessions.delete(session)
-        self.screen.say(f"Deleted {session}; /session prune frees the room of its pictures.")
+        sessions.delete(session, called=wanted)
+        self.screen.say(
+            f"Deleted {session}. The room of its pictures is freed by /session prune, once they "
+            "are older than an hour."
+        )
 
     def _pruned(self, sessions: Sessions, argument: str) -> None:
         days, newest = _limits(argument)
@@ -132,9 +157,19 @@ class Keeping(Desk):
         )
         if not what:
             self.screen.say("There is nothing to free.")
-            return
-        self.screen.say(f"To free: {what}.")
-        self.screen.say(f"Freed: {prune(sessions, what)}.")
+        else:
+            self.screen.say(f"To free: {what}.")
+            self.screen.say(f"Freed: {prune(sessions, what)}.")
+        if waiting := young(sessions):
+            self.screen.say(waiting)
+
+
+def _typed(target: Path) -> str:
+    """Return a path that a shell in this folder takes, as short as can be."""
+    if target.parent == Path.cwd():
+        return target.name
+    plain = shlex.quote(str(target)) == str(target)
+    return tilde(target) if plain else str(target)  # a shell leaves a quoted ~ alone
 
 
 def _limits(argument: str) -> tuple[int | None, int | None]:

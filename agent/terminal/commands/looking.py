@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from agent import history
 from agent.state import Compare, Describe, Turn
@@ -62,7 +63,9 @@ class Looking(Desk):
         Example: /why 1
         """
         presets = self.chat.studio.presets
-        self._table(explained(self.chat.conversation, self._turn(turn), self.store, presets))
+        lines = explained(self.chat.conversation, self._turn(turn), self.store, presets)
+        named = self.screen.named
+        self._table((name, named(v) if isinstance(v, Path) else v) for name, v in lines)
 
     def _show_mask(self, turn: Turn) -> None:
         if turn.mask is None or turn.mask not in self.store or turn.parent is None:
@@ -71,7 +74,7 @@ class Looking(Desk):
         mask = self.store.image(turn.mask)
         where = ("where the edit acted", overlaid(before[1], mask))
         self.screen.show_images([before, where, self._labelled(turn)])
-        self.screen.say(str(self.store.path(turn.mask)))
+        self.screen.say(self.screen.named(self.store.path(turn.mask)))
 
     def _pair(self, a: str, b: str) -> tuple[Turn, Turn]:
         """Return the two turns that are meant: "1 2", "before the hat", or nothing at all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 from typing import get_args
@@ -10,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 from agent.drawing import Undrawable, draw, unheard
 from agent.state import Retry
 from agent.terminal.commands.desk import CommandError, Desk, one_of
-from agent.terminal.opening import open_file
+from agent.terminal.opening import is_picture, open_file
 from agent.terminal.play import FAILED
 from tools.pictures import open_picture
 
@@ -87,6 +88,22 @@ def paths_in(text: str) -> list[Path]:
     except ValueError:  # a quote is open
         return [whole]
     return paths if len(paths) == 1 or any(path.exists() for path in paths) else [whole]
+
+
+def dropped(line: str) -> Path | None:
+    """Return the picture file whose path is all that a line says; None if it says more.
+
+    The path may be quoted, escaped or a file: address, as terminals write what is dragged in.
+    """
+    if not re.search(r"\.\w{2,5}[\"']?\s*$", line):
+        return None
+    try:
+        paths = paths_in(line)
+        if len(paths) == 1 and is_picture(paths[0]) and paths[0].is_file():
+            return paths[0]
+    except (OSError, ValueError, RuntimeError):  # no path at all
+        pass
+    return None
 
 
 def _path(word: str) -> Path:

@@ -53,12 +53,14 @@ class Moving(Desk):
         """Go back to before one of your messages, and have it on the input line again.
 
         It restores the picture and the chat, or one of them (picture, chat); what came later stays
-        in /tree, and /undo returns to it. Esc Esc on an empty line does the same.
+        in /tree. /undo returns to the picture; the chat stays forgotten. Esc Esc on an empty line
+        does the same.
 
         Example: /rewind 3 picture
         """
-        said = [m for m in self.chat.conversation.messages if not m.forgotten]
-        if not said:
+        known = [m for m in self.chat.conversation.messages if not m.forgotten]
+        said = [m for m in known if not m.text.startswith("/")]
+        if not known or (not said and not message):
             raise CommandError("Nothing has been said yet.")
         if what not in RESTORED:
             raise CommandError(f'It restores both, the picture or the chat, not "{what}".')
@@ -71,7 +73,7 @@ class Moving(Desk):
             if picked is None:
                 return DONE
             message = str(picked)
-        wanted = next((m for m in said if str(m.id) == message.lstrip("#")), None)
+        wanted = next((m for m in known if str(m.id) == message.lstrip("#")), None)
         if wanted is None:
             raise CommandError(f"There is no message {message}; /rewind lists them.")
         self.draft = "" if wanted.text.startswith("/") else wanted.text

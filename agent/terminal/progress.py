@@ -1,0 +1,87 @@
+"""The bar that moves while an edit runs; what is typed meanwhile does not show beside it."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from agent.state import Event
+
+PHASES = {"invert": "looking back", "sample": "repainting"}
+
+
+class Bar:
+    """One bar on a console, from `start` to `stop`, as often as needed."""
+
+    def __init__(self, console: Console) -> None:
+        """Show it there."""
+        self._console = console
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._halves = 1
+        self._modes: list[Any] | None = None
+
+    def start(self) -> None:
+        """Show that work has begun, be it the model that still loads."""
+        if self._progress or not self._console.is_terminal or self._console.is_dumb_terminal:
+            return
+        self._progress = Progress(
+            TextColumn("{task.description:>16}"),
+            BarColumn(bar_width=30),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._halves = 1
+        self._task = self._progress.add_task("getting ready", total=None)
+        self._modes = _without_echo()
+        self._progress.start()
+
+    def advance(self, event: Event) -> None:
+        """Show a step of the solver."""
+        self.start()
+        phase, done, of = event["phase"], event["i"], event["of"]
+        self._halves = 2 if phase == "invert" else self._halves  # the inversion is the first half
+        before = of if phase == "sample" and self._halves == 2 else 0
+        finished = phase == "sample" and done == of
+        label = "looking at it" if finished else f"{PHASES.get(phase, phase)} {done}/{of}"
+        if self._progress:
+            self._progress.update(
+                self._task, total=self._halves * of, completed=before + done, description=label
+            )
+
+    def stop(self) -> None:
+        """Take it away, and let what is typed show again."""
+        if self._progress:
+            self._progress.stop()
+            self._progress = None
+        if self._modes is not None:
+            _restore(self._modes)
+            self._modes = None
+
+
+def _without_echo() -> list[Any] | None:
+    """Let typed keys wait unseen: shown, they would break the line that the bar is drawn on.
+
+    Returns the modes to restore; None where there is no such terminal.
+    """
+    try:
+        import termios
+
+        before: list[Any] = termios.tcgetattr(sys.stdin)
+        quiet = [*before[:3], before[3] & ~termios.ECHO, *before[4:]]
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, quiet)
+    except Exception:  # no terminal, another system, or a stream that is none
+        return None
+    return before
+
+
+def _restore(modes: list[Any]) -> None:
+    with suppress(Exception):  # the terminal is gone
+        import termios
+
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, modes)

@@ -1,0 +1,58 @@
+"""Two walks from noise side by side: the source's lends its features to the target's.
+
+What StableFlow, MasaCtrl and PnP share. A step costs two model calls, one for each walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor
+
+from editing_core.flow import integrate_euler, time_grid
+from editing_core.methods.task import Task, said_inverting, sample, told
+from editing_core.sharing import Part, Sharing
+
+Schedule = Callable[[int], Collection[Part]]
+"""Parts that are lent in a step, counted from 0."""
+
+
+def sample_beside(
+    task: Task, noise: Tensor, sharing: Sharing, lent_in: Schedule, path: Tensor | None = None
+) -> Tensor:
+    """Walk from ``noise`` under what the inversion was told and under the target prompt at once.
+
+    Args:
+        task: The edit.
+        noise: Where both walks begin. Shape: (1, L, 64).
+        sharing: The features that can be lent, entered here.
+        lent_in: Which of them are, when.
+        path: States of the inversion, from the picture to ``noise``, to which the source's walk is
+            corrected after every step (Direct Inversion). Shape: (steps + 1, 1, L, 64).
+
+    Returns:
+        Where the source's and the target's walk arrive. Shape: (2, L, 64).
+    """
+    s = task.settings
+    grid = time_grid(s.steps, task.canvas.tokens).tolist()
+    source = told(task, said_inverting(task), s.invert_guidance)
+    target = told(task, task.target, s.guidance)
+
+    def both(x: Tensor, t: float) -> Tensor:
+        with sharing.record() as features:
+            v_source = source(x[:1], t)
+        wanted = lent_in(grid.index(t))
+        lent = {where: feature for where, feature in features.items() if where[1] in wanted}
+        with sharing.lend(lent):
+            return torch.cat([v_source, target(x[1:], t)])
+
+    def corrected(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
+        if path is None:
+            return v
+        back = (path[-2 - i] - x[:1]) / (t_next - t)
+        return torch.cat([back, v[1:]])
+
+    starts = torch.cat([noise, noise])
+    with sharing:
+        return sample(task, starts, velocity=both, control=corrected, solver=integrate_euler)

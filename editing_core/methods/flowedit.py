@@ -1,0 +1,67 @@
+"""FlowEdit (Kulikov et al. 2024): walk from picture to picture by a difference of velocities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from editing_core.flow import integrate_euler, time_grid
+from editing_core.methods.task import Outcome, Task, heard_by, told
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """FlowEdit's own numbers, as published for FLUX.
+
+    Attributes:
+        skipped: Share of the noisiest steps that are left out (4 of 28, its n_max = 24).
+        draws: Noises over which a velocity is averaged (its n_avg).
+        source_guidance: The model's guidance for the source; that for the target (5.5 as
+            published) is the settings'.
+    """
+
+    skipped: float = 4 / 28
+    draws: int = 1
+    source_guidance: float = 1.5
+
+
+PUBLISHED = Numbers()
+
+
+def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+    """Move the picture as the target's velocity differs from the source's; nothing is inverted."""
+    return Outcome(differences(task, numbers))
+
+
+def differences(
+    task: Task, numbers: Numbers, *, on_velocity: Callable[[Tensor], None] | None = None
+) -> Tensor:
+    """Walk from the current picture along differences of velocities. Shape: (1, L, 64).
+
+    Args:
+        task: The edit.
+        numbers: FlowEdit's.
+        on_velocity: Gets every difference, (1, L, 64), noisiest first.
+    """
+    s = task.settings
+    source = told(task, task.source, numbers.source_guidance)
+    target = told(task, task.target, s.guidance)
+    drawn = torch.Generator().manual_seed(task.seed)
+
+    def difference(edited: Tensor, t: float) -> Tensor:
+        total = torch.zeros_like(edited)
+        for _ in range(numbers.draws):
+            noise = torch.randn(edited.shape, generator=drawn).to(edited)
+            noised = torch.lerp(task.current, noise, t)
+            total += target(noised + (edited - task.current), t) - source(noised, t)
+        mean = total / numbers.draws
+        if on_velocity:
+            on_velocity(mean)
+        return mean
+
+    times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
+    heard = heard_by(task.progress, "sample")
+    return integrate_euler(difference, task.current, times, on_step=heard)

@@ -1,0 +1,45 @@
+"""MasaCtrl (Cao et al. 2023): after some steps, later blocks attend to the source's features.
+
+Made for U-Nets; here the keys and values of picture tokens in the same part of FLUX's depth come
+from a walk under the source prompt, for queries of text and picture alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from editing_core.methods.beside import sample_beside
+from editing_core.methods.task import Outcome, Task, inverted_path
+from editing_core.sharing import Part, Sharing, later_blocks
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """MasaCtrl's own numbers, as published for Stable Diffusion 1.
+
+    Attributes:
+        begin: Share of the steps before features are lent (4 of 50).
+        depth: Share of the blocks that keep their own (10 of 16 self-attentions).
+    """
+
+    begin: float = 4 / 50
+    depth: float = 10 / 16
+
+
+PUBLISHED = Numbers()
+
+
+def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+    """Invert, then walk back under both prompts from the same noise."""
+    transformer = task.flux.transformer
+    begin = round(numbers.begin * task.settings.steps)
+
+    def lent_in(step: int) -> Collection[Part]:
+        return ("key", "value") if step >= begin else ()
+
+    later = later_blocks(transformer, numbers.depth)
+    sharing = Sharing(
+        transformer, dict.fromkeys(later, ("key", "value")), task.target.embeds.shape[1]
+    )
+    return Outcome(sample_beside(task, inverted_path(task)[-1], sharing, lent_in)[1:])

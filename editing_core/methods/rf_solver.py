@@ -1,0 +1,34 @@
+"""RF-Solver-Edit (Wang et al. 2024): Taylor steps; begin with values of the inversion's end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editing_core.flow import integrate_taylor
+from editing_core.methods.injecting import edit_with_values
+from editing_core.methods.task import Outcome, Task
+from editing_core.sharing import blocks_like
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """RF-Solver-Edit's own numbers, as in its official release.
+
+    Attributes:
+        share: Of the steps that sample with the inversion's values, from the first (its scripts:
+            3 of 25; its advice: 2 to 8 of 30).
+        blocks: Single blocks of FLUX.1 whose values they are (those after the 20th).
+    """
+
+    share: float = 3 / 25
+    blocks: tuple[int, ...] = tuple(range(20, 38))
+
+
+PUBLISHED = Numbers()
+
+
+def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+    """Walk to noise and back with two model calls a step."""
+    steps = max(1, round(numbers.share * task.settings.steps))
+    blocks = blocks_like(task.flux.transformer, (), numbers.blocks)
+    return Outcome(edit_with_values(task, solver=integrate_taylor, blocks=blocks, steps=steps))

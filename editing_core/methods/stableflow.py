@@ -1,0 +1,40 @@
+"""StableFlow (Avrahami et al. 2024): vital blocks attend to the keys and values of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from editing_core.methods.beside import sample_beside
+from editing_core.methods.task import Outcome, Task, inverted_path
+from editing_core.sharing import Sharing, blocks_like
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """StableFlow's own numbers, as in its official release.
+
+    Attributes:
+        double: Vital double blocks of FLUX.1, without which its pictures change most.
+        single: Vital single blocks.
+        nudge: Factor on the picture's latents before they are inverted, so that they can be; as
+            in the release it is not taken back, so that contrast grows from turn to turn.
+    """
+
+    double: tuple[int, ...] = (0, 1, 17, 18)
+    single: tuple[int, ...] = (6, 9, 34, 35, 37)
+    nudge: float = 1.15
+
+
+PUBLISHED = Numbers()
+
+
+def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+    """Invert, then walk back beside the inversion's own states."""
+    transformer = task.flux.transformer
+    path = inverted_path(task, numbers.nudge)
+    vital = blocks_like(transformer, numbers.double, numbers.single)
+    sharing = Sharing(
+        transformer, dict.fromkeys(vital, ("key", "value")), task.target.embeds.shape[1]
+    )
+    both = sample_beside(task, path[-1], sharing, lambda step: ("key", "value"), path)
+    return Outcome(both[1:])

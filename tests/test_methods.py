@@ -1,0 +1,217 @@
+"""The rivals of the paper, each against known answers and a derivation of its own written out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from test_sharing import processors
+from tiny_flux import noise_picture, tiny_flux
+
+from editing_core.editor import Editor, EditRequest, Picture
+from editing_core.flow import time_grid
+from editing_core.methods import (
+    METHODS,
+    flowedit,
+    method_of,
+    rf_inversion,
+    steady,
+    summaries,
+)
+from editing_core.settings import PRESETS, EditSettings
+
+STEPS = 5
+SETTINGS = EditSettings(steps=STEPS, guidance=2.5)
+SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
+
+
+def request(target=TARGET, size=(48, 32)):
+    current, original = (Picture(noise_picture(*size, seed=seed)) for seed in (1, 2))
+    return EditRequest(current, original, SOURCE, target, ("hat",) if "hat" in target else ())
+
+
+def task(target=TARGET, settings=SETTINGS, seed=7):
+    return Editor(tiny_flux())._task(request(target), settings, seed, None)
+
+
+def velocity(of, x, t, text, guidance):
+    return of.flux.velocity(x, t, text, guidance=guidance, canvas=of.canvas)
+
+
+def close(got, expected):
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
+
+
+def far(got, expected):
+    return (got - expected).abs().max() > 1e-4
+
+
+def times_of(of):
+    return time_grid(of.settings.steps, of.canvas.tokens).tolist()
+
+
+def intervals(times):
+    return list(zip(times[:-1], times[1:], strict=True))
+
+
+# All of them
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_same_seed_gives_the_same_picture_of_the_same_size(method):
+    heard = []
+    first, second = (
+        Editor(tiny_flux()).edit(
+            request(size=(33, 47)),
+            settings=SETTINGS,
+            seed=7,
+            method=method,
+            on_step=lambda *step: heard.append(step),
+        )
+        for _ in range(2)
+    )
+    assert first.picture.size == (33, 47)
+    assert torch.equal(first.latents, second.latents)
+    assert np.array_equal(np.asarray(first.picture), np.asarray(second.picture))
+    told = heard[: len(heard) // 2]
+    assert told == heard[len(heard) // 2 :]
+    for phase in dict.fromkeys(phase for phase, _, _ in told):
+        steps = [(index, of) for name, index, of in told if name == phase]
+        assert steps == [(index, len(steps)) for index in range(len(steps))]
+    assert told[-1][0] == "sample"
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_seed_matters_where_there_is_noise(method):
+    first, other = (method_of(method)(task(seed=seed)).latents for seed in (7, 8))
+    random = {"mtc", "rf-inversion", "flowedit", "regenerate", "steady"}
+    assert torch.equal(first, other) == (method not in random)
+
+
+CALLS = {
+    "steady": (0, 8),
+    "mtc": (6, 6),
+    "fireflow": (6, 6),
+    "rf-inversion": (5, 5),
+    "rf-solver": (10, 10),
+    "flowedit": (0, 8),
+    "stableflow": (5, 10),
+    "masactrl": (5, 10),
+    "pnp": (5, 10),
+    "euler": (5, 5),
+    "regenerate": (0, 6),
+}
+"""Model calls of 5 steps: of the inversion, which is remembered, and of the sampling."""
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_model_calls_are_counted_and_inversions_remembered(method):
+    editor = Editor(tiny_flux())
+    first, again = (
+        editor.edit(request(), settings=SETTINGS, seed=7, method=method) for _ in range(2)
+    )
+    inverting, sampling = CALLS[method]
+    assert first.report.forwards == inverting + sampling
+    assert again.report.forwards == sampling
+    assert torch.equal(first.latents, again.latents)
+
+
+def test_methods_take_none_of_each_others_inversions():
+    editor = Editor(tiny_flux())
+    for method in METHODS:
+        edited = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
+        assert torch.equal(edited.latents, method_of(method)(task()).latents), method
+
+
+@pytest.mark.parametrize("phase", ["invert", "sample"])
+@pytest.mark.parametrize("method", METHODS)
+def test_an_interrupted_edit_leaves_the_model_clean(method, phase):
+    def stop(at, index, of):
+        if (at, index) == (phase, 1):
+            raise KeyboardInterrupt
+
+    before, editor = processors(), Editor(tiny_flux())
+    if CALLS[method][0] or phase == "sample":
+        with pytest.raises(KeyboardInterrupt):
+            editor.edit(request(), settings=SETTINGS, seed=7, method=method, on_step=stop)
+    assert processors() == before
+    after = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
+    assert torch.equal(after.latents, method_of(method)(task()).latents)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_guidance_is_that_of_the_settings(method):
+    weak, strong = (
+        method_of(method)(task(settings=replace(SETTINGS, guidance=guidance))).latents
+        for guidance in (2.0, 4.0)
+    )
+    assert not torch.equal(weak, strong)
+
+
+def test_each_has_a_summary_of_one_line():
+    for name, summary in summaries().items():
+        assert summary.endswith("."), name
+
+
+# FlowEdit and RF-Inversion
+
+
+def test_flowedit_between_equal_prompts_returns_the_picture():
+    same = task(SOURCE, replace(SETTINGS, guidance=flowedit.PUBLISHED.source_guidance))
+    assert torch.equal(flowedit.edit(same).latents, same.current)
+
+
+def test_flowedit_written_out():
+    of = task()
+    random = torch.Generator().manual_seed(7)
+    x = edited = of.current
+    for t, t_next in intervals(times_of(of))[1:]:  # 4 of 28 steps are 1 of 5
+        change = 0
+        for _ in range(2):
+            noisy = (1 - t) * x + t * torch.randn(x.shape, generator=random)
+            wanted = velocity(of, edited + noisy - x, t, of.target, 2.5)
+            change = change + (wanted - velocity(of, noisy, t, of.source, 1.5)) / 2
+        edited = edited + (t_next - t) * change
+    close(flowedit.edit(of, replace(flowedit.PUBLISHED, draws=2)).latents, edited)
+
+
+def test_steady_asked_for_nothing_changes_nothing():
+    same = steady.edit(task(SOURCE))
+    assert torch.equal(same.latents, task().current) and not same.region.any()
+    editor, asked = Editor(tiny_flux()), request(SOURCE)
+    for seed in range(3):
+        result = editor.edit(asked, settings=PRESETS["steady"], seed=seed, method="steady")
+        assert result.picture.tobytes() == asked.current.image.tobytes()
+        asked = replace(asked, current=Picture(result.picture, result.latents))
+
+
+def test_steady_is_flowedit_at_one_guidance_and_where_its_velocities_parted():
+    of, met = task(), []
+    even = flowedit.Numbers(skipped=1 / 8, source_guidance=SETTINGS.guidance)
+    edited = flowedit.differences(of, even, on_velocity=met.append)
+    made = steady.edit(of)
+    assert torch.equal(made.latents, edited) and len(met) == 4
+    size = torch.stack([v[0].pow(2).mean(1).sqrt() for v in met]).mean(0)
+    share = (size / size.max()).view(of.canvas.rows, of.canvas.cols)
+    assert (made.region[::2, ::2][share > 0.6] > 0.5).all()
+    assert made.region.min() >= 0 and made.region.max() == 1
+
+
+def test_rf_inversion_pulled_all_the_way_reaches_the_picture():
+    of = task()
+    numbers = replace(rf_inversion.PUBLISHED, eta=1.0, share=1.0)
+    close(rf_inversion.edit(of, numbers).latents, of.current)
+    assert far(rf_inversion.edit(of).latents, of.current)
+
+
+def test_rf_inversion_written_out():
+    of, null = task(), tiny_flux().text("")
+    x = of.current
+    for t, t_next in intervals(times_of(of)[::-1]):
+        u = velocity(of, x, t, null, 1.0)
+        x = x + (t_next - t) * (u + 0.5 * ((of.noise - x) / (1 - t) - u))
+    for i, (t, t_next) in enumerate(intervals(times_of(of))):
+        u = -velocity(of, x, t, of.target, 2.5)
+        pull = 0.9 if i < 1 else 0.0  # 7 of 28 steps are 1 of 5
+        x = x + (t - t_next) * (u + pull * ((of.current - x) / t - u))
+    close(rf_inversion.edit(of).latents, x)
