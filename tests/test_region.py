@@ -35,7 +35,8 @@ def test_a_region_is_relative_to_the_largest_disagreement() -> None:
     wanted = torch.zeros(6, 8)
     wanted[2, 3], wanted[2, 4], wanted[5, 7] = 4.0, -2.0, 0.4
     flat = soft_region(disagreement(task(wanted)), CANVAS, 0.0, 1.0)
-    assert torch.equal(flat, soft_region(10 * disagreement(task(wanted)), CANVAS, 0.0, 1.0))
+    tenfold = soft_region(10 * disagreement(task(wanted)), CANVAS, 0.0, 1.0)
+    torch.testing.assert_close(flat, tenfold)
     tokens = F.avg_pool2d(flat[None, None], 2)[0, 0]
     assert tokens[2, 3] > 1.5 * tokens[2, 4] > 4 * tokens[5, 7] > 0
 

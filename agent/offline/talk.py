@@ -18,6 +18,9 @@ NOTHING_PENDING = (
     "Nothing is pending, so nothing was changed; say “undo” to take the last edit back."
 )
 _EMOJI: dict[str, str] = lexicon.load("talk")["emoji"]
+_WANTING = re.compile(
+    r"(?:^|[,;]|\b(?:a|an|the|some|with|in|on|of|her|him|them|me|add|wear|and|but|remove|no))\s*$"
+)
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())
 _WEAK = frozenset(lexicon.load("talk")["answer"]["weak"].split())
@@ -99,10 +102,12 @@ def _significant(text: str) -> set[str]:
 
 
 def in_words(text: str) -> str:
-    """Write emoji that name a thing as its word; a face beside words only sets the tone."""
+    """Write emoji that stand where a word is wanted as that word; others only set the tone."""
     alone = _ALONE.fullmatch(text) is not None
 
     def word(match: re.Match[str]) -> str:
+        if not alone and not _WANTING.search(text[: match.start()].lower()):
+            return " "
         signs = [s for s in match[0] if s in _EMOJI and (alone or not _FACES.match(s))]
         names = [n for n in dict.fromkeys(_EMOJI[s] for s in signs) if n not in text.lower()]
         return f" {', '.join(names)} " if names else " "
