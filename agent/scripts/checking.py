@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from agent.scripts import wording
 from agent.scripts.form import (
     Bound,
     Cost,
@@ -15,17 +15,14 @@ from agent.scripts.form import (
     Failure,
     Seen,
     State,
-    Text,
     Wording,
     Words,
-    limit_of,
     meets,
 )
 from agent.scripts.reading import Line, Place
 from agent.scripts.running import Happened, Stage
 from agent.state import Turn
 from agent.terminal.play import DONE
-from agent.words import words_of
 from tools.edit_picture import device_of
 from tools.look import Differences, differences, psnr
 from tools.pictures import PictureError, open_picture
@@ -135,7 +132,7 @@ class _Checker:
         yield from self.text("caption", expected.caption, self.head.caption)
         for name, there in (("remembers", True), ("forgets", False)):
             words = getattr(expected, name)
-            held = tuple(word for word in words if _has(self.head.caption, word) == there)
+            held = tuple(word for word in words if wording.has(self.head.caption, word) == there)
             if held != words:
                 wanted = f"{'' if there else 'no '}{', '.join(w for w in words if w not in held)}"
                 yield self.missed((name,), wanted, self.head.caption, list(held))
@@ -149,14 +146,16 @@ class _Checker:
         told = told or " ".join(self.happened.said)
         if expected is None:
             if code != DONE:
-                instead = {"exit": code, "says": _first(told)}
+                instead = {"exit": code, "says": wording.first(told)}
                 yield self.missed(("error",), "no error", f"exit {code}: {told}", instead)
             return
         if code != expected.exit:
             found = f"exit {code}: {told}" if code else "no error"
             yield self.missed(("error", "exit"), f"exit {expected.exit}", found, code or None)
-        if not _fits(told, expected.says):
-            yield self.missed(("error", "says"), _shown(expected.says), told, _first(told))
+        if not wording.fits(told, expected.says):
+            yield self.missed(
+                ("error", "says"), wording.shown(expected.says), told, wording.first(told)
+            )
 
     def cost(self, expected: Cost) -> Iterator[Missed]:
         reports = [turn.report for turn in self.made]
@@ -255,13 +254,13 @@ class _Checker:
             wanted = Words(equals=wanted)
         shown = {word.lower() for word in found}
         fits = (
-            (wanted.equals is None or shown == _lower(wanted.equals))
-            and shown >= _lower(wanted.superset)
-            and (wanted.subset is None or shown <= _lower(wanted.subset))
+            (wanted.equals is None or shown == wording.lower(wanted.equals))
+            and shown >= wording.lower(wanted.superset)
+            and (wanted.subset is None or shown <= wording.lower(wanted.subset))
         )
         if not fits:
             want = wanted.model_dump(exclude_defaults=True)
-            yield self.missed(("edit_words",), _listed(want), ", ".join(found), list(found))
+            yield self.missed(("edit_words",), wording.listed(want), ", ".join(found), list(found))
 
     def events(self, wanted: Sequence[str]) -> Iterator[Missed]:
         names = [event.event for event in self.happened.events]
@@ -271,8 +270,8 @@ class _Checker:
             yield self.missed(("events",), ", ".join(wanted), ", ".join(found), found)
 
     def text(self, name: str, wanted: Wording | None, found: str | None) -> Iterator[Missed]:
-        if wanted is not None and not _fits(found or "", wanted):
-            yield self.missed((name,), _shown(wanted), found or "nothing", found)
+        if wanted is not None and not wording.fits(found or "", wanted):
+            yield self.missed((name,), wording.shown(wanted), found or "nothing", found)
 
     def equal(self, place: str | Place, wanted: Any, found: Any) -> Iterator[Missed]:
         place = (place,) if isinstance(place, str) else place
@@ -283,63 +282,7 @@ class _Checker:
     def number(self, place: Place, bound: str | float, found: float) -> Iterator[Missed]:
         self.measured[".".join(map(str, place))] = found
         if not meets(found, bound):
-            yield self.missed(place, str(bound), f"{found:.4g}", _bound_for(bound, found))
+            yield self.missed(place, str(bound), f"{found:.4g}", wording.bound_for(bound, found))
 
     def missed(self, place: Place, wanted: str, found: str, instead: Any = None) -> Missed:
         return Missed(self.happened.line, place, wanted, found, instead)
-
-
-def _fits(found: str, wanted: Wording) -> bool:
-    if not isinstance(wanted, Text):
-        wanted = Text(contains=wanted)
-    return (
-        (wanted.equals is None or found.strip().lower() == wanted.equals.strip().lower())
-        and all(_has(found, words) for words in _several(wanted.contains))
-        and not any(_has(found, words) for words in _several(wanted.lacks))
-        and (wanted.matches is None or re.search(wanted.matches, found, re.I) is not None)
-    )
-
-
-def _has(text: str, phrase: str) -> bool:
-    """Whether whole words are found in a text, in this order, whatever lies between as signs."""
-    words, wanted = words_of(text), words_of(phrase)
-    runs = (words[at : at + len(wanted)] for at in range(len(words) - len(wanted) + 1))
-    return any(run == wanted for run in runs)
-
-
-def _first(text: str) -> str:
-    """The first sentence of what was said, which is enough to know it by."""
-    return re.split(r"(?<=[.!?]) ", text)[0]
-
-
-def _several(words: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (words,) if isinstance(words, str) else words
-
-
-def _lower(words: Iterable[str]) -> set[str]:
-    return {word.lower() for word in words}
-
-
-def _shown(wanted: Wording) -> str:
-    if not isinstance(wanted, Text):
-        return " and ".join(f'"{words}"' for words in _several(wanted))
-    return _listed(wanted.model_dump(exclude_defaults=True))
-
-
-def _listed(wanted: dict[str, Any]) -> str:
-    return "; ".join(
-        f"{name} {', '.join(value) if isinstance(value, tuple) else value}"
-        for name, value in wanted.items()
-    )
-
-
-def _bound_for(bound: str | float, found: float) -> str | float:
-    """The same bound with room for what was found, in two digits."""
-    if not isinstance(bound, str):
-        return round(found, 4)
-    sign, _ = limit_of(bound)
-    step = 0.01 if abs(found) < 10 else 1.0
-    down = sign.startswith(">")
-    limit = (found // step if down else -(-found // step)) * step
-    unit = " calls" if bound.endswith("calls") else ""
-    return f"{sign} {limit:.4g}{unit}"
