@@ -24,6 +24,7 @@ from agent.terminal.commands import CommandError, Commands, run
 from agent.terminal.screen import TextScreen
 from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
+from tools.metadata import Source
 
 ROOT = Path(door.__file__).parent
 
@@ -172,6 +173,17 @@ def test_prune_leaves_what_is_in_use_or_young(sessions):
     freed = prune(sessions, what)
     assert freed.sessions == ("held",) and not freed.files  # the copy needs its pictures
     assert young in sessions.store
+
+
+def test_prune_leaves_the_note_of_a_file_that_came_into_use_again(sessions):
+    picture = begin(sessions, "held", "make her older").conversation.turns[0].picture
+    sessions.store.remember(picture, Source(".jpg"))
+    begin(sessions, "here")
+    age(sessions.store.folder)
+    what = prunable(sessions, "here", older_than=0)
+    begin(sessions, sessions.fork("held"))
+    prune(sessions, what)
+    assert sessions.store.source(picture) == Source(".jpg")
 
 
 def test_a_half_written_file_is_cleared_away(sessions):

@@ -202,7 +202,7 @@ class PictureStore:
         return [
             file
             for file in sorted(self.folder.glob("??/*"))
-            if file.name.partition(".")[0] not in kept and file.stat().st_mtime < latest
+            if picture_of(file) not in kept and file.stat().st_mtime < latest
         ]
 
     def drop(self, file: Path, *, older_than: float) -> bool:
@@ -242,6 +242,11 @@ class PictureStore:
 
             latents = load_file(beside)["latents"]
         return Picture(image=self.image(name), latents=latents)
+
+
+def picture_of(file: Path) -> str:
+    """Return the hash of the picture that a file of a store belongs to: PNG, latents or source."""
+    return file.name.partition(".")[0]
 
 
 def _touched(file: Path) -> bool:

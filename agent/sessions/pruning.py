@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sessions.catalog import InUse, Sessions
+from tools.pictures import picture_of
 
 YOUNG = 3600.0  # seconds; a picture no older may be about to be saved with its turn
 _HASH = re.compile(rb"[0-9a-f]{64}")
@@ -70,7 +71,7 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
     freed, size = [], 0
     for file in what.files:
         own = _size(file)
-        if file.stem not in reached and sessions.store.drop(file, older_than=YOUNG):
+        if picture_of(file) not in reached and sessions.store.drop(file, older_than=YOUNG):
             freed.append(file)
             size += own
     with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
@@ -85,7 +86,7 @@ def young(sessions: Sessions) -> str:
     files = [file for file in sessions.store.loose(reached, older_than=0) if file not in old]
     if not files:
         return ""
-    count = len({file.name.partition(".")[0] for file in files})
+    count = len({picture_of(file) for file in files})
     several = "s" * (count != 1)
     are, stay = ("are", "stay") if several else ("is", "stays")
     size = room(sum(map(_size, files)))
