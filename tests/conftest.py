@@ -53,7 +53,7 @@ def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PALIMPSEST_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("NO_COLOR", "1")
-    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "PALIMPSEST_DEBUG"):
+    for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL", "PALIMPSEST_DEBUG", "CI", "VISUAL"):
         monkeypatch.delenv(name, raising=False)
 
 

@@ -3,10 +3,11 @@
 import pytest
 
 from editing_core.bench.__main__ import markdown
-from editing_core.bench.drawing import psnr, vae_table
+from editing_core.bench.drawing import vae_table
 from editing_core.bench.editing import METHODS, turns_table
 from editing_core.bench.sequences import KINDS, balanced, sequences
 from editing_core.bench.spread import averaged
+from editing_core.measure import psnr
 from editing_core.portraits.world import draw, draws
 
 

@@ -176,7 +176,7 @@ def test_prune_leaves_what_is_in_use_or_young(sessions):
 
 
 def test_prune_leaves_the_note_of_a_file_that_came_into_use_again(sessions):
-    picture = begin(sessions, "held", "make her older").conversation.turns[0].picture
+    picture = begin(sessions, "held", "make her older").conversation.turns[1].picture
     sessions.store.remember(picture, Source(".jpg"))
     begin(sessions, "here")
     age(sessions.store.folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from editing_core import measure
 from editing_core.portraits import captions, world
 
 VALUES = world.VALUES
@@ -20,11 +20,11 @@ REMOVABLE = captions.REMOVABLE
 kind_of = captions.kind_of
 caption = captions.caption
 parse = captions.parse
+psnr = measure.psnr
 
 WINDOW = 7  # pixels; the usual side of SSIM's window
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
 MARGIN = 4  # pixels around a change that belong to it
-IDENTICAL = 99.0  # dB; what is said of equal pictures
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
 Floats = NDArray[np.float64]
@@ -48,7 +48,7 @@ class Differences:
     changed_inside: float
     """The same of what was meant to change."""
     outside_psnr: float
-    """Peak signal-to-noise ratio outside the change, in dB; `IDENTICAL` at most."""
+    """Peak signal-to-noise ratio outside the change, in dB; `measure.IDENTICAL` at most."""
 
 
 def differences(
@@ -85,14 +85,8 @@ def differences(
         mean=float(np.abs(a - b).mean()),
         changed=float(touched.mean()),
         changed_inside=float(touched[inside].mean()) if inside.any() else 0.0,
-        outside_psnr=_psnr(a[outside], b[outside]),
+        outside_psnr=measure.psnr_of(a[outside], b[outside]),
     )
-
-
-def psnr(a: Image.Image, b: Image.Image) -> float:
-    """Return the peak signal-to-noise ratio of two pictures of one size, in dB."""
-    pixels = (np.asarray(image.convert("RGB"), dtype=np.float64) for image in (a, b))
-    return _psnr(*pixels)
 
 
 class PortraitEyes:
@@ -133,11 +127,6 @@ def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Imag
     """
     portrait = sample_person(person).with_(**attributes)
     return world.draw(portrait), captions.caption(asdict(portrait.attributes))
-
-
-def _psnr(a: Floats, b: Floats) -> float:
-    error = float(((a - b) ** 2).mean())
-    return min(IDENTICAL, 10 * math.log10(255**2 / error)) if error else IDENTICAL
 
 
 def _meant(mask: Image.Image, size: tuple[int, int]) -> Bools:

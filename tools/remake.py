@@ -8,9 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageChops
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from editing_core.measure import psnr
 from editing_core.methods import METHODS
 from editing_core.settings import PRESETS, EditSettings
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
@@ -165,7 +166,5 @@ def unlike(then: Recipe, now: Recipe) -> list[str]:
 
 def distance(a: Image.Image, b: Image.Image) -> tuple[float, int]:
     """Return PSNR in dB and the largest difference in levels of 255, for pictures of one size."""
-    gap = np.asarray(a.convert("RGB")).astype(float) - np.asarray(b.convert("RGB"))
-    mean = float(np.square(gap).mean())
-    psnr = float("inf") if mean == 0 else 10 * float(np.log10(255**2 / mean))
-    return psnr, int(np.abs(gap).max())
+    gap = np.asarray(ImageChops.difference(a.convert("RGB"), b.convert("RGB")))
+    return psnr(a, b), int(gap.max())

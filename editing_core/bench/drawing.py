@@ -9,13 +9,13 @@ from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 from editing_core.bench.spread import Row, averaged, editor_of, spread, told
 from editing_core.editor import EditRequest, Picture
 from editing_core.flux import load
 from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.measure import psnr
 from editing_core.portraits.captions import caption, parse
 from editing_core.portraits.model import TEXT_LENGTH
 from editing_core.portraits.reader import FILE, reader
@@ -138,9 +138,3 @@ def sheet(pictures: list[Image.Image], columns: int = 8) -> Image.Image:
     for i, picture in enumerate(pictures):
         whole.paste(picture, (i % columns * width, i // columns * height))
     return whole
-
-
-def psnr(a: Image.Image, b: Image.Image) -> float:
-    """Peak signal-to-noise ratio of two RGB pictures in dB; 99 where they are identical."""
-    x, y = (np.asarray(p.convert("RGB"), dtype=np.float64) for p in (a, b))
-    return min(99.0, float(10 * np.log10(255**2 / max(float(((x - y) ** 2).mean()), 1e-9))))

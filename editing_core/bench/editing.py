@@ -9,10 +9,10 @@ from statistics import fmean
 
 from PIL import Image
 
-from editing_core.bench.drawing import psnr
 from editing_core.bench.sequences import Turn, sequences
 from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import Editor, EditRequest, Picture
+from editing_core.measure import psnr
 from editing_core.portraits.captions import caption
 from editing_core.portraits.read import identity_distance
 from editing_core.portraits.reader import reader
