@@ -22,12 +22,10 @@ caption = captions.caption
 parse = captions.parse
 psnr = measure.psnr
 
-WINDOW = 7  # pixels; the usual side of SSIM's window
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
 MARGIN = 4  # pixels around a change that belong to it
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
@@ -67,21 +65,16 @@ def differences(
     """
     if before.size != after.size:
         raise ValueError(f"sizes differ: {before.size} and {after.size}")
-    a = np.asarray(before.convert("RGB"), dtype=np.float64)  # (height, width, 3)
-    b = np.asarray(after.convert("RGB"), dtype=np.float64)
-    touched = _box(np.abs(a - b).mean(axis=2)) > TOUCHED
-    inside = touched if mask is None else _meant(mask, before.size)
-    inside = _box(inside.astype(np.float64), 2 * MARGIN + 1) > 1e-9
+    a, b = measure.pixels_of(before), measure.pixels_of(after)
+    touched = measure.box_mean(np.abs(a - b).mean(axis=2)) > TOUCHED
+    inside = measure.widened(touched if mask is None else _meant(mask, before.size), MARGIN)
     outside = ~inside if inside.mean() <= MOST else np.ones_like(inside)
     gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
-    alike = _ssim(gray_a, gray_b)
-    if mask is not None:
-        gray_a, gray_b = _blanked(gray_a, inside), _blanked(gray_b, inside)
     tint = (b[outside] - a[outside]).mean(axis=0)
     return Differences(
-        outside_ssim=float(alike[outside].mean()),
+        outside_ssim=float(measure.ssim_map(gray_a, gray_b)[outside].mean()),
         drift=float(np.abs(tint).max()),
-        shift=_shift(gray_a, gray_b),
+        shift=measure.shift(gray_a, gray_b, but=None if mask is None else inside),
         mean=float(np.abs(a - b).mean()),
         changed=float(touched.mean()),
         changed_inside=float(touched[inside].mean()) if inside.any() else 0.0,
@@ -132,46 +125,3 @@ def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Imag
 def _meant(mask: Image.Image, size: tuple[int, int]) -> Bools:
     resized = mask.convert("L").resize(size, Image.Resampling.NEAREST)
     return np.asarray(resized) > 127
-
-
-def _box(values: Floats, side: int = WINDOW) -> Floats:
-    """Return the mean over a side x side window at every pixel, edges replicated."""
-    half = side // 2
-    padded = np.pad(values, ((half + 1, half), (half + 1, half)), mode="edge")
-    total = padded.cumsum(axis=0).cumsum(axis=1)
-    window = total[side:, side:] - total[:-side, side:] - total[side:, :-side]
-    result: Floats = (window + total[:-side, :-side]) / side**2
-    return result
-
-
-def _ssim(a: Floats, b: Floats) -> Floats:
-    """Structural similarity at every pixel (Wang et al. 2004, uniform window)."""
-    mean_a, mean_b = _box(a), _box(b)
-    var_a, var_b = _box(a * a) - mean_a**2, _box(b * b) - mean_b**2
-    both = _box(a * b) - mean_a * mean_b
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    above = (2 * mean_a * mean_b + c1) * (2 * both + c2)
-    result: Floats = above / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
-    return result
-
-
-def _blanked(gray: Floats, inside: Bools) -> Floats:
-    """Fill what may differ with the mean of the rest, so that it moves nothing."""
-    if inside.all():
-        return gray
-    filled: Floats = np.where(inside, gray[~inside].mean(), gray)
-    return filled
-
-
-def _shift(a: Floats, b: Floats) -> float:
-    """Phase correlation of two gray pictures, in whole pixels; borders fade out (Hann)."""
-    fade = np.outer(np.hanning(a.shape[0]), np.hanning(a.shape[1]))
-    spectrum_a = np.fft.fft2((a - a.mean()) * fade)
-    spectrum_b = np.fft.fft2((b - b.mean()) * fade)
-    cross = spectrum_a * np.conj(spectrum_b)
-    if not np.abs(cross).max() > 1e-6:
-        return 0.0
-    peak = np.fft.ifft2(cross / np.maximum(np.abs(cross), 1e-9)).real
-    row, column = (int(i) for i in np.unravel_index(int(peak.argmax()), peak.shape))
-    rows, columns = peak.shape
-    return float(np.hypot(min(row, rows - row), min(column, columns - column)))
