@@ -6,21 +6,19 @@ It also says whether the picture is a portrait of this world at all. 1.5 MB, tra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
 from editing_core.portraits.world import VALUES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SIDE = 96  # pixels at which pictures are read
 HIDDEN = ""  # what an attribute is when the picture does not show it: hair under a hat
@@ -49,6 +47,22 @@ class Seen:
         return self.portrait > 0.5
 
 
+@dataclass(frozen=True, eq=False)
+class Look:
+    """All that the reader makes of one picture."""
+
+    seen: Seen
+    """What it names."""
+    chances: Mapping[str, NDArray[np.float32]]
+    """Probabilities of the `CHOICES` of every attribute, by name."""
+    features: NDArray[np.float32]
+    """What the choices are made from. Shape: (256,)."""
+
+    def probability(self, name: str, value: str) -> float:
+        """How probable it is that an attribute has a value."""
+        return float(self.chances[name][CHOICES[name].index(value)])
+
+
 class Reader(nn.Module):
     """Convolutions down to 6 x 6, then one layer that sees all of it, then a choice each."""
 
@@ -66,26 +80,38 @@ class Reader(nn.Module):
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return logits (B, choices) of every choice for pictures (B, 3, SIDE, SIDE) in [-1, 1]."""
+        return self._choices(self.features(pictures))
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """Return what the choices are made from, (B, summary), for the same pictures."""
         x = self.conv_in(pictures)
         for stage in self.stages:
             x = stage(x)
         x = functional.silu(self.squeeze(x)).flatten(1)
-        logits = self.choose(functional.silu(self.summary(x)))
-        parts = logits.split([len(choices) for choices in CHOICES.values()], dim=1)
+        return functional.silu(self.summary(x))
+
+    def _choices(self, features: Tensor) -> dict[str, Tensor]:
+        parts = self.choose(features).split([len(choices) for choices in CHOICES.values()], dim=1)
         return dict(zip(CHOICES, parts, strict=True))
 
-    @torch.no_grad()
     def read(self, image: Image.Image) -> Seen:
         """Name what a picture of any size shows."""
+        return self.look(image).seen
+
+    @torch.no_grad()
+    def look(self, image: Image.Image) -> Look:
+        """Do the same, and tell what led to it."""
         bytes_ = torch.from_numpy(np.array(image.convert("RGB")))
-        found = {name: row[0].softmax(0) for name, row in self(as_input(bytes_[None])).items()}
-        portrait = float(found.pop("portrait")[1])
-        named = {name: CHOICES[name][int(row.argmax())] for name, row in found.items()}
-        return Seen(
+        features = self.features(as_input(bytes_[None]))
+        chances = {name: row[0].softmax(0).numpy() for name, row in self._choices(features).items()}
+        portrait = float(chances.pop("portrait")[1])
+        named = {name: CHOICES[name][int(row.argmax())] for name, row in chances.items()}
+        seen = Seen(
             attributes={name: value for name, value in named.items() if value != HIDDEN},
-            confidence={name: float(row.max()) for name, row in found.items()},
+            confidence={name: float(row.max()) for name, row in chances.items()},
             portrait=portrait,
         )
+        return Look(seen, chances, features[0].numpy())
 
     def save(self, file: Path) -> None:
         """Write the weights in 16 bits."""

@@ -1,0 +1,134 @@
+"""One edited portrait against its exact truth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from statistics import fmean
+
+import numpy as np
+from PIL import Image
+
+from editing_core import measure
+from editing_core.bench.sequences import Turn
+from editing_core.portraits import world
+from editing_core.portraits.reader import Look, reader
+from editing_core.portraits.world import Portrait, change_mask
+
+MARGIN = 4  # pixels around a change in which structure is not compared
+
+drawn = lru_cache(64)(world.draw)
+
+
+@dataclass(frozen=True)
+class Made:
+    """How one edit came out."""
+
+    seen: bool
+    """Whether the change is."""
+    kept: float
+    """The share of other visible attributes that are right."""
+    outside: float
+    """Mean distance to the truth outside the change, 0 to 255."""
+
+    @property
+    def right(self) -> bool:
+        """Whether the change is seen and nothing else is spoilt."""
+        return self.seen and self.kept == 1
+
+    def columns(self, kind: str) -> dict[str, float]:
+        """The same as columns of a table, with one for the kind of change."""
+        return {
+            kind: float(self.right),
+            "seen": float(self.seen),
+            "kept": self.kept,
+            "distance outside": self.outside,
+        }
+
+
+def measured(picture: Image.Image, turn: Turn) -> Made:
+    """Compare the picture of one edit with its truth."""
+    seen, visible = reader().read(picture).attributes, turn.after.attributes.visible()
+    return Made(
+        seen=agrees(seen, turn.changed),
+        kept=fmean(seen.get(name) == visible[name] for name in visible.keys() - turn.changed),
+        outside=distances(picture, turn.before, turn.after)["L1 outside"],
+    )
+
+
+def agrees(seen: Mapping[str, str], changed: Mapping[str, str]) -> bool:
+    """Whether every change is seen."""
+    return all(seen.get(name) == value for name, value in changed.items())
+
+
+def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[str, float]:
+    """Compare a picture with the truth, inside and outside of all that was to change.
+
+    Args:
+        picture: The edited portrait.
+        start: The portrait that the edits began from.
+        truth: What it should look like by now.
+
+    Returns:
+        "L1" in levels of 255, "PSNR" in dB, "SSIM" at most 1, each of the whole or of one side
+        (left out where there is no such side); "drift" of the mean colour outside in CIE 1976's
+        Delta E; "shift" of what is outside, in pixels.
+    """
+    mask = change_mask(start, truth, picture.width)
+    a, b = measure.pixels_of(drawn(truth, picture.width)), measure.pixels_of(picture)
+    gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
+    near = measure.widened(mask, MARGIN)
+    alike = measure.ssim_map(gray_a, gray_b)
+    found = {"L1": float(np.abs(a - b).mean()), "SSIM": float(alike.mean())}
+    for side, where, structure in (("inside", mask, mask), ("outside", ~mask, ~near)):
+        if where.any():
+            found[f"L1 {side}"] = float(np.abs(a - b)[where].mean())
+            found[f"PSNR {side}"] = measure.psnr_of(a[where], b[where])
+        if structure.any():
+            found[f"SSIM {side}"] = float(alike[structure].mean())
+    if not near.all():
+        found["drift"] = measure.color_difference(a[~near], b[~near])
+        found["shift"] = measure.shift(gray_a, gray_b, but=near)
+    return found
+
+
+def followed(
+    picture: Image.Image, turns: list[Turn], seen_before: Mapping[str, str]
+) -> tuple[dict[str, float], Look]:
+    """Measure the picture after the last of some turns.
+
+    Returns:
+        Columns, and how the reader looks at the picture. "success": the change is seen. "kept": of
+        what was right and not asked for in this turn, the share still right. "never asked for":
+        the share right of what no turn asked for. "right": of all that shows. "text agreement":
+        the reader's mean probability for what the caption says. "similarity": cosine of the
+        reader's features of this picture and the first. And `distances`.
+    """
+    turn, start, truth = turns[-1], turns[0].before, turns[-1].after
+    look = reader().look(picture)
+    seen, visible = look.seen.attributes, truth.attributes.visible()
+    was = turn.before.attributes.visible()
+    fine = [name for name in visible if name not in turn.changed and name in was
+            and seen_before.get(name) == was[name]]  # fmt: skip
+    asked = {name for earlier in turns for name in earlier.changed}
+    first = _first_look(start, picture.width).features
+    columns = {
+        "success": float(agrees(seen, turn.changed)),
+        "right": fmean(seen.get(name) == value for name, value in visible.items()),
+        "text agreement": fmean(look.probability(name, value) for name, value in visible.items()),
+        "similarity": float(
+            first @ look.features / (np.linalg.norm(first) * np.linalg.norm(look.features))
+        ),
+        **distances(picture, start, truth),
+    }
+    if fine:
+        columns["kept"] = fmean(seen.get(name) == visible[name] for name in fine)
+    if unasked := visible.keys() - asked:
+        columns["never asked for"] = fmean(seen.get(name) == visible[name] for name in unasked)
+    return columns, look
+
+
+@lru_cache(64)
+def _first_look(start: Portrait, side: int) -> Look:
+    return reader().look(drawn(start, side))
