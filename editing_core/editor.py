@@ -24,6 +24,7 @@ from editing_core.tokens import columns_of
 
 if TYPE_CHECKING:
     from editing_core.flux import Flux
+    from editing_core.methods import Method
 
 LATENTS_KEPT = 32  # 1 MB each at 1024 x 1024 pixels, and as much a step where a method needs all
 RECORDINGS_KEPT = 2  # of features: hundreds of MB each with FLUX.1 at 512 x 512 pixels
@@ -112,7 +113,7 @@ class Editor:
         settings: EditSettings = PRESETS["paper"],
         seed: int = 0,
         on_step: Progress | None = None,
-        method: str = "mtc",
+        method: str | Method = "mtc",
     ) -> EditResult:
         """Make one edit. The same request, settings, seed and device give the same picture.
 
@@ -122,23 +123,22 @@ class Editor:
             seed: Of the noise.
             on_step: Called as ``on_step(phase, index, of)`` after every solver step; an
                 exception from it ends the edit and leaves the model clean.
-            method: A name in ``METHODS``.
+            method: A name in ``METHODS``, or a function like theirs.
 
         Raises:
             EditError: The request cannot be met as it stands.
         """
-        if method not in METHODS:
-            raise EditError(f"There is no method '{method}'; choose one of: {', '.join(METHODS)}.")
+        how, name = _method(method)
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
-        outcome = method_of(method)(task)
+        outcome = how(task)
         picture, latents, mask = self._kept(outcome, task, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
             columns=task.columns,
             blocks=outcome.blocks,
-            method=method,
+            method=name,
             seed=seed,
             settings=settings,
         )
@@ -198,6 +198,14 @@ class Editor:
                 f"but this model and picture need {expected}."
             )
         return picture.latents.to(self.flux.device, torch.float32)
+
+
+def _method(asked: str | Method) -> tuple[Method, str]:
+    if not isinstance(asked, str):
+        return asked, getattr(asked, "__name__", "unnamed")
+    if asked not in METHODS:
+        raise EditError(f"There is no method '{asked}'; choose one of: {', '.join(METHODS)}.")
+    return method_of(asked), asked
 
 
 def draw_noise(seed: int, canvas: Canvas, channels: int) -> Tensor:

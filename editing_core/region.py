@@ -8,10 +8,9 @@ finds the middle of a change; this finds all of it, and also what is to vanish o
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from editing_core.latents import Canvas
+from editing_core.latents import Canvas, unpack
 from editing_core.methods.task import Task
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
@@ -39,10 +38,10 @@ def soft_region(differences: Tensor, canvas: Canvas, hardly: float, clearly: flo
     Returns:
         Shape: (2 rows, 2 cols), in [0, 1]; all 0 where the prompts agree everywhere.
     """
-    mean = differences.square().mean(-1).sqrt().mean((0, 1))
-    share = (mean / mean.max().clamp_min(1e-12)).view(canvas.rows, canvas.cols)
-    fine = F.interpolate(share[None, None], scale_factor=2, mode="bilinear")[0, 0]
-    return ((fine - hardly) / (clearly - hardly)).clamp(0, 1)
+    size = [unpack(v, canvas)[0].square().mean(0).sqrt() for v in differences]
+    mean = torch.stack(size).mean(0)
+    share = mean / mean.max().clamp_min(1e-12)
+    return ((share - hardly) / (clearly - hardly)).clamp(0, 1)
 
 
 def disagreement(task: Task) -> Tensor:

@@ -1,14 +1,24 @@
 """The bench: sequences have exact truths, tables have their columns."""
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 
-from editing_core.bench.__main__ import markdown
 from editing_core.bench.drawing import vae_table
-from editing_core.bench.editing import METHODS, turns_table
 from editing_core.bench.sequences import KINDS, balanced, sequences
 from editing_core.bench.spread import averaged
-from editing_core.measure import psnr
-from editing_core.portraits.world import draw, draws
+from editing_core.bench.summary import (
+    COLUMNS,
+    Column,
+    ahead,
+    estimated,
+    frechet_distance,
+    jackknife,
+)
+from editing_core.bench.tables import after_each, against, markdown
+from editing_core.bench.walks import Walk, found, take
+from editing_core.measure import IDENTICAL
 
 
 def test_sequences_change_one_thing_a_turn_and_never_the_person() -> None:
@@ -36,12 +46,6 @@ def test_cells_are_averaged_over_the_tables_that_have_them() -> None:
     assert averaged(tables) == {"a": {"x": 1.5, "y": 0.0}, "b": {"y": 4.0}}
 
 
-def test_psnr_of_a_known_error() -> None:
-    black = draw(next(draws("eval"))).point(lambda _: 0)
-    assert psnr(black, black.point(lambda _: 255)) == pytest.approx(0)
-    assert psnr(black, black.point(lambda _: 25.5)) == pytest.approx(20, abs=0.2)
-
-
 def test_markdown_lines_up_names_and_numbers() -> None:
     assert markdown([{"method": "a", "score": 0.12345}]).splitlines() == [
         "| method | score |",
@@ -50,7 +54,76 @@ def test_markdown_lines_up_names_and_numbers() -> None:
     ]
 
 
+def steps(*successes: int, **columns: float) -> list[dict]:
+    return [{"success": float(success), **columns} for success in successes]
+
+
+def column(name: str) -> Column:
+    return next(column for column in COLUMNS if column.name == name)
+
+
+def test_success_is_of_all_turns_and_sr_of_those_without_a_miss() -> None:
+    walks = [steps(1, 1, 0), steps(1, 1, 1), steps(0, 1, 1), steps(1)]
+    assert estimated(column("success"), walks, 3).value == pytest.approx((2 / 3 + 1 + 2 / 3) / 3)
+    assert [estimated(column("SR"), walks, turn).value for turn in (1, 2, 3)] == [
+        3 / 4,
+        2 / 3,
+        1 / 3,
+    ]
+
+
+def test_a_means_margin_is_the_one_of_textbooks() -> None:
+    numbers = [1.0, 2.0, 4.0, 8.0]
+    found = jackknife(numbers, np.mean)
+    assert found.value == 3.75
+    assert found.margin == pytest.approx(1.96 * np.std(numbers, ddof=1) / 2)
+
+
+def test_ahead_is_above_zero_where_we_are_better() -> None:
+    ours, others = [steps(1, L1=2.0)] * 3, [steps(1, L1=5.0)] * 3
+    assert ahead(column("L1"), ours, others, 1).value == 3
+    ours, others = [steps(1)] * 3, [steps(0)] * 3
+    assert ahead(column("success"), ours, others, 1).value == 1
+
+
+def test_frechet_distance_of_known_distributions() -> None:
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    assert frechet_distance(rows, rows) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(rows, rows + [3.0, 0, 4]) == pytest.approx(25)
+    spread = rows[:, :1].std(ddof=1)
+    assert frechet_distance(rows[:, :1], 3 * rows[:, :1]) == pytest.approx(
+        (2 * rows[:, :1].mean()) ** 2 + (2 * spread) ** 2
+    )
+
+
+def test_a_longer_sequence_begins_with_the_shorter_and_may_ask_again() -> None:
+    long, short = sequences(2, turns=20), sequences(2, turns=4)
+    assert [sequence[:4] for sequence in long] == short
+    for sequence in long:
+        assert all(earlier.after == later.before for earlier, later in pairwise(sequence))
+
+
 @pytest.mark.weights
-def test_tables_have_a_row_for_every_method() -> None:
-    assert [row["method"] for row in turns_table("portraits", 1, turns=1)] == list(METHODS)
+def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
+    walks = [
+        Walk(kind, way, 0, 2) for kind in ("turns", "back", "rounds") for way in ("steady", "paper")
+    ]
+    take(walks, "portraits", tmp_path)
+    nothing = found(Walk("rounds", "steady", 0, 2), tmp_path)
+    assert [step["PSNR"] for step in nothing] == [IDENTICAL, IDENTICAL]
+    assert [step["PSNR of latents"] for step in nothing] == [IDENTICAL, IDENTICAL]
+    assert all(walk.picture(tmp_path, 2).exists() for walk in walks)
+    taken = {way: [found(Walk("turns", way, 0, 2), tmp_path)] for way in ("paper", "steady")}
+    assert {row["which"] for row in against(taken, "steady", 2)} == {"paper"}
+    assert [row["method"] for row in after_each(taken, "L1", (1, 2))] == ["paper", "steady"]
+
+    def unwanted(*_: object) -> None:
+        raise AssertionError("a walk was taken twice")
+
+    monkeypatch.setattr("editing_core.bench.walks.spread", lambda *a: map(unwanted, a[-1]))
+    take(walks, "portraits", tmp_path)
+
+
+@pytest.mark.weights
+def test_the_vae_loses_little() -> None:
     assert float(vae_table("portraits", 2)[0]["PSNR, dB"]) > 20

@@ -10,6 +10,7 @@ from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture
 from editing_core.flow import time_grid
+from editing_core.latents import unpack
 from editing_core.methods import (
     METHODS,
     flowedit,
@@ -185,16 +186,37 @@ def test_steady_asked_for_nothing_changes_nothing():
         asked = replace(asked, current=Picture(result.picture, result.latents))
 
 
-def test_steady_is_flowedit_at_one_guidance_and_where_its_velocities_parted():
-    of, met = task(), []
+def test_steady_with_nothing_let_alone_is_flowedit_at_one_guidance():
+    of, everywhere = task(), steady.Numbers(hardly=-1.0, clearly=0.0)
     even = flowedit.Numbers(skipped=1 / 8, source_guidance=SETTINGS.guidance)
-    edited = flowedit.differences(of, even, on_velocity=met.append)
-    made = steady.edit(of)
-    assert torch.equal(made.latents, edited) and len(met) == 4
-    size = torch.stack([v[0].pow(2).mean(1).sqrt() for v in met]).mean(0)
-    share = (size / size.max()).view(of.canvas.rows, of.canvas.cols)
-    assert (made.region[::2, ::2][share > 0.6] > 0.5).all()
-    assert made.region.min() >= 0 and made.region.max() == 1
+    close(steady.edit(of, everywhere).latents, flowedit.differences(of, even))
+    close(steady.edit(of, steady.Numbers(free_steps=99)).latents, flowedit.differences(of, even))
+
+
+def test_steady_leaves_latent_pixels_where_the_velocities_hardly_part():
+    of, met = task(), []
+
+    def heard(i, x, t, t_next, v):
+        met.append(unpack(v, of.canvas)[0].pow(2).mean(0).sqrt())
+        return v
+
+    numbers = steady.Numbers(hardly=0.7, clearly=0.9, free_steps=99)
+    made = steady.edit(of, numbers)
+    even = flowedit.Numbers(skipped=1 / 8, source_guidance=SETTINGS.guidance)
+    flowedit.differences(of, even, control=heard)
+    share = torch.stack(met).mean(0) / torch.stack(met).mean(0).max()
+    close(made.region, ((share - 0.7) / 0.2).clamp(0, 1))
+    kept = steady.edit(of, replace(numbers, free_steps=0))
+    let_alone = kept.region == 0
+    assert let_alone.any() and not let_alone.all()
+    same = unpack(kept.latents, of.canvas) - unpack(of.current, of.canvas)
+    assert same[0, :, let_alone].abs().max() < 1e-5
+
+
+def test_steady_by_token_has_a_region_of_tokens():
+    region = steady.edit(task(), steady.Numbers(by_token=True)).region
+    whole = region[::2, ::2].repeat_interleave(2, 0).repeat_interleave(2, 1)
+    assert torch.equal(region, whole) and region.max() == 1
 
 
 def test_rf_inversion_pulled_all_the_way_reaches_the_picture():

@@ -9,20 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from editing_core.bench.drawing import sheets, text_table, vae_table
-from editing_core.bench.editing import rounds_table, turns_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.readers import readers_table
 from editing_core.bench.rungs import rungs_table
 from editing_core.bench.spread import Row
 from editing_core.bench.styles import styles_table
+from editing_core.bench.tables import markdown
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "vae": (50, vae_table),
     "readers": (500, readers_table),
     "text": (500, text_table),
     "sheets": (64, sheets),
-    "rounds": (8, rounds_table),
-    "turns": (100, turns_table),
     "numbers": (10, numbers_table),
     "rungs": (25, rungs_table),
     "styles": (10, styles_table),
@@ -45,15 +43,6 @@ def main() -> None:
         print(f"\n{name} ({args.count or count})\n{markdown(rows)}", flush=True)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
-
-
-def markdown(rows: list[Row]) -> str:
-    """Rows as a Markdown table; numbers with three digits."""
-    lines = ["| " + " | ".join(rows[0]) + " |", "|" + " --- |" * len(rows[0])]
-    for row in rows:
-        cells = (f"{value:.3g}" if isinstance(value, float) else value for value in row.values())
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

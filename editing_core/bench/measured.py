@@ -112,7 +112,7 @@ def followed(
     fine = [name for name in visible if name not in turn.changed and name in was
             and seen_before.get(name) == was[name]]  # fmt: skip
     asked = {name for earlier in turns for name in earlier.changed}
-    first = _first_look(start, picture.width).features
+    first = first_look(start, picture.width).features
     columns = {
         "success": float(agrees(seen, turn.changed)),
         "right": fmean(seen.get(name) == value for name, value in visible.items()),
@@ -130,5 +130,6 @@ def followed(
 
 
 @lru_cache(64)
-def _first_look(start: Portrait, side: int) -> Look:
-    return reader().look(drawn(start, side))
+def first_look(portrait: Portrait, side: int) -> Look:
+    """Return how the reader looks at the exact drawing of a portrait."""
+    return reader().look(drawn(portrait, side))

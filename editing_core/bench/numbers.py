@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import product
 
-from editing_core.bench.editing import measured
+from editing_core.bench.measured import measured
 from editing_core.bench.sequences import KINDS, Turn, balanced
 from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture

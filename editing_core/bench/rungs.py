@@ -5,7 +5,7 @@ The order in which the agent tries again (`agent/check.py`) comes from this tabl
 
 from __future__ import annotations
 
-from editing_core.bench.editing import Made, measured
+from editing_core.bench.measured import Made, measured
 from editing_core.bench.sequences import KINDS, Turn, balanced
 from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture

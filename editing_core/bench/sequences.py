@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from dataclasses import dataclass
 
 from editing_core.portraits.captions import caption, kind_of
@@ -13,6 +14,9 @@ _ASKED = (
     "facial_hair", "expression", "earrings", "neckwear", "neckwear_color", "clothing",
     "clothing_color", "pattern", "background",
 )  # fmt: skip
+
+AGAIN_AFTER = 6
+"""So many turns later the same attribute may be asked for again."""
 
 KINDS = ("add", "remove", "replace", "color", "attribute", "background")
 
@@ -54,7 +58,7 @@ class Turn:
 
 
 def sequences(count: int, turns: int = 4, seed: int = 0) -> list[list[Turn]]:
-    """`count` held-out sequences of `turns` edits, each of another attribute."""
+    """`count` held-out sequences of `turns` edits; of each, a shorter one is the beginning."""
     portraits = draws("eval", seed)
     return [_sequence(next(portraits), turns, random.Random(f"{seed} {i}")) for i in range(count)]
 
@@ -74,14 +78,14 @@ def balanced(count: int, turns: int, seed: int = 3) -> list[list[Turn]]:
 
 def _sequence(start: Portrait, turns: int, rng: random.Random) -> list[Turn]:
     done: list[Turn] = []
-    asked: set[str] = set()
+    asked: deque[str] = deque(maxlen=AGAIN_AFTER)
     while len(done) < turns:
         name = rng.choice(_ASKED)
         before = done[-1].after if done else start
         turn = Turn(before, before.with_(**{name: rng.choice(VALUES[name])}))
         if name in asked or name not in turn.changed or _implausible(turn.after):
             continue
-        asked.add(name)
+        asked.append(name)
         done.append(turn)
     return done
 

@@ -11,13 +11,15 @@ from functools import cache
 from itertools import repeat
 from multiprocessing import get_context
 from statistics import fmean
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from editing_core.editor import Editor
 
-Row = dict[str, str | float]
-"""A row of a table: column -> text or number."""
+Cell = Any
+"""Text, a number, or an `Estimate`; it says itself what it looks like."""
+Row = dict[str, Cell]
+"""A row of a table: column -> what stands there."""
 Table = Mapping[str, Mapping[str, float]]
 """What was measured: row -> column -> number."""
 Item = TypeVar("Item")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from editing_core.flow import integrate_euler, time_grid
+from editing_core.flow import Control, integrate_euler, time_grid
 from editing_core.methods.task import Outcome, Task, heard_by, told
 
 
@@ -36,15 +35,13 @@ def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
     return Outcome(differences(task, numbers))
 
 
-def differences(
-    task: Task, numbers: Numbers, *, on_velocity: Callable[[Tensor], None] | None = None
-) -> Tensor:
+def differences(task: Task, numbers: Numbers, *, control: Control | None = None) -> Tensor:
     """Walk from the current picture along differences of velocities. Shape: (1, L, 64).
 
     Args:
         task: The edit.
         numbers: FlowEdit's.
-        on_velocity: Gets every difference, (1, L, 64), noisiest first.
+        control: What bends the walk, if anything; it gets the differences.
     """
     s = task.settings
     source = told(task, task.source, numbers.source_guidance)
@@ -57,11 +54,8 @@ def differences(
             noise = torch.randn(edited.shape, generator=drawn).to(edited)
             noised = torch.lerp(task.current, noise, t)
             total += target(noised + (edited - task.current), t) - source(noised, t)
-        mean = total / numbers.draws
-        if on_velocity:
-            on_velocity(mean)
-        return mean
+        return total / numbers.draws
 
     times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
     heard = heard_by(task.progress, "sample")
-    return integrate_euler(difference, task.current, times, on_step=heard)
+    return integrate_euler(difference, task.current, times, control=control, on_step=heard)

@@ -1,7 +1,8 @@
-"""Steady (ours): FlowEdit's walk, and the region of the edit from the velocities it met.
+"""Steady (ours): FlowEdit's walk, kept to the region of the edit, which it finds by the way.
 
 Where the two prompts want the same, the walk stands still, so an edit that asks for nothing is
-exactly nothing; what the walk touches by the way outside the region is taken back.
+exactly nothing. Where they hardly differ, the current picture is put back after every step, so that
+what is new grows into what stays, and nothing that was let alone is lost from turn to turn.
 """
 
 from __future__ import annotations
@@ -11,28 +12,55 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.methods.flowedit import Numbers, differences
+from editing_core.keep import outside_kept
+from editing_core.methods import flowedit
 from editing_core.methods.task import Outcome, Task
 from editing_core.region import soft_region
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """From where to where a token goes over from kept to edited.
+class Numbers:
+    """Steady's own numbers; `bench report` shows what each is worth.
 
     Attributes:
-        hardly: Share of the largest disagreement below which nothing changes.
-        clearly: Share from which all may change.
+        skipped: Share of the noisiest steps that are left out.
+        source_guidance: The model's guidance for the source; None is that for the target, without
+            which the two would differ where nothing is asked.
+        hardly: Share of the largest difference below which a latent pixel stays as it is.
+        clearly: Share from which it may change freely.
+        free_steps: Steps taken before the region is trusted.
+        by_token: Whether the region is made of whole tokens, 16 pixels wide, not of latent pixels.
     """
 
-    hardly: float = 0.15
-    clearly: float = 0.3
+    skipped: float = 1 / 8
+    source_guidance: float | None = None
+    hardly: float = 0.2
+    clearly: float = 0.4
+    free_steps: int = 2
+    by_token: bool = False
 
 
-def edit(task: Task, bounds: Bounds = Bounds()) -> Outcome:
-    """Walk by the difference of the velocities under target and source, at the same guidance."""
+def edit(task: Task, numbers: Numbers = Numbers()) -> Outcome:
+    """Walk by the difference of the velocities under target and source, inside the region."""
     met: list[Tensor] = []
-    same = Numbers(skipped=1 / 8, source_guidance=task.settings.guidance)
-    edited = differences(task, same, on_velocity=met.append)
-    region = soft_region(torch.stack(met), task.canvas, bounds.hardly, bounds.clearly)
-    return Outcome(edited, region=region)
+
+    def region() -> Tensor:
+        differences = torch.stack(met)
+        if numbers.by_token:
+            sizes = differences.square().mean(-1, keepdim=True).sqrt()
+            differences = sizes.expand_as(differences)
+        return soft_region(differences, task.canvas, numbers.hardly, numbers.clearly)
+
+    def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
+        met.append(v)
+        if i < numbers.free_steps:
+            return v
+        there = outside_kept(x + (t_next - t) * v, task.current, region(), task.canvas)
+        return (there - x) / (t_next - t)
+
+    same = task.settings.guidance
+    walk = flowedit.Numbers(
+        skipped=numbers.skipped,
+        source_guidance=same if numbers.source_guidance is None else numbers.source_guidance,
+    )
+    return Outcome(flowedit.differences(task, walk, control=kept), region=region())

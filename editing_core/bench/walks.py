@@ -1,0 +1,160 @@
+"""Walks: one way to edit, along one sequence of turns, measured after each and kept in a file.
+
+Three kinds: "turns" ask for one thing each; "rounds" ask for nothing; "back" asks for a thing and
+for its opposite, again and again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from editing_core import measure
+from editing_core.bench.measured import drawn, followed
+from editing_core.bench.sequences import Turn, sequences
+from editing_core.bench.spread import editor_of, spread
+from editing_core.bench.ways import WAYS, Way
+from editing_core.editor import Editor, EditRequest, EditResult, Picture
+from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.portraits.world import SIZE, draws
+
+LONG = 20
+"""Turns of a long walk."""
+MARKS = (4, 10, LONG)
+"""Turns at which tables are made."""
+SHOWN = 8
+"""So many walks of a kind keep their pictures."""
+
+Step = tuple[Image.Image, dict[str, Any]]
+"""A picture, and what was measured of it."""
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One file's worth of work; numbers count from 0."""
+
+    kind: str
+    way: str
+    number: int
+    turns: int
+
+    def file(self, out: Path) -> Path:
+        """Where its numbers are kept."""
+        return self.folder(out) / f"{self.number:03}.json"
+
+    def picture(self, out: Path, turn: int) -> Path:
+        """Where the picture after a turn is kept, turns counted from 1."""
+        return self.folder(out) / f"{self.number:03}-{turn:02}.png"
+
+    def folder(self, out: Path) -> Path:
+        """Where its kind and way lie."""
+        return out / self.kind / self.way.replace(" ", "-").replace(",", "")
+
+
+def take(walks: list[Walk], model: str, out: Path) -> None:
+    """Take the walks whose files are not there yet, on all cores."""
+    missing = [(walk, out) for walk in walks if not walk.file(out).exists()]
+    for _ in spread(str(out), _take, model, missing):
+        pass
+
+
+def found(walk: Walk, out: Path) -> list[dict[str, Any]]:
+    """Return what was measured after each turn of a walk that was taken."""
+    rows: list[dict[str, Any]] = json.loads(walk.file(out).read_text())
+    return rows
+
+
+def _take(model: str, _: int, job: tuple[Walk, Path]) -> None:
+    walk, out = job
+    file = walk.file(out)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for n, (picture, row) in enumerate(KINDS[walk.kind](model, WAYS[walk.way], walk)):
+        rows.append(row)
+        if walk.number < SHOWN:
+            picture.save(walk.picture(out, n + 1))
+    part = file.with_suffix(".part")
+    part.write_text(json.dumps(rows))
+    part.replace(file)
+
+
+def edited(model: str, way: Way, turns: list[Turn], seed: int) -> Iterator[EditResult]:
+    """Make edit after edit; no walk profits from another's inversions."""
+    editor = Editor(editor_of(model).flux)
+    current = original = Picture(drawn(turns[0].before, SIZE))
+    for n, turn in enumerate(turns):
+        result = editor.edit(
+            EditRequest(current, original, turn.source_prompt, turn.target_prompt, turn.edit_words),
+            settings=way.settings(turn.kind, n),
+            seed=1000 * seed + n,
+            method=way.method,
+        )
+        yield result
+        current = Picture(result.picture, result.latents if way.latents_stay else None)
+
+
+def _turns(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+    turns = sequence(walk.number)[: walk.turns]
+    seen = turns[0].before.attributes.visible()
+    for n, result in enumerate(edited(model, way, turns, walk.number), start=1):
+        row, look = followed(result.picture, turns[:n], seen)
+        seen = look.seen.attributes
+        kept = {"features": look.features.round(4).tolist()} if n in MARKS else {}
+        yield result.picture, {"kind": turns[n - 1].kind, **row, **_cost(result), **kept}
+
+
+def _rounds(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+    portrait = next(islice(draws("eval", 2), walk.number, None))
+    flux, canvas = editor_of(model).flux, Canvas(SIZE, SIZE)
+    first = drawn(portrait, SIZE)
+    decoded = to_picture(flux, to_latents(flux, first), canvas)
+    plain = replace(way, settings=lambda change, n: replace(way.settings(change, n), guidance=1.0))
+    nothing = [Turn(portrait, portrait)] * walk.turns
+    for result in edited(model, plain, nothing, 100 + walk.number):
+        again = to_picture(flux, result.latents.to(flux.device), canvas)
+        yield (
+            result.picture,
+            {
+                "PSNR": measure.psnr(first, result.picture),
+                "PSNR of latents": measure.psnr(decoded, again),
+                **_cost(result),
+            },
+        )
+
+
+def _back(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+    there = sequence(walk.number)[0]
+    both = [there, Turn(there.after, there.before)] * (walk.turns // 2)
+    seen = there.before.attributes.visible()
+    for n, result in enumerate(edited(model, way, both, walk.number)):
+        row, look = followed(result.picture, both[: n + 1], seen)
+        seen = look.seen.attributes
+        yield result.picture, {**row, **_cost(result)}
+
+
+def sequence(number: int) -> list[Turn]:
+    """Return a sequence of `LONG` turns."""
+    return _sequences(-(-(number + 1) // 100) * 100)[number]
+
+
+@lru_cache(2)
+def _sequences(count: int) -> list[list[Turn]]:
+    return sequences(count, LONG)
+
+
+def _cost(result: EditResult) -> dict[str, float]:
+    return {"seconds": result.report.seconds, "model calls": result.report.forwards}
+
+
+KINDS: dict[str, Callable[[str, Way, Walk], Iterator[Step]]] = {
+    "turns": _turns,
+    "rounds": _rounds,
+    "back": _back,
+}
