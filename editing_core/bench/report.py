@@ -68,20 +68,24 @@ def main(argv: list[str]) -> None:
 
 def planned(size: Size) -> list[Walk]:
     """Return all walks, those first that tell most."""
-    back = [Walk("back", way, n, LONG) for n in range(size.portraits) for way in MAIN]
-    rounds = [Walk("rounds", way, n, LONG) for n in range(size.portraits) for way in MAIN]
-    turns = [
-        Walk("turns", way, n, LONG if n < size.long else SHORT)
-        for n in range(size.sequences)
-        for way in MAIN
-    ]
+
+    def turns(numbers: range, turns: int) -> list[Walk]:
+        return [Walk("turns", way, n, turns) for n in numbers for way in MAIN]
+
     parts = [
-        Walk("turns", way, n, length)
+        Walk("turns", way, n, turns)
         for n in range(size.parts)
-        for ways, length in ((PARTS_OF_PAPER, SHORT), (PARTS_OF_STEADY, MIDDLE))
+        for ways, turns in ((PARTS_OF_PAPER, SHORT), (PARTS_OF_STEADY, MIDDLE))
         for way in ways
     ]
-    return [*turns, *parts, *back, *rounds]
+    idle = [
+        Walk(kind, way, n, LONG)
+        for n in range(size.portraits)
+        for kind in ("back", "rounds")
+        for way in MAIN
+    ]
+    long, short = range(size.long), range(size.long, size.sequences)
+    return [*turns(long, LONG), *parts, *idle, *turns(short, SHORT)]
 
 
 def write(taken: Mapping[Walk, Steps], out: Path) -> None:
