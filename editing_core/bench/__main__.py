@@ -1,13 +1,18 @@
-"""Print the tables of the README: `python -m editing_core.bench [vae text readers ...]`."""
+"""Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
+
+`python -m editing_core.bench report --out DIR` compares all methods over many turns.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from editing_core.bench import report
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.readers import readers_table
@@ -28,14 +33,16 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
 """Name -> how many captions, pictures or sequences, and what makes the table."""
 
 
-def main() -> None:
-    """Make the tables asked for, all by default."""
+def main(argv: list[str]) -> None:
+    """Make the tables asked for, all by default, or the report."""
+    if argv[:1] == ["report"]:
+        return report.main(argv[1:])
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench", description=__doc__)
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all when left out")
     parser.add_argument("--model", default="portraits")
     parser.add_argument("--count", type=int, help="captions, pictures or sequences a table")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     results: dict[str, Any] = {}
     for name in args.tables or TABLES:
         count, table = TABLES[name]
@@ -46,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
