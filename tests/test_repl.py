@@ -8,13 +8,16 @@ from functools import partial
 
 import pytest
 from perfect_editor import draw_the_target
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
 from agent.graph import Chat, open_sessions
+from agent.sessions.catalog import Sessions
 from agent.settings import AppSettings
 from agent.state import Ask
 from agent.studio import Studio
 from agent.terminal import repl
-from agent.terminal.commands import Commands
+from agent.terminal.commands import CommandError, Commands, run
 from agent.terminal.prompt import Words
 from agent.terminal.screen import TextScreen, wrapped
 from tools.edit_picture import PRESETS
@@ -142,12 +145,13 @@ def test_other_lines_open_nothing(typed, tmp_path, monkeypatch, line):
     assert "Opening" not in said and len([t for t in chat.conversation.turns if not t.step]) == 1
 
 
+def offered_by_tab(chat, line):
+    """Return what Tab offers at the end of a line, with what is said of it."""
+    found = Words(chat).get_completions(Document(line), CompleteEvent())
+    return {completion.text: completion.display_meta_text for completion in found}
+
+
 def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_path):
-    from prompt_toolkit.completion import CompleteEvent
-    from prompt_toolkit.document import Document
-
-    from agent.sessions.catalog import Sessions
-
     chat, _ = typed("make her older", "add a hat")
     sessions = Sessions(chat.saver, tmp_path)
     copy = sessions.fork("test")
@@ -156,10 +160,7 @@ def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_p
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
 
-    def offered(line):
-        found = Words(chat).get_completions(Document(line), CompleteEvent())
-        return {completion.text: completion.display_meta_text for completion in found}
-
+    offered = partial(offered_by_tab, chat)
     turns = offered("undo @")
     assert turns["@1"] == "make her older" and turns["@hat"] == "@2 add a hat"
     assert turns["@last"] == "@2 add a hat" and turns["@original"].startswith("@0 ")
@@ -168,6 +169,16 @@ def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_p
     assert offered("/session delete ") == {copy: "Granny Smith", "Granny Smith": copy}
     assert list(offered("/session delete Granny S")) == ["Granny Smith"]
     assert offered("/session rename ") == {}
+
+
+@pytest.mark.parametrize("name", ["method", "preset", "keep", "retry", "export", "session"])
+def test_tab_offers_what_a_command_takes(typed, name):
+    chat, _ = typed()
+    commands = Commands(chat, TextScreen(out=io.StringIO()), chat.studio.pictures)
+    with pytest.raises(CommandError, match="(one of:|but) ") as refused:
+        run(commands, f"/{name} ?")
+    taken = re.split("one of: |but ", str(refused.value))[1]
+    assert ", ".join(offered_by_tab(chat, f"/{name} ")) + "." == taken
 
 
 def _cut_off(typed, monkeypatch, answer):

@@ -19,6 +19,9 @@ from agent import history
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
+from agent.terminal.commands.choosing import KEPT
+from agent.terminal.commands.keeping import ACTIONS, KINDS
+from agent.terminal.commands.making import HOWS
 from agent.terminal.opening import is_picture
 from tools.edit_picture import METHODS
 
@@ -32,10 +35,6 @@ SHORTEST = 2  # letters of a word before it is completed
 TURNS = ("turn", "a", "b")
 PATHS = ("path", "pictures")
 """Names that the parameters of commands have if they take a turn, or files."""
-KEEPS = ("auto", "nothing", "color", "outside")
-HOWS = ("again", "weaker", "stronger", "other")
-EXPORTS = ("script", "html", "png", "gif")
-ACTIONS = ("list", "rename", "delete", "prune")
 
 
 def session_of(chat: Chat, home: Path) -> PromptSession[str]:
@@ -179,8 +178,8 @@ class Words(Completer):
         if parameter == "command":
             return dict.fromkeys(names(), "")
         fixed = {
-            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEEPS,
-            "retry": HOWS, "export": EXPORTS, "session": ACTIONS,
+            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEPT,
+            "retry": HOWS, "export": KINDS, "session": ACTIONS,
         }  # fmt: skip
         return dict.fromkeys(fixed.get(name, ()), "")
 
