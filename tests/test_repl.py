@@ -18,7 +18,7 @@ from agent.state import Ask
 from agent.studio import Studio
 from agent.terminal import repl
 from agent.terminal.commands import CommandError, Commands, run
-from agent.terminal.prompt import Words
+from agent.terminal.prompt import Words, toolbar
 from agent.terminal.screen import TextScreen, wrapped
 from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
@@ -179,6 +179,17 @@ def test_tab_offers_what_a_command_takes(typed, name):
         run(commands, f"/{name} ?")
     taken = re.split("one of: |but ", str(refused.value))[1]
     assert ", ".join(offered_by_tab(chat, f"/{name} ")) + "." == taken
+
+
+def test_the_toolbar_tells_where_one_is_and_reads_the_session_once(typed, monkeypatch):
+    chat, _ = typed("add a hat", "/goto 0", "add glasses", "/method fireflow")
+    reads, read = [], Chat._snapshot
+    monkeypatch.setattr(Chat, "_snapshot", lambda self: reads.append(1) or read(self))
+    assert toolbar(chat, 90).split("   ") == [
+        " @2", "branch 2 of 2", "portraits · fireflow · paper", "next seed 3", "0.1 s", "/help",
+        "test",
+    ]  # fmt: skip
+    assert len(reads) == 1
 
 
 def _cut_off(typed, monkeypatch, answer):

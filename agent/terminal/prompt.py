@@ -16,6 +16,7 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import history
+from agent.choosing import chosen_settings
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
@@ -61,15 +62,17 @@ def session_of(chat: Chat, home: Path) -> PromptSession[str]:
 
 def toolbar(chat: Chat, columns: int) -> str:
     """Return where one is in so many columns; what matters least is left out first."""
-    conversation, settings = chat.conversation, chat.settings
+    conversation = chat.conversation
     if not conversation.turns:
         return " no picture yet: /open PATH "
-    ends = [turn.id for turn in history.branches(conversation)]
-    here = next((n for n, end in enumerate(ends, 1) if conversation.head in _ids(chat, end)), 1)
-    seconds = conversation.turns[conversation.head].report.get("seconds")
+    settings = chosen_settings(conversation, chat.studio)
+    paths = [history.path(conversation, end.id) for end in history.branches(conversation)]
+    head = conversation.turns[conversation.head]
+    here = next(n for n, path in enumerate(paths, 1) if head in path)
+    seconds = head.report.get("seconds")
     parts = [
-        f"@{conversation.head}",
-        f"branch {here} of {len(ends)}" if len(ends) > 1 else "",
+        f"@{head.id}",
+        f"branch {here} of {len(paths)}" if len(paths) > 1 else "",
         " · ".join(dict.fromkeys((settings.model, settings.method, settings.preset))),
         f"next seed {settings.seed + len(conversation.turns)}",
         f"{seconds:.1f} s" if seconds else "",
@@ -81,10 +84,6 @@ def toolbar(chat: Chat, columns: int) -> str:
         longer = f"{line}   {part}" if line else f" {part}"
         line = longer if len(longer) < columns else line
     return line
-
-
-def _ids(chat: Chat, end: int) -> list[int]:
-    return [turn.id for turn in history.path(chat.conversation, end)]
 
 
 def keys() -> KeyBindings:
