@@ -7,22 +7,18 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from perfect_editor import draw_the_target
+from perfect_chat import begin, desk_of
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from agent.graph import Chat, open_sessions
-from agent.sessions.catalog import Sessions
-from agent.settings import AppSettings
+from agent.graph import Chat
+from agent.sessions.catalog import Sessions, open_home
 from agent.state import Ask
-from agent.studio import Studio
 from agent.terminal import repl
 from agent.terminal.commands import CommandError, Commands, run
 from agent.terminal.prompt import Words, toolbar
 from agent.terminal.screen import TextScreen, wrapped
-from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
-from tools.pictures import PictureStore
 
 
 class Typist:
@@ -40,24 +36,18 @@ class Typist:
 @pytest.fixture
 def typed(tmp_path, monkeypatch, capsys):
     """Return a function that types lines and returns the commands and all that was shown."""
-    store = PictureStore(tmp_path / "pictures")
-    edit = partial(draw_the_target, store)
-    settings = AppSettings(home=tmp_path, offline=True)
-    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS, interactive=True)
-    saver = open_sessions(tmp_path / "sessions.sqlite")
-    chat = Chat(studio, saver, "test")
-    image, caption = sample_portrait()
-    chat.open(store.put(image), caption)
-    commands = Commands(chat, TextScreen(out=io.StringIO()), store)
+    with open_home(tmp_path) as sessions:
+        chat = begin(sessions, "test")
+        chat.studio = replace(chat.studio, interactive=True)
+        commands = desk_of(chat)
 
-    def type_lines(*lines):
-        monkeypatch.setattr(repl, "session_of", lambda *_: Typist(*lines))
-        repl.talk(commands, tmp_path)
-        captured = capsys.readouterr()
-        return chat, commands.screen.out.getvalue() + captured.out + captured.err
+        def type_lines(*lines):
+            monkeypatch.setattr(repl, "session_of", lambda *_: Typist(*lines))
+            repl.talk(commands, tmp_path)
+            captured = capsys.readouterr()
+            return chat, commands.screen.out.getvalue() + captured.out + captured.err
 
-    yield type_lines
-    saver.conn.close()
+        yield type_lines
 
 
 def test_a_command_at_the_answer_prompt_runs_and_the_question_waits(typed):
@@ -174,9 +164,8 @@ def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_p
 @pytest.mark.parametrize("name", ["method", "preset", "keep", "retry", "export", "session"])
 def test_tab_offers_what_a_command_takes(typed, name):
     chat, _ = typed()
-    commands = Commands(chat, TextScreen(out=io.StringIO()), chat.studio.pictures)
     with pytest.raises(CommandError, match="(one of:|but) ") as refused:
-        run(commands, f"/{name} ?")
+        run(desk_of(chat), f"/{name} ?")
     taken = re.split("one of: |but ", str(refused.value))[1]
     assert ", ".join(offered_by_tab(chat, f"/{name} ")) + "." == taken
 
@@ -270,10 +259,9 @@ def test_leaving_at_the_answer_prompt_keeps_the_question(typed):
     assert len(chat.conversation.turns) == 1 and chat.question is not None
 
 
-def test_a_piped_line_leaves(typed, tmp_path):
+def test_a_piped_line_leaves(typed):
     chat, _ = typed()
-    commands = Commands(chat, TextScreen(out=io.StringIO()), PictureStore(tmp_path / "pictures"))
-    assert repl.read_lines(commands, ["help", "quit", "add a hat"]) == 0
+    assert repl.read_lines(desk_of(chat), ["help", "quit", "add a hat"]) == 0
     assert len(chat.conversation.turns) == 1 and len(chat.conversation.messages) == 1
 
 
