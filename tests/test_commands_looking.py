@@ -1,6 +1,7 @@
 """The /commands that show and explain."""
 
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 
 from perfect_chat import typed, with_eyes
 from perfect_editor import draw_the_target
@@ -21,6 +22,26 @@ def test_why_prints_the_recipe(desk):
     assert "target prompt" in said and "old" in said and "seed" in said
     assert "0.1 s, 4 model calls" in said and "notches" not in said and "passed" not in said
     assert "a portrait of" in typed(desk, "/why 0")
+
+
+def test_why_names_only_numbers_that_the_method_reads(desk):
+    def draw(**asked):
+        edited = draw_the_target(desk.store, **asked)
+        image = desk.store.image(edited.picture)
+        image.putpixel((0, 0), (asked["seed"], 0, 0))  # a file of its own
+        made = desk.store.put(image, recipe={"settings": asdict(asked["settings"])})
+        return replace(edited, picture=made)
+
+    desk.chat.studio = replace(desk.chat.studio, edit=draw)
+    typed(desk, "add a hat")
+    assert "numbers  the preset's own\n" in typed(desk, "/why")
+    typed(desk, "/strength 1")
+    typed(desk, "make it red")
+    assert re.search("numbers  guidance 3.1. \\(not 2.5\\)\n", typed(desk, "/why"))
+    typed(desk, "/method mtc")
+    typed(desk, "make it blue")
+    said = typed(desk, "/why")
+    assert "eta 0.7 (not 0.9)" in said and "lam 0.4 (not 0.7)" in said
 
 
 def test_compare_measures_and_names(desk):

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
-from editing_core.methods import METHODS
+from editing_core.methods import METHODS, READS
 from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from editing_core.editor import Editor, EditRequest, EditResult
     from editing_core.flux import Flux
 
-__all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
-           "edit_picture", "load_editor", "method_summaries", "refuse_choice"]  # fmt: skip
+__all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
+           "call_seconds", "device_of", "edit_picture", "load_editor", "method_summaries",
+           "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
