@@ -11,18 +11,14 @@ these columns by m for each query. Both are exact and work with every attention 
 
 from __future__ import annotations
 
-from functools import partial
-from types import TracebackType
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.embeddings import apply_rotary_emb
-from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor
 
 from editing_core.flow import Step
 from editing_core.flux import Text
+from editing_core.hooks import QKV, Attend, AttentionHook
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
 from editing_core.tokens import phrase_columns, prompt_columns
@@ -32,7 +28,7 @@ SHARPNESS = 10.0  # slope of the sigmoid that spreads a map (code)
 DIFFUSE = 0.3  # of the picture; a word that lights up more of it tells little of where (ours)
 
 
-class AttentionControl:
+class AttentionControl(AttentionHook):
     """Watches and steers the double blocks of a transformer while it is entered.
 
     Without edit words it does nothing. Feed it every finished solver step.
@@ -55,6 +51,7 @@ class AttentionControl:
         canvas: Canvas,
     ) -> None:
         """Prepare to watch the text tokens ``columns``; nothing is installed yet."""
+        super().__init__(dict(enumerate(transformer.transformer_blocks)) if columns else {})
         most = transformer.config.attention_head_dim  # of candidates a map can tell apart
         self.candidates = (columns + phrase_columns(text, columns))[:most]
         self._own = min(len(columns), most)
@@ -64,27 +61,22 @@ class AttentionControl:
         self.watching = settings.guide_from <= 1
         self.maps: dict[int, Tensor] = {}
         self.blocks: tuple[int, ...] = ()
-        self._blocks = list(transformer.transformer_blocks) if columns else []
         self._settings = settings
         self._canvas = canvas
-        self._replaced: list[Any] = []
 
-    def __enter__(self) -> AttentionControl:
-        """Install the processors."""
-        self._replaced = [block.attn.processor for block in self._blocks]
-        for index, (block, old) in enumerate(zip(self._blocks, self._replaced, strict=True)):
-            block.attn.set_processor(WatchedAttention(self, index, old))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Put the old processors back, whatever happened."""
-        for block, old in zip(self._blocks, self._replaced, strict=True):
-            block.attn.set_processor(old)
+    def attended(self, block: int, qkv: QKV, text_tokens: int, attend: Attend) -> Tensor:
+        """Attend, see where the edit words look, and scale how much of the text is taken in."""
+        query, key, value = qkv
+        mixed = attend(query, key, value)
+        looking = query[:, text_tokens:]
+        if self.watching:
+            seen = attend(looking, key, _one_hot(value, self.candidates))
+            of_each = seen[0, :, :, : len(self.candidates)].float()
+            self.maps[block] = of_each.mean(1).T  # mean of heads: (candidates, L)
+        if (factors := self.factors()) is not None:
+            share = attend(looking, key, _only(value, self.emphasised))
+            mixed[:, text_tokens:] += (factors.to(share.dtype) - 1) * share
+        return mixed
 
     def after_step(self, step: Step) -> None:
         """Turn what was seen in a step into the mask of the next."""
@@ -156,77 +148,6 @@ def chosen_ranks(depth: int, ranks: tuple[int, int]) -> slice:
     count = max(1, round((last - first + 1) * depth / PAPER_DEPTH))
     start = min(round((first - 1) * depth / PAPER_DEPTH), depth - count)
     return slice(start, start + count)
-
-
-class WatchedAttention:
-    """FLUX's joint attention (text first, then picture) under an ``AttentionControl``.
-
-    Follows diffusers' ``FluxAttnProcessor`` and equals it when nothing is emphasised.
-    """
-
-    _attention_backend: Any = None
-    _parallel_config: Any = None
-
-    def __init__(self, control: AttentionControl, block: int, replaced: Any) -> None:
-        """Serve one block, with the backend of the processor it replaces."""
-        self._control = control
-        self._block = block
-        self._attention_backend = getattr(replaced, "_attention_backend", None)
-        self._parallel_config = getattr(replaced, "_parallel_config", None)
-
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor,
-        attention_mask: Tensor | None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Attend; shapes: picture (1, L, D) and text (1, T, D) in, the same out."""
-        query, key, value = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
-        attend = partial(
-            dispatch_attention_fn,
-            key=key,
-            attn_mask=attention_mask,
-            backend=self._attention_backend,
-            parallel_config=self._parallel_config,
-        )
-        text_tokens = encoder_hidden_states.shape[1]
-        mixed = attend(query, value=value)  # (1, T + L, heads, head size)
-        from_text, from_picture = mixed[:, :text_tokens], mixed[:, text_tokens:]
-        looking = query[:, text_tokens:]
-        control = self._control
-        if control.watching:
-            seen = attend(looking, value=_one_hot(value, control.candidates))
-            of_each = seen[0, :, :, : len(control.candidates)].float()
-            control.maps[self._block] = of_each.mean(1).T  # mean of heads: (candidates, L)
-        if (factors := control.factors()) is not None:
-            share = attend(looking, value=_only(value, control.emphasised))
-            from_picture = from_picture + (factors.to(share.dtype) - 1) * share
-        picture = attn.to_out[1](attn.to_out[0](from_picture.flatten(2).to(query.dtype)))
-        return picture, attn.to_add_out(from_text.flatten(2).to(query.dtype))
-
-
-def joint_qkv(
-    attn: Any, picture: Tensor, text: Tensor | None, rotary: tuple[Tensor, Tensor] | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of text and picture. Shape of each: (1, T + L, heads, head size).
-
-    Single blocks hand over both as one ``picture``, without ``text``.
-    """
-    projected = _get_qkv_projections(attn, picture, text)
-    query, key, value = (x.unflatten(-1, (-1, attn.head_dim)) for x in projected[:3])
-    query, key = attn.norm_q(query), attn.norm_k(key)
-    if text is not None:
-        of_text = (x.unflatten(-1, (-1, attn.head_dim)) for x in projected[3:])
-        text_query, text_key, text_value = of_text
-        query = torch.cat([attn.norm_added_q(text_query), query], dim=1)
-        key = torch.cat([attn.norm_added_k(text_key), key], dim=1)
-        value = torch.cat([text_value, value], dim=1)
-    if rotary is not None:
-        query = apply_rotary_emb(query, rotary, sequence_dim=1)
-        key = apply_rotary_emb(key, rotary, sequence_dim=1)
-    return query, key, value
 
 
 def _one_hot(value: Tensor, columns: tuple[int, ...]) -> Tensor:

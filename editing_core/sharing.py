@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from types import TracebackType
 from typing import Any, Literal
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
 from torch import Tensor
 
-from editing_core.attention import joint_qkv
+from editing_core.hooks import QKV, Attend, AttentionHook
 
 Part = Literal["query", "key", "value", "output"]
 """What can be lent; keys and queries after their rotation, the output before its projection."""
@@ -27,7 +25,7 @@ Features = dict[tuple[int, Part], Tensor]
 FLUX_DOUBLE, FLUX_SINGLE = 19, 38  # blocks of FLUX.1, whose numbers papers quote
 
 
-class Sharing:
+class Sharing(AttentionHook):
     """Records and lends features of a transformer while it is entered.
 
     Blocks count from 0, the double blocks before the single ones.
@@ -41,30 +39,12 @@ class Sharing:
 
     def __init__(self, transformer: Any, parts: Mapping[int, Iterable[Part]], first: int) -> None:
         """Prepare to share these parts of these blocks; nothing is installed yet."""
+        blocks = _blocks(transformer)
+        super().__init__({index: blocks[index] for index in parts})
         self.first = first
         self.recorded: Features | None = None
         self.lent: Features = {}
-        blocks = _blocks(transformer)
         self._parts = {index: frozenset(wanted) for index, wanted in parts.items()}
-        self._blocks = {index: blocks[index] for index in self._parts}
-        self._replaced: dict[int, Any] = {}
-
-    def __enter__(self) -> Sharing:
-        """Install the processors."""
-        self._replaced = {index: block.attn.processor for index, block in self._blocks.items()}
-        for index, old in self._replaced.items():
-            self._blocks[index].attn.set_processor(SharedAttention(self, index, old))
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Put the old processors back, whatever happened."""
-        for index, old in self._replaced.items():
-            self._blocks[index].attn.set_processor(old)
 
     @contextmanager
     def record(self) -> Iterator[Features]:
@@ -84,6 +64,16 @@ class Sharing:
         finally:
             self.lent = {}
 
+    def attended(self, block: int, qkv: QKV, text_tokens: int, attend: Attend) -> Tensor:
+        """Attend with what is lent, where it is, and record what is wanted."""
+        query, key, value = qkv
+        mixed = attend(
+            self.exchanged(block, "query", query),
+            self.exchanged(block, "key", key),
+            self.exchanged(block, "value", value),
+        )
+        return self.exchanged(block, "output", mixed)
+
     def exchanged(self, block: int, part: Part, own: Tensor) -> Tensor:
         """Record a block's own feature and return it or what stands in for it.
 
@@ -97,51 +87,6 @@ class Sharing:
         if (block, part) not in self.lent:
             return own
         return torch.cat([own[:, : self.first], self.lent[block, part].to(own)], dim=1)
-
-
-class SharedAttention:
-    """FLUX's attention, of double and single blocks alike, under a ``Sharing``.
-
-    Follows diffusers' ``FluxAttnProcessor`` and equals it when nothing is lent.
-    """
-
-    _attention_backend: Any = None
-    _parallel_config: Any = None
-
-    def __init__(self, sharing: Sharing, block: int, replaced: Any) -> None:
-        """Serve one block, with the backend of the processor it replaces."""
-        self._sharing = sharing
-        self._block = block
-        self._attention_backend = getattr(replaced, "_attention_backend", None)
-        self._parallel_config = getattr(replaced, "_parallel_config", None)
-
-    def __call__(
-        self,
-        attn: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor | tuple[Tensor, Tensor]:
-        """Attend; double blocks get picture and text, (1, L, D) and (1, T, D), and return both."""
-        own = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
-        mixed = dispatch_attention_fn(
-            self._exchanged("query", own[0]),
-            self._exchanged("key", own[1]),
-            self._exchanged("value", own[2]),
-            attn_mask=attention_mask,
-            backend=self._attention_backend,
-            parallel_config=self._parallel_config,
-        )
-        mixed = self._exchanged("output", mixed).flatten(2).to(hidden_states.dtype)
-        if encoder_hidden_states is None:
-            return mixed
-        text_tokens = encoder_hidden_states.shape[1]
-        picture = attn.to_out[1](attn.to_out[0](mixed[:, text_tokens:].contiguous()))
-        return picture, attn.to_add_out(mixed[:, :text_tokens].contiguous())
-
-    def _exchanged(self, part: Part, own: Tensor) -> Tensor:
-        return self._sharing.exchanged(self._block, part, own)
 
 
 def depth(transformer: Any) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import small_llm
@@ -13,6 +14,10 @@ from PIL import Image
 
 from agent.scripts.plugin import Conversation
 from tools.pictures import PictureStore
+
+if TYPE_CHECKING:
+    from agent.sessions.catalog import Sessions
+    from agent.terminal.commands import Commands
 
 pytest_plugins = ["pytester"]
 WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"
@@ -65,6 +70,26 @@ def perfect_editor(monkeypatch: pytest.MonkeyPatch) -> None:
         return partial(draw_the_target, store)
 
     monkeypatch.setattr("agent.wiring._edit", wired)
+
+
+@pytest.fixture
+def sessions(tmp_path: Path) -> Iterator[Sessions]:
+    """The sessions of a new home."""
+    from agent.sessions.catalog import open_home
+
+    with open_home(tmp_path / "home") as opened:
+        yield opened
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Commands]:
+    """The commands of a new chat about the sample portrait, and what they print."""
+    from perfect_chat import begin, desk_of
+
+    from agent.sessions.catalog import open_home
+
+    with open_home(tmp_path) as opened:
+        yield desk_of(begin(opened, "test"))
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from tiny_flux import tiny_flux
 
 from editing_core.attention import (
     AttentionControl,
-    WatchedAttention,
     chosen_ranks,
     edit_mask,
     localised,
 )
 from editing_core.flow import Step
+from editing_core.hooks import HookedAttention
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
 
@@ -79,7 +79,7 @@ def test_equals_the_dense_formula(canvas, columns):
     attn = tiny_flux().transformer.transformer_blocks[1].attn
     picture, text, rotary = random_inputs(canvas)
 
-    processor = WatchedAttention(watcher, 1, attn.processor)
+    processor = HookedAttention(watcher, 1, attn.processor)
     got = processor(attn, picture, text, image_rotary_emb=rotary)
 
     factors = torch.where(watcher.mask.flatten(), 2.0, 0.8)
@@ -109,7 +109,7 @@ def test_without_emphasis_equals_diffusers(canvas, fused):
     if fused:
         attn.fuse_projections()
     try:
-        ours = WatchedAttention(control(canvas), 0, attn.processor)
+        ours = HookedAttention(control(canvas), 0, attn.processor)
         got = ours(attn, picture, text, image_rotary_emb=rotary)
         expected = attn.processor(attn, picture, text, image_rotary_emb=rotary)
     finally:
@@ -150,7 +150,7 @@ def test_processors_are_put_back_after_an_error():
     blocks = tiny_flux().transformer.transformer_blocks
     before = [block.attn.processor for block in blocks]
     with pytest.raises(KeyboardInterrupt), control(Canvas(32, 32)):
-        assert isinstance(blocks[0].attn.processor, WatchedAttention)
+        assert isinstance(blocks[0].attn.processor, HookedAttention)
         raise KeyboardInterrupt
     assert [block.attn.processor for block in blocks] == before
 
@@ -158,7 +158,7 @@ def test_processors_are_put_back_after_an_error():
 def test_without_edit_words_nothing_is_installed():
     blocks = tiny_flux().transformer.transformer_blocks
     with control(Canvas(32, 32), columns=()):
-        assert not any(isinstance(block.attn.processor, WatchedAttention) for block in blocks)
+        assert not any(isinstance(block.attn.processor, HookedAttention) for block in blocks)
 
 
 def test_ranks_of_19_blocks_scale_to_other_depths():

@@ -2,27 +2,20 @@
 
 import errno
 import gzip
-import json
 import os
 import sqlite3
 import tempfile
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 
+import perfect_chat
 import pytest
-from perfect_editor import draw_the_target
+from perfect_chat import talk
 
-import chat as door
-from agent.graph import Chat, open_sessions
+from agent.graph import open_sessions
 from agent.sessions import database
 from agent.sessions.catalog import Sessions, open_home
 from agent.sessions.database import StorageError
-from agent.settings import AppSettings
-from agent.studio import Studio
-from tools.edit_picture import PRESETS
-from tools.look import sample_portrait
-from tools.pictures import PictureStore
 
 OLD = Path(__file__).parent / "data" / "sessions.v0.sqlite.gz"
 """Two sessions, as 0.1.0 wrote them before its file had a version."""
@@ -42,23 +35,9 @@ def rows(path, query):
         return connection.execute(query).fetchall()
 
 
-def talk(capsys, *argv, code=0):
-    assert door.main(["--offline", "--json", "--seed", "7", *map(str, argv)]) == code
-    captured = capsys.readouterr()
-    return [json.loads(line) for line in captured.out.splitlines()], captured.err
-
-
 def begin(path, name="s"):
     """Take up a session of a file, or begin it."""
-    store = PictureStore(path.parent / "pictures")
-    settings = AppSettings(home=path.parent, offline=True)
-    edit = partial(draw_the_target, store)
-    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS)
-    chat = Chat(studio, open_sessions(path), name)
-    if not chat.conversation.turns:
-        image, caption = sample_portrait()
-        chat.open(store.put(image), caption)
-    return chat
+    return perfect_chat.begin(Sessions(open_sessions(path), path.parent), name)
 
 
 def test_a_file_without_version_is_brought_up_to_date(file):

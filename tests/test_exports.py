@@ -4,8 +4,8 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from perfect_chat import typed
 from PIL import Image
-from test_commands import desk, typed  # noqa: F401
 
 from agent.exports.place import place
 from agent.terminal.sheets import cells, grid, lettered, side_by_side, wrapped
@@ -34,7 +34,7 @@ class Outline(HTMLParser):
 
 
 @pytest.fixture
-def told(desk, tmp_path, monkeypatch):  # noqa: F811
+def told(desk, tmp_path, monkeypatch):
     """A session with two branches and a second original."""
     monkeypatch.chdir(tmp_path)
     for line in ("make her older", "add a hat", "/goto 1", "give her sunglasses", "/base 2",
@@ -74,7 +74,7 @@ def test_what_was_said_is_text_and_no_markup(told, tmp_path):
     assert "<b>" not in text and "&lt;b&gt;glasses&lt;/b&gt; &amp; earrings" in text
 
 
-def test_a_large_picture_is_scaled_down_in_a_page(desk, tmp_path, monkeypatch):  # noqa: F811
+def test_a_large_picture_is_scaled_down_in_a_page(desk, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     desk.chat.open(desk.store.put(Image.effect_noise((1600, 1200), 90).convert("RGB")), "noise")
     typed(desk, "/export html")

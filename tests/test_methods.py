@@ -1,6 +1,6 @@
 """The rivals of the paper, each against known answers and a derivation of its own written out."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from editing_core.flow import time_grid
 from editing_core.latents import unpack
 from editing_core.methods import (
     METHODS,
+    READS,
     flowedit,
     method_of,
     rf_inversion,
@@ -147,6 +148,21 @@ def test_guidance_is_that_of_the_settings(method):
         for guidance in (2.0, 4.0)
     )
     assert not torch.equal(weak, strong)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_settings_it_reads_are_named(method):
+    read = set()
+
+    class Watched(EditSettings):
+        def __getattribute__(self, name):
+            read.add(name)
+            return super().__getattribute__(name)
+
+    settings = Watched(steps=3, guide_from=1, lqr_steps=None)
+    read.clear()
+    Editor(tiny_flux()).edit(request(), settings=settings, method=method)
+    assert read & {field.name for field in fields(EditSettings)} == set(READS[method])
 
 
 def test_each_has_a_summary_of_one_line():

@@ -7,19 +7,18 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
-from perfect_editor import draw_the_target
+from perfect_chat import begin, desk_of
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
 
-from agent.graph import Chat, open_sessions
-from agent.settings import AppSettings
+from agent.graph import Chat
+from agent.sessions.catalog import Sessions, open_home
 from agent.state import Ask
-from agent.studio import Studio
 from agent.terminal import repl
-from agent.terminal.commands import Commands
-from agent.terminal.prompt import Words
+from agent.terminal.commands import CommandError, Commands, run
+from agent.terminal.prompt import Words, toolbar
 from agent.terminal.screen import TextScreen, wrapped
-from tools.edit_picture import PRESETS
 from tools.look import sample_portrait
-from tools.pictures import PictureStore
 
 
 class Typist:
@@ -37,24 +36,18 @@ class Typist:
 @pytest.fixture
 def typed(tmp_path, monkeypatch, capsys):
     """Return a function that types lines and returns the commands and all that was shown."""
-    store = PictureStore(tmp_path / "pictures")
-    edit = partial(draw_the_target, store)
-    settings = AppSettings(home=tmp_path, offline=True)
-    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS, interactive=True)
-    saver = open_sessions(tmp_path / "sessions.sqlite")
-    chat = Chat(studio, saver, "test")
-    image, caption = sample_portrait()
-    chat.open(store.put(image), caption)
-    commands = Commands(chat, TextScreen(out=io.StringIO()), store)
+    with open_home(tmp_path) as sessions:
+        chat = begin(sessions, "test")
+        chat.studio = replace(chat.studio, interactive=True)
+        commands = desk_of(chat)
 
-    def type_lines(*lines):
-        monkeypatch.setattr(repl, "session_of", lambda *_: Typist(*lines))
-        repl.talk(commands, tmp_path)
-        captured = capsys.readouterr()
-        return chat, commands.screen.out.getvalue() + captured.out + captured.err
+        def type_lines(*lines):
+            monkeypatch.setattr(repl, "session_of", lambda *_: Typist(*lines))
+            repl.talk(commands, tmp_path)
+            captured = capsys.readouterr()
+            return chat, commands.screen.out.getvalue() + captured.out + captured.err
 
-    yield type_lines
-    saver.conn.close()
+        yield type_lines
 
 
 def test_a_command_at_the_answer_prompt_runs_and_the_question_waits(typed):
@@ -142,12 +135,13 @@ def test_other_lines_open_nothing(typed, tmp_path, monkeypatch, line):
     assert "Opening" not in said and len([t for t in chat.conversation.turns if not t.step]) == 1
 
 
+def offered_by_tab(chat, line):
+    """Return what Tab offers at the end of a line, with what is said of it."""
+    found = Words(chat).get_completions(Document(line), CompleteEvent())
+    return {completion.text: completion.display_meta_text for completion in found}
+
+
 def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_path):
-    from prompt_toolkit.completion import CompleteEvent
-    from prompt_toolkit.document import Document
-
-    from agent.sessions.catalog import Sessions
-
     chat, _ = typed("make her older", "add a hat")
     sessions = Sessions(chat.saver, tmp_path)
     copy = sessions.fork("test")
@@ -156,10 +150,7 @@ def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_p
         (tmp_path / name).touch()
     (tmp_path / "folder").mkdir()
 
-    def offered(line):
-        found = Words(chat).get_completions(Document(line), CompleteEvent())
-        return {completion.text: completion.display_meta_text for completion in found}
-
+    offered = partial(offered_by_tab, chat)
     turns = offered("undo @")
     assert turns["@1"] == "make her older" and turns["@hat"] == "@2 add a hat"
     assert turns["@last"] == "@2 add a hat" and turns["@original"].startswith("@0 ")
@@ -168,6 +159,26 @@ def test_tab_offers_turns_with_their_requests_pictures_and_sessions(typed, tmp_p
     assert offered("/session delete ") == {copy: "Granny Smith", "Granny Smith": copy}
     assert list(offered("/session delete Granny S")) == ["Granny Smith"]
     assert offered("/session rename ") == {}
+
+
+@pytest.mark.parametrize("name", ["method", "preset", "keep", "retry", "export", "session"])
+def test_tab_offers_what_a_command_takes(typed, name):
+    chat, _ = typed()
+    with pytest.raises(CommandError, match="(one of:|but) ") as refused:
+        run(desk_of(chat), f"/{name} ?")
+    taken = re.split("one of: |but ", str(refused.value))[1]
+    assert ", ".join(offered_by_tab(chat, f"/{name} ")) + "." == taken
+
+
+def test_the_toolbar_tells_where_one_is_and_reads_the_session_once(typed, monkeypatch):
+    chat, _ = typed("add a hat", "/goto 0", "add glasses", "/method fireflow")
+    reads, read = [], Chat._snapshot
+    monkeypatch.setattr(Chat, "_snapshot", lambda self: reads.append(1) or read(self))
+    assert toolbar(chat, 90).split("   ") == [
+        " @2", "branch 2 of 2", "portraits · fireflow · paper", "next seed 3", "0.1 s", "/help",
+        "test",
+    ]  # fmt: skip
+    assert len(reads) == 1
 
 
 def _cut_off(typed, monkeypatch, answer):
@@ -248,10 +259,9 @@ def test_leaving_at_the_answer_prompt_keeps_the_question(typed):
     assert len(chat.conversation.turns) == 1 and chat.question is not None
 
 
-def test_a_piped_line_leaves(typed, tmp_path):
+def test_a_piped_line_leaves(typed):
     chat, _ = typed()
-    commands = Commands(chat, TextScreen(out=io.StringIO()), PictureStore(tmp_path / "pictures"))
-    assert repl.read_lines(commands, ["help", "quit", "add a hat"]) == 0
+    assert repl.read_lines(desk_of(chat), ["help", "quit", "add a hat"]) == 0
     assert len(chat.conversation.turns) == 1 and len(chat.conversation.messages) == 1
 
 

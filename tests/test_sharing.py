@@ -7,8 +7,9 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
+from editing_core.hooks import HookedAttention
 from editing_core.latents import Canvas
-from editing_core.sharing import SharedAttention, Sharing, blocks_like, depth, later_blocks
+from editing_core.sharing import Sharing, blocks_like, depth, later_blocks
 
 CANVAS = Canvas(48, 80)
 ALL = ("query", "key", "value", "output")
@@ -111,7 +112,7 @@ def test_equals_the_dense_formula(double, parts):
 
     source, target = inputs(), inputs()
     shared = Sharing(transformer, {index: parts}, text_tokens)
-    processor = SharedAttention(shared, index, attn.processor)
+    processor = HookedAttention(shared, index, attn.processor)
     with shared.record() as features:
         processor(attn, *source, image_rotary_emb=rotary)
     with shared.lend(features):
@@ -128,7 +129,7 @@ def test_equals_the_dense_formula(double, parts):
 def test_processors_are_put_back_after_an_error():
     before = processors()
     with pytest.raises(KeyboardInterrupt), sharing(ALL) as shared, shared.record():
-        assert all(isinstance(processor, SharedAttention) for processor in processors())
+        assert all(isinstance(processor, HookedAttention) for processor in processors())
         raise KeyboardInterrupt
     assert processors() == before
     assert shared.recorded is None and shared.lent == {}

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
-from editing_core.methods import METHODS
+from editing_core.methods import METHODS, READS
 from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
@@ -20,9 +20,11 @@ from tools.provenance import Recipe
 
 if TYPE_CHECKING:
     from editing_core.editor import Editor, EditRequest, EditResult
+    from editing_core.flux import Flux
 
-__all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing", "call_seconds", "device_of",
-           "edit_picture", "load_editor", "method_summaries", "refuse_choice"]  # fmt: skip
+__all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
+           "call_seconds", "device_of", "edit_picture", "load_editor", "method_summaries",
+           "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -162,28 +164,27 @@ def edit_picture(
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
     """
+    request = _request(store, head, original, step)
+    counted = None if on_step is None else _from_one(on_step)
+    result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
+    came_from = {
+        "parent": head,
+        "original": original,
+        "steps": _steps_before(store, (original, head)),
+    }
+    return _store(store, result, _recipe(editor.flux, request, result) | came_from)
+
+
+def _request(store: PictureStore, head: str, original: str, step: Step) -> EditRequest:
     from editing_core.editor import EditRequest
 
-    request = EditRequest(
+    return EditRequest(
         current=store.get(head),
         original=store.get(original),
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
     )
-    counted = None if on_step is None else _from_one(on_step)
-    result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
-    recipe = _recipe(editor, request, settings) | {
-        "parent": head,
-        "original": original,
-        "method": method,
-        "seed": seed,
-        "columns": list(result.report.columns),
-        "blocks": list(result.report.blocks),
-        "picture": picture_hash(result.picture),
-        "steps": _steps_before(store, (original, head)),
-    }
-    return _store(store, result, recipe)
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -216,21 +217,26 @@ def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe
     return list(steps.values())
 
 
-def _recipe(editor: Editor, request: EditRequest, settings: EditSettings) -> Recipe:
-    """Return what is asked for, by which numbers, and what does it."""
+def _recipe(flux: Flux, request: EditRequest, result: EditResult) -> Recipe:
+    """Return what was asked for, by which numbers it was made, by what, and what came out."""
     from importlib.metadata import version
 
-    flux = editor.flux
+    report = result.report
     return {
         "model": flux.name,
         "weights": flux.weights_hash,
         "device": flux.device.type,
         "precision": str(flux.dtype).removeprefix("torch."),
         **_processor(flux.device.type),
-        "settings": asdict(settings),
+        "method": report.method,
+        "seed": report.seed,
+        "settings": asdict(report.settings),
         "source_prompt": request.source_prompt,
         "target_prompt": request.target_prompt,
         "edit_words": list(request.edit_words),
+        "columns": list(report.columns),
+        "blocks": list(report.blocks),
+        "picture": picture_hash(result.picture),
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }

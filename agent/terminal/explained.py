@@ -10,6 +10,7 @@ from PIL import ImageStat
 
 from agent.state import Check, Conversation, Try, Turn
 from tools import provenance
+from tools.edit_picture import READS
 from tools.pictures import PictureStore
 
 Line = tuple[str, object]
@@ -58,11 +59,13 @@ def _asked(turn: Turn, recipe: Mapping[str, Any]) -> list[Line]:
 
 
 def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) -> list[Line]:
-    """Say by which numbers the kept try was made, where they are not the preset's own."""
+    """Say which of the numbers that the method reads are not the preset's own."""
     lines: list[Line] = [("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}")]
     used, plain = recipe.get("settings"), presets.get(turn.preset)
     if isinstance(used, Mapping) and plain is not None:
-        lines.append(("numbers", differing(used, plain) or "the preset's own"))
+        names = READS.get(turn.method, used)
+        read = {name: value for name, value in used.items() if name in names}
+        lines.append(("numbers", differing(read, plain) or "the preset's own"))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{abs(notches)} x {word} than the preset"))

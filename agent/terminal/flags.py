@@ -37,7 +37,14 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 22, 88),
         add_help=False,
     )
-    add = _group(made, "what to do")
+    _doing(_group(made, "what to do"))
+    _editing(_group(made, "how to edit"))
+    _reading(_group(made, "who reads the messages"))
+    _showing(_group(made, "showing and keeping"))
+    return made
+
+
+def _doing(add: Any) -> None:
     add("pictures", nargs="*", metavar="PICTURE", help="pictures to open; the first is the base")
     add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
     add("--out", metavar="DIR", help="also write every edit there, as 01-make-her-older.png")
@@ -47,22 +54,24 @@ def parser() -> argparse.ArgumentParser:
     add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")
     add("--read-only", action="store_true", help="with --resume: look, change nothing")
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
-    add = _group(made, "how to edit")
+
+
+def _editing(add: Any) -> None:
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
-    add(
-        "--method",
-        metavar="NAME",
-        help="steady, mtc (the paper), flowedit ... (/method)",
-    )
+    add("--method", metavar="NAME", help="steady, mtc (the paper), flowedit ... (/method)")
     add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
-    add = _group(made, "who reads the messages")
+
+
+def _reading(add: Any) -> None:
     add("--offline", action="store_true", default=None, help="no LLM, even if one is configured")
     add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
     add("--llm-model", metavar="NAME", help="the model to ask there")
-    add = _group(made, "showing and keeping")
+
+
+def _showing(add: Any) -> None:
     _choice(add, "--preview", "auto kitty sixel blocks off", "pictures in the terminal")
     add("--json", action="store_true", help="one event a line on standard output")
     add("--home", type=Path, metavar="DIR", help="where sessions and pictures are")
@@ -70,7 +79,6 @@ def parser() -> argparse.ArgumentParser:
     _choice(add, "--completion", "bash zsh fish tcsh", "print completion for", Complete)
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
-    return made
 
 
 class Parser(argparse.ArgumentParser):

@@ -16,9 +16,13 @@ from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import history
+from agent.choosing import chosen_settings
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
+from agent.terminal.commands.choosing import KEPT
+from agent.terminal.commands.keeping import ACTIONS, KINDS
+from agent.terminal.commands.making import HOWS
 from agent.terminal.opening import is_picture
 from tools.edit_picture import METHODS
 
@@ -32,10 +36,6 @@ SHORTEST = 2  # letters of a word before it is completed
 TURNS = ("turn", "a", "b")
 PATHS = ("path", "pictures")
 """Names that the parameters of commands have if they take a turn, or files."""
-KEEPS = ("auto", "nothing", "color", "outside")
-HOWS = ("again", "weaker", "stronger", "other")
-EXPORTS = ("script", "html", "png", "gif")
-ACTIONS = ("list", "rename", "delete", "prune")
 
 
 def session_of(chat: Chat, home: Path) -> PromptSession[str]:
@@ -62,15 +62,17 @@ def session_of(chat: Chat, home: Path) -> PromptSession[str]:
 
 def toolbar(chat: Chat, columns: int) -> str:
     """Return where one is in so many columns; what matters least is left out first."""
-    conversation, settings = chat.conversation, chat.settings
+    conversation = chat.conversation
     if not conversation.turns:
         return " no picture yet: /open PATH "
-    ends = [turn.id for turn in history.branches(conversation)]
-    here = next((n for n, end in enumerate(ends, 1) if conversation.head in _ids(chat, end)), 1)
-    seconds = conversation.turns[conversation.head].report.get("seconds")
+    settings = chosen_settings(conversation, chat.studio)
+    paths = [history.path(conversation, end.id) for end in history.branches(conversation)]
+    head = conversation.turns[conversation.head]
+    here = next(n for n, path in enumerate(paths, 1) if head in path)
+    seconds = head.report.get("seconds")
     parts = [
-        f"@{conversation.head}",
-        f"branch {here} of {len(ends)}" if len(ends) > 1 else "",
+        f"@{head.id}",
+        f"branch {here} of {len(paths)}" if len(paths) > 1 else "",
         " · ".join(dict.fromkeys((settings.model, settings.method, settings.preset))),
         f"next seed {settings.seed + len(conversation.turns)}",
         f"{seconds:.1f} s" if seconds else "",
@@ -82,10 +84,6 @@ def toolbar(chat: Chat, columns: int) -> str:
         longer = f"{line}   {part}" if line else f" {part}"
         line = longer if len(longer) < columns else line
     return line
-
-
-def _ids(chat: Chat, end: int) -> list[int]:
-    return [turn.id for turn in history.path(chat.conversation, end)]
 
 
 def keys() -> KeyBindings:
@@ -179,8 +177,8 @@ class Words(Completer):
         if parameter == "command":
             return dict.fromkeys(names(), "")
         fixed = {
-            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEEPS,
-            "retry": HOWS, "export": EXPORTS, "session": ACTIONS,
+            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEPT,
+            "retry": HOWS, "export": KINDS, "session": ACTIONS,
         }  # fmt: skip
         return dict.fromkeys(fixed.get(name, ()), "")
 

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import fields
 from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
+
+from editing_core.settings import EditSettings
 
 if TYPE_CHECKING:
     from editing_core.methods.task import Outcome, Task
 
     Method = Callable[[Task], Outcome]
 
-METHODS = (
-    "steady",
-    "mtc",
-    "fireflow",
-    "rf-inversion",
-    "rf-solver",
-    "flowedit",
-    "stableflow",
-    "masactrl",
-    "pnp",
-    "euler",
-    "regenerate",
-)
+SAMPLING = ("steps", "guidance", "keep")
+INVERTING = (*SAMPLING, "invert_guidance", "inversion_prompt")
+READS = {
+    "steady": SAMPLING,
+    "mtc": tuple(field.name for field in fields(EditSettings)),
+    "fireflow": INVERTING,
+    "rf-inversion": (*SAMPLING, "invert_guidance"),
+    "rf-solver": INVERTING,
+    "flowedit": SAMPLING,
+    "stableflow": INVERTING,
+    "masactrl": INVERTING,
+    "pnp": INVERTING,
+    "euler": INVERTING,
+    "regenerate": SAMPLING,
+}
+"""The methods, each with the settings that an edit by it reads; its other numbers are its own."""
+
+METHODS = tuple(READS)
 """What methods are called; each is the module of that name, imported when it is asked for."""
 
 

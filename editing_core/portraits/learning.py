@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
 
 Made = TypeVar("Made")
+TOLD_EVERY, SAVED_EVERY = 20, 120  # seconds
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,11 @@ class Recipe:
     fall: float = 0.25  # share of the samples over which the rate falls to zero
     decay: float = 0.999  # of the moving average of the weights
     clip: float = 1.0  # largest norm of a gradient
+
+    @property
+    def steps(self) -> int:
+        """How many batches there are."""
+        return self.samples // self.batch
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step: warm up, hold, fall linearly."""
@@ -62,46 +68,112 @@ def learn(
         model: trained in place; left with its averaged weights when it returns.
         loss_of: the loss of a batch of `recipe.batch / processes()`; gets the batch's number.
         recipe: how long and how fast.
-        file: read at the start if it is there, written every two minutes and at the end.
+        file: read at the start if it is there, written now and then and at the end.
         deadline: when to stop early.
 
     Returns:
         Whether the stage is complete.
     """
-    optimizers = _optimizers(model)
-    average = {name: value.detach().clone() for name, value in model.state_dict().items()}
-    step = _resume(file, model, optimizers, average)
-    saved = told = time.monotonic()
-    seen, total = 0, recipe.samples // recipe.batch
-    mean = None
-    while step < total and not _agreed(deadline.passed()):
-        loss = loss_of(step * processes() + rank())
-        model.zero_grad()
+    training, told = Training(model, file), Told(file.stem, recipe)
+    saved = time.monotonic()
+    while not training.finished(recipe) and not _agreed(deadline.passed()):
+        loss = loss_of(training.step * processes() + rank())
+        training.learn_from(loss, recipe)
+        told.hear(training.step, loss.item())
+        if time.monotonic() - saved > SAVED_EVERY:
+            training.store()
+            saved = time.monotonic()
+    training.store()
+    model.load_state_dict(training.average)
+    return training.finished(recipe)
+
+
+class Training:
+    """A model that is being trained, and all that its training has to remember.
+
+    Attributes:
+        step: How many steps are done.
+        average: Moving average of the weights, which is what is used in the end.
+    """
+
+    def __init__(self, model: nn.Module, file: Path) -> None:
+        """Begin, or go on where ``file`` was left."""
+        self.step = 0
+        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self._model = model
+        self._file = file
+        self._optimizers = _optimizers(model)
+        if file.exists():
+            self._resume()
+
+    def finished(self, recipe: Recipe) -> bool:
+        """Whether all samples of the recipe were learnt from."""
+        return self.step >= recipe.steps
+
+    def learn_from(self, loss: Tensor, recipe: Recipe) -> None:
+        """Take one step down the loss of a batch."""
+        self._model.zero_grad()
         loss.backward()
-        _average_gradients(model)
-        nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-        _update(optimizers, recipe.rate_at(step))
-        step, seen = step + 1, seen + recipe.batch
-        _follow(average, model, min(recipe.decay, step / (step + 10)))
-        mean = loss.item() if mean is None else 0.98 * mean + 0.02 * loss.item()
-        now = time.monotonic()
-        if now - told > 20 and rank() == 0:
-            speed = seen / (now - told)
-            print(f"{file.stem}: {step}/{total} steps, loss {mean:.4f}, {speed:.0f}/s", flush=True)
-            told, seen = now, 0
-        if now - saved > 120:
-            _store(file, model, optimizers, average, step)
-            saved = now
-    _store(file, model, optimizers, average, step)
-    model.load_state_dict(average)
-    return step >= total
+        _average_gradients(self._model)
+        nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
+        for optimizer in self._optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = recipe.rate_at(self.step)
+            optimizer.step()
+        self.step += 1
+        self._follow(min(recipe.decay, self.step / (self.step + 10)))
+
+    def store(self) -> None:
+        """Write all that is needed to go on; of several processes the first does."""
+        if rank() > 0:
+            return
+        state = {
+            "model": self._model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
+            "average": self.average,
+            "step": self.step,
+        }
+        partial = self._file.with_suffix(".partial")
+        torch.save(state, partial)
+        os.replace(partial, self._file)
+
+    def _resume(self) -> None:
+        device = next(self._model.parameters()).device
+        state = torch.load(self._file, map_location=device, weights_only=True)
+        self._model.load_state_dict(state["model"])
+        for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
+        self.average.update(state["average"])
+        self.step = int(state["step"])
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        """Move the average of the weights towards them."""
+        for name, value in self._model.state_dict().items():
+            self.average[name].lerp_(value, 1 - decay)
 
 
-def _update(optimizers: list[torch.optim.Optimizer], rate: float) -> None:
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["lr"] = rate
-        optimizer.step()
+class Told:
+    """Prints now and then how far a stage is, how well it does and how fast."""
+
+    def __init__(self, stage: str, recipe: Recipe) -> None:
+        """Tell of a stage by its name."""
+        self._stage = stage
+        self._recipe = recipe
+        self._mean: float | None = None
+        self._steps = 0
+        self._last = time.monotonic()
+
+    def hear(self, step: int, loss: float) -> None:
+        """Hear of a finished step, and tell if it is time."""
+        self._mean = loss if self._mean is None else 0.98 * self._mean + 0.02 * loss
+        self._steps += 1
+        seconds = time.monotonic() - self._last
+        if seconds > TOLD_EVERY and rank() == 0:
+            speed = self._steps * self._recipe.batch / seconds
+            done = f"{step}/{self._recipe.steps} steps"
+            print(f"{self._stage}: {done}, loss {self._mean:.4f}, {speed:.0f}/s", flush=True)
+            self._steps, self._last = 0, time.monotonic()
 
 
 class Muon(torch.optim.Optimizer):
@@ -219,36 +291,3 @@ def _agreed(stop: bool) -> bool:
     flag = torch.tensor(float(stop))  # on the device in use
     distributed.all_reduce(flag)
     return bool(flag > 0)
-
-
-@torch.no_grad()
-def _follow(average: dict[str, Tensor], model: nn.Module, decay: float) -> None:
-    for name, value in model.state_dict().items():
-        average[name].lerp_(value, 1 - decay)
-
-
-def _resume(file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor]) -> int:
-    if not file.exists():
-        return 0
-    state = torch.load(file, map_location=next(model.parameters()).device, weights_only=True)
-    model.load_state_dict(state["model"])
-    for optimizer, kept in zip(optimizers, state["optimizers"], strict=True):
-        optimizer.load_state_dict(kept)
-    average.update(state["average"])
-    return int(state["step"])
-
-
-def _store(
-    file: Path, model: nn.Module, optimizers: list[Any], average: dict[str, Tensor], step: int
-) -> None:
-    if rank() > 0:
-        return
-    state = {
-        "model": model.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "average": average,
-        "step": step,
-    }
-    partial = file.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, file)

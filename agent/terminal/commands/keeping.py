@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 from agent.exports.place import place, unquoted
@@ -106,18 +107,12 @@ class Keeping(Desk):
         if not isinstance(self.chat.saver, Saver):
             raise CommandError("These sessions are kept nowhere.")
         sessions = self._sessions(self.chat.saver)
-        actions = {
-            "list": self._listed,
-            "rename": self._renamed,
-            "delete": self._deleted,
-            "prune": self._pruned,
-        }
-        if action not in actions:
-            raise CommandError(f'There is no "/session {action}", but list, rename, delete, prune.')
+        if action not in ACTIONS:
+            raise CommandError(f'There is no "/session {action}", but {", ".join(ACTIONS)}.')
         if self.chat.read_only and action != "list":
             raise CommandError("This session is open for reading only; /session list can be used.")
         try:
-            actions[action](sessions, argument)
+            ACTIONS[action](self, sessions, argument)
         except SessionError as error:
             raise CommandError(str(error).replace("--list-sessions", "/session list")) from None
 
@@ -162,6 +157,15 @@ class Keeping(Desk):
             self.screen.say(f"Freed: {prune(sessions, what)}.")
         if waiting := young(sessions):
             self.screen.say(waiting)
+
+
+ACTIONS: dict[str, Callable[[Keeping, Sessions, str], None]] = {
+    "list": Keeping._listed,
+    "rename": Keeping._renamed,
+    "delete": Keeping._deleted,
+    "prune": Keeping._pruned,
+}
+"""What /session can do."""
 
 
 def _typed(target: Path) -> str:

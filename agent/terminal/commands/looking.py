@@ -58,8 +58,8 @@ class Looking(Desk):
     def why(self, turn: str = "") -> None:
         """Say how the picture here, or a turn's, was made: prompts, words, numbers, check.
 
-        The numbers named are those that differ from the preset's own, as fitted to the kind of
-        change; every try of an edit is told with what the check saw.
+        Of the numbers that the method reads, those are named that differ from the preset's own,
+        as fitted to the kind of change; every try of an edit is told with what the check saw.
         Example: /why 1
         """
         presets = self.chat.studio.presets
