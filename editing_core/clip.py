@@ -26,7 +26,8 @@ class Clip:
         """
         from transformers import AutoTokenizer, CLIPModel
 
-        self._model: Any = CLIPModel.from_pretrained(model).eval().to(device)
+        loaded: Any = CLIPModel.from_pretrained(model, dtype=torch.float32)
+        self._model = loaded.eval().to(device)
         self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
 
     @torch.no_grad()

@@ -13,6 +13,7 @@ from tiny_networks import save_clip, save_dino, save_features, save_squeezenet
 
 from editing_core.bench.photographs.__main__ import main
 from editing_core.bench.photographs.names import NetworkNames
+from editing_core.clip import DEVIATION, MEAN, pixel_values
 from editing_core.editor import Editor
 from editing_core.errors import EditError, ModelMissing
 from editing_core.settings import EditSettings
@@ -78,6 +79,21 @@ def test_other_pictures_are_apart_in_all_measures(networks) -> None:
     assert other.clip_picture < 0.9999
     assert min(other.structure, other.lpips, other.mse) > 1e-5
     assert other.psnr < 20 and other.ssim < 0.9
+
+
+def test_clips_cosines_are_those_of_the_whole_model(networks, names) -> None:
+    from transformers import AutoTokenizer, CLIPModel
+
+    cat, red = photograph("cat", 128), Image.new("RGB", (128, 85), "red")
+    found = scores(networks, red, cat, "a photo of a cat", None)
+    model, tokenizer = (kind.from_pretrained(names.clip) for kind in (CLIPModel, AutoTokenizer))
+    pixels = torch.cat([pixel_values(image, 32, MEAN, DEVIATION) for image in (cat, red)])
+    words = tokenizer("a photo of a cat", return_tensors="pt").input_ids
+    with torch.no_grad():
+        told = model(pixel_values=pixels, input_ids=words)
+    assert found.clip_text == pytest.approx(100 * float(told.text_embeds @ told.image_embeds[0]))
+    both = float(told.image_embeds[0] @ told.image_embeds[1])
+    assert found.clip_picture == pytest.approx(both, abs=1e-6)
 
 
 def test_outside_of_a_mask_by_hand(networks) -> None:
@@ -176,6 +192,8 @@ def test_new_words_name_the_change() -> None:
 def test_a_network_of_another_kind_is_refused(names) -> None:
     with pytest.raises(ModelMissing, match="The DINO .* cannot be loaded"):
         load_networks(replace(names, dino=names.clip))
+    with pytest.raises(ModelMissing, match="The network of features .* cannot be loaded"):
+        load_networks(replace(names, features=names.clip))
     with pytest.raises(ModelMissing, match="The SqueezeNet .* cannot be loaded"):
         load_networks(replace(names, perceptual=str(Path(names.dino) / "model.safetensors")))
 

@@ -66,14 +66,14 @@ def _needed(what: str, name: str) -> Iterator[None]:
     """Say what cannot be loaded, and why."""
     try:
         yield
-    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError) as error:
+    except (OSError, ValueError, AttributeError, RuntimeError, pickle.UnpicklingError) as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         raise ModelMissing(f"The {what} {name} cannot be loaded: {reason}.") from error
 
 
 def _vit(kind: Any, name: str, **more: bool) -> Any:
     """Load a vision transformer, and refuse one that would be partly random."""
-    model, told = kind.from_pretrained(name, output_loading_info=True, **more)
+    model, told = kind.from_pretrained(name, output_loading_info=True, dtype=torch.float32, **more)
     if lacking := [key for key in told["missing_keys"] if not key.startswith("pooler.")]:
         raise ValueError(f"it is of another kind and has no {sorted(lacking)[0]}")
     return model.eval()
