@@ -14,7 +14,7 @@ from tiny_networks import save_clip, save_dino, save_features, save_squeezenet
 from editing_core.bench.photographs.__main__ import main
 from editing_core.bench.photographs.names import NetworkNames
 from editing_core.clip import DEVIATION, MEAN, pixel_values
-from editing_core.editor import Editor
+from editing_core.editor import Editor, EditRequest, EditResult
 from editing_core.errors import EditError, ModelMissing
 from editing_core.settings import EditSettings
 from editing_core.tokens import new_words
@@ -333,6 +333,25 @@ def test_a_run_goes_on_where_it_was(tmp_path, names, capsys, work) -> None:
     assert work == ["regenerate", "regenerate", "judge", "judge"]
     assert "1 sequence after turn 2" in (lone := capsys.readouterr().out)
     assert row(lone)["FID"] == "–"
+
+
+@pytest.mark.weights
+def test_every_turn_goes_on_from_the_last(tmp_path, names, monkeypatch) -> None:
+    asked: list[tuple[EditRequest, EditResult]] = []
+    edit = Editor.edit
+
+    def noted(self, request, **more):
+        asked.append((request, made := edit(self, request, **more)))
+        return made
+
+    monkeypatch.setattr(Editor, "edit", noted)
+    told = command(mtc_folder(tmp_path), names, "--layout", "mtc", "--count", "1")
+    assert main([*told, "--methods", "regenerate"], WAYS) == 0
+    (first, made), (second, _) = asked
+    assert first.current is first.original is second.original
+    assert second.current.image is made.picture and second.current.latents is made.latents
+    assert first.edit_words == ("red",)
+    assert second.source_prompt == first.target_prompt != second.target_prompt
 
 
 def row(told: str) -> dict[str, str]:
