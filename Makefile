@@ -57,6 +57,6 @@ $(STAMP): pyproject.toml | $(BIN)/python
 	       $(BIN)/python -m pip install -qq --disable-pip-version-check '$(TORCH)'; }; \
 	fi
 	@echo "== Installing Palimpsest and its development tools"
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -e '.[dev,eval]'
 	@touch $(STAMP)
 	@echo "== Ready"

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Span = tuple[int, int]
 """First and one-past-last character."""
 
+_EMPTY = frozenset(("and", "the", "with"))
+
 
 def prompt_columns(text: Text) -> tuple[int, ...]:
     """Positions of the tokens that stand for characters of the prompt (no end, no padding)."""
@@ -63,6 +65,12 @@ def columns_of(text: Text, words: Iterable[str], *, source_prompt: str = "") -> 
             )
         spans += [span for span in found if _overlaps(span, new)] or found
     return _touching(text.offsets, spans)
+
+
+def new_words(source: str, target: str) -> tuple[str, ...]:
+    """Return the words of three letters or more that a word diff calls new in a prompt."""
+    words = (target[start:end] for start, end in _new_spans(source, target))
+    return tuple(dict.fromkeys(word for word in words if len(word) > 2 and word not in _EMPTY))
 
 
 def _occurrences(word: str, prompt: str) -> list[Span]:

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from tiny_networks import save_clip
 
 from agent.settings import AppSettings
 from agent.wiring import Refusal, _eyes
 from tools.clip_eyes import ClipEyes, direction
 
-TOKENIZER = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights" / "tokenizer"
 EAST, NORTH = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 
 
@@ -33,20 +33,7 @@ def test_what_did_not_move_has_no_direction() -> None:
 
 @pytest.fixture(scope="module")
 def tiny_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from transformers import AutoTokenizer, CLIPConfig, CLIPModel
-
-    folder = tmp_path_factory.mktemp("clip")
-    tokenizer = AutoTokenizer.from_pretrained(TOKENIZER)
-    small = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2,
-             "num_hidden_layers": 1}  # fmt: skip
-    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 16} | small
-    text |= {"eos_token_id": tokenizer.eos_token_id}
-    vision = {"image_size": 32, "patch_size": 16} | small
-    torch.manual_seed(0)
-    config = CLIPConfig(text_config=text, vision_config=vision, projection_dim=16)
-    CLIPModel(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return save_clip(tmp_path_factory.mktemp("clip"))
 
 
 def test_a_whole_judgement(tiny_clip: Path) -> None:

@@ -7,17 +7,14 @@ where no LLM sees; the model is one of `transformers`' (PALIMPSEST_CLIP: a hub i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 ENOUGH = 0.2  # similarity at which InstructPix2Pix (Brooks et al. 2023) took an edit as made
-MEAN = (0.48145466, 0.4578275, 0.40821073)
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
 class ClipEyes:
@@ -29,10 +26,9 @@ class ClipEyes:
         Raises:
             OSError: They are not to be had.
         """
-        from transformers import AutoTokenizer, CLIPModel
+        from editing_core.clip import Clip
 
-        self._model: Any = CLIPModel.from_pretrained(model).eval()
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(model)
+        self._clip = Clip(model)
 
     def describe(self, image: Image.Image) -> None:
         """Leave captions to others."""
@@ -54,28 +50,10 @@ class ClipEyes:
         self, before: Image.Image, after: Image.Image, source: str, target: str
     ) -> float | None:
         """Return the `direction` of the pictures along that of their captions."""
-        import torch
-
-        with torch.no_grad():
-            return direction(
-                *(self._seen(image) for image in (before, after)),
-                *(self._read(caption) for caption in (source, target)),
-            )
-
-    def _seen(self, image: Image.Image) -> Tensor:
-        """Embed a whole picture, squeezed to the model's square, so that no edge is cut off."""
-        import torch
-
-        side = self._model.config.vision_config.image_size
-        small = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
-        pixels = (np.asarray(small, dtype=np.float32) / 255 - MEAN) / DEVIATION
-        values = torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
-        return _embedding(self._model.get_image_features(pixel_values=values))
-
-    def _read(self, caption: str) -> Tensor:
-        most = self._model.config.text_config.max_position_embeddings
-        tokens = self._tokenizer(caption, truncation=True, max_length=most, return_tensors="pt")
-        return _embedding(self._model.get_text_features(input_ids=tokens.input_ids))
+        return direction(
+            *(self._clip.picture(image) for image in (before, after)),
+            *(self._clip.text(caption) for caption in (source, target)),
+        )
 
 
 def direction(before: Tensor, after: Tensor, source: Tensor, target: Tensor) -> float | None:
@@ -94,9 +72,3 @@ def direction(before: Tensor, after: Tensor, source: Tensor, target: Tensor) -> 
     seen, said = b - a, d - c
     length = float(seen.norm() * said.norm())
     return None if length < 1e-9 else float(seen @ said) / length
-
-
-def _embedding(features: Any) -> Tensor:
-    """Return the one embedding of what `transformers` gives, which varies with its version."""
-    pooled: Tensor = getattr(features, "pooler_output", features)
-    return pooled[0].float()

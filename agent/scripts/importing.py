@@ -19,8 +19,9 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap
 
 from agent.scripts.form import SUFFIX
-from agent.scripts.reading import ScriptError, document, written, yaml
+from agent.scripts.reading import ScriptError, written, yaml
 from agent.terminal.play import DONE, UNREADABLE
+from tools import benchmarks
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         sessions = list(LAYOUTS[flags.layout](flags.folder))
         for session in sessions:
             _write(session, flags.out)
-    except (ScriptError, OSError) as error:
+    except (ScriptError, benchmarks.LayoutError, OSError) as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return UNREADABLE
     print(f"{len(sessions)} scripts in {flags.out}")
@@ -63,20 +64,16 @@ def _parser() -> argparse.ArgumentParser:
 def mtc(folder: Path) -> Iterator[Session]:
     """Read `MTC_prompts/<id>/<id>.yaml` of Multi-turn Consistent Image Editing.
 
-    Its instructions are captions of the wanted picture, and are said as such; a turn's type is
-    PIE-Bench's. `image_path` is relative to the folder.
+    Its instructions are captions of the wanted picture, and are said as such.
     """
-    for file in _some(sorted(folder.rglob("MTC_prompts/*/*.yaml")), folder, "MTC_prompts/*/*.yaml"):
-        held = document(file)
-        with _named(file):
-            rounds = [next(iter(turn.values())) for turn in held["instructions"]]
-            yield Session(
-                name=file.stem,
-                picture=folder / held["image_path"],
-                caption=_unmarked(held["original_prompt"]),
-                messages=tuple(f"make it {_unmarked(r['editing_instruction'])}" for r in rounds),
-                about="types " + ", ".join(str(r.get("editing_type_id", "?")) for r in rounds),
-            )
+    for sequence in benchmarks.mtc(folder):
+        yield Session(
+            name=sequence.name,
+            picture=sequence.picture,
+            caption=sequence.source_prompt,
+            messages=tuple(f"make it {prompt}" for prompt in sequence.target_prompts),
+            about="kinds: " + ", ".join(sequence.kinds),
+        )
 
 
 def mse(folder: Path) -> Iterator[Session]:
@@ -135,12 +132,6 @@ def _write(session: Session, folder: Path) -> None:
         yaml().dump(script, out)
 
 
-def _some(files: list[Path], folder: Path, pattern: str) -> list[Path]:
-    if not files:
-        raise ScriptError(f"There is no {pattern} in {folder}.")
-    return files
-
-
 def _rows(file: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(file.read_text("utf-8").splitlines(), start=1):
         if line.strip():
@@ -150,11 +141,6 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
                 raise ScriptError(f"{file}:{number}: this is no JSON: {error}.") from None
 
 
-def _unmarked(prompt: str) -> str:
-    """PIE-Bench's prompts have the changed words in brackets."""
-    return prompt.replace("[", "").replace("]", "")
-
-
 @contextlib.contextmanager
 def _named(file: Path) -> Iterator[None]:
     """Say in which file something is missing."""
@@ -162,5 +148,5 @@ def _named(file: Path) -> Iterator[None]:
         yield
     except KeyError as error:
         raise ScriptError(f"{file} has no {error}.") from None
-    except (TypeError, AttributeError, StopIteration) as error:
+    except (TypeError, AttributeError) as error:
         raise ScriptError(f"{file} is not laid out as expected: {error}.") from None

@@ -1,0 +1,394 @@
+"""The photographs bench: known answers of its measures, then whole runs with tiny judges."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from tiny_networks import save_clip, save_dino, save_features, save_squeezenet
+
+from editing_core.bench.photographs.__main__ import main
+from editing_core.bench.photographs.names import NetworkNames
+from editing_core.clip import DEVIATION, MEAN, pixel_values
+from editing_core.editor import Editor, EditRequest, EditResult
+from editing_core.errors import EditError, ModelMissing
+from editing_core.settings import EditSettings
+from editing_core.tokens import new_words
+
+EXTRA = "needs torchmetrics: pip install -e '.[eval]'"
+pytest.importorskip("torchmetrics", reason=EXTRA)
+data = pytest.importorskip("skimage.data", reason="needs scikit-image: pip install -e '.[dev]'")
+
+from editing_core.bench.photographs import running  # noqa: E402
+from editing_core.bench.photographs.networks import Networks, load_networks  # noqa: E402
+from editing_core.bench.photographs.perceptual import layers  # noqa: E402
+from editing_core.bench.photographs.similarity import (  # noqa: E402
+    _shown,
+    frechet,
+    scores,
+    self_similarity,
+)
+from editing_core.bench.photographs.table import estimate  # noqa: E402
+
+WAYS = {
+    "regenerate": ("regenerate", lambda kind, turns: EditSettings(steps=2)),
+    "steady, quick": ("steady", lambda kind, turns: EditSettings(steps=3, keep="outside")),
+}
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory: pytest.TempPathFactory) -> NetworkNames:
+    folder = tmp_path_factory.mktemp("networks")
+    return NetworkNames(
+        clip=str(save_clip(folder / "clip")),
+        dino=str(save_dino(folder / "dino")),
+        perceptual=str(save_squeezenet(folder / "squeezenet.pth")),
+        features=str(save_features(folder / "features")),
+    )
+
+
+@pytest.fixture(scope="module")
+def networks(names: NetworkNames) -> Networks:
+    return load_networks(names)
+
+
+def photograph(name: str, width: int) -> Image.Image:
+    image = Image.fromarray(getattr(data, name)())
+    return image.resize((width, round(width * image.height / image.width)))
+
+
+# known answers
+
+
+def test_a_picture_is_identical_to_itself(networks) -> None:
+    cat = photograph("cat", 128)
+    same = scores(networks, cat, cat, "a cat", None)
+    assert same.clip_picture == pytest.approx(1, abs=1e-6)
+    assert (same.structure, same.lpips, same.psnr, same.mse) == (0, 0, 99, 0)
+    assert same.ssim == pytest.approx(1, abs=1e-6)
+    assert -100 <= same.clip_text <= 100
+
+
+def test_other_pictures_are_apart_in_all_measures(networks) -> None:
+    coffee = photograph("coffee", 96)
+    other = scores(networks, coffee, photograph("astronaut", 96).resize(coffee.size), "cup", None)
+    assert other.clip_picture < 0.9999
+    assert min(other.structure, other.lpips, other.mse) > 1e-5
+    assert other.psnr < 20 and other.ssim < 0.9
+
+
+def test_clips_cosines_are_those_of_the_whole_model(networks, names) -> None:
+    from transformers import AutoTokenizer, CLIPModel
+
+    cat, red = photograph("cat", 128), Image.new("RGB", (128, 85), "red")
+    found = scores(networks, red, cat, "a photo of a cat", None)
+    model, tokenizer = (kind.from_pretrained(names.clip) for kind in (CLIPModel, AutoTokenizer))
+    pixels = torch.cat([pixel_values(image, 32, MEAN, DEVIATION) for image in (cat, red)])
+    words = tokenizer("a photo of a cat", return_tensors="pt").input_ids
+    with torch.no_grad():
+        told = model(pixel_values=pixels, input_ids=words)
+    assert found.clip_text == pytest.approx(100 * float(told.text_embeds @ told.image_embeds[0]))
+    both = float(told.image_embeds[0] @ told.image_embeds[1])
+    assert found.clip_picture == pytest.approx(both, abs=1e-6)
+
+
+def test_outside_of_a_mask_by_hand(networks) -> None:
+    dark, light = Image.new("RGB", (64, 64), (51, 51, 51)), Image.new("RGB", (64, 64), (102,) * 3)
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[:, :32] = True
+    half = scores(networks, dark, light, "", mask)
+    assert half.mse == pytest.approx(0.5 * 0.2**2)  # averaged over all pixels, black ones too
+    assert half.psnr == pytest.approx(10 * np.log10(1 / 0.02))
+
+
+def test_what_changes_where_it_should_is_not_held_against_an_edit(networks) -> None:
+    cat = photograph("cat", 128)
+    edited, mask = cat.copy(), np.zeros((cat.height, cat.width), dtype=bool)
+    edited.paste("red", (20, 20, 60, 60))
+    mask[20:60, 20:60] = True
+    asked_for = scores(networks, cat, edited, "a cat", mask)
+    assert (asked_for.lpips, asked_for.psnr, asked_for.mse) == (0, 99, 0)
+    assert asked_for.structure > 0
+    elsewhere = scores(networks, cat, edited, "a cat", np.roll(mask, 50, axis=1))
+    assert elsewhere.lpips > 0 and elsewhere.psnr < 30
+
+
+def test_nothing_lies_outside_of_a_mask_of_everything(networks) -> None:
+    cat = photograph("cat", 128)
+    everywhere = scores(networks, cat, cat, "a cat", np.ones((cat.height, cat.width), dtype=bool))
+    assert everywhere.lpips is everywhere.psnr is everywhere.ssim is everywhere.mse is None
+
+
+def test_lpips_is_that_of_torchmetrics(networks, monkeypatch) -> None:
+    import torchmetrics.functional.image.lpips as theirs
+
+    own = layers()
+    own.load_state_dict(networks.perceptual.features.state_dict())
+    monkeypatch.setattr(theirs, "_get_tv_model_features", lambda net, pretrained=False: own)
+    reference = theirs._NoTrainLpips(net="squeeze")
+    a, b = torch.rand(2, 1, 3, 70, 97) * 2 - 1
+    with torch.no_grad():
+        assert float(networks.perceptual(a, b)) == pytest.approx(float(reference(a, b)), rel=1e-6)
+
+
+def test_structure_is_the_likeness_of_the_last_layers_keys(networks) -> None:
+    cat, dino = photograph("cat", 128), networks.dino
+    with torch.no_grad():
+        found = self_similarity(networks, cat)
+        shown = _shown(cat, 32, 8, "right")
+        assert shown.shape == (1, 3, 32, 48)
+        told = dino(pixel_values=shown, interpolate_pos_encoding=True, output_hidden_states=True)
+        last = dino.layers[-1]
+        keys = last.attention.k_proj(last.layernorm_before(told.hidden_states[-2]))[0]
+    assert found.shape == (1 + 4 * 6,) * 2
+    cosine = torch.nn.functional.cosine_similarity
+    assert float(found[3, 7]) == pytest.approx(float(cosine(keys[3], keys[7], dim=0)), abs=1e-5)
+    assert torch.diagonal(found).numpy() == pytest.approx(1)
+
+
+def test_published_structure_is_of_levels_up_to_255(networks) -> None:
+    white = Image.new("RGB", (64, 64), "white")
+    assert _shown(white, 32, 8, "right")[0, 0].mean() == pytest.approx((1 - 0.485) / 0.229)
+    assert _shown(white, 32, 8, "published")[0, 0].mean() == pytest.approx((255 - 0.485) / 0.229)
+    published = replace(networks, names=replace(networks.names, levels="published"))
+    cat = photograph("cat", 128)
+    assert not torch.allclose(self_similarity(networks, cat), self_similarity(published, cat))
+
+
+def test_the_longer_side_that_dino_sees_has_an_end() -> None:
+    assert _shown(Image.new("RGB", (400, 300)), 224, 8, "right").shape == (1, 3, 224, 298)
+    assert _shown(Image.new("RGB", (300, 900)), 224, 8, "right").shape == (1, 3, 480, 160)
+
+
+def test_the_frechet_distance_of_moved_and_of_widened_features() -> None:
+    x = np.random.default_rng(0).normal(size=(50, 4))
+    assert frechet(x, x) == pytest.approx(0, abs=1e-6)
+    assert frechet(x, x + [3, 0, 4, 0]) == pytest.approx(25)
+    variance = np.trace(np.cov(x, rowvar=False))
+    assert frechet(x - x.mean(0), 2 * (x - x.mean(0))) == pytest.approx(variance)
+    assert frechet(x[:1], x[:1]) is None
+
+
+def test_intervals_over_sequences() -> None:
+    assert estimate([]) is None
+    assert estimate([5.0, 5.0]).low == estimate([5.0, 5.0]).high == 5
+    found = estimate(list(np.random.default_rng(0).normal(10, 2, 400)))
+    assert found.high - found.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.1)
+    assert found.low < found.mean < found.high and found.count == 400
+
+
+def test_new_words_name_the_change() -> None:
+    assert new_words("a cat on a fence", "a cat with a blue hat on a fence") == ("blue", "hat")
+    assert new_words("a cat and a dog", "a cat") == ()
+
+
+# networks
+
+
+def test_a_network_of_another_kind_is_refused(names) -> None:
+    with pytest.raises(ModelMissing, match="The DINO .* cannot be loaded"):
+        load_networks(replace(names, dino=names.clip))
+    with pytest.raises(ModelMissing, match="The network of features .* cannot be loaded"):
+        load_networks(replace(names, features=names.clip))
+    with pytest.raises(ModelMissing, match="The SqueezeNet .* cannot be loaded"):
+        load_networks(replace(names, perceptual=str(Path(names.dino) / "model.safetensors")))
+
+
+def test_inception_is_asked_for_by_its_layer(names, monkeypatch) -> None:
+    with pytest.raises(ModelMissing, match="no layer 100; say one of 64, 192, 768, 2048"):
+        load_networks(replace(names, features="inception-100"))
+
+    class Stand(torch.nn.Module):
+        def __init__(self, name: str, wanted: list[str]) -> None:
+            super().__init__()
+            self.width = int(wanted[0])
+
+        def forward(self, levels: torch.Tensor) -> torch.Tensor:
+            assert levels.dtype == torch.uint8 and levels.shape == (1, 3, 85, 128)
+            return torch.full((1, self.width), float(levels.float().mean()))
+
+    monkeypatch.setattr("torchmetrics.image.fid.NoTrainInceptionV3", Stand)
+    found = load_networks(replace(names, features="inception-192"))
+    assert found.features(photograph("cat", 128)).shape == (192,)
+
+
+def test_inception_needs_what_the_extra_does_not_bring(names, monkeypatch) -> None:
+    monkeypatch.setattr("torchmetrics.image.fid._TORCH_FIDELITY_AVAILABLE", False)
+    with pytest.raises(ModelMissing, match="install both, or name a ViT with --features"):
+        load_networks(replace(names, features="inception-2048"))
+
+
+# whole runs
+
+
+def pie_folder(folder: Path) -> Path:
+    mask = [(512 * row + 100, 300) for row in range(150, 400)]
+    items = {}
+    for name, prompts in {
+        "astronaut": ("a woman in an [orange] suit", "a woman in a [red] suit"),
+        "cat": ("a brown cat", "a brown cat [with sunglasses]"),
+    }.items():
+        image = photograph(name, 96)
+        side = min(image.size)
+        file = folder / "annotation_images" / f"{name}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image.crop((0, 0, side, side)).save(file)
+        items[name] = {
+            "image_path": file.name,
+            "original_prompt": prompts[0],
+            "editing_prompt": prompts[1],
+            "editing_type_id": "6",
+            "blended_word": "",
+            "mask": [number for run in mask for number in run],
+        }
+    (folder / "mapping_file.json").write_text(json.dumps(items))
+    return folder
+
+
+def mtc_folder(folder: Path) -> Path:
+    for name in ("coffee", "cat"):
+        photograph(name, 100).save(folder / f"{name}.png")  # 100 x 67: no multiple of 16
+        file = folder / "MTC_prompts" / name / f"{name}.yaml"
+        file.parent.mkdir(parents=True)
+        rounds = {"Round 1": (f"a photo of a red {name}", "6"), "Round 2": (f"a {name}", "9")}
+        asked = [
+            {turn: {"editing_instruction": prompt, "editing_type_id": kind}}
+            for turn, (prompt, kind) in rounds.items()
+        ]
+        held = {"original_prompt": f"a photo of a {name}", "instructions": asked}
+        file.write_text(json.dumps(held | {"image_path": f"{name}.png"}))  # which is YAML, too
+    return folder
+
+
+def command(folder: Path, names: NetworkNames, *more: str) -> list[str]:
+    said = [str(folder), "--model", "portraits", "--out", str(folder / "out"), *more]
+    for flag in ("clip", "dino", "perceptual", "features"):
+        said += [f"--{flag}", getattr(names, flag)]
+    return said
+
+
+@pytest.mark.weights
+def test_one_edit_a_photograph(tmp_path, names, capsys) -> None:
+    assert main(command(pie_folder(tmp_path), names), WAYS) == 0
+    told = capsys.readouterr().out
+    assert "2 sequences after turn 1" in told and "| steady, quick | " in told
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    regenerate, steady = (report["ways"][way][-1] for way in WAYS)
+    assert steady["scores"]["psnr"]["mean"] > regenerate["scores"]["psnr"]["mean"]
+    assert (steady["steps"], regenerate["steps"]) == (3, 2)
+    assert steady["frechet"] is not None and steady["scores"]["lpips"]["count"] == 2
+    assert (tmp_path / "out" / "steady-quick" / "cat" / "turn-1.png").exists()
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of all edits and judgements from now on."""
+    done: list[str] = []
+    edit, judge = Editor.edit, running.scores
+
+    def told_edit(*args, **more):
+        done.append(more["method"])
+        return edit(*args, **more)
+
+    def told_judge(*args):
+        done.append("judge")
+        return judge(*args)
+
+    monkeypatch.setattr(Editor, "edit", told_edit)
+    monkeypatch.setattr(running, "scores", told_judge)
+    return done
+
+
+@pytest.mark.weights
+def test_a_run_goes_on_where_it_was(tmp_path, names, capsys, work) -> None:
+    folder = mtc_folder(tmp_path)
+    told = command(folder, names, "--layout", "mtc")
+    assert main([*told, "--methods", "regenerate"], WAYS) == 0
+    assert work == ["regenerate", "regenerate", "judge", "judge"] * 2
+    table = capsys.readouterr().out
+    assert "2 sequences after turn 2" in table and "steady" not in table
+    with Image.open(folder / "out" / "regenerate" / "coffee" / "turn-2.png") as last:
+        assert last.size == (100, 67)
+
+    work.clear()
+    assert main([*told, "--methods", "regenerate"], WAYS) == 0
+    assert not work and capsys.readouterr().out == table
+
+    (folder / "out" / "regenerate" / "cat" / "edits.json").unlink()  # as if killed before its end
+    assert main([*told, "--methods", "regenerate"], WAYS) == 0
+    assert work == ["regenerate", "regenerate", "judge", "judge"]
+    assert row(capsys.readouterr().out) == row(table)
+
+    work.clear()
+    assert main([*told, "--methods", "regenerate", "--levels", "published"], WAYS) == 0
+    assert work == ["judge"] * 4
+
+    work.clear()
+    slower = {"regenerate": ("regenerate", lambda kind, turns: EditSettings(steps=3))}
+    assert main([*told, "--count", "1"], slower) == 0
+    assert work == ["regenerate", "regenerate", "judge", "judge"]
+    assert "1 sequence after turn 2" in (lone := capsys.readouterr().out)
+    assert row(lone)["FID"] == "–"
+
+
+@pytest.mark.weights
+def test_every_turn_goes_on_from_the_last(tmp_path, names, monkeypatch) -> None:
+    asked: list[tuple[EditRequest, EditResult]] = []
+    edit = Editor.edit
+
+    def noted(self, request, **more):
+        asked.append((request, made := edit(self, request, **more)))
+        return made
+
+    monkeypatch.setattr(Editor, "edit", noted)
+    told = command(mtc_folder(tmp_path), names, "--layout", "mtc", "--count", "1")
+    assert main([*told, "--methods", "regenerate"], WAYS) == 0
+    (first, made), (second, _) = asked
+    assert first.current is first.original is second.original
+    assert second.current.image is made.picture and second.current.latents is made.latents
+    assert first.edit_words == ("red",)
+    assert second.source_prompt == first.target_prompt != second.target_prompt
+
+
+def row(told: str) -> dict[str, str]:
+    """The last row of a printed table, but for how long it took."""
+    table = [line.split("|")[1:-1] for line in told.splitlines() if line.startswith("|")]
+    cells = {title.strip(): cell.strip() for title, cell in zip(table[0], table[-1], strict=True)}
+    return {title: cell for title, cell in cells.items() if title != "seconds"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "code", "says"),
+    [
+        (lambda folder: (folder / "coffee.png").unlink(), 2, "The picture coffee.png of "),
+        (lambda folder: shutil.rmtree(folder / "MTC_prompts"), 2, "There is no MTC_prompts"),
+        (lambda folder: (folder / "out").touch(), 3, "Results cannot be kept in "),
+    ],
+)
+def test_unreadable_benchmarks_are_refused(tmp_path, names, capsys, spoil, code, says) -> None:
+    spoil(mtc_folder(tmp_path))
+    assert main(command(tmp_path, names, "--layout", "mtc"), WAYS) == code
+    said = capsys.readouterr().err
+    assert said.startswith(f"bench: {says}") and said.count("\n") == 1
+
+
+@pytest.mark.weights
+def test_missing_networks_and_models_are_refused(tmp_path, names, capsys) -> None:
+    told = command(mtc_folder(tmp_path), names, "--layout", "mtc")
+    assert main([*told, "--clip", str(tmp_path / "nowhere")], WAYS) == 3
+    assert "The CLIP model" in capsys.readouterr().err
+    assert main([*told, "--model", "nothing"], WAYS) == 3
+    assert "There is no model 'nothing'" in capsys.readouterr().err
+
+
+def test_an_edit_that_cannot_be_made_is_told(tmp_path, names, capsys, monkeypatch) -> None:
+    def refuse(*args, **more):
+        raise EditError("The prompt is too long.")
+
+    monkeypatch.setattr(Editor, "edit", refuse)
+    assert main(command(mtc_folder(tmp_path), names, "--layout", "mtc"), WAYS) == 1
+    assert "bench: Turn 1 of cat: The prompt is too long.\n" in capsys.readouterr().err
