@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from editing_core.bench.photographs.__main__ import chosen, main
+from editing_core.bench.photographs.command import chosen, main
 from editing_core.bench.photographs.layouts import SIDE, LayoutError, decoded, mtc, pie
 from editing_core.settings import PRESETS
 
@@ -161,7 +161,7 @@ def test_an_empty_folder_is_refused(tmp_path, read, says) -> None:
 
 
 def test_without_the_extra_it_is_said_what_to_install(tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("editing_core.bench.photographs.__main__.find_spec", lambda name: None)
+    monkeypatch.setattr("editing_core.bench.photographs.command.find_spec", lambda name: None)
     assert main([str(tmp_path)], {"steady": ("steady", lambda kind, turns: PRESETS["steady"])}) == 3
     assert capsys.readouterr().err == (
         "bench: Photographs are judged with torchmetrics, which is not here: "

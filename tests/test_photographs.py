@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from tiny_networks import save_clip, save_dino, save_features, save_squeezenet
 
-from editing_core.bench.photographs.__main__ import main
+from editing_core.bench.photographs.command import main
 from editing_core.bench.photographs.names import NetworkNames
 from editing_core.clip import DEVIATION, MEAN, pixel_values
 from editing_core.editor import Editor, EditRequest, EditResult

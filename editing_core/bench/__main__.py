@@ -1,6 +1,7 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-`python -m editing_core.bench report --out DIR` compares all methods over many turns.
+`python -m editing_core.bench report --out DIR` compares all methods over many turns, `photographs
+FOLDER` does over photographs with prompts.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 from editing_core.bench import report
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
+from editing_core.bench.photographs import command as photographs
 from editing_core.bench.readers import readers_table
 from editing_core.bench.rungs import rungs_table
 from editing_core.bench.spread import Row
@@ -33,10 +35,17 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
 """Name -> how many captions, pictures or sequences, and what makes the table."""
 
 
-def main(argv: list[str]) -> None:
-    """Make the tables asked for, all by default, or the report."""
-    if argv[:1] == ["report"]:
-        return report.main(argv[1:])
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "report": report.main,
+    "photographs": photographs.main,
+}
+"""What has options of its own."""
+
+
+def main(argv: list[str]) -> int:
+    """Make the tables asked for, all by default, and return an exit code."""
+    if argv and argv[0] in COMMANDS:
+        return COMMANDS[argv[0]](argv[1:])
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench", description=__doc__)
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all when left out")
     parser.add_argument("--model", default="portraits")
@@ -50,7 +59,8 @@ def main(argv: list[str]) -> None:
         print(f"\n{name} ({args.count or count})\n{markdown(rows)}", flush=True)
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

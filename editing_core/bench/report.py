@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,8 @@ class Size:
 QUICK = Size(sequences=4, long=1, parts=2, portraits=1)
 
 
-def main(argv: list[str]) -> None:
-    """Take the walks that are missing, then write the report."""
+def main(argv: Sequence[str]) -> int:
+    """Take the walks that are missing, write the report, and return an exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m editing_core.bench report", description=__doc__
     )
@@ -63,7 +63,8 @@ def main(argv: list[str]) -> None:
     walks = planned(size)
     take(walks, args.model, args.out)
     write({walk: found(walk, args.out) for walk in walks}, args.out)
-    print(f"{args.out / 'index.html'}")
+    print(args.out / "index.html")
+    return 0
 
 
 def planned(size: Size) -> list[Walk]:

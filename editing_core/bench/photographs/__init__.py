@@ -1,1 +1,1 @@
-"""Measurements on photographs with prompts: `python -m editing_core.bench.photographs FOLDER`."""
+"""Measurements on photographs with prompts: `python -m editing_core.bench photographs FOLDER`."""

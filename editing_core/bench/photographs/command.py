@@ -28,11 +28,11 @@ DONE, FAILED, UNREADABLE, MISSING = 0, 1, 2, 3
 """Exit codes; they mean what those of chat.py mean."""
 
 
-def main(argv: Sequence[str] | None = None, ways: Ways | None = None) -> int:
+def main(argv: Sequence[str], ways: Ways | None = None) -> int:
     """Measure methods on photographs and return an exit code.
 
     Args:
-        argv: The words of the command; those of the process when left out.
+        argv: The words of the command.
         ways: Rows of the table, and how each edits; those of the bench when left out.
     """
     ways = ways or _methods()
@@ -55,7 +55,7 @@ def main(argv: Sequence[str] | None = None, ways: Ways | None = None) -> int:
 
 def _parser(ways: Ways) -> argparse.ArgumentParser:
     first = (__doc__ or "").partition("\n")[0]
-    parser = argparse.ArgumentParser("python -m editing_core.bench.photographs", description=first)
+    parser = argparse.ArgumentParser("python -m editing_core.bench photographs", description=first)
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="where the benchmark lies")
     layouts = "pie: PIE-Bench (the default); mtc: the paper's sequences over its pictures"
     parser.add_argument("--layout", choices=sorted(LAYOUTS), default="pie", help=layouts)
@@ -91,9 +91,10 @@ def chosen(sequences: list[EditSequence], count: int | None) -> list[EditSequenc
 
 
 def _methods() -> Ways:
-    from editing_core.bench.editing import METHODS
+    from editing_core.bench.ways import CONTROLS, OURS, RIVALS
 
-    return METHODS
+    ways = CONTROLS | RIVALS | OURS
+    return {name: (str(way.method), way.settings) for name, way in ways.items()}
 
 
 def _needed() -> None:
@@ -124,8 +125,8 @@ def _tell(
     flags: argparse.Namespace, sequences: list[EditSequence], walks: dict[str, list[Walk]]
 ) -> None:
     """Print the table, and write all numbers to a file."""
-    from editing_core.bench.__main__ import markdown
     from editing_core.bench.photographs.table import measured
+    from editing_core.bench.tables import markdown
 
     last = min(len(sequence.target_prompts) for sequence in sequences)
     found: dict[str, list[Measured]] = {
@@ -144,7 +145,3 @@ def _tell(
         f"distance in the features of {flags.features}. Structure: levels {flags.levels}.\n"
     )
     print(markdown([turns[-1].row(way) for way, turns in found.items()]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
