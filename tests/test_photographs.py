@@ -28,11 +28,10 @@ from editing_core.bench.photographs.networks import Networks, load_networks  # n
 from editing_core.bench.photographs.perceptual import layers  # noqa: E402
 from editing_core.bench.photographs.similarity import (  # noqa: E402
     _shown,
-    frechet,
     scores,
     self_similarity,
 )
-from editing_core.bench.photographs.table import estimate  # noqa: E402
+from editing_core.bench.summary import frechet_distance  # noqa: E402
 
 WAYS = {
     "regenerate": ("regenerate", lambda kind, turns: EditSettings(steps=2)),
@@ -164,21 +163,17 @@ def test_the_longer_side_that_dino_sees_has_an_end() -> None:
     assert _shown(Image.new("RGB", (300, 900)), 224, 8, "right").shape == (1, 3, 480, 160)
 
 
-def test_the_frechet_distance_of_moved_and_of_widened_features() -> None:
-    x = np.random.default_rng(0).normal(size=(50, 4))
-    assert frechet(x, x) == pytest.approx(0, abs=1e-6)
-    assert frechet(x, x + [3, 0, 4, 0]) == pytest.approx(25)
-    variance = np.trace(np.cov(x, rowvar=False))
-    assert frechet(x - x.mean(0), 2 * (x - x.mean(0))) == pytest.approx(variance)
-    assert frechet(x[:1], x[:1]) is None
+def test_the_frechet_distance_is_the_one_of_torchmetrics() -> None:
+    from torchmetrics.image.fid import FrechetInceptionDistance
 
-
-def test_intervals_over_sequences() -> None:
-    assert estimate([]) is None
-    assert estimate([5.0, 5.0]).low == estimate([5.0, 5.0]).high == 5
-    found = estimate(list(np.random.default_rng(0).normal(10, 2, 400)))
-    assert found.high - found.low == pytest.approx(2 * 1.96 * 2 / 20, rel=0.1)
-    assert found.low < found.mean < found.high and found.count == 400
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 4)), rng.normal(1, [1, 2, 3, 4], size=(40, 4))
+    as_they_are = torch.nn.Identity()
+    as_they_are.num_features = 4
+    theirs = FrechetInceptionDistance(feature=as_they_are)
+    theirs.update(torch.from_numpy(x), real=True)
+    theirs.update(torch.from_numpy(y), real=False)
+    assert frechet_distance(x, y) == pytest.approx(float(theirs.compute()), rel=1e-4)
 
 
 def test_new_words_name_the_change() -> None:
@@ -278,9 +273,9 @@ def test_one_edit_a_photograph(tmp_path, names, capsys) -> None:
     assert "2 sequences after turn 1" in told and "| steady, quick | " in told
     report = json.loads((tmp_path / "out" / "report.json").read_text())
     regenerate, steady = (report["ways"][way][-1] for way in WAYS)
-    assert steady["scores"]["psnr"]["mean"] > regenerate["scores"]["psnr"]["mean"]
+    assert steady["scores"]["psnr"]["value"] > regenerate["scores"]["psnr"]["value"]
     assert (steady["steps"], regenerate["steps"]) == (3, 2)
-    assert steady["frechet"] is not None and steady["scores"]["lpips"]["count"] == 2
+    assert steady["frechet"] is not None and steady["count"] == 2
     assert (tmp_path / "out" / "steady-quick" / "cat" / "turn-1.png").exists()
 
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from editing_core.bench.photographs.names import Levels
 from editing_core.bench.photographs.networks import DEVIATION, MEAN, Networks
@@ -95,25 +95,6 @@ def self_similarity(networks: Networks, image: Image.Image) -> Tensor:
         hook.remove()
     unit = F.normalize(keys[0][0].double(), dim=1)
     return unit @ unit.T
-
-
-def frechet(first: Floats, edited: Floats) -> float | None:
-    """Return the Frechet distance of two sets of features, None of fewer than two pictures.
-
-    Args:
-        first: Features of the photographs. Shape: (pictures, width).
-        edited: The same of the edited ones.
-    """
-    from torchmetrics.image.fid import FrechetInceptionDistance
-
-    if min(len(first), len(edited)) < 2:
-        return None
-    as_they_are = nn.Identity()
-    as_they_are.num_features = first.shape[1]
-    distance = FrechetInceptionDistance(feature=as_they_are)
-    distance.update(torch.from_numpy(first), real=True)
-    distance.update(torch.from_numpy(edited), real=False)
-    return float(distance.compute())
 
 
 def _outside(
