@@ -6,6 +6,7 @@ and every path through the code tried, without its weights.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -76,23 +77,28 @@ def with_depth(double: int, single: int) -> Configs:
     return FLUX_DEV | {"transformer": transformer}
 
 
-def build(configs: Configs) -> dict[str, Any]:
-    """Make the four models of these configurations with random weights, where torch now makes them.
+def build(configs: Configs, *, only: str = "") -> dict[str, Any]:
+    """Make the models of these configurations with random weights, where torch now makes them.
 
     Under ``torch.device("meta")`` that takes neither time nor memory.
+
+    Args:
+        configs: Of the four of a pipeline.
+        only: One of them; all four if left out.
     """
     from diffusers import AutoencoderKL, FluxTransformer2DModel
     from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
 
-    clip, t5 = (
-        {key: value for key, value in configs[part].items() if key != "model_type"}
-        for part in ("text_encoder", "text_encoder_2")
-    )
+    make: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "transformer": FluxTransformer2DModel.from_config,
+        "vae": AutoencoderKL.from_config,
+        "text_encoder": lambda said: CLIPTextModel(CLIPTextConfig(**said)),
+        "text_encoder_2": lambda said: T5EncoderModel(T5Config(**said)),
+    }
     return {
-        "transformer": FluxTransformer2DModel.from_config(configs["transformer"]),
-        "vae": AutoencoderKL.from_config(configs["vae"]),
-        "text_encoder": CLIPTextModel(CLIPTextConfig(**clip)),
-        "text_encoder_2": T5EncoderModel(T5Config(**t5)),
+        part: made({key: value for key, value in configs[part].items() if key != "model_type"})
+        for part, made in make.items()
+        if only in ("", part)
     }
 
 

@@ -151,12 +151,12 @@ def transformer_bytes(sizes: Sizes, weights: Weights, each: int) -> int:
 def forward_bytes(sizes: Sizes, canvas: Canvas, each: int) -> int:
     """Bytes that a model call needs besides weights.
 
-    It needs most where a single block turns its queries: of tensors of (tokens, width) there are
-    the block's input twice, normed, four of the MLP, queries, keys, values, and three for the
-    turning, which is done in float32.
+    It needs most in a single block. Of tensors of (tokens, width) there are its input twice, the
+    same normed, and four of the MLP; then either queries, keys, values and what turning the queries
+    takes in float32, or attention's result, that and the MLP's joined (five), and the output twice.
     """
-    alive = 10 * each + 3 * FLOAT32 + (2 if each == FLOAT32 // 2 else 0)
-    return (sizes.text_tokens + canvas.tokens) * sizes.width * alive
+    turning = 10 * each + (7 * FLOAT32 // 2 if each < FLOAT32 else 3 * FLOAT32)
+    return (sizes.text_tokens + canvas.tokens) * sizes.width * max(turning, 15 * each)
 
 
 def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:

@@ -21,6 +21,7 @@ Chat with an image editor that never forgets the original.
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
+MEMORY = "auto full lean int8 fp8 fp8-fast nf4 stream"
 EXIT_CODES = """\
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
 configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
@@ -48,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     add("--read-only", action="store_true", help="with --resume: look, change nothing")
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
     add = _group(made, "how to edit")
-    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
+    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id, folder or file")
     add(
         "--method",
         metavar="NAME",
@@ -58,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
+    _choice(add, "--memory", MEMORY, "how much the model may take")
+    add("--compile", action="store_true", default=None, help="slow first edit, faster later ones")
     add = _group(made, "who reads the messages")
     add("--offline", action="store_true", default=None, help="no LLM, even if one is configured")
     add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
