@@ -16,7 +16,8 @@ GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
 RESERVE = 0.06  # of the free memory, for what the allocator cannot use
 TILES = (1024, 512)  # sides in pixels of what the VAE takes at once, the larger the better
-NAMES = ("auto", *(level.name for level in LEVELS))
+BY_NAME = {level.name: level for level in LEVELS}
+NAMES = ("auto", *BY_NAME)
 
 
 @dataclass(frozen=True)
@@ -98,12 +99,11 @@ def level_named(name: str) -> Level:
     Raises:
         ModelMissing: There is no such level, or it needs what is not installed.
     """
-    found = [level for level in LEVELS if level.name == name]
-    if not found:
+    if name not in BY_NAME:
         raise ModelMissing(f"There is no memory level {name}; choose one of: {', '.join(NAMES)}.")
-    if lacking := missing(found[0]):
+    if lacking := missing(BY_NAME[name]):
         raise ModelMissing(f"--memory {name} needs: pip install {' '.join(lacking)}")
-    return found[0]
+    return BY_NAME[name]
 
 
 def _at(level: Level, sizes: Sizes, usable: int, each: int) -> Plan:

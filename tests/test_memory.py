@@ -29,9 +29,7 @@ from editing_core.memory import (
     transformer_bytes,
     vae_bytes,
 )
-from editing_core.planning import GB, NAMES, TYPICAL, choose, missing, plans, sentence
-
-BY_NAME = {level.name: level for level in LEVELS}
+from editing_core.planning import BY_NAME, GB, NAMES, TYPICAL, choose, missing, plans, sentence
 
 
 @lru_cache
