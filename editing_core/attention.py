@@ -4,14 +4,13 @@ While sampling, the double blocks tell how much every picture token attends to t
 Blocks of middling activation locate the edit best; their mean map, thresholded, is the mask. In the
 next step picture-to-text attention is amplified inside the mask and damped outside.
 
-Neither reading nor scaling builds the (text + picture)^2 score matrix: attention over one-hot
-values returns columns of it, and sdpa(q, k, v) + (m - 1) * sdpa(q, k, v of some columns) scales
-these columns by m for each query. Both are exact and work with every attention backend.
+Neither reading nor scaling builds the (text + picture)^2 score matrix: fused attention's norms
+give any of its columns, and adding (m - 1) * (what these columns take) scales them by m for each
+query. That is exact; see ``columns``.
 """
 
 from __future__ import annotations
 
-from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -21,6 +20,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor
 
+from editing_core.columns import Attend, attend_telling
 from editing_core.flow import Step
 from editing_core.flux import Text
 from editing_core.latents import Canvas
@@ -39,7 +39,7 @@ class AttentionControl:
 
     Attributes:
         mask: Where attention is amplified now; None when it is left alone. Shape: (rows, cols).
-        watching: Whether maps are taken in this step.
+        watching: Whether maps are taken in this step, for the mask of the next.
         maps: Last maps of each block, one a candidate: first the edit words' tokens, then the
             others of their phrases. Shape of each: (candidates, L).
         blocks: Those whose maps made the mask, by index from 0.
@@ -61,7 +61,7 @@ class AttentionControl:
         first15 = tuple(range(min(15, len(text.offsets))))
         self.emphasised = prompt_columns(text) if settings.columns == "prompt" else first15
         self.mask: Tensor | None = None
-        self.watching = settings.guide_from <= 1
+        self.watching = settings.guide_from <= 1 < settings.steps
         self.maps: dict[int, Tensor] = {}
         self.blocks: tuple[int, ...] = ()
         self._blocks = list(transformer.transformer_blocks) if columns else []
@@ -89,14 +89,32 @@ class AttentionControl:
     def after_step(self, step: Step) -> None:
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
-        if self.maps and upcoming >= self._settings.guide_from:
+        if self.watching and upcoming >= self._settings.guide_from:
             maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
             told = localised(maps.mean(0), self._own)
             of_words = maps[:, told].mean(1)
             self.blocks = tuple(sorted(chosen_blocks(of_words, self._settings).tolist()))
             mask = edit_mask(of_words, self._settings)
             self.mask = mask.view(self._canvas.rows, self._canvas.cols) if mask.any() else None
-        self.watching = upcoming >= self._settings.guide_from - 1
+        self.watching = self._settings.guide_from - 1 <= upcoming < step.of - 1
+
+    def attended(
+        self, block: int, attend: Attend, query: Tensor, key: Tensor, value: Tensor, first: int
+    ) -> Tensor:
+        """Attend, see where the edit words look, and scale how much of the text is taken in.
+
+        ``first`` is the first picture token. Shape of all: (1, T + L, heads, head size).
+        """
+        if not self.watching and self.mask is None:
+            return attend(query, key, value)
+        mixed, paid_to = attend_telling(attend, query, key, value, first)
+        if self.watching:
+            self.maps[block] = paid_to(self.candidates)[0].mean(0).T  # of heads: (candidates, L)
+        if (factors := self.factors()) is not None:
+            more = paid_to(self.emphasised) * (factors.transpose(1, 2) - 1)
+            taken = value[:, list(self.emphasised)]
+            mixed[:, first:] += torch.einsum("bhqk,bkhd->bqhd", more.to(value.dtype), taken)
+        return mixed
 
     def factors(self) -> Tensor | None:
         """Factor on the attention of each picture token to the text. Shape: (1, L, 1, 1)."""
@@ -184,25 +202,21 @@ class WatchedAttention:
     ) -> tuple[Tensor, Tensor]:
         """Attend; shapes: picture (1, L, D) and text (1, T, D) in, the same out."""
         query, key, value = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
-        attend = partial(
-            dispatch_attention_fn,
-            key=key,
-            attn_mask=attention_mask,
-            backend=self._attention_backend,
-            parallel_config=self._parallel_config,
-        )
+
+        def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            mixed: Tensor = dispatch_attention_fn(
+                query,
+                key,
+                value,
+                attn_mask=attention_mask,
+                backend=self._attention_backend,
+                parallel_config=self._parallel_config,
+            )
+            return mixed
+
         text_tokens = encoder_hidden_states.shape[1]
-        mixed = attend(query, value=value)  # (1, T + L, heads, head size)
+        mixed = self._control.attended(self._block, attend, query, key, value, text_tokens)
         from_text, from_picture = mixed[:, :text_tokens], mixed[:, text_tokens:]
-        looking = query[:, text_tokens:]
-        control = self._control
-        if control.watching:
-            seen = attend(looking, value=_one_hot(value, control.candidates))
-            of_each = seen[0, :, :, : len(control.candidates)].float()
-            control.maps[self._block] = of_each.mean(1).T  # mean of heads: (candidates, L)
-        if (factors := control.factors()) is not None:
-            share = attend(looking, value=_only(value, control.emphasised))
-            from_picture = from_picture + (factors.to(share.dtype) - 1) * share
         picture = attn.to_out[1](attn.to_out[0](from_picture.flatten(2).to(query.dtype)))
         return picture, attn.to_add_out(from_text.flatten(2).to(query.dtype))
 
@@ -227,18 +241,3 @@ def joint_qkv(
         query = apply_rotary_emb(query, rotary, sequence_dim=1)
         key = apply_rotary_emb(key, rotary, sequence_dim=1)
     return query, key, value
-
-
-def _one_hot(value: Tensor, columns: tuple[int, ...]) -> Tensor:
-    """Values whose channel i tells the attention paid to the i-th of ``columns``."""
-    marked = torch.zeros_like(value)
-    for channel, column in enumerate(columns):
-        marked[:, column, :, channel] = 1
-    return marked
-
-
-def _only(value: Tensor, columns: tuple[int, ...]) -> Tensor:
-    """The values of ``columns``, zeros elsewhere."""
-    kept = torch.zeros_like(value)
-    kept[:, list(columns)] = value[:, list(columns)]
-    return kept
