@@ -89,7 +89,7 @@ class AttentionControl:
     def after_step(self, step: Step) -> None:
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
-        if self.watching and upcoming >= self._settings.guide_from:
+        if self.maps and self.watching and upcoming >= self._settings.guide_from:
             maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
             told = localised(maps.mean(0), self._own)
             of_words = maps[:, told].mean(1)
