@@ -192,6 +192,7 @@ class WatchedAttention:
         self._attention_backend = getattr(replaced, "_attention_backend", None)
         self._parallel_config = getattr(replaced, "_parallel_config", None)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
     def __call__(
         self,
         attn: Any,

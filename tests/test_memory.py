@@ -16,7 +16,7 @@ from agent.terminal.flags import MEMORY
 from editing_core.bench.live import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.flux import load
-from editing_core.geometry import FLUX_DEV, build, with_depth
+from editing_core.geometry import FLUX_DEV, Configs, build, with_depth
 from editing_core.holding import Held, planned
 from editing_core.latents import Canvas
 from editing_core.loading import PORTRAITS, Source, configs
@@ -203,28 +203,39 @@ def test_predicted_and_real_bytes_of_four_bits() -> None:
     assert transformer_bytes(sizes, "nf4", 2) == real
 
 
+def fake_call(configs: Configs, canvas: Canvas, dtype: torch.dtype) -> tuple[Any, Any]:
+    """A transformer within FakeTensorMode, which takes no memory, and a call of it."""
+    torch.set_default_dtype(dtype)
+    try:
+        transformer = build(configs, only="transformer")["transformer"]
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+    @torch.no_grad()
+    def call() -> None:
+        transformer(
+            hidden_states=torch.zeros(1, canvas.tokens, 64, dtype=dtype),
+            timestep=torch.ones(1),
+            guidance=torch.ones(1),
+            encoder_hidden_states=torch.zeros(1, 512, 4096, dtype=dtype),
+            pooled_projections=torch.zeros(1, 768, dtype=dtype),
+            txt_ids=torch.zeros(512, 3),
+            img_ids=torch.zeros(canvas.tokens, 3),
+            return_dict=False,
+        )
+
+    return transformer, call
+
+
 @pytest.mark.parametrize("each", [2, 4])
 @pytest.mark.parametrize("canvas", [Canvas(512, 512), Canvas(1024, 1024), Canvas(2048, 1360)])
 def test_a_call_needs_what_is_predicted(canvas: Canvas, each: int) -> None:
     """Counted on fake tensors of FLUX.1-dev's width; depth does not matter."""
-    dtype = torch.bfloat16 if each == 2 else torch.float32
     with FakeTensorMode():
-        torch.set_default_dtype(dtype)
-        try:
-            transformer = build(with_depth(1, 1), only="transformer")["transformer"]
-        finally:
-            torch.set_default_dtype(torch.float32)
-        with torch.no_grad(), LiveBytes(transformer) as alive:
-            transformer(
-                hidden_states=torch.zeros(1, canvas.tokens, 64, dtype=dtype),
-                timestep=torch.ones(1),
-                guidance=torch.ones(1),
-                encoder_hidden_states=torch.zeros(1, 512, 4096, dtype=dtype),
-                pooled_projections=torch.zeros(1, 768, dtype=dtype),
-                txt_ids=torch.zeros(512, 3),
-                img_ids=torch.zeros(canvas.tokens, 3),
-                return_dict=False,
-            )
+        dtype = torch.bfloat16 if each == 2 else torch.float32
+        transformer, call = fake_call(with_depth(1, 1), canvas, dtype)
+        with LiveBytes(transformer) as alive:
+            call()
     predicted = forward_bytes(flux_dev(), canvas, each)
     assert predicted == pytest.approx(alive.peak, rel=0.1)
 

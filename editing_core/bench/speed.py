@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -81,15 +82,21 @@ def speed_table(
         flux: A model loaded already.
         edits: Whether whole edits are timed, too.
     """
-    flux = flux or load(model)
+    return list(speed_rows(flux or load(model), count, side=side, edits=edits))
+
+
+@torch.no_grad()
+def speed_rows(flux: Flux, count: int, *, side: int = 0, edits: bool = True) -> Iterator[Row]:
+    """Make the rows of ``speed_table`` one after the other, as they are measured."""
     side = side or (128 if flux.name == "portraits" else 1024)
     canvas = Canvas(side, side)
     tokens, width = canvas.tokens + flux.text_length, flux.transformer.inner_dim
     machine = measured(flux.device, flux.dtype, tokens, width)
     bench = Bench(flux, canvas, count, machine)
-    with torch.no_grad():
-        rows = [*_calls(bench), *_memory(bench)]
-        return [*rows, *_edits(bench)] if edits else rows
+    yield from _calls(bench)
+    yield from _memory(bench)
+    if edits:
+        yield from _edits(bench)
 
 
 def _calls(bench: Bench) -> Iterator[Row]:
@@ -266,7 +273,10 @@ def main() -> None:
     flux = _random(args) if args.geometry else load(
         args.model, device=args.device, memory=args.memory, compiled=args.compile
     )  # fmt: skip
-    rows = speed_table(args.model, args.count, side=args.side, flux=flux, edits=not args.calls_only)
+    rows: list[Row] = []
+    for row in speed_rows(flux, args.count, side=args.side, edits=not args.calls_only):
+        print(f"{row['what']:<52}{row['measured']:>12.4g}", file=sys.stderr, flush=True)
+        rows.append(row)
     print(markdown(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
