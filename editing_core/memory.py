@@ -6,6 +6,7 @@ what an edit needs besides follows from the size of its picture.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -103,6 +104,13 @@ def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Si
 
     with torch.device("meta"):
         models = build(configs)
+    return sizes_in(models, text_tokens=text_tokens, stored=stored)
+
+
+def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int = 0) -> Sizes:
+    """Count the parameters of the four models of a pipeline. See ``sizes_of``."""
+    import torch
+
     transformer = models["transformer"]
     linear = [m.weight for m in transformer.modules() if isinstance(m, torch.nn.Linear)]
     blocks = [
@@ -110,7 +118,7 @@ def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Si
         for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks)
     ]
     encoders = [models["text_encoder"], models["text_encoder_2"]]
-    wide, narrow = (*configs["vae"]["block_out_channels"], 0)[:2]
+    wide, narrow = (*models["vae"].config.block_out_channels, 0)[:2]
     return Sizes(
         transformer=_parameters(transformer),
         linear=sum(weight.numel() for weight in linear),

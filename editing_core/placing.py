@@ -58,8 +58,11 @@ def use_fast_attention(transformer: Any, device: torch.device, dtype: torch.dtyp
     """Let every block use the fastest attention that works here, and name it."""
     from diffusers.models.attention_dispatch import attention_backend
 
+    backends = _backends(device)
+    if not backends:
+        return "native"
     with attention_backend("native"):  # what others use stays as it is
-        for backend in _backends(device):
+        for backend in backends:
             try:
                 transformer.set_attention_backend(backend)
                 if _right(backend, device, dtype):

@@ -12,7 +12,8 @@ import torch
 from tiny_flux import noise_picture
 
 from editing_core import attention, columns
-from editing_core.bench.speed import NARROW_TEXT, SOURCE, TARGET, WORDS
+from editing_core.bench.random_weights import NARROW_TEXT
+from editing_core.bench.speed import SOURCE, TARGET, WORDS
 from editing_core.editor import Editor, EditRequest, Picture
 from editing_core.flux import Flux
 from editing_core.geometry import random_flux, with_depth

@@ -10,8 +10,9 @@ from flux_files import NARROW
 from test_memory import fake_call
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from editing_core.bench import random_weights
 from editing_core.bench.floors import Machine, call_operations, counted
-from editing_core.bench.speed import controlled_calls, speed_table
+from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
 from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas
 
@@ -50,8 +51,6 @@ def test_calls_under_control_of_the_papers_eight_steps() -> None:
 
 
 def test_the_table_is_whole() -> None:
-    from editing_core.bench.speed import SOURCE, TARGET
-
     t5 = NARROW["text_encoder_2"] | {"n_positions": 48}
     flux = random_flux(NARROW | {"text_encoder_2": t5}, [SOURCE, TARGET])
     rows = speed_table("random", 1, side=64, flux=flux)
@@ -61,3 +60,15 @@ def test_the_table_is_whole() -> None:
         assert what in said
     assert all(isinstance(row["measured"], float) and row["measured"] >= 0 for row in rows)
     assert FLUX_DEV["text_encoder_2"]["num_layers"] == 24
+
+
+def test_levels_are_tried_with_random_weights_through_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a GPU, but narrow: weights are written, loaded at the level asked for, and run."""
+    monkeypatch.setattr(random_weights, "with_depth", lambda *depth: dict(NARROW))
+    monkeypatch.setattr(random_weights, "FLUX_DEV", NARROW)
+    flux = random_weights.random_weights((1, 1), [SOURCE, TARGET], device="cpu", memory="full")
+    assert flux.held is not None and flux.held.plan is not None
+    rows = speed_table("random", 1, side=32, flux=flux, edits=False)
+    assert rows[0]["what"] == "transformer alone, s"

@@ -23,13 +23,14 @@ from editing_core.attention import AttentionControl
 from editing_core.bench.clock import Clock, Recorder, replaced
 from editing_core.bench.floors import Machine, call_operations, counted, measured, seconds
 from editing_core.bench.live import LiveBytes
+from editing_core.bench.random_weights import FULL_DEPTH, random_weights
 from editing_core.bench.spread import Row
 from editing_core.columns import attend_telling
 from editing_core.editor import Editor, EditRequest, EditResult, Picture, draw_noise
 from editing_core.flux import Flux, load
-from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.memory import Sizes, forward_bytes, vae_bytes
+from editing_core.loading import MODELS
+from editing_core.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
 from editing_core.settings import PRESETS
 from editing_core.tokens import columns_of
 
@@ -37,9 +38,7 @@ SOURCE = "a portrait of a smiling young woman with a brown bob, light skin, a bl
 TARGET = "a portrait of a smiling old woman with a gray bob, light skin, a red hat, a blue t-shirt"
 WORDS = ("old", "gray", "red", "hat")
 PAPER = PRESETS["paper"]
-NARROW_TEXT = {"num_layers": 1, "d_kv": 8, "d_ff": 64}  # T5's, where only the rest is measured
-FULL_DEPTH, FLUX_WIDTH = (19, 38), 3072
-NOTHING = Sizes(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, (0, 0))
+FLUX_WIDTH = 3072
 
 
 @dataclass
@@ -192,9 +191,8 @@ def _memory(bench: Bench) -> Iterator[Row]:
 
 
 def _sizes(flux: Flux) -> Sizes:
-    wide, narrow = flux.vae.config.block_out_channels[:2]
-    return replace(NOTHING, width=flux.transformer.inner_dim, text_tokens=flux.text_length,
-                   vae_channels=(wide, narrow))  # fmt: skip
+    models = {part: getattr(flux, part) for part in MODELS}
+    return sizes_in(models, text_tokens=flux.text_length)
 
 
 def _edits(bench: Bench) -> Iterator[Row]:
@@ -226,8 +224,16 @@ def _edits(bench: Bench) -> Iterator[Row]:
                vae_bytes(_sizes(flux), canvas, 1 << 30) / 1e9)  # fmt: skip
     if flux.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(flux.device) / 1e9
-        plan = flux.held.plan if flux.held else None
-        yield _row("peak memory, GB", peak, plan.peak / 1e9 if plan else float("nan"))
+        yield _row("peak memory, GB", peak, _predicted(bench) / 1e9)
+
+
+def _predicted(bench: Bench) -> int:
+    """Bytes that the plan says, for this size of picture; without a plan, all on the device."""
+    flux = bench.flux
+    plan = flux.held.plan if flux.held else None
+    level, tile = (plan.level, plan.tile) if plan else (LEVELS[0], 1 << 30)
+    sizes = flux.held.sizes if plan and flux.held else _sizes(flux)
+    return peak_bytes(sizes, level, bench.canvas, tile, flux.dtype.itemsize)
 
 
 def _timed_edit(bench: Bench, picture: Picture, settings: Any) -> tuple[float, float, int]:
@@ -270,9 +276,12 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    flux = _random(args) if args.geometry else load(
-        args.model, device=args.device, memory=args.memory, compiled=args.compile
-    )  # fmt: skip
+    how = {"device": args.device, "memory": args.memory, "compiled": args.compile}
+    if args.geometry:
+        double, single = map(int, args.depth.split(","))
+        flux = random_weights((double, single), [SOURCE, TARGET], **how)
+    else:
+        flux = load(args.model, **how)
     rows: list[Row] = []
     for row in speed_rows(flux, args.count, side=args.side, edits=not args.calls_only):
         print(f"{row['what']:<52}{row['measured']:>12.4g}", file=sys.stderr, flush=True)
@@ -280,21 +289,6 @@ def main() -> None:
     print(markdown(rows))
     if args.json:
         args.json.write_text(json.dumps(rows, indent=1))
-
-
-def _random(args: argparse.Namespace) -> Flux:
-    """Random weights, in bfloat16 on a GPU; the text encoder is whole only where all is."""
-    double, single = map(int, args.depth.split(","))
-    configs = with_depth(double, single)
-    if (double, single) != FULL_DEPTH:
-        configs["text_encoder_2"] = FLUX_DEV["text_encoder_2"] | NARROW_TEXT
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
-    with device:
-        flux = random_flux(configs, [SOURCE, TARGET])
-    for part in ("transformer", "text_encoder", "text_encoder_2"):
-        getattr(flux, part).to(dtype)
-    return flux
 
 
 if __name__ == "__main__":
