@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from editing_core.bench.floors import now
 from editing_core.flux import Flux
 
 
@@ -44,7 +44,7 @@ class Clock:
 
     def _mark(self) -> Any:
         if not self._cuda:
-            return time.perf_counter()
+            return now(torch.device("cpu"))
         event = torch.cuda.Event(enable_timing=True)
         event.record()
         return event
