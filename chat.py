@@ -110,6 +110,8 @@ def _run(flags: argparse.Namespace) -> int:
         "keep",
         "seed",
         "device",
+        "memory",
+        "compile",
         "llm_url",
         "llm_model",
         "offline",

@@ -42,7 +42,7 @@ class AppSettings(BaseSettings):
     )
 
     model: str = "portraits"
-    """"portraits", "flux-dev", a hub id or a local diffusers folder."""
+    """"portraits", "flux-dev", a hub id, a diffusers folder, a .safetensors or .gguf file."""
     method: str = ""
     """How to edit: "steady", "mtc" (the paper) or a rival (/method lists them); see `paired`."""
     preset: str = ""
@@ -54,6 +54,10 @@ class AppSettings(BaseSettings):
     """The session's seed; turn n is made with seed + n."""
     device: str | None = None
     """"cpu", "cuda", "cuda:1"; None chooses."""
+    memory: Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"] = "auto"
+    """How much memory the model may take; "auto" chooses by what is free."""
+    compile: bool = False
+    """Whether the model's blocks are compiled: the first edit waits a minute, later ones less."""
     llm_url: str | None = None
     """Base URL of an OpenAI-compatible server; None means OPENAI_BASE_URL, if set."""
     llm_model: str = "gpt-5-mini"
@@ -78,6 +82,11 @@ class AppSettings(BaseSettings):
     """PEM file of its private key."""
     max_side: int = Field(default=2048, ge=64)
     """Pictures with a longer side are refused, in pixels."""
+
+    @property
+    def holding(self) -> dict[str, Any]:
+        """How the model is held, as `tools.edit_picture.load_editor` takes it."""
+        return {"device": self.device, "memory": self.memory, "compiled": self.compile}
 
     @model_validator(mode="before")
     @classmethod

@@ -87,13 +87,15 @@ def studio_of(
 
 def _edit(settings: AppSettings, store: PictureStore, note: Note, *, person: bool) -> EditPicture:
     """Bind the model to the tool that the agent calls; load it now, or behind the prompt."""
-    from tools.edit_picture import EditError, ModelMissing, refuse_choice
+    from tools.edit_picture import EditError, ModelMissing, memory_told, refuse_choice
 
     edit = LoadedLater(settings, store)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         if not (person and settings.model == "portraits"):
             note(f"loading the model {settings.model} …")
+            if told := memory_told(settings.model, **settings.holding):
+                note(told)
             edit.editor()
     except EditError as error:
         raise Refusal(str(error)) from None
@@ -130,7 +132,7 @@ class LoadedLater:
         from tools.edit_picture import load_editor
 
         try:
-            future.set_result(load_editor(self._settings.model, device=self._settings.device))
+            future.set_result(load_editor(self._settings.model, **self._settings.holding))
         except Exception as error:  # raised where the editor is needed
             future.set_exception(error)
 

@@ -4,9 +4,9 @@ While sampling, the double blocks tell how much every picture token attends to t
 Blocks of middling activation locate the edit best; their mean map, thresholded, is the mask. In the
 next step picture-to-text attention is amplified inside the mask and damped outside.
 
-Neither reading nor scaling builds the (text + picture)^2 score matrix: attention over one-hot
-values returns columns of it, and sdpa(q, k, v) + (m - 1) * sdpa(q, k, v of some columns) scales
-these columns by m for each query. Both are exact and work with every attention backend.
+Neither reading nor scaling builds the (text + picture)^2 score matrix: fused attention's norms
+give any of its columns, and adding (m - 1) * (what these columns take) scales them by m for each
+query. That is exact; see ``columns``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from editing_core.columns import attend_telling
 from editing_core.flow import Step
 from editing_core.flux import Text
 from editing_core.hooks import QKV, Attend, AttentionHook
@@ -35,7 +36,7 @@ class AttentionControl(AttentionHook):
 
     Attributes:
         mask: Where attention is amplified now; None when it is left alone. Shape: (rows, cols).
-        watching: Whether maps are taken in this step.
+        watching: Whether maps are taken in this step, for the mask of the next.
         maps: Last maps of each block, one a candidate: first the edit words' tokens, then the
             others of their phrases. Shape of each: (candidates, L).
         blocks: Those whose maps made the mask, by index from 0.
@@ -58,7 +59,7 @@ class AttentionControl(AttentionHook):
         first15 = tuple(range(min(15, len(text.offsets))))
         self.emphasised = prompt_columns(text) if settings.columns == "prompt" else first15
         self.mask: Tensor | None = None
-        self.watching = settings.guide_from <= 1
+        self.watching = settings.guide_from <= 1 < settings.steps
         self.maps: dict[int, Tensor] = {}
         self.blocks: tuple[int, ...] = ()
         self._settings = settings
@@ -66,29 +67,29 @@ class AttentionControl(AttentionHook):
 
     def attended(self, block: int, qkv: QKV, text_tokens: int, attend: Attend) -> Tensor:
         """Attend, see where the edit words look, and scale how much of the text is taken in."""
-        query, key, value = qkv
-        mixed = attend(query, key, value)
-        looking = query[:, text_tokens:]
+        if not self.watching and self.mask is None:
+            return attend(*qkv)
+        mixed, paid_to = attend_telling(attend, *qkv, text_tokens)
         if self.watching:
-            seen = attend(looking, key, _one_hot(value, self.candidates))
-            of_each = seen[0, :, :, : len(self.candidates)].float()
-            self.maps[block] = of_each.mean(1).T  # mean of heads: (candidates, L)
+            self.maps[block] = paid_to(self.candidates)[0].mean(0).T  # of heads: (candidates, L)
         if (factors := self.factors()) is not None:
-            share = attend(looking, key, _only(value, self.emphasised))
-            mixed[:, text_tokens:] += (factors.to(share.dtype) - 1) * share
+            value = qkv[2]
+            more = paid_to(self.emphasised) * (factors.transpose(1, 2) - 1)
+            taken = value[:, list(self.emphasised)]
+            mixed[:, text_tokens:] += torch.einsum("bhqk,bkhd->bqhd", more.to(value.dtype), taken)
         return mixed
 
     def after_step(self, step: Step) -> None:
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
-        if self.maps and upcoming >= self._settings.guide_from:
+        if self.maps and self.watching and upcoming >= self._settings.guide_from:
             maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
             told = localised(maps.mean(0), self._own)
             of_words = maps[:, told].mean(1)
             self.blocks = tuple(sorted(chosen_blocks(of_words, self._settings).tolist()))
             mask = edit_mask(of_words, self._settings)
             self.mask = mask.view(self._canvas.rows, self._canvas.cols) if mask.any() else None
-        self.watching = upcoming >= self._settings.guide_from - 1
+        self.watching = self._settings.guide_from - 1 <= upcoming < step.of - 1
 
     def factors(self) -> Tensor | None:
         """Factor on the attention of each picture token to the text. Shape: (1, L, 1, 1)."""
@@ -148,18 +149,3 @@ def chosen_ranks(depth: int, ranks: tuple[int, int]) -> slice:
     count = max(1, round((last - first + 1) * depth / PAPER_DEPTH))
     start = min(round((first - 1) * depth / PAPER_DEPTH), depth - count)
     return slice(start, start + count)
-
-
-def _one_hot(value: Tensor, columns: tuple[int, ...]) -> Tensor:
-    """Values whose channel i tells the attention paid to the i-th of ``columns``."""
-    marked = torch.zeros_like(value)
-    for channel, column in enumerate(columns):
-        marked[:, column, :, channel] = 1
-    return marked
-
-
-def _only(value: Tensor, columns: tuple[int, ...]) -> Tensor:
-    """The values of ``columns``, zeros elsewhere."""
-    kept = torch.zeros_like(value)
-    kept[:, list(columns)] = value[:, list(columns)]
-    return kept

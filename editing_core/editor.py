@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from editing_core.errors import EditError
+from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from editing_core.flux import Flux
     from editing_core.methods import Method
 
+logger = logging.getLogger(__name__)
 LATENTS_KEPT = 32  # 1 MB each at 1024 x 1024 pixels, and as much a step where a method needs all
 RECORDINGS_KEPT = 2  # of features: hundreds of MB each with FLUX.1 at 512 x 512 pixels
 
@@ -101,9 +103,10 @@ class Editor:
     def __init__(self, flux: Flux) -> None:
         """Edit with ``flux``."""
         self.flux = flux
-        self._inversions: Recent[Tensor] = Recent(LATENTS_KEPT)
-        self._recordings: Recent[Recorded] = Recent(RECORDINGS_KEPT)
-        self._encoded: Recent[Tensor] = Recent(LATENTS_KEPT)
+        self._inversions: Recent[Tensor]
+        self._recordings: Recent[Recorded]
+        self._encoded: Recent[Tensor]
+        self._forget()
 
     @torch.no_grad()
     def edit(
@@ -126,9 +129,29 @@ class Editor:
             method: A name in ``METHODS``, or a function like theirs.
 
         Raises:
-            EditError: The request cannot be met as it stands.
+            EditError: The request cannot be met as it stands, there is not enough memory at any
+                level, or what the model returned is no picture.
         """
         how, name = _method(method)
+        while True:
+            try:
+                return self._edited(request, settings, seed, on_step, how, name)
+            except torch.OutOfMemoryError as error:
+                reason = str(error).partition("\n")[0]
+            except NotAPicture:
+                self._forget()
+                raise
+            self._lighten(reason)  # after the failed try has let go of what it held
+
+    def _edited(
+        self,
+        request: EditRequest,
+        settings: EditSettings,
+        seed: int,
+        on_step: Progress | None,
+        how: Method,
+        name: str,
+    ) -> EditResult:
         started, forwards = time.perf_counter(), self.flux.forwards
         task = self._task(request, settings, seed, on_step)
         outcome = how(task)
@@ -142,7 +165,29 @@ class Editor:
             seed=seed,
             settings=settings,
         )
+        if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
+            raise NotAPicture("The edited picture came out black; try another seed or method.")
         return EditResult(picture, latents.cpu(), mask, report)
+
+    def _lighten(self, reason: str) -> None:
+        """Go on with less memory, or say that this is not possible."""
+        try:
+            how = self.flux.lighten()
+        except ModelMissing as error:
+            raise EditError(str(error)) from error
+        if not how:
+            raise EditError(
+                f"There is not enough memory for this edit ({reason}); open a smaller picture, or "
+                "choose another level with --memory."
+            )
+        logger.warning("Out of memory, so from now on %s; the edit begins again.", how)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Forget what was computed by a model that is no more, or came out wrong."""
+        self._inversions = Recent(LATENTS_KEPT)
+        self._recordings = Recent(RECORDINGS_KEPT)
+        self._encoded = Recent(LATENTS_KEPT)
 
     def _kept(
         self, outcome: Outcome, task: Task, before: Image.Image

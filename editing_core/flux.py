@@ -1,10 +1,7 @@
-"""FLUX as a plain function velocity(x, t, text), and where to load it from."""
+"""FLUX as a plain function velocity(x, t, text), and the one door to load it by."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,13 +10,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.errors import ModelMissing
+from editing_core.holding import Held, planned
 from editing_core.latents import Canvas
+from editing_core.loading import MODELS, hash_of
+from editing_core.placing import emptied, take_tiles
 from editing_core.recent import Recent
 
-PORTRAITS = Path(__file__).parent / "portraits" / "weights"
-HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
-PARTS = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
 LONGEST_TEXT = 512  # T5 tokens FLUX was trained with
 TEXTS_KEPT = 64
 
@@ -61,9 +57,9 @@ class Flux:
         tokenizer: Any,
         tokenizer_2: Any,
         name: str,
-        folder: Path | None = None,
+        held: Held | None = None,
     ) -> None:
-        """Take the parts of a pipeline; ``folder`` is where its weights lie, if anywhere."""
+        """Take the parts of a pipeline; ``held`` says how they were loaded, if they were."""
         self.transformer = transformer.eval()
         self.vae = vae.eval()
         self.text_encoder = text_encoder.eval()  # CLIP
@@ -71,7 +67,7 @@ class Flux:
         self.tokenizer = tokenizer
         self.tokenizer_2 = tokenizer_2
         self.name = name
-        self.folder = folder
+        self.held = held
         self.forwards = 0
         self._texts: Recent[Text] = Recent(TEXTS_KEPT)
 
@@ -84,7 +80,7 @@ class Flux:
     @property
     def dtype(self) -> torch.dtype:
         """The transformer's precision."""
-        dtype: torch.dtype = self.transformer.dtype
+        dtype: torch.dtype = self.held.dtype if self.held else self.transformer.dtype
         return dtype
 
     @property
@@ -100,14 +96,30 @@ class Flux:
     @cached_property
     def weights_hash(self) -> str:
         """First 12 hex digits of the SHA-256 of all weight files; "unsaved" without files."""
-        if self.folder is None:
-            return "unsaved"
-        digest = hashlib.sha256()
-        for file in sorted(f for part in PARTS for f in (self.folder / part).glob("*.safetensors")):
-            with file.open("rb") as stream:
-                while chunk := stream.read(1 << 24):
-                    digest.update(chunk)
-        return digest.hexdigest()[:12]
+        return "unsaved" if self.held is None else hash_of(self.held.source.weight_files())
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its weights lie, if anywhere."""
+        return self.held.source.base if self.held else None
+
+    def lighten(self) -> str:
+        """Hold the model in less memory from now on, and say how; "" if that cannot be.
+
+        What was taken for the VAE's tiles is given back in place; else all is loaded again.
+        """
+        before, after = self.held, self.held.lighter() if self.held else None
+        if before is None or after is None or before.plan is None or after.plan is None:
+            return ""
+        if after.plan.level == before.plan.level:
+            take_tiles(self.vae, after.plan.tile)
+            self.held = after
+        else:
+            for part in MODELS:
+                setattr(self, part, None)
+            emptied()
+            self.__dict__.update(vars(_loaded(after)) | {"forwards": self.forwards})
+        return f"{after.plan.level.said}, pictures in tiles of {after.plan.tile} pixels"
 
     def text(self, prompt: str) -> Text:
         """Encode a prompt as ``FluxPipeline`` does; padding is not masked, also as there."""
@@ -166,105 +178,33 @@ class Flux:
 
 
 def load(
-    model: str = "portraits", *, device: str | None = None, dtype: torch.dtype | None = None
+    model: str = "portraits",
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
 ) -> Flux:
     """Load a guidance-distilled FLUX.
 
     Args:
-        model: "portraits" (shipped here), "flux-dev", a hub id, or a folder in diffusers' layout.
+        model: "portraits" (shipped here), "flux-dev", a hub id, a folder in diffusers' layout, or
+            a .safetensors or .gguf file with a transformer.
         device: Where to run; the first NVIDIA GPU if there is one, else the CPU.
         dtype: Precision of transformer and text encoders; bfloat16 on a GPU, else float32.
+        memory: How it is held, by a name in ``memory.NAMES``; "auto" chooses by what is free.
+        compiled: Whether the transformer's blocks are compiled, which the first call pays for.
 
     Raises:
-        ModelMissing: The model is not there or cannot edit; one sentence says what to do.
+        ModelMissing: The model is not there, cannot edit, or does not fit; one sentence says what
+            to do.
     """
-    if "schnell" in model.lower():
-        raise ModelMissing(
-            "FLUX.1-schnell cannot invert a picture: it is distilled to 4 steps and "
-            "has no guidance input; use FLUX.1-dev (flux-dev) or portraits."
-        )
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    dtype = dtype or (torch.float32 if torch.device(device).type == "cpu" else torch.bfloat16)
-    folder = _folder(model)
-    _check_layout(folder)
-    try:
-        return Flux(**_parts(folder, device, dtype), name=model, folder=folder)
-    except (OSError, ValueError) as error:
-        raise ModelMissing(f"The model in {folder} cannot be read: {error}") from error
+    return _loaded(planned(model, device=device, dtype=dtype, memory=memory, compiled=compiled))
 
 
-def _folder(model: str) -> Path:
-    if model == "portraits":
-        if not PORTRAITS.is_dir():
-            raise ModelMissing(
-                f"The shipped model is not in {PORTRAITS}; fetch it again with git "
-                "or train it with python -m editing_core.portraits.train."
-            )
-        return PORTRAITS
-    path = Path(model).expanduser()
-    if path.is_dir():
-        return path
-    hub_id = HUB.get(model, model)
-    if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", hub_id):
-        raise ModelMissing(
-            f"There is no model '{model}': say portraits, flux-dev, the id of a "
-            "model on the Hugging Face hub, or a folder."
-        )
-    return _download(hub_id)
-
-
-def _download(hub_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    wanted = ["model_index.json", *(f"{part}/*" for part in PARTS)]
-    try:
-        return Path(snapshot_download(hub_id, allow_patterns=wanted))
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise ModelMissing(
-            f"The model {hub_id} cannot be fetched from the Hugging Face hub; check the name and "
-            "the connection, accept its licence on its page and log in with `hf auth login`."
-        ) from error
-
-
-def _check_layout(folder: Path) -> None:
-    missing = [part for part in PARTS if not (folder / part).is_dir()]
-    if missing:
-        raise ModelMissing(
-            f"{folder} is not a FLUX model in diffusers' layout: it has no {', '.join(missing)}."
-        )
-    try:
-        config = json.loads((folder / "transformer" / "config.json").read_text())
-    except (OSError, ValueError) as error:
-        raise ModelMissing(f"{folder}/transformer/config.json cannot be read.") from error
-    if not config.get("guidance_embeds"):
-        raise ModelMissing(
-            f"The model in {folder} has no guidance input (as FLUX.1-schnell), so "
-            "it cannot both invert and edit; use a model like FLUX.1-dev."
-        )
-
-
-def _parts(folder: Path, device: str, dtype: torch.dtype) -> dict[str, Any]:
-    """Load each part by itself: without the pipeline around them this starts faster."""
-    from diffusers import AutoencoderKL, FluxTransformer2DModel
-    from diffusers.utils import is_accelerate_available
-    from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
-
-    lean = is_accelerate_available()  # what diffusers needs to fill weights without a copy
-    path = {part: str(folder / part) for part in PARTS}
-    models: dict[str, Any] = {
-        "transformer": FluxTransformer2DModel.from_pretrained(
-            path["transformer"], torch_dtype=dtype, low_cpu_mem_usage=lean
-        ),
-        "vae": AutoencoderKL.from_pretrained(
-            path["vae"], torch_dtype=torch.float32, low_cpu_mem_usage=lean
-        ),
-        "text_encoder": CLIPTextModel.from_pretrained(path["text_encoder"], dtype=dtype),
-        "text_encoder_2": T5EncoderModel.from_pretrained(path["text_encoder_2"], dtype=dtype),
-    }
-    return {part: model.to(device) for part, model in models.items()} | {
-        part: AutoTokenizer.from_pretrained(path[part]) for part in ("tokenizer", "tokenizer_2")
-    }
+def _loaded(held: Held) -> Flux:
+    parts, held = held.parts()
+    return Flux(**parts, name=held.source.name, held=held)
 
 
 def _positions(canvas: Canvas) -> Tensor:

@@ -1,7 +1,6 @@
 """Hooks into FLUX's attention: they see what a block attends with and change what comes of it.
 
-Only attention's inputs and outputs are at hand, never score matrices, so hooks work with every
-attention backend.
+Only attention's inputs and outputs are at hand, never score matrices.
 """
 
 from __future__ import annotations
@@ -79,6 +78,7 @@ class HookedAttention:
         self._attention_backend = getattr(replaced, "_attention_backend", None)
         self._parallel_config = getattr(replaced, "_parallel_config", None)
 
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
     def __call__(
         self,
         attn: Any,

@@ -11,6 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from editing_core.errors import NotAPicture
+
 if TYPE_CHECKING:
     from editing_core.flux import Flux
 
@@ -90,10 +92,19 @@ def to_latents(flux: Flux, image: Image.Image) -> Tensor:
 
 @torch.no_grad()
 def to_picture(flux: Flux, x: Tensor, canvas: Canvas) -> Image.Image:
-    """Decode packed latents to an RGB picture of the canvas's own size."""
+    """Decode packed latents to an RGB picture of the canvas's own size.
+
+    Raises:
+        NotAPicture: They, or what the VAE makes of them, are not all numbers.
+    """
     shift, scale = _normalisation(flux)
     latents = unpack(x.to(flux.device).float(), canvas) / scale + shift
     pixels = flux.vae.decode(latents.to(flux.vae.dtype)).sample[0].float()
+    if not torch.isfinite(pixels).all():
+        raise NotAPicture(
+            "The model returned numbers that are none (NaN), so there is no picture; try another "
+            "seed, or weights of higher precision (--memory)."
+        )
     pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     pixels = pixels[:, : canvas.height, : canvas.width].permute(1, 2, 0)
     return Image.fromarray(pixels.contiguous().cpu().numpy())

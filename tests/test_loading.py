@@ -23,7 +23,7 @@ def later(tmp_path: Path) -> LoadedLater:
 def test_it_is_loaded_once(later: LoadedLater, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded: list[str] = []
 
-    def load(model: str, *, device: str | None) -> Any:
+    def load(model: str, **holding: Any) -> Any:
         loaded.append(model)
         return "an editor"
 
@@ -38,7 +38,7 @@ def test_it_is_loaded_once(later: LoadedLater, monkeypatch: pytest.MonkeyPatch) 
 def test_what_goes_wrong_is_told_to_the_edit(
     later: LoadedLater, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(model: str, *, device: str | None) -> Any:
+    def load(model: str, **holding: Any) -> Any:
         raise ModelMissing("The weights are gone.")
 
     monkeypatch.setattr("tools.edit_picture.load_editor", load)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from statistics import median
@@ -92,28 +93,57 @@ def _cuda() -> bool:
     return torch.cuda.is_available()
 
 
-@lru_cache(maxsize=1)
-def load_editor(model: str, *, device: str | None = None) -> Editor:
+def memory_told(
+    model: str, *, device: str | None = None, memory: str = "auto", compiled: bool = False
+) -> str:
+    """Say in one sentence how much memory a model needs and what will be done; "" if it is small.
+
+    Only configurations are fetched for that. See ``load_editor``.
+    """
+    from editing_core.holding import planned
+
+    with _refusing(device):
+        return planned(model, device=device, memory=memory, compiled=compiled).said()
+
+
+def load_editor(
+    model: str, *, device: str | None = None, memory: str = "auto", compiled: bool = False
+) -> Editor:
     """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
 
     The last one loaded is kept, so that many conversations of one process share it.
 
     Args:
-        model: "portraits", "flux-dev", a hub id or a local diffusers folder.
+        model: "portraits", "flux-dev", a hub id, a diffusers folder, or a .safetensors or .gguf
+            file.
         device: Where to run; None chooses.
+        memory: How much it may take, by a name in ``editing_core.planning.NAMES``.
+        compiled: Whether its blocks are compiled.
 
     Raises:
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
+    return _editor(model, device, memory, compiled)
+
+
+@lru_cache(maxsize=1)
+def _editor(model: str, device: str | None, memory: str, compiled: bool) -> Editor:
     from transformers.utils import logging
 
     from editing_core.editor import Editor
     from editing_core.flux import load
 
     logging.disable_progress_bar()  # the shipped weights load in a second
+    with _refusing(device):
+        return Editor(load(model, device=device, memory=memory, compiled=compiled))
+
+
+@contextmanager
+def _refusing(device: str | None) -> Iterator[None]:
+    """Turn what torch says when a device is not there into a sentence for the person."""
     try:
-        return Editor(load(model, device=device))
-    except (RuntimeError, AssertionError) as error:  # how torch says that a device is not there
+        yield
+    except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise ModelMissing(
             f"The model cannot run on {device or 'this machine'}: {reason}"

@@ -36,16 +36,22 @@ class Source:
     exif: bytes = b""
     """EXIF to write again: author, camera, exposure, place; upright and sRGB, as pixels now are."""
 
+    alpha: bytes = b""
+    """How transparent it was, as `tools.alpha.packed` has it; empty for not at all."""
+
     def text(self) -> str:
         """Return it as JSON."""
-        return json.dumps({"suffix": self.suffix, "exif": base64.b64encode(self.exif).decode()})
+        held = {"exif": self.exif, "alpha": self.alpha}
+        told = {name: base64.b64encode(value).decode() for name, value in held.items()}
+        return json.dumps({"suffix": self.suffix} | told)
 
     @classmethod
     def read(cls, path: Path) -> Source:
         """Return what ``text`` wrote to a file; the default where nothing can be read."""
         try:
             held = json.loads(path.read_text("utf-8"))
-            return cls(str(held["suffix"]), base64.b64decode(held["exif"]))
+            alpha = base64.b64decode(held.get("alpha", ""))
+            return cls(str(held["suffix"]), base64.b64decode(held["exif"]), alpha)
         except (OSError, ValueError, KeyError, TypeError):
             return cls()
 

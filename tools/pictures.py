@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tools.alpha import alpha_of, on_white, packed
 from tools.metadata import Source, source_of
 from tools.profiles import to_srgb
 from tools.provenance import Recipe, text_chunk
@@ -67,7 +68,8 @@ def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
             with Image.open(path) as image:
                 _refuse_size(path, image.size, max_side)
                 opened = _as_rgb(image)
-                return replace(opened, source=source_of(image, path, opened.image.size))
+                told = source_of(image, path, opened.image.size)
+                return replace(opened, source=replace(told, alpha=opened.source.alpha))
     except UnidentifiedImageError:
         raise PictureError(f"{path} is not a picture that can be read (try PNG or JPEG).") from None
     except Image.DecompressionBombError:
@@ -105,13 +107,10 @@ def _as_rgb(image: Image.Image) -> Opened:
     upright, converted = to_srgb(upright, image.info.get("icc_profile"))
     if converted:
         notes.append(converted)
-    if upright.has_transparency_data:
-        layer = upright.convert("RGBA")
-        white = Image.new("RGBA", layer.size, "white")
-        upright = Image.alpha_composite(white, layer)
-        if layer.getchannel("A").getextrema() != (255, 255):
-            notes.append("its transparent parts are shown on white")
-    return Opened(upright.convert("RGB"), tuple(notes))
+    if alpha := alpha_of(upright):
+        upright = on_white(upright, alpha)
+        notes.append("its transparent parts are shown on white, and saved transparent again")
+    return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

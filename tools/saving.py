@@ -11,6 +11,7 @@ from typing import Any
 from PIL import Image, TiffImagePlugin
 
 from tools import provenance
+from tools.alpha import CAN_HOLD, given_back, unpacked
 from tools.metadata import tiff_tags
 from tools.pictures import PictureError
 from tools.provenance import Recipe
@@ -33,6 +34,7 @@ def save_picture(
     *,
     recipe: Recipe | None = None,
     exif: bytes = b"",
+    alpha: bytes = b"",
     sign: Sign | None = None,
 ) -> None:
     """Write a picture in the format that the ending names.
@@ -42,6 +44,7 @@ def save_picture(
         target: The file; what is there is replaced once the new one is whole.
         recipe: What made the picture; in the file, or beside it where the format has no room.
         exif: To be told again, as ``metadata.Source`` has it.
+        alpha: How transparent it is to be, likewise; left out where the format has no room for it.
         sign: Adds Content Credentials; only what was made here is signed.
 
     Raises:
@@ -49,6 +52,8 @@ def save_picture(
         OSError: The file cannot be written; nothing is left of it.
     """
     form = format_of(target)
+    if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
+        image = given_back(image.convert("RGB"), seen)
     packed = provenance.packed(recipe, form) if recipe else {}
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
 

@@ -142,7 +142,7 @@ class _Again:
     @property
     def _lossy(self) -> bool:
         with Image.open(self.file) as image:
-            return image.format in LOSSY
+            return image.format in LOSSY or image.has_transparency_data
 
     @property
     def _altered(self) -> bool:

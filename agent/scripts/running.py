@@ -102,8 +102,9 @@ class Stage:
     def call_seconds(self) -> float:
         """Seconds of one model call on the picture of this conversation, timed once."""
         if not self._call:
-            model, device = self.studio.settings.model, self.studio.settings.device
-            self._call = call_seconds(load_editor(model, device=device), self.image(0).size)
+            settings = self.studio.settings
+            editor = load_editor(settings.model, **settings.holding)
+            self._call = call_seconds(editor, self.image(0).size)
         return self._call
 
 

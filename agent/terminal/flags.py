@@ -21,6 +21,7 @@ Chat with an image editor that never forgets the original.
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
+MEMORY = "auto full lean int8 fp8 fp8-fast nf4 stream"
 EXIT_CODES = """\
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
 configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
@@ -57,12 +58,14 @@ def _doing(add: Any) -> None:
 
 
 def _editing(add: Any) -> None:
-    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id or a folder")
+    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id, folder or file")
     add("--method", metavar="NAME", help="steady, mtc (the paper), flowedit ... (/method)")
     add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
+    _choice(add, "--memory", MEMORY, "how much the model may take")
+    add("--compile", action="store_true", default=None, help="slow first edit, faster later ones")
 
 
 def _reading(add: Any) -> None:

@@ -95,7 +95,8 @@ def export(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(picture) as image:
-            save_picture(image, target, recipe=recipe, exif=source.exif, sign=sign)
+            told = {"exif": source.exif, "alpha": source.alpha}
+            save_picture(image, target, recipe=recipe, sign=sign, **told)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{target} cannot be written: {reason}.") from None

@@ -1,7 +1,7 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
 `python -m editing_core.bench report --out DIR` compares all methods over many turns, `photographs
-FOLDER` does over photographs with prompts.
+FOLDER` does over photographs with prompts, and `speed` what an edit costs beside the least it could.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import report
+from editing_core.bench import report, speed
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.photographs import command as photographs
@@ -38,6 +38,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": report.main,
     "photographs": photographs.main,
+    "speed": speed.main,
 }
 """What has options of its own."""
 

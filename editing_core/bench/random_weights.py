@@ -1,0 +1,54 @@
+"""FLUX.1-dev with random weights: as deep and as thriftily held as there is memory for."""
+
+from __future__ import annotations
+
+from tempfile import TemporaryDirectory
+
+import torch
+
+from editing_core.flux import Flux, load
+from editing_core.geometry import FLUX_DEV, random_parts, with_depth
+from editing_core.placing import compile_blocks, use_fast_attention
+
+FULL_DEPTH = (19, 38)
+NARROW_TEXT = {"num_layers": 1, "d_kv": 8, "d_ff": 64}  # of T5
+IN_16_BITS = ("transformer", "text_encoder", "text_encoder_2")
+
+
+def random_weights(
+    depth: tuple[int, int],
+    prompts: list[str],
+    *,
+    device: str | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
+) -> Flux:
+    """Make a model of FLUX.1-dev's width, in bfloat16 on a GPU; T5 is whole only where all is.
+
+    Args:
+        depth: Double and single blocks.
+        prompts: All that will be said.
+        device: Where to run; the first NVIDIA GPU if there is one, else the CPU.
+        memory: A level by name passes the weights through files, as real ones come (34 GB at full
+            depth); "auto" makes them on the device.
+        compiled: Whether the blocks are compiled.
+    """
+    configs = with_depth(*depth)
+    if depth != FULL_DEPTH:
+        configs["text_encoder_2"] = FLUX_DEV["text_encoder_2"] | NARROW_TEXT
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
+    with where if memory == "auto" else torch.device("cpu"):
+        parts = random_parts(configs, prompts)
+    for name in IN_16_BITS:
+        getattr(parts, name).to(dtype)
+    if memory != "auto":
+        with TemporaryDirectory() as folder:
+            parts.pipeline().save_pretrained(folder)
+            del parts
+            return load(folder, device=str(where), memory=memory, compiled=compiled)
+    flux = Flux(**vars(parts), name="random")
+    use_fast_attention(flux.transformer, where, dtype)
+    if compiled:
+        compile_blocks(flux.transformer)
+    return flux

@@ -1,0 +1,291 @@
+"""What an edit costs, beside what it must cost: python -m editing_core.bench speed.
+
+On a GPU: python -m editing_core.bench speed --geometry flux-dev --depth 19,38 --side 1024
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from PIL import Image
+from torch import Tensor
+
+from editing_core.attention import AttentionControl
+from editing_core.bench.clock import Clock, Recorder, replaced
+from editing_core.bench.floors import Machine, call_operations, counted, measured, seconds
+from editing_core.bench.live import LiveBytes
+from editing_core.bench.random_weights import FULL_DEPTH, random_weights
+from editing_core.bench.spread import Row
+from editing_core.bench.tables import markdown
+from editing_core.columns import attend_telling
+from editing_core.editor import Editor, EditRequest, EditResult, Picture, draw_noise
+from editing_core.flux import Flux, load
+from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.loading import MODELS
+from editing_core.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
+from editing_core.settings import PRESETS
+from editing_core.tokens import columns_of
+
+SOURCE = "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt"
+TARGET = "a portrait of a smiling old woman with a gray bob, light skin, a red hat, a blue t-shirt"
+WORDS = ("old", "gray", "red", "hat")
+PAPER = PRESETS["paper"]
+FLUX_WIDTH = 3072
+
+
+@dataclass
+class Bench:
+    """One model and one size of picture, and what the machine can do at the most."""
+
+    flux: Flux
+    canvas: Canvas
+    count: int
+    machine: Machine
+    editor: Editor = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin with an editor that remembers nothing."""
+        self.editor = Editor(self.flux)
+
+    @property
+    def call_floor(self) -> float:
+        """Seconds of a model call at the least."""
+        weights = sum(p.numel() * p.element_size() for p in self.flux.transformer.parameters())
+        return self.machine.seconds(self.operations(), weights)
+
+    def operations(self, depth: tuple[int, int] | None = None) -> float:
+        """Operations of a model call, at another depth if one is given."""
+        config = argparse.Namespace(**self.flux.transformer.config)
+        if depth:
+            config.num_layers, config.num_single_layers = depth
+        return call_operations(config, self.canvas, self.flux.text_length)
+
+
+def speed_table(
+    model: str, count: int, *, side: int = 0, flux: Flux | None = None, edits: bool = True
+) -> list[Row]:
+    """Time calls, steps, an edit and a retry, and say what of it is not the model's own work.
+
+    Args:
+        model: What ``flux.load`` takes.
+        count: Tries of every call, of which the median counts.
+        side: Of the square picture, in pixels; 128 for the shipped model, else 1024.
+        flux: A model loaded already.
+        edits: Whether whole edits are timed, too.
+    """
+    return list(speed_rows(flux or load(model), count, side=side, edits=edits))
+
+
+@torch.no_grad()
+def speed_rows(flux: Flux, count: int, *, side: int = 0, edits: bool = True) -> Iterator[Row]:
+    """Make the rows of ``speed_table`` one after the other, as they are measured."""
+    side = side or (128 if flux.name == "portraits" else 1024)
+    canvas = Canvas(side, side)
+    tokens, width = canvas.tokens + flux.text_length, flux.transformer.inner_dim
+    machine = measured(flux.device, flux.dtype, tokens, width)
+    bench = Bench(flux, canvas, count, machine)
+    yield from _calls(bench)
+    yield from _memory(bench)
+    if edits:
+        yield from _edits(bench)
+
+
+def _calls(bench: Bench) -> Iterator[Row]:
+    """A model call and solver step; how much more attention's control takes."""
+    flux, canvas = bench.flux, bench.canvas
+    text = flux.text(TARGET)
+    x = draw_noise(0, canvas, flux.channels).to(flux.device)
+    control = AttentionControl(flux.transformer, PAPER, text, columns_of(text, WORDS), canvas)
+    mask = torch.rand(canvas.rows, canvas.cols, device=flux.device) > 0.5
+
+    def call() -> Tensor:
+        return flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
+
+    def controlled(watching: bool, scaling: bool) -> Callable[[], object]:
+        def work() -> None:
+            control.watching, control.mask = watching, mask if scaling else None
+            with control:
+                call()
+
+        return work
+
+    kinds: dict[str, Callable[[], object]] = {
+        "bare": lambda: flux.transformer(**_bare(flux, x, text, canvas)),
+        "plain": call,
+        "step": lambda: x + 0.1 * call(),
+        "watched": controlled(True, False),
+        "both": controlled(True, True),
+        "scaled": controlled(False, True),
+    }
+    took = _interleaved(kinds, bench)
+    said = {"bare": "transformer alone", "plain": "model call", "step": "solver step",
+            "watched": "call, attention watched", "both": "call, watched and scaled"}  # fmt: skip
+    for kind, name in said.items():
+        yield _row(f"{name}, s", took[kind], bench.call_floor)
+    plain = took["plain"]
+    watched, both, scaled = controlled_calls()
+    more = watched * took["watched"] + both * took["both"] + scaled * took["scaled"]
+    more -= (watched + both + scaled) * plain
+    yield _row("attention control, of plain sampling", more / ((PAPER.steps + 1) * plain), 0.05)
+
+
+def controlled_calls() -> tuple[int, int, int]:
+    """How many calls of an edit are watched alone, watched and scaled, scaled alone."""
+    scaled = range(PAPER.guide_from, PAPER.steps)
+    watched = range(max(PAPER.guide_from - 1, 0), PAPER.steps - 1)
+    both = len(set(watched) & set(scaled))
+    return len(watched) - both, both, len(scaled) - both
+
+
+def _bare(flux: Flux, x: Tensor, text: Any, canvas: Canvas) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    with replaced(flux, "transformer", Recorder(flux.transformer, kept)):
+        flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
+    return kept
+
+
+def _interleaved(kinds: dict[str, Callable[[], object]], bench: Bench) -> dict[str, float]:
+    """Time kinds of work in turns, so that all share a busy machine's moods; medians."""
+    took: dict[str, list[float]] = {kind: [] for kind in kinds}
+    next(iter(kinds.values()))()  # warm
+    for _ in range(bench.count):
+        for kind, work in kinds.items():
+            took[kind].append(seconds(work, bench.flux.device))
+    return {kind: median(times) for kind, times in took.items()}
+
+
+def _memory(bench: Bench) -> Iterator[Row]:
+    """Bytes at the most besides weights, beside those predicted; attention's control, dense."""
+    flux, canvas = bench.flux, bench.canvas
+    config = flux.transformer.config
+    text = flux.text(TARGET)
+    x = draw_noise(0, canvas, flux.channels).to(flux.device)
+    tokens = canvas.tokens + flux.text_length
+    with LiveBytes(flux.transformer) as call:
+        flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
+    sizes = _sizes(flux)
+    predicted = forward_bytes(sizes, canvas, flux.dtype.itemsize)
+    yield _row("memory of a call, GB", call.peak / 1e9, predicted / 1e9)
+    heads, size = config.num_attention_heads, config.attention_head_dim
+    shape = (1, tokens, heads, size)
+    qkv = [torch.randn(shape, device=flux.device, dtype=flux.dtype) for _ in range(3)]
+    chosen = range(sum(end > start for start, end in text.offsets))
+
+    query, key, value = qkv
+    with LiveBytes() as plain:
+        dispatch_attention_fn(query, key, value)
+    with LiveBytes() as ours:
+        both = attend_telling(dispatch_attention_fn, query, key, value, flux.text_length)
+        both[1](chosen)
+    dense = heads * tokens**2 * flux.dtype.itemsize
+    share = (ours.peak - plain.peak) / dense
+    yield _row("attention control, of the dense formula's memory", share, 0.1)
+
+
+def _sizes(flux: Flux) -> Sizes:
+    models = {part: getattr(flux, part) for part in MODELS}
+    return sizes_in(models, text_tokens=flux.text_length)
+
+
+def _edits(bench: Bench) -> Iterator[Row]:
+    """A first edit, and a retry that finds the inversion in the cache."""
+    flux, canvas = bench.flux, bench.canvas
+    picture = Picture(Image.effect_noise((canvas.width, canvas.height), 64).convert("RGB"))
+    flux.text(SOURCE), flux.text(TARGET)
+    x = draw_noise(0, canvas, flux.channels).to(flux.device)
+    with LiveBytes(flux.vae) as vae:
+        encode = counted(lambda: to_latents(flux, picture.image))
+        decode = counted(lambda: to_picture(flux, x, canvas))
+    if flux.device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(flux.device)
+    took: list[tuple[float, float]] = []
+    for settings, work in ((PAPER, encode + decode), (PAPER.stronger(), decode)):
+        whole, inside, forwards = _timed_edit(bench, picture, settings)
+        took.append((whole, inside))
+        floor = forwards * bench.call_floor + bench.machine.seconds(work)
+        name = "retry, its inversion cached" if took[1:] else "first edit"
+        yield _row(f"{name} ({forwards} calls), s", whole, floor)
+    (first, inside), (retry, _) = took
+    yield _row("retry, of a first edit", retry / first, 0.55)
+    yield _row("outside of model calls, of a first edit", 1 - inside / first, 0.03)
+    if flux.transformer.inner_dim == FLUX_WIDTH:
+        deep = inside * bench.operations(FULL_DEPTH) / bench.operations()
+        outside = (first - inside) / (first - inside + deep)
+        yield _row("the same at 19 + 38 blocks", outside, 0.03)
+    yield _row("memory of the VAE, GB", vae.peak / 1e9,
+               vae_bytes(_sizes(flux), canvas, 1 << 30) / 1e9)  # fmt: skip
+    if flux.device.type == "cuda":
+        peak = torch.cuda.max_memory_allocated(flux.device) / 1e9
+        yield _row("peak memory, GB", peak, _predicted(bench) / 1e9)
+
+
+def _predicted(bench: Bench) -> int:
+    """Bytes that the plan says, for this size of picture; without a plan, all on the device."""
+    flux = bench.flux
+    plan = flux.held.plan if flux.held else None
+    level, tile = (plan.level, plan.tile) if plan else (LEVELS[0], 1 << 30)
+    sizes = flux.held.sizes if plan and flux.held else _sizes(flux)
+    return peak_bytes(sizes, level, bench.canvas, tile, flux.dtype.itemsize)
+
+
+def _timed_edit(bench: Bench, picture: Picture, settings: Any) -> tuple[float, float, int]:
+    """Seconds of an edit and of the model calls in it, and how many these were."""
+    clock = Clock(bench.flux)
+    request = EditRequest(picture, picture, SOURCE, TARGET, WORDS)
+    results: list[EditResult] = []
+    with replaced(bench.flux, "velocity", clock):
+        whole = seconds(
+            lambda: results.append(
+                bench.editor.edit(request, settings=replace(settings, keep="nothing"))
+            ),
+            bench.flux.device,
+        )
+    return whole, clock.total(), results[0].report.forwards
+
+
+def _row(what: str, found: float, floor: float) -> Row:
+    """A row; ``floor`` is the least there can be, or the most there may be of a share."""
+    return {"what": what, "measured": found, "floor or bar": floor, "ratio": found / floor}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table for a model, or for random weights of FLUX.1-dev's width."""
+    parser = argparse.ArgumentParser(prog="python -m editing_core.bench speed", description=__doc__)
+    add = parser.add_argument
+    add("--model", default="portraits", help="what --model of the editor takes")
+    add("--geometry", choices=["flux-dev"], help="random weights of this width instead")
+    add("--depth", default="1,2", metavar="N,M", help="double and single blocks of them")
+    add("--side", type=int, default=0, metavar="PIXELS", help="of the picture")
+    add("--count", type=int, default=3, help="tries of every call")
+    add("--device", help="cpu, cuda ...")
+    add("--memory", default="auto", help="how the model is held")
+    add("--compile", action="store_true", help="compile the blocks")
+    add("--calls-only", action="store_true", help="time no whole edits")
+    add("--threads", type=int, help="of a CPU")
+    add("--json", type=Path, metavar="FILE", help="write the numbers there")
+    args = parser.parse_args(argv)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    how = {"device": args.device, "memory": args.memory, "compiled": args.compile}
+    if args.geometry:
+        double, single = map(int, args.depth.split(","))
+        flux = random_weights((double, single), [SOURCE, TARGET], **how)
+    else:
+        flux = load(args.model, **how)
+    rows: list[Row] = []
+    for row in speed_rows(flux, args.count, side=args.side, edits=not args.calls_only):
+        print(f"{row['what']:<52}{row['measured']:>12.4g}", file=sys.stderr, flush=True)
+        rows.append(row)
+    print(markdown(rows))
+    if args.json:
+        args.json.write_text(json.dumps(rows, indent=1))
+    return 0

@@ -1,0 +1,69 @@
+"""Columns of the attention matrix from its logarithmic norms: neither the matrix nor a second pass.
+
+Fused attention leaves behind log(sum(exp(scores))) of every query. With it the attention paid to a
+few keys is exp(score - norm) of just those, which costs as much as they are few.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from editing_core.hooks import Attend
+
+ATEN = torch.ops.aten
+PaidTo = Callable[[Sequence[int]], Tensor]
+"""How much each query attends to some keys. Shape: (1, heads, queries, those), float32."""
+
+
+def attend_telling(
+    attend: Attend, query: Tensor, key: Tensor, value: Tensor, since: int
+) -> tuple[Tensor, PaidTo]:
+    """Attend, and return what tells the attention paid to chosen keys.
+
+    Args:
+        attend: Attention where norms are not told; chosen keys then cost another pass.
+        query: Shape: (1, tokens, heads, head size).
+        key: Of the same shape.
+        value: Of the same shape.
+        since: The first query that will be asked about.
+
+    Returns:
+        What was attended to, of the shape of ``query``, and what tells of queries from ``since``.
+    """
+    if known := _with_norms(query, key, value):
+        mixed, norms = known
+
+        def from_norms(columns: Sequence[int]) -> Tensor:
+            few = key[:, list(columns)]
+            scores = torch.einsum("bqhd,bkhd->bhqk", query[:, since:], few).float()
+            return scores.mul_(query.shape[-1] ** -0.5).sub_(norms[:, :, since:, None]).exp_()
+
+        return mixed, from_norms
+
+    def from_marks(columns: Sequence[int]) -> Tensor:
+        """Attention to values that are 1 in a channel of their own; as many fit as a head has."""
+        seen = []
+        for some in torch.tensor(columns).split(value.shape[-1]):
+            marked = torch.zeros_like(value)
+            marked[:, some, :, torch.arange(len(some))] = 1
+            seen.append(attend(query[:, since:], key, marked)[..., : len(some)])
+        return torch.cat(seen, -1).transpose(1, 2).float()
+
+    return attend(query, key, value), from_marks
+
+
+def _with_norms(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Attend and keep the norms (1, heads, queries); None where fused attention has none."""
+    q, k, v = (x.transpose(1, 2) for x in (query, key, value))
+    if q.device.type == "cpu":
+        mixed, norms = ATEN._scaled_dot_product_flash_attention_for_cpu(q, k, v)
+    elif q.device.type == "cuda" and q.dtype in (torch.bfloat16, torch.float16):
+        mixed, norms = ATEN._scaled_dot_product_flash_attention(q, k, v)[:2]
+    elif q.device.type == "cuda":
+        mixed, norms = ATEN._scaled_dot_product_efficient_attention(q, k, v, None, True)[:2]
+    else:
+        return None
+    return mixed.transpose(1, 2), norms[:, :, : query.shape[1]]

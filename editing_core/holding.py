@@ -1,0 +1,110 @@
+"""How a model is held: where its weights are, in what precision, how much of it on the device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from editing_core.errors import ModelMissing
+from editing_core.loading import Source, configs, fetched, find, text_tokens
+from editing_core.memory import Sizes, sizes_of
+from editing_core.placing import compile_blocks, emptied, parts_of, use_fast_attention
+from editing_core.planning import Plan, choose, free_bytes, missing, plans, sentence
+
+
+def planned(
+    model: str,
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
+) -> Held:
+    """Find a model and decide how to hold it, before any weight is fetched; see ``flux.load``."""
+    source = find(model)
+    where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    dtype = dtype or (torch.float32 if where.type == "cpu" else torch.bfloat16)
+    held = Held(source, where, dtype, compiled)
+    if memory == "auto" and (model == "portraits" or held.free is None):
+        return held
+    plan = choose(held.sizes, held.free or 0, wanted=memory, each=dtype.itemsize, device=where.type)
+    return replace(held, plan=plan)
+
+
+@dataclass(frozen=True)
+class Held:
+    """How a model is held, or will be once it is loaded.
+
+    Attributes:
+        source: Where its weights are.
+        device: Where it runs.
+        dtype: Precision of transformer and text encoders.
+        compiled: Whether the transformer's blocks are.
+        plan: What is kept where; without one, all as it is on the device.
+    """
+
+    source: Source
+    device: torch.device
+    dtype: torch.dtype
+    compiled: bool = False
+    plan: Plan | None = None
+
+    @cached_property
+    def sizes(self) -> Sizes:
+        """What decides how much memory the model needs."""
+        file = self.source.file
+        stored = file.stat().st_size if file is not None and self.source.gguf else 0
+        return sizes_of(configs(self.source), text_tokens=text_tokens(self.source), stored=stored)
+
+    @property
+    def free(self) -> int | None:
+        """Bytes now free on the device, if that can be known."""
+        return free_bytes(self.device)
+
+    def said(self) -> str:
+        """Tell in one sentence what the model needs and what will be done; "" without a plan."""
+        if self.plan is None or self.free is None:
+            return ""
+        each = self.dtype.itemsize
+        told = sentence(self.plan, self.sizes, self.free, each=each)
+        return f"{self.source.name} {told}."
+
+    def lighter(self) -> Held | None:
+        """The next plan that needs less memory; None if there is none."""
+        if self.plan is None:
+            return None
+        for plan in plans(self.sizes, each=self.dtype.itemsize, device=self.device.type):
+            if plan.peak < self.plan.peak and not missing(plan.level):
+                return replace(self, plan=plan)
+        return None
+
+    def parts(self) -> tuple[dict[str, Any], Held]:
+        """Fetch what is not there yet and load it, in less memory than planned where need be.
+
+        Returns:
+            The parts of a pipeline by name, and how they are held in fact.
+
+        Raises:
+            ModelMissing: It cannot be fetched or read.
+        """
+        held = replace(self, source=fetched(self.source))
+        try:
+            parts = parts_of(held.source, held.plan, held.device, held.dtype)
+        except torch.OutOfMemoryError:
+            parts = {}
+        except (OSError, ValueError, ImportError, KeyError) as error:
+            where, reason = held.source.file or held.source.base, str(error).splitlines()[0]
+            raise ModelMissing(f"The model in {where} cannot be read: {reason}") from error
+        if not parts:
+            if (lighter := held.lighter()) is None:
+                raise ModelMissing(f"There is not enough memory for {held.source.name}.")
+            emptied()
+            return lighter.parts()
+        if self.device.type == "cuda":
+            use_fast_attention(parts["transformer"], self.device, self.dtype)
+        if self.compiled:
+            compile_blocks(parts["transformer"])
+        return parts, held

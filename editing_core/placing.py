@@ -1,0 +1,180 @@
+"""Bring a model's parts into memory as a plan says, and onto the fastest attention there is."""
+
+from __future__ import annotations
+
+import gc
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from editing_core.loading import PARTS, Source, depth_in
+from editing_core.memory import Level
+from editing_core.planning import Plan
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKL
+
+HOPPER = 9  # of compute capabilities, the first that FlashAttention 3 is made for
+
+
+def parts_of(
+    source: Source, plan: Plan | None, device: torch.device, dtype: torch.dtype
+) -> dict[str, Any]:
+    """Load each part by itself: without the pipeline around them this starts faster.
+
+    Args:
+        source: Where they are.
+        plan: How they are held; all on the device, as they are, without one.
+        device: Where to run.
+        dtype: Precision of transformer and text encoders.
+    """
+    from diffusers import AutoencoderKL
+    from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
+
+    path = {part: str(source.base / part) for part in PARTS}
+    transformer = _transformer(source, plan.level if plan else None, dtype)
+    vae = AutoencoderKL.from_pretrained(
+        path["vae"], torch_dtype=torch.float32, low_cpu_mem_usage=_lean()
+    ).to(device)
+    clip = CLIPTextModel.from_pretrained(path["text_encoder"], dtype=dtype)
+    t5 = T5EncoderModel.from_pretrained(path["text_encoder_2"], dtype=dtype)
+    _place(transformer, [clip, t5], plan.level if plan else None, device)
+    if plan:
+        take_tiles(vae, plan.tile)
+    return {"transformer": transformer, "vae": vae, "text_encoder": clip, "text_encoder_2": t5} | {
+        part: AutoTokenizer.from_pretrained(path[part]) for part in ("tokenizer", "tokenizer_2")
+    }
+
+
+def take_tiles(vae: AutoencoderKL, side: int) -> None:
+    """Let a VAE take pictures larger than ``side`` pixels in tiles that blend over a quarter."""
+    vae.enable_tiling()
+    vae.tile_sample_min_size = side
+    vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
+
+
+def use_fast_attention(transformer: Any, device: torch.device, dtype: torch.dtype) -> str:
+    """Let every block use the fastest attention that works here, and name it."""
+    from diffusers.models.attention_dispatch import attention_backend
+
+    backends = _backends(device)
+    if not backends:
+        return "native"
+    with attention_backend("native"):  # what others use stays as it is
+        for backend in backends:
+            try:
+                transformer.set_attention_backend(backend)
+                if _right(backend, device, dtype):
+                    return backend
+            except Exception:  # kernels are fetched and choosy; whatever they say, there is another
+                continue
+        transformer.set_attention_backend("native")
+    return "native"
+
+
+def compile_blocks(transformer: Any) -> None:
+    """Compile the blocks, which are alike, once for all; the first call takes a minute."""
+    transformer.compile_repeated_blocks(dynamic=False)
+
+
+def emptied() -> None:
+    """Give memory that nothing uses any more back to the device."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _lean() -> bool:
+    """Whether weights can be filled in without a copy."""
+    from diffusers.utils import is_accelerate_available
+
+    return bool(is_accelerate_available())
+
+
+def _transformer(source: Source, level: Level | None, dtype: torch.dtype) -> Any:
+    from diffusers import FluxTransformer2DModel
+
+    options: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": _lean()}
+    if quantised := _quantisation(source, level, dtype):
+        options["quantization_config"] = quantised
+    if source.file is None:
+        return FluxTransformer2DModel.from_pretrained(str(source.base / "transformer"), **options)
+    try:
+        return FluxTransformer2DModel.from_single_file(
+            str(source.file),
+            config=str(source.base),
+            subfolder="transformer",
+            **depth_in(source.file),
+            **options,
+        )
+    except torch.OutOfMemoryError:
+        raise
+    except RuntimeError as error:  # weights of another width
+        raise ValueError(str(error).splitlines()[0]) from error
+
+
+def _quantisation(source: Source, level: Level | None, dtype: torch.dtype) -> Any:
+    """Return diffusers' words for how weights are kept, None for as they are."""
+    from diffusers import BitsAndBytesConfig, GGUFQuantizationConfig, TorchAoConfig
+
+    if source.gguf:
+        return GGUFQuantizationConfig(compute_dtype=dtype)
+    if level is None or level.weights == "plain":
+        return None
+    if level.weights == "nf4":
+        return BitsAndBytesConfig(
+            load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype
+        )
+    from torchao import quantization as torchao
+
+    return TorchAoConfig(
+        {
+            "int8": torchao.Int8WeightOnlyConfig,
+            "fp8": torchao.Float8WeightOnlyConfig,
+            "fp8-fast": torchao.Float8DynamicActivationFloat8WeightConfig,
+        }[level.name]()
+    )
+
+
+def _place(
+    transformer: Any, encoders: list[Any], level: Level | None, device: torch.device
+) -> None:
+    cpu, stream = torch.device("cpu"), device.type == "cuda"
+    if level and level.model_streamed:
+        transformer.enable_group_offload(
+            onload_device=device,
+            offload_device=cpu,
+            offload_type="block_level",
+            num_blocks_per_group=1,
+            use_stream=stream,
+        )
+    elif transformer.device != device:
+        transformer.to(device)
+    for encoder in encoders:
+        if level and level.text_streamed:
+            from diffusers.hooks import apply_group_offloading
+
+            apply_group_offloading(encoder, device, cpu, "leaf_level", use_stream=stream)
+        else:
+            encoder.to(device)
+
+
+def _backends(device: torch.device) -> list[str]:
+    """Attention by diffusers' names, the fastest first, that may be there for a device."""
+    if device.type != "cuda":
+        return []
+    hopper = torch.cuda.get_device_capability(device)[0] == HOPPER
+    kernels = ["_flash_3_hub"] if hopper and find_spec("kernels") else []
+    return [*kernels, *(["_native_cudnn"] if hopper else [])]
+
+
+def _right(backend: str, device: torch.device, dtype: torch.dtype) -> bool:
+    """Try attention of FLUX's shape on values that are all alike."""
+    from diffusers.models.attention_dispatch import dispatch_attention_fn
+
+    query = torch.ones(1, 96, 24, 128, device=device, dtype=dtype)
+    key = torch.ones(1, 160, 24, 128, device=device, dtype=dtype)
+    with torch.no_grad():
+        mixed = dispatch_attention_fn(query, key, key, backend=backend)
+    return bool(torch.allclose(mixed, torch.ones_like(query), atol=1e-2))

@@ -1,0 +1,156 @@
+"""What goes wrong on a GPU: memory runs out, numbers run away. An edit goes on, or says why not."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from flux_files import PROMPTS, random_model, write_repository
+from tiny_flux import noise_picture
+
+from editing_core.editor import Editor, EditRequest, EditResult, Picture
+from editing_core.errors import EditError
+from editing_core.flux import Flux, load
+from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.memory import Sizes
+from editing_core.placing import take_tiles
+from editing_core.planning import Plan, missing, plans
+from editing_core.portraits.world import draw, draws
+from editing_core.settings import EditSettings
+
+QUICK = EditSettings(steps=2)
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_repository(random_model(), tmp_path_factory.mktemp("FLUX.1-dev"), bfl=False)
+
+
+@pytest.fixture
+def flux(repository: Path) -> Flux:
+    return load(str(repository), device="cpu", memory="full")
+
+
+def edit(editor: Editor) -> EditResult:
+    picture = Picture(noise_picture(48, 32))
+    return editor.edit(EditRequest(picture, picture, *PROMPTS), settings=QUICK, seed=3)
+
+
+def runs_out(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let so many calls of the model find no memory left, the first of them in mid-edit."""
+    velocity, calls = Flux.velocity, iter(range(100))
+
+    def scarce(self: Flux, *args: Any, **kwargs: Any) -> torch.Tensor:
+        if 1 <= next(calls) <= times:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+        return velocity(self, *args, **kwargs)
+
+    monkeypatch.setattr(Flux, "velocity", scarce)
+
+
+def test_out_of_memory_takes_smaller_tiles_and_makes_the_same_picture(
+    flux: Flux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    expected = edit(Editor(flux))
+    runs_out(monkeypatch, 1)
+    transformer = flux.transformer
+    with caplog.at_level(logging.WARNING):
+        result = edit(Editor(flux))
+    assert torch.equal(result.latents, expected.latents)
+    assert (flux.vae.tile_sample_min_size, flux.vae.tile_latent_min_size) == (512, 64)
+    assert flux.transformer is transformer
+    assert "Out of memory, so from now on everything stays there" in caplog.text
+
+
+def test_out_of_memory_loads_the_next_level(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice, so that not smaller tiles alone but streamed text encoders are next."""
+
+    def as_on_a_gpu(sizes: Sizes, *, each: int, device: str) -> Iterator[Plan]:
+        return plans(sizes, each=each)
+
+    pytest.importorskip("accelerate", reason="needs: pip install accelerate")
+    monkeypatch.setattr("editing_core.holding.plans", as_on_a_gpu)
+    expected = edit(Editor(flux))
+    runs_out(monkeypatch, 2)
+    transformer, forwards = flux.transformer, flux.forwards
+    result = edit(Editor(flux))
+    assert flux.held is not None and flux.held.plan is not None
+    assert flux.held.plan.level.name == "lean"
+    assert flux.transformer is not transformer
+    assert flux.forwards > forwards
+    torch.testing.assert_close(result.latents, expected.latents, atol=1e-5, rtol=0)
+
+
+def test_with_no_level_left_it_is_said(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs_out(monkeypatch, 99)
+    with pytest.raises(EditError, match="not enough memory.*2 GiB.*smaller picture"):
+        edit(Editor(flux))
+
+
+def test_a_model_without_a_plan_says_so_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flux = Flux(**vars(random_model()), name="random")
+    runs_out(monkeypatch, 1)
+    with pytest.raises(EditError, match="not enough memory"):
+        edit(Editor(flux))
+
+
+def test_numbers_that_are_none_are_reported_and_forgotten(
+    flux: Flux, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor, velocity = Editor(flux), Flux.velocity
+    expected = edit(Editor(flux))
+    monkeypatch.setattr(Flux, "velocity", lambda self, x, *a, **k: x * float("nan"))
+    with pytest.raises(EditError, match="NaN"):
+        edit(editor)
+    monkeypatch.setattr(Flux, "velocity", velocity)
+    assert torch.equal(edit(editor).latents, expected.latents)
+
+
+def test_a_black_picture_is_reported(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = flux.vae.decode
+
+    def black(latents: torch.Tensor) -> Any:
+        decoded = decode(latents)
+        decoded.sample.fill_(-1)
+        return decoded
+
+    monkeypatch.setattr(flux.vae, "decode", black)
+    with pytest.raises(EditError, match="black"):
+        edit(Editor(flux))
+
+
+@pytest.mark.weights
+def test_tiles_keep_the_size_and_the_picture() -> None:
+    """Of an odd size. Norms see a tile alone, so colours shift, the more the smaller the tiles."""
+    shipped = load()
+    picture = draw(next(draws("eval", 1))).resize((201, 133))
+    canvas = Canvas(*picture.size)
+    whole = to_picture(shipped, to_latents(shipped, picture), canvas)
+    take_tiles(shipped.vae, 64)
+    tiled = to_picture(shipped, to_latents(shipped, picture), canvas)
+    assert tiled.size == whole.size == picture.size
+    apart = np.abs(np.asarray(tiled).astype(int) - np.asarray(whole))
+    assert 0 < apart.mean() < 15
+
+
+@pytest.mark.parametrize("level", ["lean", "int8", "fp8", "stream"])
+def test_every_level_makes_nearly_the_same_velocity(
+    flux: Flux, repository: Path, level: str
+) -> None:
+    """Where only memory is saved the same; in 8 bits within what rounding costs."""
+    from editing_core.planning import BY_NAME
+
+    if lacking := missing(BY_NAME[level]):
+        pytest.skip(f"needs: pip install {' '.join(lacking)}")
+    held = load(str(repository), device="cpu", memory=level)
+    expected, got = (edit(Editor(one)).latents for one in (flux, held))
+    error = (got - expected).norm() / expected.norm()
+    assert error <= {"lean": 1e-6, "stream": 1e-6, "int8": 0.02, "fp8": 0.1}[level]
+    assert (error > 0) == (level in ("int8", "fp8"))

@@ -1,0 +1,74 @@
+"""The floors that speed is measured against are known numbers; the table is whole."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+import torch
+from flux_files import NARROW
+from test_memory import fake_call
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+from editing_core.bench import random_weights
+from editing_core.bench.floors import Machine, call_operations, counted
+from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
+from editing_core.geometry import FLUX_DEV, random_flux, with_depth
+from editing_core.latents import Canvas
+
+
+def config(depth: tuple[int, int]) -> argparse.Namespace:
+    return argparse.Namespace(**with_depth(*depth)["transformer"])
+
+
+def test_operations_of_flux_dev() -> None:
+    """57 blocks of 24 D^2 S + 4 S^2 D operations, D = 3072, S = 512 + 4096; the rest is little."""
+    blocks = 57 * (24 * 3072**2 * 4608 + 4 * 4608**2 * 3072)
+    assert blocks == 74_361_990_021_120
+    assert call_operations(config((19, 38)), Canvas(1024, 1024), 512) == pytest.approx(
+        blocks, rel=0.001
+    )
+
+
+@pytest.mark.parametrize("side", [256, 1024])
+def test_they_are_what_torch_counts(side: int) -> None:
+    canvas = Canvas(side, side)
+    with FakeTensorMode():
+        call = fake_call(with_depth(1, 2), canvas, torch.float32)[1]
+        real = counted(call)
+    assert call_operations(config((1, 2)), canvas, 512) == pytest.approx(real, rel=1e-4)
+
+
+def test_a_floor_is_the_longer_of_computing_and_moving() -> None:
+    machine = Machine(operations=100, bandwidth=10)
+    assert machine.seconds(200) == 2
+    assert machine.seconds(200, 50) == 5
+
+
+def test_calls_under_control_of_the_papers_eight_steps() -> None:
+    """Step 3 is watched; 4, 5 and 6 are scaled, too; of 7 nothing follows, so it is scaled only."""
+    assert controlled_calls() == (1, 3, 1)
+
+
+def test_the_table_is_whole() -> None:
+    t5 = NARROW["text_encoder_2"] | {"n_positions": 48}
+    flux = random_flux(NARROW | {"text_encoder_2": t5}, [SOURCE, TARGET])
+    rows = speed_table("random", 1, side=64, flux=flux)
+    said = " ".join(str(row["what"]) for row in rows)
+    for what in ("model call", "solver step", "first edit (18 calls)", "cached (9 calls)",
+                 "outside of model calls", "memory of a call", "attention control"):  # fmt: skip
+        assert what in said
+    assert all(isinstance(row["measured"], float) and row["measured"] >= 0 for row in rows)
+    assert FLUX_DEV["text_encoder_2"]["num_layers"] == 24
+
+
+def test_levels_are_tried_with_random_weights_through_files(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a GPU, but narrow: weights are written, loaded at the level asked for, and run."""
+    monkeypatch.setattr(random_weights, "with_depth", lambda *depth: dict(NARROW))
+    monkeypatch.setattr(random_weights, "FLUX_DEV", NARROW)
+    flux = random_weights.random_weights((1, 1), [SOURCE, TARGET], device="cpu", memory="full")
+    assert flux.held is not None and flux.held.plan is not None
+    rows = speed_table("random", 1, side=32, flux=flux, edits=False)
+    assert rows[0]["what"] == "transformer alone, s"
