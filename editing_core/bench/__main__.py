@@ -1,7 +1,7 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-`python -m editing_core.bench report --out DIR` compares all methods over many turns, `photographs
-FOLDER` does over photographs with prompts, and `speed` what an edit costs beside the least it could.
+Three have options of their own: `report --out DIR` compares all methods over many turns,
+`photographs FOLDER` does over photographs with prompts, `speed` says what an edit costs.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from editing_core.bench.spread import Row
 from editing_core.bench.summary import COLUMNS, estimated
 from editing_core.bench.tables import Walked, cell
 from editing_core.bench.walks import LONG, Walk, sequence
-from editing_core.errors import EditError
 from editing_core.portraits.world import SIZE
 
 CURVES = ("success", "SR", "kept", "L1 outside", "SSIM outside", "drift")
@@ -42,10 +41,8 @@ def write(out: Path, tables: Mapping[str, Sequence[Row]], main: Walked, shown: l
 
 def curves(walked: Walked, file: Path) -> None:
     """Draw what becomes of every method over the turns."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise EditError("Curves need matplotlib: pip install '.[bench]'.") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(15, 8), layout="constrained")
     columns = {column.name: column for column in COLUMNS}
     for axes, name in zip(figure.subplots(2, 3).flat, CURVES, strict=True):

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from editing_core.bench import page
@@ -22,6 +24,8 @@ SHORT, MIDDLE, _ = MARKS
 ROUNDS = (1, 2, 4, 8, 20)
 BACK = (2, 4, 10, 20)
 CHAMPION = "steady"
+MISSING = 3
+"""Exit code where something is not installed, as chat.py's."""
 MAIN = [*CONTROLS, *RIVALS, *OURS]
 
 
@@ -60,6 +64,9 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     base = QUICK if args.quick else Size()
     size = Size(**{n: getattr(args, n) or v for n, v in vars(base).items()})
+    if find_spec("matplotlib") is None:
+        print("bench: Curves are drawn with matplotlib: pip install -e '.[bench]'", file=sys.stderr)
+        return MISSING
     walks = planned(size)
     take(walks, args.model, args.out)
     write({walk: found(walk, args.out) for walk in walks}, args.out)
