@@ -11,6 +11,7 @@ from editing_core.bench.spread import averaged
 from editing_core.bench.summary import (
     COLUMNS,
     Column,
+    Estimate,
     ahead,
     estimated,
     frechet_distance,
@@ -77,6 +78,19 @@ def test_a_means_margin_is_the_one_of_textbooks() -> None:
     found = jackknife(numbers, np.mean)
     assert found.value == 3.75
     assert found.margin == pytest.approx(1.96 * np.std(numbers, ddof=1) / 2)
+
+
+@pytest.mark.parametrize(
+    ("value", "margin", "said"),
+    [
+        (0.9753, 0.0312, "0.975 ± 0.03"),
+        (366.2, 104.0, "366 ± 100"),
+        (1.0, 0.0, "1"),
+        (38.9, 9.7, "38.9 ± 10"),
+    ],
+)
+def test_a_margin_has_one_digit_that_counts(value: float, margin: float, said: str) -> None:
+    assert str(Estimate(value, margin)) == said
 
 
 def test_ahead_is_above_zero_where_we_are_better() -> None:

@@ -107,8 +107,12 @@ def write(taken: Mapping[Walk, Steps], out: Path) -> None:
     tables = {
         **{f"turn {mark}": at_turn(main, mark) for mark in MARKS},
         **{f"{duel}, turn {mark}": against(main, CHAMPION, mark) for mark in MARKS},
-        f"parts of the paper, turn {SHORT}": at_turn(_of(turns, "paper", PARTS_OF_PAPER), SHORT),
-        f"parts of steady, turn {MIDDLE}": at_turn(_of(turns, CHAMPION, PARTS_OF_STEADY), MIDDLE),
+        f"parts of the paper, turn {SHORT}": at_turn(
+            _of(turns, "paper", PARTS_OF_PAPER, SHORT), SHORT
+        ),
+        f"parts of steady, turn {MIDDLE}": at_turn(
+            _of(turns, CHAMPION, PARTS_OF_STEADY, MIDDLE), MIDDLE
+        ),
         "rounds that ask for nothing, PSNR in dB": after_each(kinds["rounds"], "PSNR", ROUNDS),
         "the same of the latents": after_each(kinds["rounds"], "PSNR of latents", ROUNDS),
         "there and back, L1 to the start": after_each(kinds["back"], "L1", BACK),
@@ -119,7 +123,10 @@ def write(taken: Mapping[Walk, Steps], out: Path) -> None:
     page.write(out, tables, main, [walk for walk in taken if walk.number < SHOWN])
 
 
-def _of(turns: Mapping[str, list[Steps]], whole: str, parts: Mapping[str, Way]) -> Walked:
+def _of(
+    turns: Mapping[str, list[Steps]], whole: str, parts: Mapping[str, Way], turn: int
+) -> Walked:
     """A way and what is left of it without some part, on the sequences that all have walked."""
-    least = min(len(turns[way]) for way in parts)
-    return {way: turns[way][:least] for way in (whole, *parts)}
+    ways = (whole, *parts)
+    least = min(sum(len(steps) >= turn for steps in turns[way]) for way in ways)
+    return {way: turns[way][:least] for way in ways}

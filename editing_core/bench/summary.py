@@ -25,7 +25,10 @@ class Estimate:
 
     def __str__(self) -> str:
         """The number with three digits, and what it may be off by."""
-        return f"{self.value:.3g} ± {self.margin:.1g}" if self.margin else f"{self.value:.3g}"
+        if not self.margin:
+            return f"{self.value:.3g}"
+        decimals = -math.floor(math.log10(self.margin))  # one digit that counts
+        return f"{self.value:.3g} ± {round(self.margin, decimals):.{max(decimals, 0)}f}"
 
 
 @dataclass(frozen=True)
