@@ -11,6 +11,7 @@ from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
     from editing_core.methods import Method
+    from editing_core.methods.task import Outcome, Task
 
 Fitting = Callable[[str, int], EditSettings]
 """``fitting(change, turns)``: the settings for a kind of change after so many turns."""
@@ -72,8 +73,13 @@ def _steady(**numbers: Any) -> Way:
     return Way(lambda task: steady.edit(task, own), STEADY.fitted)
 
 
+def _everywhere(task: Task) -> Outcome:
+    return steady.edit(task, steady.Numbers(hardly=-1.0, clearly=0.0))
+
+
 PARTS_OF_STEADY = {
-    "no region": Way("steady", always(replace(STEADY, keep="nothing"))),
+    "no region": Way(_everywhere, always(replace(STEADY, keep="nothing"))),
+    "region only in the walk": Way("steady", always(replace(STEADY, keep="nothing"))),
     "region of whole tokens": _steady(by_token=True),
     "region only at the end": _steady(free_steps=STEADY.steps),
     "nothing skipped": _steady(skipped=0.0, free_steps=3),
