@@ -12,7 +12,7 @@ from PIL import Image, ImageChops
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from editing_core.measure import psnr
-from editing_core.methods import METHODS
+from editing_core.methods import METHODS, READS
 from editing_core.settings import PRESETS, EditSettings
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.pictures import PictureStore
@@ -59,9 +59,9 @@ class Made(BaseModel):
 
     @property
     def numbers(self) -> str:
-        """The settings in words: the paper's, and what differs from them."""
+        """The settings that its method reads, in words: the paper's, and what differs from them."""
         usual, own = asdict(PRESETS["paper"]), asdict(self.settings)
-        unusual = [f"{name} {own[name]}" for name in own if own[name] != usual[name]]
+        unusual = [f"{name} {own[name]}" for name in READS[self.method] if own[name] != usual[name]]
         return "the paper's numbers" + (f", but {', '.join(unusual)}" if unusual else "")
 
 
