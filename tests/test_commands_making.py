@@ -28,7 +28,8 @@ def test_notes_on_an_opened_picture_name_the_file(desk, tmp_path, capsys):
     image.save(tmp_path / "ghost.png")
     desk.chat.studio = with_eyes(desk.chat.studio)
     typed(desk, f"/open {tmp_path}/ghost.png")
-    assert "ghost.png: its transparent parts are shown on white." in capsys.readouterr().err
+    said = "ghost.png: its transparent parts are shown on white, and saved transparent again."
+    assert said in capsys.readouterr().err
 
 
 def test_retry_makes_the_edit_again_beside_the_last(desk):
