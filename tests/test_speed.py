@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 
 import pytest
 import torch
@@ -58,7 +59,7 @@ def test_the_table_is_whole() -> None:
     for what in ("model call", "solver step", "first edit (18 calls)", "cached (9 calls)",
                  "outside of model calls", "memory of a call", "attention control"):  # fmt: skip
         assert what in said
-    assert all(isinstance(row["measured"], float) and row["measured"] >= 0 for row in rows)
+    assert all(math.isfinite(row["measured"]) for row in rows)  # differences may be noise below 0
     assert FLUX_DEV["text_encoder_2"]["num_layers"] == 24
 
 
