@@ -14,6 +14,7 @@ from editing_core.bench.summary import (
     Estimate,
     ahead,
     estimated,
+    frechet,
     frechet_distance,
     jackknife,
 )
@@ -55,7 +56,7 @@ def test_markdown_lines_up_names_and_numbers() -> None:
     ]
 
 
-def steps(*successes: int, **columns: float) -> list[dict]:
+def steps(*successes: int, **columns: object) -> list[dict]:
     return [{"success": float(success), **columns} for success in successes]
 
 
@@ -108,6 +109,12 @@ def test_frechet_distance_of_known_distributions() -> None:
     assert frechet_distance(rows[:, :1], 3 * rows[:, :1]) == pytest.approx(
         (2 * rows[:, :1].mean()) ** 2 + (2 * spread) ** 2
     )
+
+
+def test_one_walk_has_no_frechet_distance() -> None:
+    walks, truth = [steps(1, features=[1.0, 2.0])], np.array([1.0, 2.0])
+    assert np.isnan(frechet(walks, {0: truth}, 1).value)
+    assert frechet(walks * 2, {0: truth, 1: truth}, 1).value == pytest.approx(0)
 
 
 def test_a_longer_sequence_begins_with_the_shorter_and_may_ask_again() -> None:

@@ -46,7 +46,7 @@ class Size:
     portraits: int = 8
 
 
-QUICK = Size(sequences=4, long=1, parts=2, portraits=1)
+QUICK = Size(sequences=2, long=1, parts=1, portraits=1)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -117,6 +117,8 @@ def frechet(walks: Sequence[Steps], truths: Mapping[int, NDArray[Any]], turn: in
         for n, steps in enumerate(walks)
         if len(steps) >= turn
     ]
+    if len(pairs) < 2:
+        return Estimate(math.nan, 0.0)
     return jackknife(pairs, lambda kept: frechet_distance(*map(np.array, zip(*kept, strict=True))))
 
 
