@@ -12,7 +12,6 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from agent.scripts.form import (
     SUFFIX,
@@ -30,6 +29,7 @@ from agent.scripts.form import (
     Text,
     Words,
 )
+from tools.benchmarks import load_yaml
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""
@@ -100,16 +100,7 @@ def document(file: Path) -> Any:
     Raises:
         ScriptError: It cannot be read, or is no YAML.
     """
-    try:
-        return yaml().load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ScriptError(f"{file} cannot be read: {error}.") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        raise ScriptError(f"{file}:{line}: this is no YAML: {error.problem}.") from None
-    except YAMLError as error:
-        raise ScriptError(f"{file}: this is no YAML: {error}.") from None
+    return load_yaml(file, yaml(), ScriptError)
 
 
 def yaml() -> YAML:

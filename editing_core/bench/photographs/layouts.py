@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import AfterValidator, BaseModel, Field, TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from editing_core.yaml_files import load_yaml
 
 SIDE = 512  # pixels; of PIE-Bench's pictures, and so of its masks
 SMALLEST = 32  # pixels; less is no picture to the networks that measure
@@ -152,7 +153,7 @@ class _Rounds(BaseModel):
 
 
 def _sequence(folder: Path, file: Path) -> EditSequence:
-    loaded = _checked(file, lambda: YAML(typ="safe").load(_text(file)))
+    loaded = load_yaml(file, YAML(typ="safe"), LayoutError)
     held = _checked(file, lambda: _Rounds.model_validate(loaded))
     rounds = [turn for named in held.instructions for turn in named.values()]
     return EditSequence(
@@ -176,12 +177,6 @@ def _checked(file: Path, load: Callable[[], Loaded]) -> Loaded:
         place = ".".join(str(part) for part in first["loc"]) or "as a whole"
         reason = first["msg"].removeprefix("Value error, ")
         raise LayoutError(f"{file} is not laid out as expected: {place}: {reason}.") from None
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark is not None else 1
-        raise LayoutError(f"{file}:{line}: this is no YAML: {error.problem}.") from None
-    except YAMLError as error:
-        raise LayoutError(f"{file}: this is no YAML: {error}.") from None
 
 
 def _text(file: Path) -> str:
