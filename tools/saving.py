@@ -62,16 +62,22 @@ def save_picture(
         if sign and recipe:
             sign(passing, form, recipe)
 
-    side = provenance.beside(target)
-    side.unlink(missing_ok=True)  # of a file that is replaced
-    if recipe and packed is None:
-        words = provenance.text(recipe) + "\n"
-        write_whole(side, lambda passing: passing.write_text(words, "utf-8"))
+    side = _put_beside(target, recipe if packed is None else None)
     try:
         write_whole(target, write)
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def _put_beside(target: Path, recipe: Recipe | None) -> Path:
+    """Write a recipe beside a file, or see that none of a replaced file is left; return where."""
+    side = provenance.beside(target)
+    side.unlink(missing_ok=True)
+    if recipe:
+        words = provenance.text(recipe) + "\n"
+        write_whole(side, lambda passing: passing.write_text(words, "utf-8"))
+    return side
 
 
 def _told(exif: bytes, form: str, packed: dict[str, Any]) -> dict[str, Any]:
