@@ -14,11 +14,12 @@ from editing_core import measure
 from editing_core.bench.sequences import Turn
 from editing_core.portraits import world
 from editing_core.portraits.reader import Look, reader
-from editing_core.portraits.world import Portrait, change_mask
+from editing_core.portraits.world import Portrait
 
 MARGIN = 4  # pixels around a change in which structure is not compared
 
 drawn = lru_cache(64)(world.draw)
+changed_at = lru_cache(64)(world.change_mask)
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[st
         (left out where there is no such side); "drift" of the mean colour outside in CIE 1976's
         Delta E; "shift" of what is outside, in pixels.
     """
-    mask = change_mask(start, truth, picture.width)
+    mask = changed_at(start, truth, picture.width)
     a, b = measure.pixels_of(drawn(truth, picture.width)), measure.pixels_of(picture)
     gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
     near = measure.widened(mask, MARGIN)

@@ -84,13 +84,8 @@ the picture after the last; see `measured.followed` and `measured.distances`."""
 
 def estimated(column: Column, walks: Sequence[Steps], turn: int) -> Estimate:
     """Average a column over the walks that are so long and have it."""
-    return jackknife(values(column, walks, turn), np.mean)
-
-
-def values(column: Column, walks: Sequence[Steps], turn: int) -> list[float]:
-    """Return each walk's number, of those that are so long and have one."""
     of = (column.of(steps, turn) for steps in walks if len(steps) >= turn)
-    return [value for value in of if value is not None]
+    return jackknife([value for value in of if value is not None], np.mean)
 
 
 def ahead(column: Column, ours: Sequence[Steps], others: Sequence[Steps], turn: int) -> Estimate:
