@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,9 @@ class Flux:
         self.forwards = 0
         self._texts: Recent[Text] = Recent(TEXTS_KEPT)
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        """Where the model runs."""
+        """Where the model runs; asked once, since the transformer looks through all its modules."""
         device: torch.device = self.transformer.device
         return device
 
@@ -171,7 +171,7 @@ class Flux:
             encoder_hidden_states=text.embeds.to(self.dtype),
             pooled_projections=text.pooled.to(self.dtype),
             txt_ids=torch.zeros(text.embeds.shape[1], 3, device=self.device),
-            img_ids=_positions(canvas).to(self.device),
+            img_ids=_positions(canvas, self.device),
             return_dict=False,
         )[0]
         return v.float()
@@ -207,8 +207,9 @@ def _loaded(held: Held) -> Flux:
     return Flux(**parts, name=held.source.name, held=held)
 
 
-def _positions(canvas: Canvas) -> Tensor:
+@lru_cache(8)
+def _positions(canvas: Canvas, device: torch.device) -> Tensor:
     """Row and column of every picture token, as the model's (0, row, col). Shape: (L, 3)."""
     rows, cols = torch.arange(canvas.rows), torch.arange(canvas.cols)
     grid = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, cols)
-    return grid.float()
+    return grid.float().to(device)

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Any
 
 import pytest
 import torch
 from flux_files import NARROW
 from test_memory import fake_call
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
+from editing_core.attention import AttentionControl
 from editing_core.bench import random_weights
 from editing_core.bench.floors import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
+from editing_core.flux import Text
 from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas
+from editing_core.settings import EditSettings
 
 
 def config(depth: tuple[int, int]) -> argparse.Namespace:
@@ -73,3 +79,34 @@ def test_levels_are_tried_with_random_weights_through_files(
     assert flux.held is not None and flux.held.plan is not None
     rows = speed_table("random", 1, side=32, flux=flux, edits=False)
     assert rows[0]["what"] == "transformer alone, s"
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes a program wait for its GPU: numbers read back, tensors sent there."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        met = [x for x in tree_leaves((args, kwargs, made)) if isinstance(x, torch.Tensor)]
+        assert len({x.device for x in met}) <= 1, f"{func} takes a tensor to another device"
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a number is read back"
+        return made
+
+
+@torch.no_grad()
+def test_a_call_never_waits_for_the_device() -> None:
+    """Nor does attention's control: on the meta device, which stands for a GPU here."""
+    canvas, flux = Canvas(64, 64), random_flux(NARROW, [SOURCE, TARGET])
+    said, meta = flux.text(TARGET), torch.device("meta")
+    text = Text(TARGET, said.embeds.to(meta), said.pooled.to(meta), said.offsets)
+    flux.transformer.to(meta)
+    flux.__dict__["device"] = meta
+    x = torch.empty(1, canvas.tokens, 64, device=meta)
+    control = AttentionControl(flux.transformer, EditSettings(), text, (1, 2), canvas)
+    control.watching = True
+    control.mask = torch.ones(canvas.rows, canvas.cols, dtype=torch.bool, device=meta)
+    flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas)  # positions are made once
+    with control, NoWaiting():
+        flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas)
+    assert control.maps[0].shape == (len(control.candidates), canvas.tokens)

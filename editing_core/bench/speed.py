@@ -178,7 +178,8 @@ def _memory(bench: Bench) -> Iterator[Row]:
     heads, size = config.num_attention_heads, config.attention_head_dim
     shape = (1, tokens, heads, size)
     qkv = [torch.randn(shape, device=flux.device, dtype=flux.dtype) for _ in range(3)]
-    chosen = range(sum(end > start for start, end in text.offsets))
+    words = sum(end > start for start, end in text.offsets)
+    chosen = torch.arange(words, device=flux.device)
 
     query, key, value = qkv
     with LiveBytes() as plain:
