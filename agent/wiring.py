@@ -132,7 +132,9 @@ class LoadedLater:
         from tools.edit_picture import load_editor
 
         try:
-            future.set_result(load_editor(self._settings.model, **self._settings.holding))
+            cache = self._settings.home / "cache"
+            held = load_editor(self._settings.model, cache=cache, **self._settings.holding)
+            future.set_result(held)
         except Exception as error:  # raised where the editor is needed
             future.set_exception(error)
 

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError, ModelMissing, NotAPicture
+from editing_core.flux import Flux, Latents
 from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
@@ -24,12 +25,11 @@ from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
     from editing_core.methods import Method
 
 logger = logging.getLogger(__name__)
-LATENTS_KEPT = 32  # 1 MB each at 1024 x 1024 pixels, and as much a step where a method needs all
-RECORDINGS_KEPT = 2  # of features: hundreds of MB each with FLUX.1 at 512 x 512 pixels
+LATENTS_KEPT = 1 << 27  # bytes; 1 MB at 1024 x 1024 pixels, and as much a step of a whole path
+RECORDINGS_KEPT = 1 << 30  # bytes of features; hundreds of MB each at 512 x 512 pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,9 +103,8 @@ class Editor:
     def __init__(self, flux: Flux) -> None:
         """Edit with ``flux``."""
         self.flux = flux
-        self._inversions: Recent[Tensor]
+        self._latents_kept: Latents
         self._recordings: Recent[Recorded]
-        self._encoded: Recent[Tensor]
         self._forget()
 
     @torch.no_grad()
@@ -140,6 +139,8 @@ class Editor:
                 reason = str(error).partition("\n")[0]
             except NotAPicture:
                 self._forget()
+                if self.flux.shelf:
+                    self.flux.shelf.clear()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
 
@@ -185,9 +186,8 @@ class Editor:
 
     def _forget(self) -> None:
         """Forget what was computed by a model that is no more, or came out wrong."""
-        self._inversions = Recent(LATENTS_KEPT)
+        self._latents_kept = Latents(self.flux, LATENTS_KEPT)
         self._recordings = Recent(RECORDINGS_KEPT)
-        self._encoded = Recent(LATENTS_KEPT)
 
     def _kept(
         self, outcome: Outcome, task: Task, before: Image.Image
@@ -227,7 +227,7 @@ class Editor:
             settings=settings,
             noise=draw_noise(seed, canvas, flux.channels).to(flux.device),
             seed=seed,
-            inversions=self._inversions,
+            inversions=self._latents_kept,
             recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
         )
@@ -235,7 +235,8 @@ class Editor:
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
         if picture.latents is None:
             pixels = hashlib.sha256(picture.image.convert("RGB").tobytes()).digest()
-            return self._encoded.get((canvas, pixels), lambda: to_latents(self.flux, picture.image))
+            key = ("encoded", canvas, pixels)
+            return self._latents_kept.get(key, lambda: to_latents(self.flux, picture.image))
         expected = (1, canvas.tokens, self.flux.channels)
         if picture.latents.shape != expected:
             raise EditError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from editing_core.latents import Canvas
 from editing_core.loading import MODELS, hash_of
 from editing_core.placing import emptied, take_tiles
 from editing_core.recent import Recent
+from editing_core.shelf import Shelf, Tensors, surroundings
 
 LONGEST_TEXT = 512  # T5 tokens FLUX was trained with
-TEXTS_KEPT = 64
+TEXTS_KEPT = 1 << 26  # bytes, 4 MB a prompt with FLUX.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class Flux:
 
     Attributes:
         forwards: How often the transformer has been called.
+        shelf: Where texts, encodings and inversions are kept for later processes, if anywhere.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Flux:
         self.name = name
         self.held = held
         self.forwards = 0
+        self.shelf: Shelf | None = None
         self._texts: Recent[Text] = Recent(TEXTS_KEPT)
 
     @cached_property
@@ -118,15 +122,30 @@ class Flux:
             for part in MODELS:
                 setattr(self, part, None)
             emptied()
-            self.__dict__.update(vars(_loaded(after)) | {"forwards": self.forwards})
+            same = {"forwards": self.forwards, "shelf": self.shelf}
+            self.__dict__.update(vars(_loaded(after)) | same)
         return f"{after.plan.level.said}, pictures in tiles of {after.plan.tile} pixels"
 
     def text(self, prompt: str) -> Text:
         """Encode a prompt as ``FluxPipeline`` does; padding is not masked, also as there."""
-        return self._texts.get(prompt, lambda: self._encode(prompt))
+
+        def make() -> Text:
+            found = self.kept(("text", prompt), lambda: self._encoded(prompt))
+            offsets = tuple((start, end) for start, end in found["offsets"].tolist())
+            return Text(prompt, found["embeds"], found["pooled"], offsets)
+
+        return self._texts.get(prompt, make)
+
+    def kept(self, key: Hashable, make: Callable[[], Tensors]) -> Tensors:
+        """Return what this model made of ``key``, now or in an earlier process."""
+        if self.shelf is None or self.held is None:
+            return make()
+        how = f"{self.weights_hash}, {self.held.how}, {surroundings(self.device)}"
+        found = self.shelf.get((how, key), make)
+        return {name: x.to(self.device) for name, x in found.items()}
 
     @torch.no_grad()
-    def _encode(self, prompt: str) -> Text:
+    def _encoded(self, prompt: str) -> Tensors:
         def tokens(tokenizer: Any, length: int, **more: bool) -> Any:
             return tokenizer(
                 prompt,
@@ -139,12 +158,11 @@ class Flux:
 
         pieces = tokens(self.tokenizer_2, self.text_length, return_offsets_mapping=True)
         summary = tokens(self.tokenizer, int(self.tokenizer.model_max_length))
-        return Text(
-            prompt=prompt,
-            embeds=self.text_encoder_2(pieces.input_ids.to(self.device))[0],
-            pooled=self.text_encoder(summary.input_ids.to(self.device)).pooler_output,
-            offsets=tuple((start, end) for start, end in pieces.offset_mapping[0].tolist()),
-        )
+        return {
+            "embeds": self.text_encoder_2(pieces.input_ids.to(self.device))[0],
+            "pooled": self.text_encoder(summary.input_ids.to(self.device)).pooler_output,
+            "offsets": pieces.offset_mapping[0],
+        }
 
     @torch.no_grad()
     def velocity(
@@ -213,3 +231,16 @@ def _positions(canvas: Canvas, device: torch.device) -> Tensor:
     rows, cols = torch.arange(canvas.rows), torch.arange(canvas.cols)
     grid = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, cols)
     return grid.float().to(device)
+
+
+class Latents(Recent[Tensor]):
+    """Latents that a model made, in memory and on its shelf."""
+
+    def __init__(self, flux: Flux, most: int) -> None:
+        """Keep ``most`` bytes of them in memory."""
+        super().__init__(most)
+        self._flux = flux
+
+    def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return the latents of ``key``, made now unless they are remembered."""
+        return super().get(key, lambda: self._flux.kept(key, lambda: {"x": make()})["x"])

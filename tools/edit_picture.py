@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -107,7 +108,12 @@ def memory_told(
 
 
 def load_editor(
-    model: str, *, device: str | None = None, memory: str = "auto", compiled: bool = False
+    model: str,
+    *,
+    device: str | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
+    cache: Path | None = None,
 ) -> Editor:
     """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
 
@@ -119,11 +125,17 @@ def load_editor(
         device: Where to run; None chooses.
         memory: How much it may take, by a name in ``editing_core.planning.NAMES``.
         compiled: Whether its blocks are compiled.
+        cache: A folder where texts and inversions are kept for later processes, if anywhere.
 
     Raises:
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
-    return _editor(model, device, memory, compiled)
+    editor = _editor(model, device, memory, compiled)
+    if cache is not None:
+        from editing_core.shelf import Shelf
+
+        editor.flux.shelf = Shelf(cache)
+    return editor
 
 
 @lru_cache(maxsize=1)
