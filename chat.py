@@ -189,7 +189,9 @@ def _converse(
 
     person = not flags.say and sys.stdin.isatty()
     plan_only = flags.plan_only or flags.read_only
-    studio = studio_of(settings, person=person, plan_only=plan_only, note=screen.note)
+    studio = studio_of(
+        settings, person=person, plan_only=plan_only, note=screen.note, glimpse=screen.glimpse
+    )
     chat = Chat(studio, sessions.saver, session, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
     try:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.flux import Flux, Latents
+from editing_core.glimpse import Glimpse
 from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
@@ -115,6 +118,7 @@ class Editor:
         settings: EditSettings = PRESETS["paper"],
         seed: int = 0,
         on_step: Progress | None = None,
+        on_glimpse: Callable[[Image.Image], None] | None = None,
         method: str | Method = "mtc",
     ) -> EditResult:
         """Make one edit. The same request, settings, seed and device give the same picture.
@@ -125,6 +129,8 @@ class Editor:
             seed: Of the noise.
             on_step: Called as ``on_step(phase, index, of)`` after every solver step; an
                 exception from it ends the edit and leaves the model clean.
+            on_glimpse: Called after every step of sampling with a guess at the picture, an eighth
+                as wide and high.
             method: A name in ``METHODS``, or a function like theirs.
 
         Raises:
@@ -132,9 +138,10 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name = _method(method)
+        prepare = partial(self._task, request, settings, seed, on_step, on_glimpse)
         while True:
             try:
-                return self._edited(request, settings, seed, on_step, how, name)
+                return self._edited(prepare, request, how, name)
             except torch.OutOfMemoryError as error:
                 reason = str(error).partition("\n")[0]
             except NotAPicture:
@@ -145,16 +152,10 @@ class Editor:
             self._lighten(reason)  # after the failed try has let go of what it held
 
     def _edited(
-        self,
-        request: EditRequest,
-        settings: EditSettings,
-        seed: int,
-        on_step: Progress | None,
-        how: Method,
-        name: str,
+        self, prepare: Callable[[], Task], request: EditRequest, how: Method, name: str
     ) -> EditResult:
         started, forwards = time.perf_counter(), self.flux.forwards
-        task = self._task(request, settings, seed, on_step)
+        task = prepare()
         outcome = how(task)
         picture, latents, mask = self._kept(outcome, task, request.current.image)
         report = Report(
@@ -163,8 +164,8 @@ class Editor:
             columns=task.columns,
             blocks=outcome.blocks,
             method=name,
-            seed=seed,
-            settings=settings,
+            seed=task.seed,
+            settings=task.settings,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
             raise NotAPicture("The edited picture came out black; try another seed or method.")
@@ -206,7 +207,12 @@ class Editor:
         return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
     def _task(
-        self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None
+        self,
+        request: EditRequest,
+        settings: EditSettings,
+        seed: int,
+        on_step: Progress | None,
+        on_glimpse: Callable[[Image.Image], None] | None,
     ) -> Task:
         canvas = Canvas(*request.current.image.size)
         if request.original.image.size != request.current.image.size:
@@ -230,7 +236,12 @@ class Editor:
             inversions=self._latents_kept,
             recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
+            seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
         )
+
+    @cached_property
+    def _glimpse(self) -> Glimpse:
+        return Glimpse(self.flux)
 
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
         if picture.latents is None:

@@ -136,6 +136,10 @@ class Flux:
 
         return self._texts.get(prompt, make)
 
+    def keep_in(self, folder: Path | None) -> None:
+        """Keep texts, encodings and inversions in a folder from now on, or nowhere."""
+        self.shelf = None if folder is None else Shelf(folder)
+
     def kept(self, key: Hashable, make: Callable[[], Tensors]) -> Tensors:
         """Return what this model made of ``key``, now or in an earlier process."""
         if self.shelf is None or self.held is None:

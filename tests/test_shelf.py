@@ -114,7 +114,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(repository: Path, shelf: Path) -> Editor:
     """As a new process would: the model loaded again, nothing in memory."""
     flux = load(str(repository), device="cpu", memory="full")
-    flux.shelf = Shelf(shelf)
+    flux.keep_in(shelf)
     return Editor(flux)
 
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS, READS
@@ -21,6 +21,8 @@ from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from editing_core.editor import Editor, EditRequest, EditResult
     from editing_core.flux import Flux
 
@@ -131,10 +133,7 @@ def load_editor(
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
     editor = _editor(model, device, memory, compiled)
-    if cache is not None:
-        from editing_core.shelf import Shelf
-
-        editor.flux.shelf = Shelf(cache)
+    editor.flux.keep_in(cache)
     return editor
 
 
@@ -191,6 +190,7 @@ def edit_picture(
     seed: int,
     method: str = "mtc",
     on_step: OnStep | None = None,
+    on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
     """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
 
@@ -205,10 +205,12 @@ def edit_picture(
         method: Name in ``editing_core.methods.METHODS``.
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
+        on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     request = _request(store, head, original, step)
     counted = None if on_step is None else _from_one(on_step)
-    result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
+    heard: Any = {"on_step": counted, "on_glimpse": on_glimpse}
+    result = editor.edit(request, settings=settings, seed=seed, method=method, **heard)
     came_from = {
         "parent": head,
         "original": original,
