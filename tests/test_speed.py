@@ -15,12 +15,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from editing_core.attention import AttentionControl
-from editing_core.bench import random_weights
+from editing_core.bench import gpu, random_weights
 from editing_core.bench.floors import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
 from editing_core.flux import Text
 from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas
+from editing_core.memory import LEVELS
 from editing_core.settings import EditSettings
 
 
@@ -79,6 +80,29 @@ def test_levels_are_tried_with_random_weights_through_files(
     assert flux.held is not None and flux.held.plan is not None
     rows = speed_table("random", 1, side=32, flux=flux, edits=False)
     assert rows[0]["what"] == "transformer alone, s"
+
+
+def test_what_a_gpu_is_judged_by_is_all_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run: narrow, and the GPU's own count of its memory stands still."""
+    monkeypatch.setattr(random_weights, "with_depth", lambda *depth: dict(NARROW))
+    monkeypatch.setattr(random_weights, "FLUX_DEV", NARROW)
+    monkeypatch.setattr(gpu, "peak_bytes_seen", lambda device: 10**9)
+    assert gpu.main(["--depth", "1,1", "--side", "32", "--count", "1", "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    said = ("full: peak memory, GB, beside the predicted | 1 |", "full: edit (18 calls)",
+            "rate of model calls", "retry, of a first edit", "outside of model calls")  # fmt: skip
+    assert all(what in out for what in said)
+    for level in LEVELS[1:]:
+        left_out = f"{level.name} needs: pip" in err or f"{level.name} cannot be had" in err
+        assert f"{level.name}: calls, times as fast" in out or left_out
+
+
+def test_the_whole_of_flux_dev_is_not_tried_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        gpu.main(["--device", "cpu"])
+    assert "--depth 1,1" in capsys.readouterr().err
 
 
 class NoWaiting(TorchDispatchMode):
