@@ -141,12 +141,16 @@ def load_editor(
 def _editor(model: str, device: str | None, memory: str, compiled: bool) -> Editor:
     from transformers.utils import logging
 
+    from editing_core import several
     from editing_core.editor import Editor
     from editing_core.flux import load
 
     logging.disable_progress_bar()  # the shipped weights load in a second
     with _refusing(device):
-        return Editor(load(model, device=device, memory=memory, compiled=compiled))
+        several.begin()
+        flux = load(model, device=device, memory=memory, compiled=compiled)
+        several.share(flux)
+    return Editor(flux)
 
 
 @contextmanager
