@@ -212,7 +212,7 @@ class Editor:
         settings: EditSettings,
         seed: int,
         on_step: Progress | None,
-        on_glimpse: Callable[[Image.Image], None] | None,
+        on_glimpse: Callable[[Image.Image], None] | None = None,
     ) -> Task:
         canvas = Canvas(*request.current.image.size)
         if request.original.image.size != request.current.image.size:
