@@ -1,7 +1,8 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-Three have options of their own: `report --out DIR` compares all methods over many turns,
-`photographs FOLDER` does over photographs with prompts, `speed` says what an edit costs.
+Four have options of their own: `report --out DIR` compares all methods over many turns,
+`photographs FOLDER` does over photographs with prompts, `speed` says what an edit costs, and `gpu`
+all that a GPU is judged by.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import report, speed
+from editing_core.bench import gpu, report, speed
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.photographs import command as photographs
@@ -39,6 +40,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": report.main,
     "photographs": photographs.main,
     "speed": speed.main,
+    "gpu": gpu.main,
 }
 """What has options of its own."""
 
