@@ -55,6 +55,7 @@ def learn(
     recipe: Recipe,
     file: Path,
     deadline: Deadline,
+    watch: Callable[[], None] | None = None,
 ) -> bool:
     """Train `model` until its samples are done or time is up; `file` holds all that is needed.
 
@@ -64,6 +65,7 @@ def learn(
         recipe: how long and how fast.
         file: read at the start if it is there, written every two minutes and at the end.
         deadline: when to stop early.
+        watch: called every five minutes, while the model has its averaged weights.
 
     Returns:
         Whether the stage is complete.
@@ -71,7 +73,7 @@ def learn(
     optimizers = _optimizers(model)
     average = {name: value.detach().clone() for name, value in model.state_dict().items()}
     step = _resume(file, model, optimizers, average)
-    saved = told = time.monotonic()
+    saved = told = watched = time.monotonic()
     seen, total = 0, recipe.samples // recipe.batch
     mean = None
     while step < total and not _agreed(deadline.passed()):
@@ -92,9 +94,19 @@ def learn(
         if now - saved > 120:
             _store(file, model, optimizers, average, step)
             saved = now
+        if watch is not None and now - watched > 300 and rank() == 0:
+            _watch(watch, model, average)
+            watched = time.monotonic()
     _store(file, model, optimizers, average, step)
     model.load_state_dict(average)
     return step >= total
+
+
+def _watch(watch: Callable[[], None], model: nn.Module, average: dict[str, Tensor]) -> None:
+    current = {name: value.clone() for name, value in model.state_dict().items()}
+    model.load_state_dict(average)
+    watch()
+    model.load_state_dict(current)
 
 
 def _update(optimizers: list[torch.optim.Optimizer], rate: float) -> None:

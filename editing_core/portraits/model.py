@@ -82,7 +82,7 @@ def build(size: Size = Size(), *, captions: list[str] | None = None, seed: int =
 
     torch.manual_seed(seed)
     captions = captions or sample_captions(4000)
-    tokenizer, tokenizer_2 = _clip_tokenizer(captions), _t5_tokenizer(captions)
+    tokenizer, tokenizer_2 = _clip_tokenizer(captions), t5_tokenizer(captions)
     clip = _clip(size, len(tokenizer), tokenizer)
     return Parts(_transformer(size), _vae(size), clip, _t5(size, len(tokenizer_2)),
                  tokenizer, tokenizer_2)  # fmt: skip
@@ -184,7 +184,7 @@ def _clip(size: Size, vocabulary: int, tokenizer: Any) -> Any:
     return CLIPTextModel(config)
 
 
-def _t5_tokenizer(captions: list[str]) -> Any:
+def t5_tokenizer(captions: list[str], length: int = TEXT_LENGTH) -> Any:
     """A unigram tokenizer: words of the captions are whole, all others fall into letters."""
     from transformers import T5Tokenizer
 
@@ -196,7 +196,7 @@ def _t5_tokenizer(captions: list[str]) -> Any:
     letters = [(letter, -15.0) for letter in "▁" + ascii_letters + digits + ".'!?-"]
     specials = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     vocabulary = specials + sorted(words) + letters
-    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=TEXT_LENGTH)
+    return T5Tokenizer(vocab=vocabulary, extra_ids=0, model_max_length=length)
 
 
 def _clip_tokenizer(captions: list[str]) -> Any:

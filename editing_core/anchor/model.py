@@ -1,0 +1,217 @@
+"""FLUX with turns: frames are folded into the batch, and attention reaches back through them.
+
+The transformer is diffusers' own. A frame is one picture with the tokens of its own instruction,
+so a batch of sessions (B, F, ...) goes through it as (B * F, ...): times, modulation and text are
+each frame's own by construction. Only attention connects frames: the picture tokens of earlier
+frames are keys and values for a later one, their temporal place (axis 0 of the rotary embedding)
+is STRIDE times their turn. AnchorEdit calls this causal multi-turn attention.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.embeddings import apply_rotary_emb, get_1d_rotary_pos_embed
+from diffusers.models.transformers.transformer_flux import _get_qkv_projections
+from torch import Tensor, nn
+
+from editing_core.anchor.memory import Frame
+
+if TYPE_CHECKING:
+    from editing_core.portraits.model import Parts
+
+STRIDE = 4  # temporal places from one turn to the next
+
+Sight = Sequence[Sequence[int]]
+"""For each frame, which other frames of the same call it sees."""
+
+
+def causal(frames: int, window: int | None = None) -> Sight:
+    """Every frame sees the first one and the ``window`` before it; without a window, all."""
+    reach = frames if window is None else window
+    return [[g for g in range(f) if g == 0 or g >= f - reach] for f in range(frames)]
+
+
+@dataclass
+class _Look:
+    """What attention needs to know during one call of the transformer."""
+
+    frames: int
+    text: int  # tokens of an instruction
+    rotation: tuple[Tensor, Tensor]  # cosine and sine of each frame's place: (B * F, 1, 1, axis)
+    sight: Sight
+    memory: Sequence[Frame]
+    written: list[Tensor] | None  # a layer after the other: (2, B, F, L, heads, width)
+
+
+class TurnAttention:
+    """Attention of one layer over a frame, its instruction, and the frames it sees."""
+
+    _attention_backend = None
+    _parallel_config = None
+
+    def __init__(self, layer: int, model: Anchor) -> None:
+        """Serve ``layer`` of ``model``, counted through double and single blocks."""
+        self.layer = layer
+        self._looking = model.looking
+
+    @torch.compiler.disable
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Do as diffusers' ``FluxAttnProcessor``, but see other frames as well."""
+        q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        look = self._looking[-1]
+        if image_rotary_emb is not None:
+            q, k = (apply_rotary_emb(x, image_rotary_emb, sequence_dim=1) for x in (q, k))
+        q, k = _rotated(q, look.rotation), _rotated(k, look.rotation)
+        seen = self._attend(q, k, v, look).flatten(2).to(q.dtype)
+        if encoder_hidden_states is None:
+            return seen
+        said, shown = seen[:, : look.text], seen[:, look.text :]
+        return attn.to_out[1](attn.to_out[0](shown)), attn.to_add_out(said)
+
+    def _attend(self, q: Tensor, k: Tensor, v: Tensor, look: _Look) -> Tensor:
+        q, k, v = (x.unflatten(0, (-1, look.frames)) for x in (q, k, v))
+        if look.written is not None:
+            look.written.append(torch.stack([k[:, :, look.text :], v[:, :, look.text :]]))
+        remembered = [frame.kept[self.layer] for frame in look.memory]
+        seen = []
+        for f, others in enumerate(look.sight):
+            keys = [k[:, f], *(k[:, g, look.text :] for g in others), *(m[0] for m in remembered)]
+            values = [v[:, f], *(v[:, g, look.text :] for g in others), *(m[1] for m in remembered)]
+            seen.append(
+                dispatch_attention_fn(
+                    q[:, f], torch.cat(keys, 1), torch.cat(values, 1),
+                    backend=self._attention_backend, parallel_config=self._parallel_config,
+                )
+            )  # fmt: skip
+        return torch.stack(seen, 1).flatten(0, 1)
+
+
+def _projected(attn: Any, shown: Tensor, said: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of all tokens of a frame, text first: (N, n, heads, width)."""
+    q, k, v, *of_text = _get_qkv_projections(attn, shown, said)
+    q, k, v = (x.unflatten(-1, (-1, attn.head_dim)) for x in (q, k, v))
+    q, k = attn.norm_q(q), attn.norm_k(k)
+    if said is None:
+        return q, k, v
+    text_q, text_k, text_v = (x.unflatten(-1, (-1, attn.head_dim)) for x in of_text)
+    text_q, text_k = attn.norm_added_q(text_q), attn.norm_added_k(text_k)
+    return torch.cat([text_q, q], 1), torch.cat([text_k, k], 1), torch.cat([text_v, v], 1)
+
+
+def _rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the first axis of heads, which the spatial embedding left at place 0."""
+    cosine, sine = rotation
+    axis = cosine.shape[-1]
+    turned = x[..., :axis].float()
+    real, imaginary = turned.unflatten(-1, (-1, 2)).unbind(-1)
+    across = torch.stack([-imaginary, real], -1).flatten(-2)
+    return torch.cat([(turned * cosine + across * sine).to(x.dtype), x[..., axis:]], -1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Encoded instructions of frames: T5 states (B, F, n, D) and CLIP's summary (B, F, P)."""
+
+    embeds: Tensor
+    pooled: Tensor
+
+
+class Anchor(nn.Module):
+    """The transformer of a FLUX with its text encoders, seeing across turns."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts over; the transformer's attention is replaced for good."""
+        super().__init__()
+        self.transformer = parts.transformer
+        self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
+        self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
+        self.looking: list[_Look] = []
+        blocks = [*self.transformer.transformer_blocks, *self.transformer.single_transformer_blocks]
+        for layer, block in enumerate(blocks):
+            block.attn.set_processor(TurnAttention(layer, self))
+
+    def say(self, instructions: Sequence[Sequence[str]]) -> Said:
+        """Encode the instructions of B sessions of F frames each."""
+        flat = [text for session in instructions for text in session]
+        clip_ids, t5_ids = (
+            tokenizer(
+                flat, padding="max_length", max_length=tokenizer.model_max_length,
+                truncation=True, return_tensors="pt",
+            ).input_ids.to(self.transformer.device)
+            for tokenizer in self._tokenizers
+        )  # fmt: skip
+        fold = (len(instructions), -1)
+        return Said(
+            self.t5(t5_ids)[0].unflatten(0, fold), self.clip(clip_ids).pooler_output.unflatten(0, fold)
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        turns: Tensor,
+        said: Said,
+        sight: Sight,
+        *,
+        memory: Sequence[Frame] = (),
+        written: list[Tensor] | None = None,
+    ) -> Tensor:
+        """Predict every frame's velocity, from picture (t = 0) to noise (t = 1).
+
+        Args:
+            x: Packed latents. Shape: (B, F, L, C).
+            t: Times in [0, 1]. Shape: (B, F).
+            turns: Each frame's place in its conversation. Shape: (B, F).
+            said: The frames' instructions; the original's is empty.
+            sight: Which frames of this call each frame sees; ``causal`` gives the usual.
+            memory: Frames of earlier calls, which every frame sees.
+            written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+
+        Returns:
+            Velocities. Shape: (B, F, L, C).
+        """
+        batch, frames, tokens, _ = x.shape
+        side = round(tokens**0.5)
+        look = _Look(
+            frames, said.embeds.shape[2], self._rotation(turns), sight, memory, written
+        )
+        self.looking.append(look)
+        try:
+            velocity: Tensor = self.transformer(
+                hidden_states=x.flatten(0, 1),
+                timestep=t.flatten(),
+                guidance=torch.ones(batch * frames, device=x.device),
+                encoder_hidden_states=said.embeds.flatten(0, 1),
+                pooled_projections=said.pooled.flatten(0, 1),
+                txt_ids=torch.zeros(look.text, 3, device=x.device),
+                img_ids=_places(side).to(x.device),
+                return_dict=False,
+            )[0]
+        finally:
+            self.looking.pop()
+        return velocity.unflatten(0, (batch, frames))
+
+    def _rotation(self, turns: Tensor) -> tuple[Tensor, Tensor]:
+        axis = self.transformer.config.axes_dims_rope[0]
+        places = (STRIDE * turns.flatten()).double()
+        cosine, sine = get_1d_rotary_pos_embed(
+            axis, places, repeat_interleave_real=True, use_real=True, freqs_dtype=torch.float64
+        )
+        return cosine[:, None, None], sine[:, None, None]
+
+
+def _places(side: int) -> Tensor:
+    """Row and column of every picture token, at place 0 in time. Shape: (side * side, 3)."""
+    return torch.cartesian_prod(torch.zeros(1), *[torch.arange(side, dtype=torch.float32)] * 2)
