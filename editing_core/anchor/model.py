@@ -20,11 +20,14 @@ from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor, nn
 
 from editing_core.anchor.memory import Frame
+from editing_core.latents import Canvas
+from editing_core.portraits.world import SIZE
 
 if TYPE_CHECKING:
     from editing_core.portraits.model import Parts
 
 STRIDE = 4  # temporal places from one turn to the next
+PORTRAIT = Canvas(SIZE, SIZE)
 
 Sight = Sequence[Sequence[int]]
 """For each frame, which other frames of the same call it sees."""
@@ -167,6 +170,7 @@ class Anchor(nn.Module):
         *,
         memory: Sequence[Frame] = (),
         written: list[Tensor] | None = None,
+        canvas: Canvas = PORTRAIT,
     ) -> Tensor:
         """Predict every frame's velocity, from picture (t = 0) to noise (t = 1).
 
@@ -178,15 +182,14 @@ class Anchor(nn.Module):
             sight: Which frames of this call each frame sees; ``causal`` gives the usual.
             memory: Frames of earlier calls, which every frame sees.
             written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+            canvas: The pictures' size.
 
         Returns:
             Velocities. Shape: (B, F, L, C).
         """
-        batch, frames, tokens, _ = x.shape
-        side = round(tokens**0.5)
-        look = _Look(
-            frames, said.embeds.shape[2], self._rotation(turns), sight, memory, written
-        )
+        batch, frames = x.shape[:2]
+        text = said.embeds.shape[2]
+        look = _Look(frames, text, self._rotation(turns), sight, memory, written)
         self.looking.append(look)
         try:
             velocity: Tensor = self.transformer(
@@ -195,8 +198,8 @@ class Anchor(nn.Module):
                 guidance=torch.ones(batch * frames, device=x.device),
                 encoder_hidden_states=said.embeds.flatten(0, 1),
                 pooled_projections=said.pooled.flatten(0, 1),
-                txt_ids=torch.zeros(look.text, 3, device=x.device),
-                img_ids=_places(side).to(x.device),
+                txt_ids=torch.zeros(text, 3, device=x.device),
+                img_ids=_places(canvas).to(x.device),
                 return_dict=False,
             )[0]
         finally:
@@ -212,6 +215,7 @@ class Anchor(nn.Module):
         return cosine[:, None, None], sine[:, None, None]
 
 
-def _places(side: int) -> Tensor:
-    """Row and column of every picture token, at place 0 in time. Shape: (side * side, 3)."""
-    return torch.cartesian_prod(torch.zeros(1), *[torch.arange(side, dtype=torch.float32)] * 2)
+def _places(canvas: Canvas) -> Tensor:
+    """Row and column of every picture token, at place 0 in time. Shape: (L, 3)."""
+    rows, cols = (torch.arange(n, dtype=torch.float32) for n in (canvas.rows, canvas.cols))
+    return torch.cartesian_prod(torch.zeros(1), rows, cols)

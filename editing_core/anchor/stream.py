@@ -8,14 +8,22 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor.memory import Frame, Memory
-from editing_core.anchor.model import Anchor, Said
+from editing_core.anchor.model import PORTRAIT, Anchor, Said
+from editing_core.latents import Canvas
 
 FOUR = (1.0, 0.75, 0.5, 0.25)
 """Times of the four steps."""
 ALONE = ((),)
 
 
-def remember(anchor: Anchor, memory: Memory, x: Tensor, said: Said, turn: int) -> Memory:
+def remember(
+    anchor: Anchor,
+    memory: Memory,
+    x: Tensor,
+    said: Said,
+    turn: int,
+    canvas: Canvas = PORTRAIT,
+) -> Memory:
     """Write a finished picture into the memory, at time 0.
 
     Args:
@@ -24,11 +32,12 @@ def remember(anchor: Anchor, memory: Memory, x: Tensor, said: Said, turn: int) -
         x: Packed latents of B pictures. Shape: (B, L, C).
         said: The instructions that made them, one frame each; empty ones for originals.
         turn: Their place in the conversation.
+        canvas: Their size.
     """
     written: list[Tensor] = []
     places = torch.full((len(x), 1), turn, device=x.device)
     anchor(x[:, None], torch.zeros_like(places, dtype=torch.float32), places, said, ALONE,
-           memory=memory.seen, written=written)  # fmt: skip
+           memory=memory.seen, written=written, canvas=canvas)  # fmt: skip
     return memory.remember(Frame(turn, torch.stack(written)[:, :, :, 0]))
 
 
@@ -40,6 +49,7 @@ def paint(
     noise: Tensor,
     times: Sequence[float] = FOUR,
     seed: int | None = 0,
+    canvas: Canvas = PORTRAIT,
 ) -> Tensor:
     """Follow an instruction: from noise to the picture of a turn.
 
@@ -54,6 +64,7 @@ def paint(
         noise: N(0, 1). Shape: (B, L, C).
         times: Falling, the first is 1.
         seed: Of the fresh noise.
+        canvas: The pictures' size.
 
     Returns:
         Packed latents. Shape: (B, L, C).
@@ -63,7 +74,7 @@ def paint(
     x = noise
     for t, then in zip(times, (*times[1:], 0.0), strict=True):
         at = torch.full(places.shape, t, device=noise.device)
-        v = anchor(x[:, None], at, places, said, ALONE, memory=memory.seen)[:, 0]
+        v = anchor(x[:, None], at, places, said, ALONE, memory=memory.seen, canvas=canvas)[:, 0]
         if seed is None or then == 0:
             x = x + (then - t) * v
         else:
