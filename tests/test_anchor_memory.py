@@ -81,4 +81,6 @@ def test_saved_and_read_again(tmp_path: Path) -> None:
     again = load_memory(tmp_path / "memory.safetensors")
     assert turns(again) == turns(memory)
     assert (again.window, again.spare) == (2, 3)
-    assert all(torch.equal(a.kept, b.kept) for a, b in zip(again.frames, memory.frames, strict=True))
+    assert all(
+        torch.equal(a.kept, b.kept) for a, b in zip(again.frames, memory.frames, strict=True)
+    )

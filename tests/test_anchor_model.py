@@ -10,8 +10,8 @@ from torch import Tensor
 
 from editing_core.anchor.memory import Memory
 from editing_core.anchor.model import STRIDE, Anchor, Said, causal
-from editing_core.latents import Canvas
 from editing_core.anchor.stream import ALONE, paint, remember
+from editing_core.latents import Canvas
 from editing_core.portraits.model import build
 
 T = 5
@@ -119,9 +119,10 @@ def test_only_the_distance_in_time_counts() -> None:
 def test_the_temporal_place_is_the_turn_times_the_stride() -> None:
     """Known answer: the slowest-but-one pair of axis 0 turns by STRIDE / 100 a turn."""
     cosine, sine = anchor()._rotation(torch.tensor([[3]]))
-    angle = torch.tensor(3.0 * STRIDE)
-    assert torch.allclose(cosine.flatten(), torch.stack([angle, angle, angle / 100, angle / 100]).cos())
-    assert torch.allclose(sine.flatten(), torch.stack([angle, angle, angle / 100, angle / 100]).sin())
+    fast = torch.tensor(3.0 * STRIDE)
+    angles = torch.stack([fast, fast, fast / 100, fast / 100])
+    assert torch.allclose(cosine.flatten(), angles.cos())
+    assert torch.allclose(sine.flatten(), angles.sin())
 
 
 def test_alone_it_is_the_stock_transformer() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from itertools import islice
@@ -16,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.latents import Canvas, pack, unpack
-from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait, draw
 

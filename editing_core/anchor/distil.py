@@ -58,7 +58,7 @@ def _time(index: Tensor) -> Tensor:
 
 
 class Matched(nn.Module):
-    """Distribution matching (DMD): a painter in four steps, and a critic that knows its pictures."""
+    """Distribution matching (DMD): a painter in four steps, and a critic that knows it."""
 
     def __init__(self, painter: Anchor, critic: Anchor, teacher: Anchor) -> None:
         """Train painter and critic; the teacher is kept out of what is trained."""

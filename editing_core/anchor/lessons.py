@@ -96,9 +96,7 @@ class Lessons:
         if not files:
             raise FileNotFoundError(f"There are no shards in {folder}; draw_shards makes them.")
         self.latents = [np.load(file, mmap_mode="r") for file in files]
-        self.people = [
-            list(islice(sessions(TURNS, int(file.stem[-3:])), SHARD)) for file in files
-        ]
+        self.people = [list(islice(sessions(TURNS, int(file.stem[-3:])), SHARD)) for file in files]
 
     def single(self, step: int, size: int) -> Batch:
         """Stage 1: one source each, and TARGETS turns from it; some ask for nothing."""

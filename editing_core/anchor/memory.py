@@ -100,6 +100,10 @@ def load_memory(file: Path, device: torch.device | str = "cpu") -> Memory:
 
     with safe_open(file, "pt", device=str(device)) as stored:
         settings = stored.metadata()
-        frames = [Frame(int(name.split()[1]), stored.get_tensor(name)) for name in stored.keys()]
-    frames.sort(key=lambda frame: frame.turn)
+        names = sorted(stored.keys(), key=_turn_of)
+        frames = [Frame(_turn_of(name), stored.get_tensor(name)) for name in names]
     return Memory(tuple(frames), int(settings["window"]), int(settings["spare"]))
+
+
+def _turn_of(name: str) -> int:
+    return int(name.removeprefix("turn "))

@@ -157,7 +157,8 @@ class Anchor(nn.Module):
         )  # fmt: skip
         fold = (len(instructions), -1)
         return Said(
-            self.t5(t5_ids)[0].unflatten(0, fold), self.clip(clip_ids).pooler_output.unflatten(0, fold)
+            self.t5(t5_ids)[0].unflatten(0, fold),
+            self.clip(clip_ids).pooler_output.unflatten(0, fold),
         )
 
     def forward(

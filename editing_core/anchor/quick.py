@@ -30,6 +30,7 @@ class Turned:
     """Root of the mean squared difference of latents, whose deviation is 1."""
 
     def __str__(self) -> str:
+        """Write all three."""
         return f"{self.success:.2f}/{self.kept:.3f}/{self.error:.2f}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -50,6 +50,7 @@ def paint(
     times: Sequence[float] = FOUR,
     seed: int | None = 0,
     canvas: Canvas = PORTRAIT,
+    on_step: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Follow an instruction: from noise to the picture of a turn.
 
@@ -65,6 +66,7 @@ def paint(
         times: Falling, the first is 1.
         seed: Of the fresh noise.
         canvas: The pictures' size.
+        on_step: Hears of every step, from 0.
 
     Returns:
         Packed latents. Shape: (B, L, C).
@@ -72,7 +74,7 @@ def paint(
     chance = torch.Generator().manual_seed(seed or 0)
     places = torch.full((len(noise), 1), turn, device=noise.device)
     x = noise
-    for t, then in zip(times, (*times[1:], 0.0), strict=True):
+    for n, (t, then) in enumerate(zip(times, (*times[1:], 0.0), strict=True)):
         at = torch.full(places.shape, t, device=noise.device)
         v = anchor(x[:, None], at, places, said, ALONE, memory=memory.seen, canvas=canvas)[:, 0]
         if seed is None or then == 0:
@@ -80,4 +82,6 @@ def paint(
         else:
             fresh = torch.randn(x.shape, generator=chance).to(x)
             x = (1 - then) * (x - t * v) + then * fresh
+        if on_step:
+            on_step(n)
     return x

@@ -24,10 +24,11 @@ from editing_core.anchor.data import SHARDS, TURNS, draw_shards
 from editing_core.anchor.distil import Matched, consistency_loss
 from editing_core.anchor.lessons import Batch, Lessons
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.parts import begun, save
+from editing_core.anchor.parts import begun, opened, save
 from editing_core.anchor.quick import look
 from editing_core.errors import EditError
 from editing_core.portraits.learning import Deadline, Recipe, first, learn, processes, rank
+from editing_core.portraits.model import Parts
 
 SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
 CHAINS = Recipe(samples=48_000, batch=48, rate=8e-4, warm_up=50, fall=0.6)
@@ -53,11 +54,18 @@ def main() -> None:
     if "RANK" in os.environ:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     first(lambda: draw_shards(args.out / "sessions", args.shards))
-    parts = begun()
+    parts = first(lambda: start(args.out / "start"))
     anchor = Anchor(parts)
     STAGES[args.stage](anchor, args.out, Deadline(args.minutes))
     if args.write and rank() == 0:
-        save(anchor, parts, args.write)
+        save(parts, args.write)
+
+
+def start(folder: Path) -> Parts:
+    """The untrained model, made once: a vocabulary must not change between stages."""
+    if not folder.exists():
+        save(begun(), folder)
+    return opened(folder)
 
 
 def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:

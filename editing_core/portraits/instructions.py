@@ -20,9 +20,11 @@ _REMOVE = ("remove the {b}", "take off the {b}", "take the {b} off", "get rid of
 _REPLACE = ("replace the {b} with {a}", "change the {b} to {a}", "swap the {b} for {a}",
             "{a} instead of the {b}", "add {a}", "give {whom} {a}")  # fmt: skip
 _COLOR = ("make the {b} {v}", "color the {b} {v}", "change the color of the {b} to {v}",
-          "turn the {b} {v}", "make {whose} {b} {v}", "the {b} should be {v}", "{v} {b}")  # fmt: skip
-_CLOTHING = ("change the {b} to {a}", "dress {whom} in {a}", "put on {a}", "replace the {b} with {a}",
-             "{who} should wear {a}", "let {whom} wear {a}", "{a} instead of the {b}")  # fmt: skip
+          "turn the {b} {v}", "make {whose} {b} {v}", "the {b} should be {v}",
+          "{v} {b}")  # fmt: skip
+_CLOTHING = ("change the {b} to {a}", "dress {whom} in {a}", "put on {a}",
+             "replace the {b} with {a}", "{who} should wear {a}", "let {whom} wear {a}",
+             "{a} instead of the {b}")  # fmt: skip
 _HAIR = ("change the hair to {a}", "give {whom} {a}", "{who} should have {a}", "make the hair {a}",
          "change {whose} hairstyle to {a}", "{a}")  # fmt: skip
 _FORMS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -36,8 +38,8 @@ _FORMS: dict[str, dict[str, tuple[str, ...]]] = {
     "skin": {"": ("make the skin {v}", "give {whom} {v} skin", "change the skin to {v}",
                   "{who} should have {v} skin")},
     "expression": {
-        "": ("make {whom} look {v}", "make {whom} {v}", "{who} should be {v}", "let {whom} look {v}",
-             "change the expression to {v}", "{v}"),
+        "": ("make {whom} look {v}", "make {whom} {v}", "{who} should be {v}",
+             "let {whom} look {v}", "change the expression to {v}", "{v}"),
         "smiling": ("make {whom} smile", "make {whom} smiling", "let {whom} smile", "smile",
                     "{who} should smile", "change the expression to smiling"),
         "winking": ("make {whom} wink", "make {whom} winking", "let {whom} wink", "wink",
