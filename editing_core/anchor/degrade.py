@@ -32,7 +32,7 @@ def degraded(latents: Tensor, strength: Tensor, chance: torch.Generator) -> Tens
 
 
 def _colors(x: Tensor, s: Tensor, chance: torch.Generator) -> Tensor:
-    scale, bias = 2 * torch.rand(2, *x.shape[:2], 1, 1, generator=chance) - 1
+    scale, bias = (2 * torch.rand(2, *x.shape[:2], 1, 1, generator=chance) - 1).unbind()
     return x * (1 + 0.05 * s * scale) + 0.03 * s * bias
 
 

@@ -22,7 +22,7 @@ def velocity(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor) -> Tens
     """Velocities of paintings (B, targets, L, C) at times (B, targets), memories as they are."""
     x = torch.cat([batch.clean[:, : batch.history], paintings], 1)
     times = torch.cat([batch.t[:, : batch.history], t], 1)
-    v = anchor(x, times, batch.turns, anchor.say(batch.texts), batch.sight)
+    v: Tensor = anchor(x, times, batch.turns, anchor.say(batch.texts), batch.sight)
     return v[:, batch.history :]
 
 

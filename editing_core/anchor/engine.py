@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -96,9 +96,8 @@ class AnchorEngine:
         for turn, shown in enumerate(history):
             key.update(shown.instruction.encode())
             key.update(shown.latents.float().cpu().contiguous().numpy().tobytes())
-            memory = self._memories.get(
-                key.digest(), lambda m=memory, t=turn, s=shown: self._with(m, t, s, canvas)
-            )
+            read = partial(self._with, memory, turn, shown, canvas)
+            memory = self._memories.get(key.digest(), read)
         return memory
 
     def _with(self, memory: Memory, turn: int, shown: Shown, canvas: Canvas) -> Memory:

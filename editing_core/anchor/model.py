@@ -62,7 +62,7 @@ class TurnAttention:
         self.layer = layer
         self._looking = model.looking
 
-    @torch.compiler.disable
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
         self,
         attn: Any,
@@ -193,7 +193,7 @@ class Anchor(nn.Module):
         look = _Look(frames, text, self._rotation(turns), sight, memory, written)
         self.looking.append(look)
         try:
-            velocity: Tensor = self.transformer(
+            velocity = self.transformer(
                 hidden_states=x.flatten(0, 1),
                 timestep=t.flatten(),
                 guidance=torch.ones(batch * frames, device=x.device),
@@ -205,7 +205,8 @@ class Anchor(nn.Module):
             )[0]
         finally:
             self.looking.pop()
-        return velocity.unflatten(0, (batch, frames))
+        unfolded: Tensor = velocity.unflatten(0, (batch, frames))
+        return unfolded
 
     def _rotation(self, turns: Tensor) -> tuple[Tensor, Tensor]:
         axis = self.transformer.config.axes_dims_rope[0]

@@ -135,7 +135,8 @@ STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
 def flow_loss(anchor: Anchor, batch: Batch, step: int) -> Tensor:
     """Flow matching on what is painted; later turns count more."""
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
-    v = anchor(batch.noised(noise), batch.t, batch.turns, anchor.say(batch.texts), batch.sight)
+    said = anchor.say(batch.texts)
+    v: Tensor = anchor(batch.noised(noise), batch.t, batch.turns, said, batch.sight)
     missed = (v - noise + batch.clean)[:, batch.history :].square().mean((0, 2, 3))
     weights = 1 + PROGRESS * torch.linspace(0, 1, len(missed)) * (batch.history > 1)
     return (weights * missed).sum() / weights.sum()
