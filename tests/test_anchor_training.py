@@ -33,8 +33,8 @@ def anchor() -> Anchor:
 
 
 def test_paintings_see_what_was_there_before_them() -> None:
-    """Three remembered pictures (0, 1, 2), then those painted for turns 1, 2 and 3."""
-    assert painting(3, 1) == [[], [0], [0, 1], [0], [0, 1], [0, 2]]
+    """Three remembered pictures (0, 1, 2), then those painted for turns 1, 2 and 3, twice."""
+    assert painting(3, 1) == [[], [0], [0, 1], *[[0], [0, 1], [0, 2]] * 2]
 
 
 def test_a_step_always_gives_the_same_batch(drawn: Path) -> None:
@@ -52,15 +52,16 @@ def test_the_original_is_at_time_0_and_who_asks_for_nothing_gets_the_picture_bef
     single, chains = school.single(1, 12), school.chains(1, 12)
     assert single.t[:, 0].max() == 0 == chains.t[:, 0].max()
     assert torch.equal(single.clean[:, 1:], single.clean[:, :1].expand(-1, 3, -1, -1))
-    assert torch.equal(chains.clean[:, data.TURNS :], chains.clean[:, : data.TURNS])
+    assert torch.equal(chains.clean[:, 2 * data.TURNS :], chains.clean[:, : data.TURNS])
     assert {text for row in single.texts for text in row} == {""}
-    assert {text for row in chains.texts for text in row[data.TURNS :]} == {""}
+    assert {text for row in chains.texts for text in row[2 * data.TURNS :]} == {""}
+    assert not chains.changed()[:, data.TURNS :].any() and chains.changed()[:, : data.TURNS].all()
 
 
 def test_a_late_session_keeps_its_original_at_turn_0(drawn: Path) -> None:
     turns = Lessons(drawn / "sessions").chains(5, 96).turns
     assert turns[:, 0].max() == 0
-    assert (turns[:, 6:] - turns[:, 6:7] == torch.arange(6)).all()
+    assert (turns[:, 6:] - turns[:, 6:7] == torch.arange(6).repeat(2)).all()
     assert turns[:, 6].max() > 10 and turns[:, 6].min() == 1
     assert torch.equal(turns[:, 1:6], turns[:, 6:11])
 
@@ -94,11 +95,11 @@ def test_a_memory_is_spoilt_but_not_the_original_nor_what_is_wanted(drawn: Path)
 
 
 def test_own_pictures_replace_only_chosen_results(drawn: Path) -> None:
-    batch = Lessons(drawn / "sessions").chains(2, 12)
-    own = torch.full((1, 6, 64, 64), 9.0)
+    batch = Lessons(drawn / "sessions").chains(2, 24)
+    own = torch.full((1, 12, 64, 64), 9.0)
     chosen = torch.tensor([[True, False, False, True, False]])
     mixed = batch.remembering(slice(0, 1), own, chosen).clean
-    assert [k for k in range(12) if (mixed[0, k] == 9).all()] == [1, 4]
+    assert [k for k in range(18) if (mixed[0, k] == 9).all()] == [1, 4]
     assert torch.equal(mixed[1], batch.clean[1])
 
 

@@ -27,6 +27,7 @@ TARGETS = 3  # paintings of one source
 LATE = 0.5  # share of sessions that are as after many turns
 LATEST = 60  # turns
 WEAKEST, STRONGEST = 0.15, 1.0  # degradation of the first and of the last result
+CHANGED = 0.3  # by how much a token has to differ
 NOISED, NOISE = 0.3, 0.3  # share of remembered results at a time above 0, and the latest such time
 
 
@@ -54,6 +55,12 @@ class Batch:
         """The frames at their times."""
         at = self.t[..., None, None]
         return (1 - at) * self.clean + at * noise
+
+    def changed(self) -> Tensor:
+        """Which tokens of what is to be painted are not as in the picture before."""
+        wanted = self.clean[:, self.history :]
+        before = [k % self.history for k in range(wanted.shape[1])]
+        return (wanted - self.clean[:, before]).square().mean(-1) > CHANGED**2
 
     def part(self, rows: slice) -> Batch:
         """Some of the sessions."""
@@ -115,22 +122,25 @@ class Lessons:
         return Batch(_stacked(frames), t, turns_at, texts, [[], *([[0]] * TARGETS)], history=1)
 
     def chains(self, step: int, size: int, window: int = WINDOW) -> Batch:
-        """Later stages: whole sessions, each turn painted from what is remembered by then."""
+        """Later stages: whole sessions, each turn painted from what is remembered by then.
+
+        After the turns themselves come as many others from the same memories: back to the picture
+        before, nothing at all, or the turn once more in other words.
+        """
         rng, chance = _chances("chains", step)
         frames, texts = [], []
-        for _ in range(size // TURNS):
+        for _ in range(max(1, size // (2 * TURNS))):
             latents, people = self._any(rng)
             turns = [said(people, k, rng, window) for k in range(1, TURNS + 1)]
-            asked = [rng.random() >= NULL for _ in turns]
-            wanted = [k + 1 if ask else k for k, ask in enumerate(asked)]
-            frames.append(latents[[*range(TURNS), *wanted]])
-            heard = [text if ask else "" for text, ask in zip(turns, asked, strict=True)]
-            texts.append(["", *turns[:-1], *heard])
+            others = [_other(people, k, rng, window) for k in range(1, TURNS + 1)]
+            frames.append(latents[[*range(TURNS), *range(1, TURNS + 1), *(k for k, _ in others)]])
+            texts.append(["", *turns[:-1], *turns, *(text for _, text in others)])
         past = torch.arange(TURNS).expand(len(frames), -1)
         gap = [rng.randrange(LATEST) if rng.random() < LATE else 0 for _ in frames]
         late = torch.tensor(gap)[:, None]
-        turns_at = torch.cat([torch.where(past > 0, past + late, 0), past + 1 + late], 1)
-        t = torch.cat([_slight(len(frames), chance), _times(len(frames), TURNS, chance)], 1)
+        next_up = past + 1 + late
+        turns_at = torch.cat([torch.where(past > 0, past + late, 0), next_up, next_up], 1)
+        t = torch.cat([_slight(len(frames), chance), _times(len(frames), 2 * TURNS, chance)], 1)
         return Batch(_stacked(frames), t, turns_at, texts, painting(TURNS, window), TURNS)
 
     def _any(self, rng: random.Random) -> tuple[NDArray[np.float16], tuple[Portrait, ...]]:
@@ -139,9 +149,9 @@ class Lessons:
 
 
 def painting(turns: int, window: int) -> Sight:
-    """Who sees whom when pictures 0 to turns - 1 are remembered and 1 to turns painted."""
+    """Who sees whom: pictures 0 to turns - 1 are remembered, 1 to turns painted, and once more."""
     reach = causal(turns + 1, window)
-    return [*reach[:turns], *reach[1:]]
+    return [*reach[:turns], *reach[1:], *reach[1:]]
 
 
 def said(
@@ -183,6 +193,19 @@ def _turn(people: tuple[Portrait, ...], source: int, rng: random.Random) -> tupl
     if rng.random() < NULL or (after < source and _lost(people[source], people[after])):
         return source, ""
     return after, said((people[source], people[after]), 1, rng)
+
+
+def _other(
+    people: Sequence[Portrait], turn: int, rng: random.Random, window: int
+) -> tuple[int, str]:
+    """Something else to ask for at a turn: which picture it leads to, and how to ask."""
+    chance = rng.random()
+    if chance < 2 * NULL:
+        return turn - 1, ""
+    if chance < 0.6 and turn > 1 and not _lost(people[turn - 1], people[turn - 2]):
+        back = [*people[:turn], people[turn - 2]]
+        return turn - 2, said(back, turn, rng, window)
+    return turn, said(people, turn, rng, window)
 
 
 def _lost(now: Portrait, before: Portrait) -> bool:

@@ -31,7 +31,7 @@ from editing_core.portraits.learning import Deadline, Recipe, first, learn, proc
 from editing_core.portraits.model import Parts
 
 SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
-CHAINS = Recipe(samples=48_000, batch=48, rate=8e-4, warm_up=50, fall=0.6)
+CHAINS = Recipe(samples=60_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
 CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, decay=0.99)
 MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
 FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
@@ -39,6 +39,7 @@ OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictu
 OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 PROGRESS = 1.0  # how much more the last turn counts than the first
+EDITED = 3.0  # how much more a token counts that is to change
 WEIGHTS = Path(__file__).parent / "weights"
 
 
@@ -133,12 +134,13 @@ STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
 
 
 def flow_loss(anchor: Anchor, batch: Batch, step: int) -> Tensor:
-    """Flow matching on what is painted; later turns count more."""
+    """Flow matching on what is painted; later turns count more, and so does what changes."""
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
     said = anchor.say(batch.texts)
     v: Tensor = anchor(batch.noised(noise), batch.t, batch.turns, said, batch.sight)
-    missed = (v - noise + batch.clean)[:, batch.history :].square().mean((0, 2, 3))
-    weights = 1 + PROGRESS * torch.linspace(0, 1, len(missed)) * (batch.history > 1)
+    missed = (v - noise + batch.clean)[:, batch.history :].square().mean(-1)
+    late = torch.linspace(0, 1, batch.history).repeat(missed.shape[1] // batch.history)
+    weights = (1 + PROGRESS * late)[:, None] * (1 + EDITED * batch.changed())
     return (weights * missed).sum() / weights.sum()
 
 

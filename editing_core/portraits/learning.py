@@ -65,7 +65,7 @@ def learn(
         recipe: how long and how fast.
         file: read at the start if it is there, written every two minutes and at the end.
         deadline: when to stop early.
-        watch: called every five minutes, while the model has its averaged weights.
+        watch: called every ten minutes, while the model has its averaged weights.
 
     Returns:
         Whether the stage is complete.
@@ -94,7 +94,7 @@ def learn(
         if now - saved > 120:
             _store(file, model, optimizers, average, step)
             saved = now
-        if watch is not None and now - watched > 300 and rank() == 0:
+        if watch is not None and now - watched > 600 and rank() == 0:
             _watch(watch, model, average)
             watched = time.monotonic()
     _store(file, model, optimizers, average, step)
