@@ -25,6 +25,7 @@ METHODS = (
     "pnp",
     "euler",
     "regenerate",
+    "anchor",
 )
 """What methods are called; each is the module of that name, imported when it is asked for."""
 

@@ -112,15 +112,16 @@ def _said(
     if name.endswith("_color"):
         return _COLOR, {"b": _colored(name, after), "v": value}
     forms = _FORMS[name]
-    words = {"v": value, "a": article(value), "b": after["clothing"]}
+    words = {"v": value, "a": article(value), "b": after.get("clothing", "clothes")}
     return forms.get(value, forms.get("", ())), words
 
 
 def _colored(name: str, after: Mapping[str, str]) -> str:
     """What bears a colour."""
     if name == "hair_color":
-        return "hair" if after.get("hair", "bald") != "bald" else after["facial_hair"]
-    return after[name.removesuffix("_color")]
+        beard = after.get("facial_hair", "none")
+        return "hair" if beard == "none" or after.get("hair", "bald") != "bald" else beard
+    return after.get(name.removesuffix("_color"), "clothes")
 
 
 def _revealed(
