@@ -1,5 +1,8 @@
 """The lessons and the losses of the anchor editor, on a model of random weights."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from editing_core.anchor import data, distil, lessons, train
 from editing_core.anchor.degrade import HARMS, degraded
 from editing_core.anchor.lessons import Batch, Lessons, painting
 from editing_core.anchor.model import Anchor
+from editing_core.anchor.parts import save
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import build
 
@@ -146,6 +150,27 @@ def test_all_stages_one_after_the_other_and_resumed(
     moved = [name for name, value in start.items() if not torch.equal(value, now[name])]
     assert any("single_transformer_blocks" in name for name in moved)
     assert any(name.startswith("t5") for name in moved)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """A dry run as on many GPUs, by accelerate's launcher."""
+    pytest.importorskip("accelerate")
+    save(build(TINY, captions=WORDS), tmp_path / "start")
+    (tmp_path / "sessions").mkdir()
+    nothing = np.zeros((data.SHARD, data.TURNS + 1, 64, 64), np.float16)
+    np.save(data.shard_file(tmp_path / "sessions", 0), nothing)
+    command = (
+        "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1 "
+        "--mixed_precision no --dynamo_backend no -m editing_core.anchor.train "
+        f"--stage 1 --out {tmp_path} --shards 1 --minutes 0.5"
+    )
+    quiet = os.environ | {"TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, *command.split()], env=quiet, capture_output=True, text=True
+    )
+    assert not ran.returncode, ran.stderr
+    assert torch.load(tmp_path / train.FILES["1"], weights_only=True)["step"] > 0
 
 
 def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,11 +9,7 @@ from __future__ import annotations
 from editing_core.anchor.engine import Shown, engine
 from editing_core.errors import EditError
 from editing_core.methods.task import Outcome, Task
-from editing_core.portraits.captions import REMOVABLE, parse
-from editing_core.portraits.instructions import instruction
-
-UNSAID = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
-"""What a caption means by not saying it."""
+from editing_core.portraits.instructions import wish
 
 
 def edit(task: Task) -> Outcome:
@@ -31,7 +27,7 @@ def edit(task: Task) -> Outcome:
     before = painter.forwards
     latents = painter.paint(
         _history(task),
-        task.instruction or _told(task),
+        task.instruction or wish(task.source.prompt, task.target.prompt),
         canvas=task.canvas,
         noise=task.noise,
         seed=task.seed,
@@ -48,9 +44,3 @@ def _history(task: Task) -> list[Shown]:
     if task.current.equal(task.original):
         return [Shown(task.original)]
     return [Shown(task.original), Shown(task.current)]
-
-
-def _told(task: Task) -> str:
-    """The wish in words, from what the captions say."""
-    before, after = (UNSAID | parse(text.prompt) for text in (task.source, task.target))
-    return instruction(before, after)

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Collection, Mapping
 
-from editing_core.portraits.captions import ALSO, REMOVABLE, article, hair_words
+from editing_core.portraits.captions import ALSO, REMOVABLE, article, hair_words, parse
 
 _ADD = ("add {a}", "give {whom} {a}", "put {a} on {whom}", "put on {a}", "{who} should wear {a}",
         "let {whom} wear {a}", "i want {a}", "{a}")  # fmt: skip
@@ -86,6 +86,13 @@ def instruction(
     return text if rng is None else _reworded(text, rng)
 
 
+def wish(source: str, target: str) -> str:
+    """The instruction between two captions; what a caption does not say is not worn."""
+    before, after = (_UNSAID | parse(text) for text in (source, target))
+    return instruction(before, after)
+
+
+_UNSAID = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
 _ORDER = ("gender", "age", *REMOVABLE, "clothing", "hair", "skin", "expression", "pattern",
           "background")  # fmt: skip
 """Which change gives its name to the whole; what follows from it need not be said."""
