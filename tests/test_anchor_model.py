@@ -8,8 +8,9 @@ import torch
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
+from editing_core.anchor.attention import STRIDE, causal, rotation
 from editing_core.anchor.memory import Memory
-from editing_core.anchor.model import STRIDE, Anchor, Said, causal
+from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.stream import ALONE, paint, remember
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
@@ -118,7 +119,7 @@ def test_only_the_distance_in_time_counts() -> None:
 
 def test_the_temporal_place_is_the_turn_times_the_stride() -> None:
     """Known answer: the slowest-but-one pair of axis 0 turns by STRIDE / 100 a turn."""
-    cosine, sine = anchor()._rotation(torch.tensor([[3]]))
+    cosine, sine = rotation(torch.tensor([[3]]), 4)
     fast = torch.tensor(3.0 * STRIDE)
     angles = torch.stack([fast, fast, fast / 100, fast / 100])
     assert torch.allclose(cosine.flatten(), angles.cos())

@@ -13,10 +13,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from editing_core.anchor.attention import Sight, causal
 from editing_core.anchor.data import SHARD, TURNS
 from editing_core.anchor.degrade import degraded
 from editing_core.anchor.memory import WINDOW
-from editing_core.anchor.model import Sight, causal
 from editing_core.latents import Canvas, pack, unpack
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions

@@ -1,10 +1,7 @@
-"""FLUX with turns: frames are folded into the batch, and attention reaches back through them.
+"""FLUX with turns: AnchorEdit's causal multi-turn attention in diffusers' own transformer.
 
-The transformer is diffusers' own. A frame is one picture with the tokens of its own instruction,
-so a batch of sessions (B, F, ...) goes through it as (B * F, ...): times, modulation and text are
-each frame's own by construction. Only attention connects frames: the picture tokens of earlier
-frames are keys and values for a later one, their temporal place (axis 0 of the rotary embedding)
-is STRIDE times their turn. AnchorEdit calls this causal multi-turn attention.
+A frame is one picture with the tokens of its own instruction. Its temporal place, axis 0 of the
+rotary embedding, which FLUX leaves at 0, is STRIDE times its turn.
 """
 
 from __future__ import annotations
@@ -14,11 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.embeddings import apply_rotary_emb, get_1d_rotary_pos_embed
+from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor, nn
 
+from editing_core.anchor.attention import Look, Sight, attended, rotation
 from editing_core.anchor.memory import Frame
 from editing_core.latents import Canvas
 from editing_core.portraits.world import SIZE
@@ -26,29 +23,7 @@ from editing_core.portraits.world import SIZE
 if TYPE_CHECKING:
     from editing_core.portraits.model import Parts
 
-STRIDE = 4  # temporal places from one turn to the next
 PORTRAIT = Canvas(SIZE, SIZE)
-
-Sight = Sequence[Sequence[int]]
-"""For each frame, which other frames of the same call it sees."""
-
-
-def causal(frames: int, window: int | None = None) -> Sight:
-    """Every frame sees the first one and the ``window`` before it; without a window, all."""
-    reach = frames if window is None else window
-    return [[g for g in range(f) if g == 0 or g >= f - reach] for f in range(frames)]
-
-
-@dataclass
-class _Look:
-    """What attention needs to know during one call of the transformer."""
-
-    frames: int
-    text: int  # tokens of an instruction
-    rotation: tuple[Tensor, Tensor]  # cosine and sine of each frame's place: (B * F, 1, 1, axis)
-    sight: Sight
-    memory: Sequence[Frame]
-    written: list[Tensor] | None  # a layer after the other: (2, B, F, L, heads, width)
 
 
 class TurnAttention:
@@ -76,29 +51,11 @@ class TurnAttention:
         look = self._looking[-1]
         if image_rotary_emb is not None:
             q, k = (apply_rotary_emb(x, image_rotary_emb, sequence_dim=1) for x in (q, k))
-        q, k = _rotated(q, look.rotation), _rotated(k, look.rotation)
-        seen = self._attend(q, k, v, look).flatten(2).to(q.dtype)
+        seen = attended(q, k, v, look, self.layer, self).flatten(2).to(q.dtype)
         if encoder_hidden_states is None:
             return seen
         said, shown = seen[:, : look.text], seen[:, look.text :]
         return attn.to_out[1](attn.to_out[0](shown)), attn.to_add_out(said)
-
-    def _attend(self, q: Tensor, k: Tensor, v: Tensor, look: _Look) -> Tensor:
-        q, k, v = (x.unflatten(0, (-1, look.frames)) for x in (q, k, v))
-        if look.written is not None:
-            look.written.append(torch.stack([k[:, :, look.text :], v[:, :, look.text :]]))
-        remembered = [frame.kept[self.layer] for frame in look.memory]
-        seen = []
-        for f, others in enumerate(look.sight):
-            keys = [k[:, f], *(k[:, g, look.text :] for g in others), *(m[0] for m in remembered)]
-            values = [v[:, f], *(v[:, g, look.text :] for g in others), *(m[1] for m in remembered)]
-            seen.append(
-                dispatch_attention_fn(
-                    q[:, f], torch.cat(keys, 1), torch.cat(values, 1),
-                    backend=self._attention_backend, parallel_config=self._parallel_config,
-                )
-            )  # fmt: skip
-        return torch.stack(seen, 1).flatten(0, 1)
 
 
 def _projected(attn: Any, shown: Tensor, said: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,16 +68,6 @@ def _projected(attn: Any, shown: Tensor, said: Tensor | None) -> tuple[Tensor, T
     text_q, text_k, text_v = (x.unflatten(-1, (-1, attn.head_dim)) for x in of_text)
     text_q, text_k = attn.norm_added_q(text_q), attn.norm_added_k(text_k)
     return torch.cat([text_q, q], 1), torch.cat([text_k, k], 1), torch.cat([text_v, v], 1)
-
-
-def _rotated(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    """Turn the first axis of heads, which the spatial embedding left at place 0."""
-    cosine, sine = rotation
-    axis = cosine.shape[-1]
-    turned = x[..., :axis].float()
-    real, imaginary = turned.unflatten(-1, (-1, 2)).unbind(-1)
-    across = torch.stack([-imaginary, real], -1).flatten(-2)
-    return torch.cat([(turned * cosine + across * sine).to(x.dtype), x[..., axis:]], -1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +87,7 @@ class Anchor(nn.Module):
         self.transformer = parts.transformer
         self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
         self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
-        self.looking: list[_Look] = []
+        self.looking: list[Look] = []
         blocks = [*self.transformer.transformer_blocks, *self.transformer.single_transformer_blocks]
         for layer, block in enumerate(blocks):
             block.attn.set_processor(TurnAttention(layer, self))
@@ -190,7 +137,8 @@ class Anchor(nn.Module):
         """
         batch, frames = x.shape[:2]
         text = said.embeds.shape[2]
-        look = _Look(frames, text, self._rotation(turns), sight, memory, written)
+        axis = self.transformer.config.axes_dims_rope[0]
+        look = Look(frames, text, rotation(turns, axis), sight, memory, written)
         self.looking.append(look)
         try:
             velocity = self.transformer(
@@ -207,14 +155,6 @@ class Anchor(nn.Module):
             self.looking.pop()
         unfolded: Tensor = velocity.unflatten(0, (batch, frames))
         return unfolded
-
-    def _rotation(self, turns: Tensor) -> tuple[Tensor, Tensor]:
-        axis = self.transformer.config.axes_dims_rope[0]
-        places = (STRIDE * turns.flatten()).double()
-        cosine, sine = get_1d_rotary_pos_embed(
-            axis, places, repeat_interleave_real=True, use_real=True, freqs_dtype=torch.float64
-        )
-        return cosine[:, None, None], sine[:, None, None]
 
 
 def _places(canvas: Canvas) -> Tensor:
