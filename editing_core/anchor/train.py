@@ -40,7 +40,6 @@ OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 PROGRESS = 1.0  # how much more the last turn counts than the first
 EDITED = 3.0  # how much more a token counts that is to change
-WEIGHTS = Path(__file__).parent / "weights"
 
 
 def main() -> None:
@@ -48,16 +47,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--stage", required=True, choices=STAGES, help="which to run")
     parser.add_argument("--out", type=Path, required=True, help="where all stages keep their files")
-    parser.add_argument("--minutes", type=float, default=60, help="stop after this long")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="stop after this long; 0: only write"
+    )
     parser.add_argument("--shards", type=int, default=SHARDS, help="files of 500 sessions to draw")
     parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
     args = parser.parse_args()
     if "RANK" in os.environ:
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    first(lambda: draw_shards(args.out / "sessions", args.shards))
     parts = first(lambda: start(args.out / "start"))
     anchor = Anchor(parts)
-    STAGES[args.stage](anchor, args.out, Deadline(args.minutes))
+    if args.minutes > 0:
+        first(lambda: draw_shards(args.out / "sessions", args.shards))
+        STAGES[args.stage](anchor, args.out, Deadline(args.minutes))
+    else:
+        load(anchor, args.out / FILES[args.stage])
     if args.write and rank() == 0:
         save(parts, args.write)
 
@@ -161,7 +165,11 @@ def load(anchor: Anchor, file: Path) -> None:
     """Begin from the averaged weights of an earlier stage."""
     if not file.exists():
         raise EditError(f"There is no {file}; run the stage before this one first.")
-    anchor.load_state_dict(torch.load(file, weights_only=True)["average"])
+    average = torch.load(file, weights_only=True)["average"]
+    painter = {name: value for name, value in average.items() if name.startswith("painter.")}
+    anchor.load_state_dict(
+        {name.removeprefix("painter."): value for name, value in (painter or average).items()}
+    )
 
 
 def frozen(anchor: Anchor) -> Anchor:
