@@ -82,6 +82,7 @@ class AnchorEngine:
         """
         if not history:
             raise EditError("There is no picture to edit.")
+        self.anchor.to(noise.device)
         memory = self.memory(history, canvas)
         self.forwards += len(times)
         return paint(
