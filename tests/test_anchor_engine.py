@@ -9,9 +9,11 @@ from test_anchor_model import anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.engine import AnchorEngine, Shown, plain
+from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Shown, plain
+from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import opened, save, with_words
+from editing_core.anchor.quick import look
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
@@ -95,3 +97,10 @@ def test_new_words_are_whole_and_old_ones_keep_their_vectors() -> None:
 def _without(folder: Path, name: str) -> Path:
     (folder / name).rename(folder / f"{name}-gone")
     return folder
+
+
+@pytest.mark.skipif(not (WEIGHTS / "transformer").is_dir(), reason="no anchor weights")
+def test_the_shipped_model_does_most_of_what_it_is_told() -> None:
+    for turn in look(shipped().anchor, count=8, turns=2):
+        assert turn.success >= 0.6
+        assert turn.kept >= 0.75
