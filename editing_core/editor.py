@@ -51,6 +51,9 @@ class EditRequest:
         target_prompt: Describes the wanted picture.
         edit_words: Words of the target prompt that name the change; words found only in the
             source prompt (something removed) leave attention alone.
+        instruction: The wish as it was put ("add a hat"), for methods that follow instructions.
+        history: The pictures from ``original`` to ``current``, both included, each with the
+            instruction that made it ("" for the original), for methods that remember.
     """
 
     current: Picture
@@ -58,6 +61,8 @@ class EditRequest:
     source_prompt: str
     target_prompt: str
     edit_words: tuple[str, ...] = ()
+    instruction: str = ""
+    history: tuple[tuple[Picture, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -230,6 +235,8 @@ class Editor:
             inversions=self._inversions,
             recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
+            instruction=request.instruction,
+            history=tuple((self._latents(shown, canvas), said) for shown, said in request.history),
         )
 
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:

@@ -20,12 +20,15 @@ from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
-    from editing_core.editor import Editor, EditRequest, EditResult
+    from editing_core.editor import Editor, EditRequest, EditResult, Picture
     from editing_core.flux import Flux
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
            "call_seconds", "device_of", "edit_picture", "load_editor", "method_summaries",
            "refuse_choice"]  # fmt: skip
+
+REMEMBERING = ("anchor",)
+"""Methods that make use of all pictures since the original."""
 
 OnStep = Callable[[str, int, int], None]
 
@@ -194,7 +197,7 @@ def edit_picture(
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
     """
-    request = _request(store, head, original, step)
+    request = _request(store, head, original, step, method)
     counted = None if on_step is None else _from_one(on_step)
     result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
     came_from = {
@@ -205,7 +208,7 @@ def edit_picture(
     return _store(store, result, _recipe(editor.flux, request, result) | came_from)
 
 
-def _request(store: PictureStore, head: str, original: str, step: Step) -> EditRequest:
+def _request(store: PictureStore, head: str, original: str, step: Step, method: str) -> EditRequest:
     from editing_core.editor import EditRequest
 
     return EditRequest(
@@ -214,7 +217,27 @@ def _request(store: PictureStore, head: str, original: str, step: Step) -> EditR
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
+        history=_shown(store, original, head) if method in REMEMBERING else (),
     )
+
+
+def _shown(store: PictureStore, original: str, head: str) -> tuple[tuple[Picture, str], ...]:
+    """Return the pictures from the original to the head, each with the wish that made it.
+
+    Where it is not known how a picture came to be, it stands there without a wish.
+    """
+    from editing_core.portraits.instructions import wish
+
+    later: list[tuple[Picture, str]] = []
+    name = head
+    while name != original:
+        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
+        if recipe is None:
+            later.append((store.get(name), ""))
+            break
+        later.append((store.get(name), wish(recipe["source_prompt"], recipe["target_prompt"])))
+        name = recipe["parent"]
+    return ((store.get(original), ""), *reversed(later))
 
 
 def _from_one(on_step: OnStep) -> OnStep:

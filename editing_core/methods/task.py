@@ -49,6 +49,9 @@ class Task:
         inversions: Inversions done before.
         recordings: Inversions done before whose features were recorded.
         progress: Hears of every solver step.
+        instruction: The wish as it was put, if it was.
+        history: The latents of all pictures from the original to the current one, each with the
+            instruction that made it, if they are known.
     """
 
     flux: Flux
@@ -64,6 +67,8 @@ class Task:
     inversions: Recent[Tensor]
     recordings: Recent[Recorded]
     progress: Progress
+    instruction: str = ""
+    history: tuple[tuple[Tensor, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
