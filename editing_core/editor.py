@@ -77,6 +77,7 @@ class Report:
         method: In ``METHODS``.
         seed: Of the noise.
         settings: The numbers.
+        weights: Hash of the method's own weights, if it has any.
     """
 
     seconds: float
@@ -86,6 +87,7 @@ class Report:
     method: str
     seed: int
     settings: EditSettings
+    weights: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +171,7 @@ class Editor:
             method=name,
             seed=seed,
             settings=settings,
+            weights=outcome.weights,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
             raise NotAPicture("The edited picture came out black; try another seed or method.")

@@ -23,3 +23,7 @@ class Recent(Generic[V]):
                 self._values.popitem(last=False)
         self._values.move_to_end(key)
         return self._values[key]
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the value of ``key`` is remembered."""
+        return key in self._values

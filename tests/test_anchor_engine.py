@@ -9,16 +9,19 @@ from test_anchor_model import anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Shown, plain
+from editing_core.anchor.engine import GUIDANCE, WEIGHTS, AnchorEngine, Shown, plain
 from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import opened, save, with_words
 from editing_core.anchor.quick import look
+from editing_core.anchor.stream import FOUR, Guide
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
 
 CANVAS = Canvas(48, 32)
+STEPS = sum(1 + Guide(anchor().say([[""]]), GUIDANCE).looks(t) for t in FOUR)
+"""Model calls of a turn: a step that compares with doing nothing has two."""
 
 
 @cache
@@ -33,20 +36,46 @@ def conversation(*asked: str) -> list[Shown]:
 
 def painted(engine: AnchorEngine, history: list[Shown], wish: str, seed: int = 1) -> Tensor:
     noise = torch.randn(pictures()[0].shape, generator=torch.Generator().manual_seed(seed))
-    return engine.paint(history, wish, canvas=CANVAS, noise=noise, seed=seed)
+    return engine.paint(history, wish, canvas=CANVAS, noise=noise, seed=seed).latents
 
 
 def test_the_past_is_read_once_and_shared_by_branches() -> None:
     engine = AnchorEngine(anchor())
     first = painted(engine, conversation("hat"), "red hat")
-    assert engine.forwards == 2 + 4
+    assert engine.forwards == 2 + STEPS
     painted(engine, conversation("hat", "red hat"), "beard")  # one picture more to read
-    assert engine.forwards == 6 + 1 + 4
+    assert engine.forwards == 2 + 1 + 2 * STEPS
     again = painted(engine, conversation("hat"), "red hat")  # undone: nothing to read
-    assert engine.forwards == 11 + 4
+    assert engine.forwards == 3 + 3 * STEPS
     assert torch.equal(first, again)
     painted(engine, conversation("bob"), "red hat")  # a branch: shares the original
-    assert engine.forwards == 15 + 1 + 4
+    assert engine.forwards == 3 + 1 + 4 * STEPS
+
+
+def test_the_hundredth_turn_costs_what_the_fifth_did() -> None:
+    engine, history, costs = AnchorEngine(anchor()), conversation(), {}
+    for turn in range(1, 101):
+        before = engine.forwards
+        painted(engine, history, "hat")
+        kept = engine.latest.frames
+        costs[turn] = engine.forwards - before, len(kept), sum(f.kept.nbytes for f in kept)
+        history.append(Shown(history[-1].latents.roll(1, 1), "hat"))
+    assert costs[5] == costs[64] == costs[65] == costs[100]
+    assert engine.latest.frames[0].turn == 0
+
+
+def test_an_instruction_may_count_for_more() -> None:
+    engine = AnchorEngine(anchor())
+    noise = torch.randn(pictures()[0].shape, generator=torch.Generator().manual_seed(1))
+    usual, strong, silent = (
+        engine.paint(conversation(), "hat", canvas=CANVAS, noise=noise, strength=by)
+        for by in (1.0, 1.5, 0.0)
+    )
+    nothing = engine.paint(conversation(), "", canvas=CANVAS, noise=noise)
+    assert torch.allclose(silent.latents, nothing.latents, atol=1e-5)
+    assert not torch.allclose(usual.latents, strong.latents, atol=1e-3)
+    assert usual.region.shape == (2 * CANVAS.rows, 2 * CANVAS.cols)
+    assert usual.region.max() == 1 and nothing.region.max() == 0
 
 
 def test_a_fresh_process_paints_the_same() -> None:

@@ -18,17 +18,15 @@ from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
+from tools.recalled import REMEMBERING, recalled
 
 if TYPE_CHECKING:
-    from editing_core.editor import Editor, EditRequest, EditResult, Picture
+    from editing_core.editor import Editor, EditRequest, EditResult
     from editing_core.flux import Flux
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
            "call_seconds", "device_of", "edit_picture", "load_editor", "method_summaries",
            "refuse_choice"]  # fmt: skip
-
-REMEMBERING = ("anchor",)
-"""Methods that make use of all pictures since the original."""
 
 OnStep = Callable[[str, int, int], None]
 
@@ -76,6 +74,11 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
     if "schnell" in model.lower():
         raise ModelMissing(
             "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
+        )
+    if method == "anchor" and model != "portraits":
+        raise EditError(
+            "The method anchor was trained on the portraits alone; "
+            f"choose another method for the model {model}."
         )
     if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
@@ -217,27 +220,8 @@ def _request(store: PictureStore, head: str, original: str, step: Step, method: 
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
-        history=_shown(store, original, head) if method in REMEMBERING else (),
+        history=recalled(store, original, head) if method in REMEMBERING else (),
     )
-
-
-def _shown(store: PictureStore, original: str, head: str) -> tuple[tuple[Picture, str], ...]:
-    """Return the pictures from the original to the head, each with the wish that made it.
-
-    Where it is not known how a picture came to be, it stands there without a wish.
-    """
-    from editing_core.portraits.instructions import wish
-
-    later: list[tuple[Picture, str]] = []
-    name = head
-    while name != original:
-        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
-        if recipe is None:
-            later.append((store.get(name), ""))
-            break
-        later.append((store.get(name), wish(recipe["source_prompt"], recipe["target_prompt"])))
-        name = recipe["parent"]
-    return ((store.get(original), ""), *reversed(later))
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -277,7 +261,7 @@ def _recipe(flux: Flux, request: EditRequest, result: EditResult) -> Recipe:
     report = result.report
     return {
         "model": flux.name,
-        "weights": flux.weights_hash,
+        "weights": "+".join(filter(None, (flux.weights_hash, report.weights))),
         "device": flux.device.type,
         "precision": str(flux.dtype).removeprefix("torch."),
         **_processor(flux.device.type),

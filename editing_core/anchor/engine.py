@@ -11,16 +11,21 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from editing_core.anchor.memory import WINDOW, Memory
+from editing_core.anchor.memory import Memory
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.parts import opened
-from editing_core.anchor.stream import FOUR, paint, remember
+from editing_core.anchor.stream import FOUR, Guide, paint, remember
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
+from editing_core.loading import hash_of
 from editing_core.recent import Recent
+from editing_core.region import soft_region
 
 WEIGHTS = Path(__file__).parent / "weights"
 MEMORIES_KEPT = 64
+EMPTY = Memory(spare=0)  # older memories are kept whole, so none has turns to spare
+GUIDANCE = 1.5  # beyond doing nothing
+HARDLY, CLEARLY = 0.15, 0.3  # of the largest difference, as in ``editing_core.region``
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +41,19 @@ class Shown:
     instruction: str = ""
 
 
+@dataclass(frozen=True, eq=False)
+class Painted:
+    """The next picture of a conversation.
+
+    Attributes:
+        latents: Packed. Shape: (1, L, C).
+        region: How much each latent pixel was asked to change. Shape: (2 rows, 2 cols).
+    """
+
+    latents: Tensor
+    region: Tensor
+
+
 class AnchorEngine:
     """Paints the next picture of any conversation, and remembers the conversations it saw last.
 
@@ -45,13 +63,19 @@ class AnchorEngine:
 
     Attributes:
         forwards: How often the transformer has been called.
+        latest: The memory used last.
+        weights_hash: First 12 hex digits of the SHA-256 of its weight files.
     """
 
-    def __init__(self, anchor: Anchor, window: int = WINDOW) -> None:
-        """Paint with ``anchor``, seeing the original and the last ``window`` results."""
+    def __init__(
+        self, anchor: Anchor, empty: Memory = EMPTY, *, weights_hash: str = "unsaved"
+    ) -> None:
+        """Paint with ``anchor``, beginning every conversation with the memory ``empty``."""
         self.anchor = anchor.eval().requires_grad_(False)
-        self.window = window
+        self.empty = empty
+        self.weights_hash = weights_hash
         self.forwards = 0
+        self.latest = empty
         self._memories: Recent[Memory] = Recent(MEMORIES_KEPT)
 
     @torch.no_grad()
@@ -64,8 +88,9 @@ class AnchorEngine:
         noise: Tensor,
         seed: int = 0,
         times: Sequence[float] = FOUR,
+        strength: float = 1.0,
         on_step: Callable[[int], None] | None = None,
-    ) -> Tensor:
+    ) -> Painted:
         """Paint the picture that follows.
 
         Args:
@@ -75,30 +100,32 @@ class AnchorEngine:
             noise: N(0, 1). Shape: (1, L, C).
             seed: Of the noise between steps.
             times: Of the steps, falling from 1.
+            strength: Of the instruction, 1 as it was trained.
             on_step: Hears of every step, from 0.
-
-        Returns:
-            Packed latents. Shape: (1, L, C).
         """
         if not history:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
         memory = self.memory(history, canvas)
-        self.forwards += len(times)
-        return paint(
+        guide = Guide(self._said(""), GUIDANCE * strength)
+        self.forwards += sum(1 + guide.looks(t) for t in times)
+        latents = paint(
             self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,
-            on_step,
+            on_step, guide,
         )  # fmt: skip
+        region = soft_region(torch.stack(guide.apart), canvas, HARDLY, CLEARLY)
+        return Painted(latents, region)
 
     @torch.no_grad()
     def memory(self, history: Sequence[Shown], canvas: Canvas) -> Memory:
         """The memory of a conversation, read from its pictures as far as it is not known yet."""
-        memory, key = Memory(window=self.window, spare=0), hashlib.sha256(repr(canvas).encode())
-        for turn, shown in enumerate(history):
-            key.update(shown.instruction.encode())
-            key.update(shown.latents.float().cpu().contiguous().numpy().tobytes())
-            read = partial(self._with, memory, turn, shown, canvas)
-            memory = self._memories.get(key.digest(), read)
+        keys = _keys(history, canvas)
+        known = next((n for n, key in reversed([*enumerate(keys)]) if key in self._memories), -1)
+        memory = self.empty
+        for turn in range(max(known, 0), len(history)):
+            read = partial(self._with, memory, turn, history[turn], canvas)
+            memory = self._memories.get(keys[turn], read)
+        self.latest = memory
         return memory
 
     def _with(self, memory: Memory, turn: int, shown: Shown, canvas: Canvas) -> Memory:
@@ -110,6 +137,16 @@ class AnchorEngine:
         return self.anchor.say([[plain(instruction)]])
 
 
+def _keys(history: Sequence[Shown], canvas: Canvas) -> list[bytes]:
+    """What the memory after each picture depends on: all that was shown and asked by then."""
+    digest, keys = hashlib.sha256(repr(canvas).encode()), []
+    for shown in history:
+        digest.update(shown.instruction.encode())
+        digest.update(shown.latents.float().cpu().contiguous().numpy().tobytes())
+        keys.append(digest.digest())
+    return keys
+
+
 def plain(instruction: str) -> str:
     """An instruction as the model learnt to hear it: lower case, no stop at the end."""
     return " ".join(instruction.lower().split()).strip(" .!")
@@ -118,4 +155,5 @@ def plain(instruction: str) -> str:
 @cache
 def engine(folder: Path = WEIGHTS) -> AnchorEngine:
     """Return the shipped engine."""
-    return AnchorEngine(Anchor(opened(folder)))
+    files = sorted(folder.rglob("*.safetensors"))
+    return AnchorEngine(Anchor(opened(folder)), weights_hash=hash_of(files))

@@ -7,7 +7,7 @@ computes anything again.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -62,8 +62,7 @@ class Memory:
             raise ValueError(f"turn {frame.turn} is remembered after turn {self.next_turn - 1}")
         most = self.window + self.spare
         results = (*self.frames[1:], frame)[-most:] if self.frames and most else ()
-        return Memory((*self.frames[:1], *results) if self.frames else (frame,), self.window,
-                      self.spare)  # fmt: skip
+        return replace(self, frames=(*self.frames[:1], *results) if self.frames else (frame,))
 
     def cut(self, turn: int) -> Memory:
         """Return the memory as it was after a turn.
@@ -79,7 +78,7 @@ class Memory:
                 f"Turn {turn} is too long ago to go back to it from memory; "
                 "go there through the pictures."
             )
-        return Memory(frames, self.window, self.spare)
+        return replace(self, frames=frames)
 
     def _forgot(self, turn: int) -> bool:
         """Whether a result of this turn or a later one has been evicted."""

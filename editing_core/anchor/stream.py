@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -14,6 +15,33 @@ from editing_core.latents import Canvas
 FOUR = (1.0, 0.75, 0.5, 0.25)
 """Times of the four steps."""
 ALONE = ((),)
+EARLY, LATE = 0.8, 0.4
+"""Between these times it shows best where an instruction acts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """What an instruction is compared with: one that asks for nothing.
+
+    Attributes:
+        silent: The encoded instructions to change nothing.
+        by: How far beyond doing nothing to go; at 1 only the steps in the middle look at it.
+        apart: Receives how both velocities part, (B, L, C) each.
+    """
+
+    silent: Said
+    by: float = 1.0
+    apart: list[Tensor] = field(default_factory=list)
+
+    def looks(self, t: float) -> bool:
+        """Whether a step is compared."""
+        return self.by != 1 or LATE <= t <= EARLY
+
+    def guided(self, told: Tensor, untold: Tensor, t: float) -> Tensor:
+        """The velocity to follow."""
+        if LATE <= t <= EARLY:
+            self.apart.append(told - untold)
+        return untold + self.by * (told - untold)
 
 
 def remember(
@@ -51,6 +79,7 @@ def paint(
     seed: int | None = 0,
     canvas: Canvas = PORTRAIT,
     on_step: Callable[[int], None] | None = None,
+    guide: Guide | None = None,
 ) -> Tensor:
     """Follow an instruction: from noise to the picture of a turn.
 
@@ -67,16 +96,15 @@ def paint(
         seed: Of the fresh noise.
         canvas: The pictures' size.
         on_step: Hears of every step, from 0.
+        guide: Compares with doing nothing.
 
     Returns:
         Packed latents. Shape: (B, L, C).
     """
     chance = torch.Generator().manual_seed(seed or 0)
-    places = torch.full((len(noise), 1), turn, device=noise.device)
     x = noise
     for n, (t, then) in enumerate(zip(times, (*times[1:], 0.0), strict=True)):
-        at = torch.full(places.shape, t, device=noise.device)
-        v = anchor(x[:, None], at, places, said, ALONE, memory=memory.seen, canvas=canvas)[:, 0]
+        v = _velocity(anchor, memory, said, turn, x, t, canvas, guide)
         if seed is None or then == 0:
             x = x + (then - t) * v
         else:
@@ -85,3 +113,29 @@ def paint(
         if on_step:
             on_step(n)
     return x
+
+
+def _velocity(
+    anchor: Anchor,
+    memory: Memory,
+    said: Said,
+    turn: int,
+    x: Tensor,
+    t: float,
+    canvas: Canvas,
+    guide: Guide | None,
+) -> Tensor:
+    """Where a painting goes at a time: told and, where a guide looks, untold beside it."""
+    looking = guide is not None and guide.looks(t)
+    ways = [said, guide.silent] if guide is not None and looking else [said]
+    places = torch.full((len(x), len(ways)), turn, device=x.device)
+    v = anchor(
+        torch.stack([x] * len(ways), 1),
+        torch.full(places.shape, t, device=x.device),
+        places,
+        Said(torch.cat([w.embeds for w in ways], 1), torch.cat([w.pooled for w in ways], 1)),
+        ALONE * len(ways),
+        memory=memory.seen,
+        canvas=canvas,
+    )
+    return guide.guided(v[:, 0], v[:, 1], t) if guide is not None and looking else v[:, 0]

@@ -1,7 +1,8 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-Three have options of their own: `report --out DIR` compares all methods over many turns,
-`photographs FOLDER` does over photographs with prompts, `speed` says what an edit costs.
+Four have options of their own: `report --out DIR` compares all methods over many turns,
+`sessions --out DIR` looks at long sessions and what a memory is worth there, `photographs FOLDER`
+compares over photographs with prompts, `speed` says what an edit costs.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import report, speed
+from editing_core.bench import report, sessions, speed
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.photographs import command as photographs
@@ -37,6 +38,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": report.main,
+    "sessions": sessions.main,
     "photographs": photographs.main,
     "speed": speed.main,
 }

@@ -6,14 +6,26 @@ into words. Its own small transformer, trained on the portraits, takes four step
 
 from __future__ import annotations
 
-from editing_core.anchor.engine import Shown, engine
+from collections.abc import Sequence
+
+from editing_core.anchor.engine import AnchorEngine, Shown, engine
+from editing_core.anchor.stream import FOUR
 from editing_core.errors import EditError
 from editing_core.methods.task import Outcome, Task
 from editing_core.portraits.instructions import wish
+from editing_core.settings import PRESETS
+
+USUAL = PRESETS["steady"].guidance
+"""The guidance that the model's own stands for: a setting above it asks for more."""
 
 
-def edit(task: Task) -> Outcome:
+def edit(task: Task, by: AnchorEngine | None = None, times: Sequence[float] = FOUR) -> Outcome:
     """Paint the picture that follows the conversation.
+
+    Args:
+        task: The edit.
+        by: Who paints; else the shipped engine.
+        times: Of the steps, falling from 1.
 
     Raises:
         EditError: The model in use is not the one whose latents the painter knows.
@@ -23,18 +35,20 @@ def edit(task: Task) -> Outcome:
             "The method anchor was trained on the portraits alone; "
             f"choose another method for the model {task.flux.name}."
         )
-    painter = engine()
+    painter = by or engine()
     before = painter.forwards
-    latents = painter.paint(
+    painted = painter.paint(
         _history(task),
         task.instruction or wish(task.source.prompt, task.target.prompt),
         canvas=task.canvas,
         noise=task.noise,
         seed=task.seed,
-        on_step=lambda n: task.progress("sample", n, 4),
+        times=times,
+        strength=task.settings.guidance / USUAL,
+        on_step=lambda n: task.progress("sample", n, len(times)),
     )
     task.flux.forwards += painter.forwards - before
-    return Outcome(latents)
+    return Outcome(painted.latents, region=painted.region, weights=painter.weights_hash)
 
 
 def _history(task: Task) -> list[Shown]:

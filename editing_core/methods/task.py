@@ -81,12 +81,14 @@ class Outcome:
         blocks: Double blocks whose maps made that mask.
         region: How much each latent pixel may change, if the method knows; else it is found where
             something is to be kept. Shape: (2 rows, 2 cols).
+        weights: Hash of the weights that painted it, where they are the method's own.
     """
 
     latents: Tensor
     mask: Tensor | None = None
     blocks: tuple[int, ...] = ()
     region: Tensor | None = None
+    weights: str = ""
 
 
 Solver = Callable[..., Tensor]
