@@ -98,6 +98,22 @@ def test_a_memory_is_spoilt_but_not_the_original_nor_what_is_wanted(drawn: Path)
     assert apart[1 : batch.history].min() > 0
 
 
+def test_a_pure_memory_is_of_finished_pictures(drawn: Path) -> None:
+    batch = Lessons(drawn / "sessions").chains(2, 96)
+    assert batch.t[:, : batch.history].max() > 0 == batch.pure().t[:, : batch.history].max()
+    assert torch.equal(batch.pure().t[:, batch.history :], batch.t[:, batch.history :])
+
+
+@pytest.mark.parametrize("without", ["rollout", "spoilt"])
+def test_a_stage_may_do_without(drawn: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+    monkeypatch.setattr(train, "CHAINS", Recipe(samples=60, batch=12, rate=1e-3, warm_up=1))
+    monkeypatch.setattr(train, "compiled", lambda anchor: None)
+    monkeypatch.setattr(train, "with_own", lambda *_: pytest.fail("own pictures"))
+    monkeypatch.setattr(train, "OWN_AFTER", 0)
+    torch.save({"average": anchor().state_dict()}, drawn / train.FILES["1"])
+    assert train.train_chains(anchor(), drawn, Deadline(5), samples=12, without=without)
+
+
 def test_own_pictures_replace_only_chosen_results(drawn: Path) -> None:
     batch = Lessons(drawn / "sessions").chains(2, 24)
     own = torch.full((1, 12, 64, 64), 9.0)

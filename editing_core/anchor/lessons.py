@@ -82,6 +82,12 @@ class Batch:
         )
         return replace(self, clean=clean)
 
+    def pure(self) -> Batch:
+        """The same with memories of finished pictures alone, none of them at a time above 0."""
+        t = self.t.clone()
+        t[:, : self.history] = 0
+        return replace(self, t=t)
+
     def spoilt(self, chance: torch.Generator) -> Batch:
         """The same with degraded memories; the original stays as it is."""
         batch, results = len(self.clean), self.history - 1

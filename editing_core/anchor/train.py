@@ -15,6 +15,8 @@ import copy
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -50,6 +52,12 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=60, help="stop after this long; 0: only write"
     )
+    parser.add_argument("--samples", type=int, help="of stage 2: the rate falls to nothing by then")
+    parser.add_argument(
+        "--without",
+        choices=("rollout", "spoilt"),
+        help="stage 2 without own pictures in the memory, or with true ones alone (an ablation)",
+    )
     parser.add_argument("--shards", type=int, default=SHARDS, help="files of 500 sessions to draw")
     parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
     args = parser.parse_args()
@@ -59,7 +67,10 @@ def main() -> None:
     anchor = Anchor(parts)
     if args.minutes > 0:
         first(lambda: draw_shards(args.out / "sessions", args.shards))
-        STAGES[args.stage](anchor, args.out, Deadline(args.minutes))
+        stage = STAGES[args.stage]
+        if args.stage == "2":
+            stage = partial(train_chains, samples=args.samples, without=args.without)
+        stage(anchor, args.out, Deadline(args.minutes))
     else:
         load(anchor, args.out / FILES[args.stage])
     if args.write and rank() == 0:
@@ -84,20 +95,31 @@ def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     return learn(anchor, loss_of, SINGLE, out / FILES["1"], deadline, watching(anchor, 1))
 
 
-def train_chains(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
-    """Stage 2: whole sessions, with a past that is not perfect."""
+def train_chains(
+    anchor: Anchor,
+    out: Path,
+    deadline: Deadline,
+    samples: int | None = None,
+    without: str | None = None,
+) -> bool:
+    """Stage 2: whole sessions, with a past that is not perfect, unless ``without`` says so."""
     lessons = Lessons(out / "sessions")
+    recipe = replace(CHAINS, samples=samples or CHAINS.samples)
+    warm_up = min(OWN_AFTER, recipe.steps // 6)
     load(anchor, out / FILES["1"])
 
     def loss_of(step: int) -> Tensor:
         batch = lessons.chains(step, CHAINS.batch // processes())
-        if step // processes() >= OWN_AFTER:
+        if without is None and step // processes() >= warm_up:
             batch = with_own(anchor, batch, step)
-        batch = batch.spoilt(torch.Generator().manual_seed(step))
+        if without == "spoilt":
+            batch = batch.pure()
+        else:
+            batch = batch.spoilt(torch.Generator().manual_seed(step))
         return flow_loss(anchor, batch, step)
 
     compiled(anchor)
-    return learn(anchor, loss_of, CHAINS, out / FILES["2"], deadline, watching(anchor, TURNS))
+    return learn(anchor, loss_of, recipe, out / FILES["2"], deadline, watching(anchor, TURNS))
 
 
 def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
