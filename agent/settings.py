@@ -14,6 +14,8 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from agent.choices import Kept, MemoryUse
+
 
 def default_home() -> Path:
     """Return the folder that keeps sessions and pictures."""
@@ -47,14 +49,14 @@ class AppSettings(BaseSettings):
     """How to edit: "steady", "mtc" (the paper) or another (/method lists them); see `paired`."""
     preset: str = ""
     """The method's numbers: "steady", "paper", "paper-15" or "code"; see `paired`."""
-    keep: Literal["auto", "nothing", "color", "outside"] = "auto"
+    keep: Kept = "auto"
     """What stays as it was outside an edit's region: slow colour, or every pixel; "auto" keeps
     every pixel for all but backgrounds, styles and poses."""
     seed: int = Field(default=0, ge=0)
     """The session's seed; turn n is made with seed + n."""
     device: str | None = None
     """"cpu", "cuda", "cuda:1"; None chooses."""
-    memory: Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"] = "auto"
+    memory: MemoryUse = "auto"
     """How much memory the model may take; "auto" chooses by what is free."""
     compile: bool = False
     """Whether the model's blocks are compiled: the first edit waits a minute, later ones less."""

@@ -166,10 +166,13 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     assert [row["method"] for row in after_each(taken, "L1", (1, 2))] == ["paper", "steady"]
 
     def unwanted(*_: object) -> None:
-        raise AssertionError("a walk was taken twice")
+        raise AssertionError("taken twice")
 
     monkeypatch.setattr("editing_core.bench.walks.spread", lambda *a: map(unwanted, a[-1]))
     take(walks, "portraits", tmp_path)
+    with pytest.raises(AssertionError, match="taken twice"):  # a longer one is not there yet
+        take([Walk("rounds", "steady", 0, 3)], "portraits", tmp_path)
+    assert len(found(Walk("rounds", "steady", 0, 1), tmp_path)) == 1
 
 
 @pytest.mark.weights

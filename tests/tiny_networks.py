@@ -2,8 +2,13 @@
 
 from pathlib import Path
 
+import pytest
 import torch
+from PIL import Image
 
+from editing_core.bench.photographs.names import NetworkNames
+
+EXTRA = "needs torchmetrics: pip install -e '.[eval]'"
 TOKENIZER = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights" / "tokenizer"
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
 
@@ -46,3 +51,18 @@ def save_squeezenet(file: Path) -> Path:
     torch.manual_seed(3)
     torch.save({f"features.{name}": value for name, value in layers().state_dict().items()}, file)
     return file
+
+
+def save_networks(folder: Path) -> NetworkNames:
+    return NetworkNames(
+        clip=str(save_clip(folder / "clip")),
+        dino=str(save_dino(folder / "dino")),
+        perceptual=str(save_squeezenet(folder / "squeezenet.pth")),
+        features=str(save_features(folder / "features")),
+    )
+
+
+def photograph(name: str, width: int) -> Image.Image:
+    data = pytest.importorskip("skimage.data", reason="needs scikit-image: pip install -e '.[dev]'")
+    image = Image.fromarray(getattr(data, name)())
+    return image.resize((width, round(width * image.height / image.width)))

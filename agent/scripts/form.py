@@ -21,6 +21,7 @@ from pydantic import (
 )
 
 from agent.captions import VALUES
+from agent.choices import Kept
 from agent.state import Change
 
 SUFFIX = ".chat.yaml"
@@ -208,7 +209,7 @@ class Defaults(Form):
     model: str = "portraits"
     method: str = ""
     preset: str = ""
-    keep: Literal["auto", "nothing", "color", "outside"] = "auto"
+    keep: Kept = "auto"
     llm: Llm = "offline"
     llm_model: str = "gpt-5-mini"
     retries: int = Field(default=2, ge=0, le=4)

@@ -7,8 +7,9 @@ import difflib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
+from agent.choices import Kept, MemoryUse
 from tools import __version__
 
 DESCRIPTION = """\
@@ -21,7 +22,6 @@ Chat with an image editor that never forgets the original.
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
-MEMORY = "auto full lean int8 fp8 fp8-fast nf4 stream"
 EXIT_CODES = """\
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
 configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
@@ -61,10 +61,10 @@ def _editing(add: Any) -> None:
     add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id, folder or file")
     add("--method", metavar="NAME", help="steady, mtc (the paper), flowedit ... (/method)")
     add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
-    _choice(add, "--keep", "auto nothing color outside", "what stays as it was outside an edit")
+    _choice(add, "--keep", get_args(Kept), "what stays as it was outside an edit")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
-    _choice(add, "--memory", MEMORY, "how much the model may take")
+    _choice(add, "--memory", get_args(MemoryUse), "how much the model may take")
     add("--compile", action="store_true", default=None, help="slow first edit, faster later ones")
 
 
@@ -75,11 +75,13 @@ def _reading(add: Any) -> None:
 
 
 def _showing(add: Any) -> None:
-    _choice(add, "--preview", "auto kitty sixel blocks off", "pictures in the terminal")
+    _choice(
+        add, "--preview", ("auto", "kitty", "sixel", "blocks", "off"), "pictures in the terminal"
+    )
     add("--json", action="store_true", help="one event a line on standard output")
     add("--home", type=Path, metavar="DIR", help="where sessions and pictures are")
     add("--config", type=Path, metavar="FILE", help="a config.toml")
-    _choice(add, "--completion", "bash zsh fish tcsh", "print completion for", Complete)
+    _choice(add, "--completion", ("bash", "zsh", "fish", "tcsh"), "print completion for", Complete)
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
 
@@ -100,10 +102,13 @@ def _group(made: argparse.ArgumentParser, title: str) -> Any:
 
 
 def _choice(
-    add: Any, flag: str, choices: str, what: str, action: str | type[argparse.Action] = "store"
+    add: Any,
+    flag: str,
+    names: tuple[str, ...],
+    what: str,
+    action: str | type[argparse.Action] = "store",
 ) -> None:
     """Add a flag whose few values stand in its help."""
-    names = choices.split()
     add(flag, choices=names, metavar="KIND", action=action, help=f"{what}: {', '.join(names)}")
 
 

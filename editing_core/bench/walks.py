@@ -67,8 +67,8 @@ class Walk:
 
 
 def take(walks: list[Walk], model: str, out: Path) -> None:
-    """Take the walks whose files are not there yet, on all cores."""
-    missing = [(walk, out) for walk in walks if not walk.file(out).exists()]
+    """Take the walks that are not there yet, or are shorter there, on all cores."""
+    missing = [(walk, out) for walk in walks if not _whole(walk, out)]
     for _ in spread(str(out), _take, model, missing):
         pass
 
@@ -76,7 +76,11 @@ def take(walks: list[Walk], model: str, out: Path) -> None:
 def found(walk: Walk, out: Path) -> list[dict[str, Any]]:
     """Return what was measured after each turn of a walk that was taken."""
     rows: list[dict[str, Any]] = json.loads(walk.file(out).read_text())
-    return rows
+    return rows[: walk.turns]
+
+
+def _whole(walk: Walk, out: Path) -> bool:
+    return walk.file(out).exists() and len(found(walk, out)) == walk.turns
 
 
 def _take(model: str, _: int, job: tuple[Walk, Path]) -> None:

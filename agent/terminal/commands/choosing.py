@@ -77,8 +77,7 @@ class Choosing(Desk):
         presets = self.chat.studio.presets
         if name:
             return self._choose("preset", one_of(name, presets, "preset"))
-        plain = presets[next(iter(presets))]
-        numbers = {name: differing(held, plain) for name, held in presets.items()}
+        numbers = {name: differing(held, presets["paper"]) for name, held in presets.items()}
         self._offer("preset", {name: said or PLAIN for name, said in numbers.items()})
         return None
 

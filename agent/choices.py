@@ -1,0 +1,9 @@
+"""What can be chosen by flag, configuration and script alike."""
+
+from typing import Literal
+
+Kept = Literal["auto", "nothing", "color", "outside"]
+"""What stays as it was outside an edit's region."""
+
+MemoryUse = Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"]
+"""How much memory the model may take."""
