@@ -19,13 +19,12 @@ from editing_core.errors import EditError
 from editing_core.latents import Canvas
 from editing_core.loading import hash_of
 from editing_core.recent import Recent
-from editing_core.region import soft_region
+from editing_core.region import CLEARLY, HARDLY, soft_region
 
 WEIGHTS = Path(__file__).parent / "weights"
 MEMORIES_KEPT = 64
 EMPTY = Memory(spare=0)  # older memories are kept whole, so none has turns to spare
 GUIDANCE = 1.5  # beyond doing nothing
-HARDLY, CLEARLY = 0.15, 0.3  # of the largest difference, as in ``editing_core.region``
 
 
 @dataclass(frozen=True, eq=False)
