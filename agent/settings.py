@@ -30,7 +30,7 @@ def default_config() -> Path:
 def paired(method: str, preset: str) -> tuple[str, str]:
     """Fill in what was not chosen: the preset's own method, or the method's own preset."""
     method = method or ("steady" if preset in ("", "steady") else "mtc")
-    return method, preset or ("steady" if method == "steady" else "paper")
+    return method, preset or ("steady" if method in ("steady", "anchor") else "paper")
 
 
 class AppSettings(BaseSettings):
@@ -46,7 +46,7 @@ class AppSettings(BaseSettings):
     model: str = "portraits"
     """"portraits", "flux-dev", a hub id, a diffusers folder, a .safetensors or .gguf file."""
     method: str = ""
-    """How to edit: "steady", "mtc" (the paper) or a rival (/method lists them); see `paired`."""
+    """How to edit: "steady", "mtc" (the paper) or another (/method lists them); see `paired`."""
     preset: str = ""
     """The method's numbers: "steady", "paper", "paper-15" or "code"; see `paired`."""
     keep: Kept = "auto"

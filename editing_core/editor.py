@@ -54,6 +54,9 @@ class EditRequest:
         target_prompt: Describes the wanted picture.
         edit_words: Words of the target prompt that name the change; words found only in the
             source prompt (something removed) leave attention alone.
+        instruction: The wish as it was put ("add a hat"), for methods that follow instructions.
+        history: The pictures from ``original`` to ``current``, both included, each with the
+            instruction that made it ("" for the original), for methods that remember.
     """
 
     current: Picture
@@ -61,6 +64,8 @@ class EditRequest:
     source_prompt: str
     target_prompt: str
     edit_words: tuple[str, ...] = ()
+    instruction: str = ""
+    history: tuple[tuple[Picture, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,7 @@ class Report:
         method: In ``METHODS``.
         seed: Of the noise.
         settings: The numbers.
+        weights: Hash of the method's own weights, if it has any.
     """
 
     seconds: float
@@ -84,6 +90,7 @@ class Report:
     method: str
     seed: int
     settings: EditSettings
+    weights: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +173,7 @@ class Editor:
             method=name,
             seed=task.seed,
             settings=task.settings,
+            weights=outcome.weights,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
             raise NotAPicture("The edited picture came out black; try another seed or method.")
@@ -237,6 +245,8 @@ class Editor:
             recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
             seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
+            instruction=request.instruction,
+            history=tuple((self._latents(shown, canvas), said) for shown, said in request.history),
         )
 
     @cached_property

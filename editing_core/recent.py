@@ -29,6 +29,10 @@ class Recent(Generic[V]):
         self._values.move_to_end(key)
         return self._values[key]
 
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the value of ``key`` is remembered."""
+        return key in self._values
+
 
 def bytes_of(value: Any) -> int:
     """Bytes of all tensors in a value: a tensor, a collection of values, or a dataclass of them."""

@@ -8,6 +8,13 @@ import pytest
 from editing_core.bench.drawing import vae_table
 from editing_core.bench.sequences import KINDS, balanced, sequences
 from editing_core.bench.spread import averaged
+from editing_core.bench.stress import (
+    CONTRADICTED,
+    ONE_REGION,
+    contradicting,
+    one_region,
+    returning,
+)
 from editing_core.bench.summary import (
     COLUMNS,
     Column,
@@ -72,6 +79,26 @@ def test_success_is_of_all_turns_and_sr_of_those_without_a_miss() -> None:
         2 / 3,
         1 / 3,
     ]
+
+
+def test_a_picture_collapses_when_it_is_no_portrait_or_mostly_wrong() -> None:
+    fine, wrong, lost = steps(1, 1, right=0.9), steps(1, right=0.4), steps(1, portrait=0.0)
+    assert estimated(column("CR"), [fine, [*wrong, *fine], [*lost, *fine], fine], 2).value == 0.5
+    assert estimated(column("CR"), [[*fine, *wrong]], 2).value == 0
+
+
+def test_stress_goes_back_contradicts_or_stays_in_one_region() -> None:
+    back = returning(1, 20)
+    assert back[9].after == back[19].after == back[0].before != back[4].after
+    assert back[4].after == back[5].before and back[3].after == back[5].after
+    for number in range(5):
+        contradictions = contradicting(number, 20)
+        names = [{name for name in CONTRADICTED if name in turn.changed} for turn in contradictions]
+        assert set.intersection(*names)
+    for turn in one_region(0, 20):
+        assert turn.changed.keys() & set(ONE_REGION)
+    for walk in (back, contradictions):
+        assert all(earlier.after == later.before for earlier, later in pairwise(walk))
 
 
 def test_a_means_margin_is_the_one_of_textbooks() -> None:

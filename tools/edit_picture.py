@@ -19,6 +19,7 @@ from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
+from tools.recalled import REMEMBERING, recalled
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -76,6 +77,11 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
     if "schnell" in model.lower():
         raise ModelMissing(
             "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
+        )
+    if method == "anchor" and model != "portraits":
+        raise EditError(
+            "The method anchor was trained on the portraits alone; "
+            f"choose another method for the model {model}."
         )
     if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
@@ -211,7 +217,7 @@ def edit_picture(
             raises ends the edit with nothing stored.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
-    request = _request(store, head, original, step)
+    request = _request(store, head, original, step, method)
     counted = None if on_step is None else _from_one(on_step)
     heard: Any = {"on_step": counted, "on_glimpse": on_glimpse}
     result = editor.edit(request, settings=settings, seed=seed, method=method, **heard)
@@ -223,7 +229,7 @@ def edit_picture(
     return _store(store, result, _recipe(editor.flux, request, result) | came_from)
 
 
-def _request(store: PictureStore, head: str, original: str, step: Step) -> EditRequest:
+def _request(store: PictureStore, head: str, original: str, step: Step, method: str) -> EditRequest:
     from editing_core.editor import EditRequest
 
     return EditRequest(
@@ -232,6 +238,7 @@ def _request(store: PictureStore, head: str, original: str, step: Step) -> EditR
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
+        history=recalled(store, original, head) if method in REMEMBERING else (),
     )
 
 
@@ -272,7 +279,7 @@ def _recipe(flux: Flux, request: EditRequest, result: EditResult) -> Recipe:
     report = result.report
     return {
         "model": flux.name,
-        "weights": flux.weights_hash,
+        "weights": "+".join(filter(None, (flux.weights_hash, report.weights))),
         "device": flux.device.type,
         "precision": str(flux.dtype).removeprefix("torch."),
         **_processor(flux.device.type),

@@ -100,7 +100,8 @@ def followed(
     """Measure the picture after the last of some turns.
 
     Returns:
-        Columns, and how the reader looks at the picture. "success": the change is seen. "kept": of
+        Columns, and how the reader looks at the picture. "success": the change is seen. "portrait":
+        it is taken for one. "kept": of
         what was right and not asked for in this turn, the share still right. "never asked for":
         the share right of what no turn asked for. "right": of all that shows. "text agreement":
         the reader's mean probability for what the caption says. "similarity": cosine of the
@@ -116,6 +117,7 @@ def followed(
     first = first_look(start, picture.width).features
     columns = {
         "success": float(agrees(seen, turn.changed)),
+        "portrait": float(look.seen.is_portrait),
         "right": fmean(seen.get(name) == value for name, value in visible.items()),
         "text agreement": fmean(look.probability(name, value) for name, value in visible.items()),
         "similarity": float(

@@ -18,7 +18,15 @@ from editing_core.bench import page
 from editing_core.bench.summary import Steps
 from editing_core.bench.tables import Walked, after_each, against, at_turn, markdown
 from editing_core.bench.walks import LONG, MARKS, SHOWN, Walk, found, take
-from editing_core.bench.ways import CONTROLS, OURS, PARTS_OF_PAPER, PARTS_OF_STEADY, RIVALS, Way
+from editing_core.bench.ways import (
+    CONTROLS,
+    ON_PORTRAITS,
+    OURS,
+    PARTS_OF_PAPER,
+    PARTS_OF_STEADY,
+    RIVALS,
+    Way,
+)
 
 SHORT, MIDDLE, _ = MARKS
 ROUNDS = (1, 2, 4, 8, 20)
@@ -26,7 +34,7 @@ BACK = (2, 4, 10, 20)
 CHAMPION = "steady"
 MISSING = 3
 """Exit code where something is not installed, as chat.py's."""
-MAIN = [*CONTROLS, *RIVALS, *OURS]
+MAIN = [*CONTROLS, *RIVALS, *OURS, *ON_PORTRAITS]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from editing_core.portraits.captions import caption, kind_of
@@ -60,14 +61,14 @@ class Turn:
 def sequences(count: int, turns: int = 4, seed: int = 0) -> list[list[Turn]]:
     """`count` held-out sequences of `turns` edits; of each, a shorter one is the beginning."""
     portraits = draws("eval", seed)
-    return [_sequence(next(portraits), turns, random.Random(f"{seed} {i}")) for i in range(count)]
+    return [walked(next(portraits), turns, random.Random(f"{seed} {i}")) for i in range(count)]
 
 
 def balanced(count: int, turns: int, seed: int = 3) -> list[list[Turn]]:
     """`count` sequences of each kind of change that their last turn asks for."""
     portraits, found = draws("eval", seed), {kind: list[list[Turn]]() for kind in KINDS}
     for i, start in enumerate(portraits):
-        sequence = _sequence(start, turns, random.Random(f"balanced {seed} {i}"))
+        sequence = walked(start, turns, random.Random(f"balanced {seed} {i}"))
         of_kind = found[sequence[-1].kind]
         if len(of_kind) < count:
             of_kind.append(sequence)
@@ -76,11 +77,18 @@ def balanced(count: int, turns: int, seed: int = 3) -> list[list[Turn]]:
     return [sequence for of_kind in found.values() for sequence in of_kind]
 
 
-def _sequence(start: Portrait, turns: int, rng: random.Random) -> list[Turn]:
+def walked(
+    start: Portrait,
+    turns: int,
+    rng: random.Random,
+    names: Sequence[str] = _ASKED,
+    again_after: int = AGAIN_AFTER,
+) -> list[Turn]:
+    """Edits of one portrait, each of one of some attributes, none again too soon."""
     done: list[Turn] = []
-    asked: deque[str] = deque(maxlen=AGAIN_AFTER)
+    asked: deque[str] = deque(maxlen=again_after)
     while len(done) < turns:
-        name = rng.choice(_ASKED)
+        name = rng.choice(names)
         before = done[-1].after if done else start
         turn = Turn(before, before.with_(**{name: rng.choice(VALUES[name])}))
         if name in asked or name not in turn.changed or _implausible(turn.after):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+HALF = 0.5
 Steps = Sequence[Mapping[str, Any]]
 """What was measured after each turn of one walk."""
 
@@ -58,9 +59,16 @@ def _all_so_far(steps: Steps, turn: int) -> float:
     return float(all(step["success"] for step in steps[:turn]))
 
 
+def _collapsed(steps: Steps, turn: int) -> float:
+    return float(
+        any(step.get("portrait", 1) < 1 or step.get("right", 1) < HALF for step in steps[:turn])
+    )
+
+
 COLUMNS = (
     Column("success", max, _over_turns("success")),
     Column("SR", max, _all_so_far),
+    Column("CR", min, _collapsed),
     Column("kept", max, _over_turns("kept")),
     Column("never asked for", max, _at_end("never asked for")),
     Column("right", max, _at_end("right")),
@@ -78,8 +86,9 @@ COLUMNS = (
     Column("seconds", min, _over_turns("seconds")),
     Column("model calls", min, _over_turns("model calls")),
 )
-"""Those of "turns": success, SR, kept, seconds and model calls of all turns so far, the others of
-the picture after the last; see `measured.followed` and `measured.distances`."""
+"""Those of "turns": success, SR, CR, kept, seconds and model calls of all turns so far, the others
+of the picture after the last; see `measured.followed` and `measured.distances`. SR: every change
+was seen. CR: a picture collapsed, is no portrait any more or shows less than `HALF` of it right."""
 
 
 def estimated(column: Column, walks: Sequence[Steps], turn: int) -> Estimate:

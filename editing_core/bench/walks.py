@@ -1,7 +1,7 @@
 """Walks: one way to edit, along one sequence of turns, measured after each and kept in a file.
 
-Three kinds: "turns" ask for one thing each; "rounds" ask for nothing; "back" asks for a thing and
-for its opposite, again and again.
+"turns" ask for one thing each; "rounds" ask for nothing; "back" asks for a thing and for its
+opposite, again and again; what `stress` makes is hard on memory.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,15 +20,23 @@ from editing_core import measure
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.sequences import Turn, sequences
 from editing_core.bench.spread import editor_of, spread
+from editing_core.bench.stress import contradicting, one_region, returning
 from editing_core.bench.ways import WAYS, Way
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE, draws
 
 LONG = 20
 """Turns of a long walk."""
 MARKS = (4, 10, LONG)
 """Turns at which tables are made."""
+STRESS = {
+    "returning": returning,
+    "contradicting": contradicting,
+    "one region": one_region,
+}
+"""Kinds that are hard on memory."""
 SHOWN = 8
 """So many walks of a kind keep their pictures."""
 
@@ -55,7 +63,7 @@ class Walk:
 
     def folder(self, out: Path) -> Path:
         """Where its kind and way lie."""
-        return out / self.kind / self.way.replace(" ", "-").replace(",", "")
+        return out / self.kind.replace(" ", "-") / self.way.replace(" ", "-").replace(",", "")
 
 
 def take(walks: list[Walk], model: str, out: Path) -> None:
@@ -93,25 +101,43 @@ def edited(model: str, way: Way, turns: list[Turn], seed: int) -> Iterator[EditR
     """Make edit after edit; no walk profits from another's inversions."""
     editor = Editor(editor_of(model).flux)
     current = original = Picture(drawn(turns[0].before, SIZE))
+    shown = [(original, "")]
     for n, turn in enumerate(turns):
         result = editor.edit(
-            EditRequest(current, original, turn.source_prompt, turn.target_prompt, turn.edit_words),
+            EditRequest(
+                current,
+                original,
+                turn.source_prompt,
+                turn.target_prompt,
+                turn.edit_words,
+                history=tuple(shown) if way.remembers else (),
+            ),
             settings=way.settings(turn.kind, n),
             seed=1000 * seed + n,
             method=way.method,
         )
         yield result
         current = Picture(result.picture, result.latents if way.latents_stay else None)
+        shown.append((current, wish(turn.source_prompt, turn.target_prompt)))
 
 
 def _turns(model: str, way: Way, walk: Walk) -> Iterator[Step]:
-    turns = sequence(walk.number)[: walk.turns]
+    return _along(model, way, walk, sequence(walk.number)[: walk.turns])
+
+
+def _along(model: str, way: Way, walk: Walk, turns: list[Turn]) -> Iterator[Step]:
     seen = turns[0].before.attributes.visible()
     for n, result in enumerate(edited(model, way, turns, walk.number), start=1):
         row, look = followed(result.picture, turns[:n], seen)
         seen = look.seen.attributes
         kept = {"features": look.features.round(4).tolist()} if n in MARKS else {}
         yield result.picture, {"kind": turns[n - 1].kind, **row, **_cost(result), **kept}
+
+
+def _stressed(
+    make: Callable[[int, int], list[Turn]], model: str, way: Way, walk: Walk
+) -> Iterator[Step]:
+    return _along(model, way, walk, make(walk.number, walk.turns))
 
 
 def _rounds(model: str, way: Way, walk: Walk) -> Iterator[Step]:
@@ -161,4 +187,5 @@ KINDS: dict[str, Callable[[str, Way, Walk], Iterator[Step]]] = {
     "turns": _turns,
     "rounds": _rounds,
     "back": _back,
+    **{kind: partial(_stressed, make) for kind, make in STRESS.items()},
 }

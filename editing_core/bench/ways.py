@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from editing_core.methods import steady
+from editing_core.anchor.engine import AnchorEngine, engine
+from editing_core.anchor.memory import Frame, Memory
+from editing_core.methods import anchor, steady
 from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
@@ -25,11 +28,13 @@ class Way:
         method: A name in ``METHODS``, or a function like theirs.
         settings: Its numbers.
         latents_stay: Whether a turn starts from the last one's latents, else from its pixels.
+        remembers: Whether it is told of all turns so far.
     """
 
     method: str | Method
     settings: Fitting
     latents_stay: bool = True
+    remembers: bool = False
 
 
 def always(settings: EditSettings) -> Fitting:
@@ -58,6 +63,10 @@ OURS = {
     "paper, fitted": Way("mtc", PAPER.fitted),
     "steady": Way("steady", STEADY.fitted),
 }
+ON_PORTRAITS = {
+    "anchor": Way("anchor", STEADY.fitted, remembers=True),
+}
+"""What was trained on the portraits alone."""
 PARTS_OF_PAPER = {
     "paper-15": Way("mtc", always(PRESETS["paper-15"])),
     "code": Way("mtc", always(PRESETS["code"])),
@@ -90,4 +99,36 @@ PARTS_OF_STEADY = {
 }
 """Steady with one of its parts taken out."""
 
-WAYS: dict[str, Way] = {**CONTROLS, **RIVALS, **PARTS_OF_PAPER, **OURS, **PARTS_OF_STEADY}
+
+def _anchor(by: Callable[[], AnchorEngine] = engine, steps: int = 4) -> Way:
+    times = tuple(1 - n / steps for n in range(steps))
+    return Way(lambda task: anchor.edit(task, by(), times), STEADY.fitted, remembers=True)
+
+
+@cache
+def _remembering(empty: Memory) -> AnchorEngine:
+    return AnchorEngine(engine().anchor, empty)
+
+
+class Unanchored(Memory):
+    """One that forgets the original like any other picture."""
+
+    @property
+    def seen(self) -> tuple[Frame, ...]:
+        """What the next picture attends to."""
+        return super().seen[1:] or self.frames[:1]
+
+
+PARTS_OF_ANCHOR = {
+    "no original in memory": _anchor(lambda: _remembering(Unanchored(spare=0))),
+    "the original alone": _anchor(lambda: _remembering(Memory(window=0, spare=0))),
+    "window 1": _anchor(lambda: _remembering(Memory(window=1, spare=0))),
+    "window 6": _anchor(lambda: _remembering(Memory(window=6, spare=0))),
+    "12 steps": _anchor(steps=12),
+    "24 steps": _anchor(steps=24),
+    "all of it repainted": Way("anchor", always(replace(STEADY, keep="nothing")), remembers=True),
+}
+"""Anchor with another memory, more steps, or its region left out."""
+
+WAYS: dict[str, Way] = {**CONTROLS, **RIVALS, **PARTS_OF_PAPER, **OURS, **PARTS_OF_STEADY,
+                        **ON_PORTRAITS, **PARTS_OF_ANCHOR}  # fmt: skip

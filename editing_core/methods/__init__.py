@@ -30,6 +30,7 @@ READS = {
     "pnp": INVERTING,
     "euler": INVERTING,
     "regenerate": SAMPLING,
+    "anchor": ("guidance", "keep"),
 }
 """The methods, each with the settings that an edit by it reads; its other numbers are its own."""
 

@@ -50,6 +50,9 @@ class Task:
         recordings: Inversions done before whose features were recorded.
         progress: Hears of every solver step.
         seen: Gets, after every step of sampling, latents that are nearly those of the picture.
+        instruction: The wish as it was put, if it was.
+        history: The latents of all pictures from the original to the current one, each with the
+            instruction that made it, if they are known.
     """
 
     flux: Flux
@@ -66,6 +69,8 @@ class Task:
     recordings: Recent[Recorded]
     progress: Progress
     seen: Callable[[Tensor], None] | None = None
+    instruction: str = ""
+    history: tuple[tuple[Tensor, str], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,12 +83,14 @@ class Outcome:
         blocks: Double blocks whose maps made that mask.
         region: How much each latent pixel may change, if the method knows; else it is found where
             something is to be kept. Shape: (2 rows, 2 cols).
+        weights: Hash of the weights that painted it, where they are the method's own.
     """
 
     latents: Tensor
     mask: Tensor | None = None
     blocks: tuple[int, ...] = ()
     region: Tensor | None = None
+    weights: str = ""
 
 
 Solver = Callable[..., Tensor]

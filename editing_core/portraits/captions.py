@@ -90,7 +90,7 @@ def caption(
         if rng is None or rng.random() < _chance(name, value, naming)
     }
     adjectives = [named[name] for name in ("expression", "age") if name in named]
-    who = _article(" ".join([*adjectives, named.get("gender", "person")]))
+    who = article(" ".join([*adjectives, named.get("gender", "person")]))
     details = _details(named, attributes, rng)
     opening = "a portrait of "
     if rng is not None:
@@ -111,7 +111,7 @@ def _details(
     hair, color = named.get("hair"), named.get("hair_color")
     colored_beard = color is not None and hair in (None, "bald")
     if hair is not None:
-        details.append(_article(_HAIR[hair].format(color=f"{color} " if color else "")))
+        details.append(hair_words(hair, color))
     elif color and named.get("facial_hair", "none") == "none":
         details.append(f"{color} hair")
     if "skin" in named:
@@ -122,7 +122,7 @@ def _details(
             tint = named.get(f"{name}_color")
             if name == "facial_hair" and colored_beard:
                 tint = color
-            details.append(_article(f"{tint} {value}" if tint else value))
+            details.append(article(f"{tint} {value}" if tint else value))
         elif name in named and rng is not None and rng.random() < 0.2:
             details.append(f"no {word}")
     details += _clothes(named, rng)
@@ -141,11 +141,16 @@ def _clothes(named: Mapping[str, str], rng: random.Random | None) -> list[str]:
     look = [word for word in (cloth, named.get("clothing_color")) if word]
     if "clothing" in named:
         form = rng.choice(("{}", "wearing {}", "in {}")) if rng else "{}"
-        return [form.format(_article(" ".join([*look, named["clothing"]])))]
+        return [form.format(article(" ".join([*look, named["clothing"]])))]
     return [" ".join([*look, "clothes"])] if look else []
 
 
-def _article(words: str) -> str:
+def hair_words(hair: str, color: str | None) -> str:
+    """Hair as a noun: "long red hair", "a bob"."""
+    return article(_HAIR[hair].format(color=f"{color} " if color else ""))
+
+
+def article(words: str) -> str:
     """Put "a" or "an" before words that take one."""
     if words.endswith(("hair", "glasses", "earrings", "dreadlocks", "overalls")):
         return words

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 Made = TypeVar("Made")
-TOLD_EVERY, SAVED_EVERY = 20, 120  # seconds
+TOLD_EVERY, SAVED_EVERY, WATCHED_EVERY = 20, 120, 600  # seconds
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def learn(
     recipe: Recipe,
     file: Path,
     deadline: Deadline,
+    watch: Callable[[], None] | None = None,
 ) -> bool:
     """Train `model` until its samples are done or time is up; `file` holds all that is needed.
 
@@ -70,12 +71,13 @@ def learn(
         recipe: how long and how fast.
         file: read at the start if it is there, written now and then and at the end.
         deadline: when to stop early.
+        watch: called every ten minutes, while the model has its averaged weights.
 
     Returns:
         Whether the stage is complete.
     """
     training, told = Training(model, file), Told(file.stem, recipe)
-    saved = time.monotonic()
+    saved = watched = time.monotonic()
     while not training.finished(recipe) and not _agreed(deadline.passed()):
         loss = loss_of(training.step * processes() + rank())
         training.learn_from(loss, recipe)
@@ -83,6 +85,9 @@ def learn(
         if time.monotonic() - saved > SAVED_EVERY:
             training.store()
             saved = time.monotonic()
+        if watch is not None and time.monotonic() - watched > WATCHED_EVERY and rank() == 0:
+            training.shown(watch)
+            watched = time.monotonic()
     training.store()
     model.load_state_dict(training.average)
     return training.finished(recipe)
@@ -136,6 +141,13 @@ class Training:
         partial = self._file.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, self._file)
+
+    def shown(self, watch: Callable[[], None]) -> None:
+        """Let somebody look at the model while it has its averaged weights."""
+        current = {name: value.clone() for name, value in self._model.state_dict().items()}
+        self._model.load_state_dict(self.average)
+        watch()
+        self._model.load_state_dict(current)
 
     def _resume(self) -> None:
         device = next(self._model.parameters()).device

@@ -1,0 +1,1 @@
+"""AnchorEdit: an editor that remembers every turn in a causal memory."""

@@ -1,0 +1,107 @@
+"""Attention that reaches across turns, whatever the transformer: frames are folded into the batch.
+
+A batch of B sessions of F frames goes through the transformer as (B * F, ...). Times, modulation
+and instructions are each frame's own by construction; only self-attention connects frames: the
+picture tokens of earlier frames are keys and values for a later one. Spatial places are the
+transformer's own affair; the temporal axis of its rotary embedding is turned here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers.models.attention_dispatch import dispatch_attention_fn
+from diffusers.models.embeddings import get_1d_rotary_pos_embed
+from torch import Tensor
+
+from editing_core.anchor.memory import Frame
+
+STRIDE = 4  # temporal places from one turn to the next
+
+Sight = Sequence[Sequence[int]]
+"""For each frame, which other frames of the same call it sees."""
+
+
+def causal(frames: int, window: int | None = None) -> Sight:
+    """Every frame sees the first one and the ``window`` before it; without a window, all."""
+    reach = frames if window is None else window
+    return [[g for g in range(f) if g == 0 or g >= f - reach] for f in range(frames)]
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What attention needs to know during one call of a transformer.
+
+    Attributes:
+        frames: F.
+        text: Tokens of an instruction that go before a frame's own; 0 where text is elsewhere.
+        rotation: Cosine and sine of each frame's temporal place. Shape: (B * F, 1, 1, axis).
+        sight: Who sees whom.
+        memory: Frames of earlier calls, which all see.
+        written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+    """
+
+    frames: int
+    text: int
+    rotation: tuple[Tensor, Tensor]
+    sight: Sight
+    memory: Sequence[Frame] = ()
+    written: list[Tensor] | None = None
+
+
+def attended(q: Tensor, k: Tensor, v: Tensor, look: Look, layer: int, how: Any) -> Tensor:
+    """Attend each frame to itself, its text, the frames it sees, and what is remembered.
+
+    Args:
+        q: Queries, normalised and spatially rotated. Shape: (B * F, text + L, heads, width).
+        k: Keys, likewise.
+        v: Values.
+        look: Who sees whom.
+        layer: Counted through all blocks.
+        how: The processor, which knows the back end.
+
+    Returns:
+        Shape: that of ``q``.
+    """
+    q, k = _rotated(q, look.rotation), _rotated(k, look.rotation)
+    q, k, v = (x.unflatten(0, (-1, look.frames)) for x in (q, k, v))
+    shown_k, shown_v = k[:, :, look.text :], v[:, :, look.text :]
+    if look.written is not None:
+        look.written.append(torch.stack([shown_k, shown_v]))
+    remembered = [frame.kept[layer] for frame in look.memory]
+    seen = []
+    for f, others in enumerate(look.sight):
+        keys = [k[:, f], *(shown_k[:, g] for g in others), *(m[0] for m in remembered)]
+        values = [v[:, f], *(shown_v[:, g] for g in others), *(m[1] for m in remembered)]
+        seen.append(
+            dispatch_attention_fn(
+                q[:, f], torch.cat(keys, 1), torch.cat(values, 1),
+                backend=how._attention_backend, parallel_config=how._parallel_config,
+            )
+        )  # fmt: skip
+    return torch.stack(seen, 1).flatten(0, 1)
+
+
+def rotation(turns: Tensor, axis: int, stride: int = STRIDE) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of the temporal places of turns (B, F): (B * F, 1, 1, axis) each."""
+    cosine, sine = get_1d_rotary_pos_embed(
+        axis,
+        (stride * turns.flatten()).double(),
+        repeat_interleave_real=True,
+        use_real=True,
+        freqs_dtype=torch.float64,
+    )
+    return cosine[:, None, None], sine[:, None, None]
+
+
+def _rotated(x: Tensor, by: tuple[Tensor, Tensor]) -> Tensor:
+    """Turn the first axis of heads, which the spatial embedding left at place 0."""
+    cosine, sine = by
+    axis = cosine.shape[-1]
+    turned = x[..., :axis].float()
+    real, imaginary = turned.unflatten(-1, (-1, 2)).unbind(-1)
+    across = torch.stack([-imaginary, real], -1).flatten(-2)
+    return torch.cat([(turned * cosine + across * sine).to(x.dtype), x[..., axis:]], -1)

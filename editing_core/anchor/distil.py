@@ -1,0 +1,112 @@
+"""Stage 3: the same picture in four steps. Consistency distillation, then distribution matching.
+
+Both work on whole sessions at once: every turn is painted from what is remembered by then.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from editing_core.anchor.lessons import Batch
+from editing_core.anchor.model import Anchor
+from editing_core.anchor.stream import FOUR
+
+GRID = 48  # steps of the teacher
+SHIFT = 5.0  # of its times towards noise
+TEACHER_GUIDANCE = 1.5  # how far beyond doing nothing it goes; AnchorEdit: 3 and 6
+CRITIC_STEPS = 5  # of the critic for each of the painter's
+
+
+def velocity(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor) -> Tensor:
+    """Velocities of paintings (B, targets, L, C) at times (B, targets), memories as they are."""
+    x = torch.cat([batch.clean[:, : batch.history], paintings], 1)
+    times = torch.cat([batch.t[:, : batch.history], t], 1)
+    v: Tensor = anchor(x, times, batch.turns, anchor.say(batch.texts), batch.sight)
+    return v[:, batch.history :]
+
+
+def guided(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor, by: float) -> Tensor:
+    """The same, moved away from the velocity of an instruction to change nothing."""
+    told = velocity(anchor, batch, paintings, t)
+    if by == 1:
+        return told
+    past = batch.history
+    silent = Batch(batch.clean, batch.t, batch.turns, _silenced(batch), batch.sight, past)
+    untold = velocity(anchor, silent, paintings, t)
+    return untold + by * (told - untold)
+
+
+def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
+    """Let neighbours on one of the teacher's paths point to the same picture."""
+    chance = torch.Generator().manual_seed(step)
+    truth = batch.clean[:, batch.history :]
+    index = torch.randint(0, GRID - 1, truth.shape[:2], generator=chance)
+    t, then = _time(index), _time(index + 1)
+    at, after = t[..., None, None], then[..., None, None]
+    x = (1 - at) * truth + at * torch.randn(truth.shape, generator=chance)
+    with torch.no_grad():
+        nearer = x + (after - at) * guided(teacher, batch, x, t, TEACHER_GUIDANCE)
+        wanted = nearer - after * velocity(painter, batch, nearer, then)
+    return (x - at * velocity(painter, batch, x, t) - wanted).square().mean()
+
+
+def _time(index: Tensor) -> Tensor:
+    """Times of the teacher's grid, from 1 (index 0) towards 0."""
+    s = 1 - index / GRID
+    return SHIFT * s / (1 + (SHIFT - 1) * s)
+
+
+class Matched(nn.Module):
+    """Distribution matching (DMD): a painter in four steps, and a critic that knows it."""
+
+    def __init__(self, painter: Anchor, critic: Anchor, teacher: Anchor) -> None:
+        """Train painter and critic; the teacher is kept out of what is trained."""
+        super().__init__()
+        self.painter, self.critic = painter, critic
+        self._teacher = [teacher]
+
+    def loss(self, batch: Batch, step: int) -> Tensor:
+        """The critic's loss, and every few steps the painter's as well."""
+        chance = torch.Generator().manual_seed(step)
+        last = int(torch.randint(0, len(FOUR), (), generator=chance))
+        paints = step % CRITIC_STEPS == 0
+        with torch.set_grad_enabled(paints):
+            pictures = self._painted(batch, last, chance)
+        t = 0.02 + 0.96 * torch.rand(pictures.shape[:2], generator=chance)
+        at = t[..., None, None]
+        noise = torch.randn(pictures.shape, generator=chance)
+        x = (1 - at) * pictures.detach() + at * noise
+        v = velocity(self.critic, batch, x, t)
+        loss = (v - (noise - pictures.detach())).square().mean()
+        if paints:
+            loss = loss + self._mismatch(batch, pictures, x, t, v.detach())
+        return loss
+
+    def _painted(self, batch: Batch, last: int, chance: torch.Generator) -> Tensor:
+        """Pictures after steps 0 to `last` of four; only the last step is learnt from."""
+        x = torch.randn(batch.clean[:, batch.history :].shape, generator=chance)
+        grows = torch.is_grad_enabled()
+        for n in range(last + 1):
+            with torch.set_grad_enabled(grows and n == last):
+                t = torch.full(x.shape[:2], FOUR[n])
+                picture = x - FOUR[n] * velocity(self.painter, batch, x, t)
+            if n < last:
+                fresh = torch.randn(x.shape, generator=chance)
+                x = (1 - FOUR[n + 1]) * picture + FOUR[n + 1] * fresh
+        return picture
+
+    @torch.no_grad()
+    def _direction(self, batch: Batch, pictures: Tensor, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        at = t[..., None, None]
+        real = x - at * guided(self._teacher[0], batch, x, t, TEACHER_GUIDANCE)
+        size = (pictures - real).abs().mean((2, 3), keepdim=True).clamp(min=1e-3)
+        return (x - at * v - real) / size
+
+    def _mismatch(self, batch: Batch, pictures: Tensor, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        towards = pictures.detach() - self._direction(batch, pictures.detach(), x, t, v)
+        return 0.5 * (pictures - towards).square().mean()
+
+
+def _silenced(batch: Batch) -> list[list[str]]:
+    return [[*row[: batch.history], *[""] * (len(row) - batch.history)] for row in batch.texts]

@@ -1,0 +1,163 @@
+"""FLUX with turns: AnchorEdit's causal multi-turn attention in diffusers' own transformer.
+
+A frame is one picture with the tokens of its own instruction. Its temporal place, axis 0 of the
+rotary embedding, which FLUX leaves at 0, is STRIDE times its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from diffusers.models.embeddings import apply_rotary_emb
+from diffusers.models.transformers.transformer_flux import _get_qkv_projections
+from torch import Tensor, nn
+
+from editing_core.anchor.attention import Look, Sight, attended, rotation
+from editing_core.anchor.memory import Frame
+from editing_core.latents import Canvas
+from editing_core.portraits.world import SIZE
+
+if TYPE_CHECKING:
+    from editing_core.portraits.model import Parts
+
+PORTRAIT = Canvas(SIZE, SIZE)
+
+
+class TurnAttention:
+    """Attention of one layer over a frame, its instruction, and the frames it sees."""
+
+    _attention_backend = None
+    _parallel_config = None
+
+    def __init__(self, layer: int, model: Anchor) -> None:
+        """Serve ``layer`` of ``model``, counted through double and single blocks."""
+        self.layer = layer
+        self._looking = model.looking
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        image_rotary_emb: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """Do as diffusers' ``FluxAttnProcessor``, but see other frames as well."""
+        q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        look = self._looking[-1]
+        if image_rotary_emb is not None:
+            q, k = (apply_rotary_emb(x, image_rotary_emb, sequence_dim=1) for x in (q, k))
+        seen = attended(q, k, v, look, self.layer, self).flatten(2).to(q.dtype)
+        if encoder_hidden_states is None:
+            return seen
+        said, shown = seen[:, : look.text], seen[:, look.text :]
+        return attn.to_out[1](attn.to_out[0](shown)), attn.to_add_out(said)
+
+
+def _projected(attn: Any, shown: Tensor, said: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Queries, keys and values of all tokens of a frame, text first: (N, n, heads, width)."""
+    q, k, v, *of_text = _get_qkv_projections(attn, shown, said)
+    q, k, v = (x.unflatten(-1, (-1, attn.head_dim)) for x in (q, k, v))
+    q, k = attn.norm_q(q), attn.norm_k(k)
+    if said is None:
+        return q, k, v
+    text_q, text_k, text_v = (x.unflatten(-1, (-1, attn.head_dim)) for x in of_text)
+    text_q, text_k = attn.norm_added_q(text_q), attn.norm_added_k(text_k)
+    return torch.cat([text_q, q], 1), torch.cat([text_k, k], 1), torch.cat([text_v, v], 1)
+
+
+@dataclass(frozen=True)
+class Said:
+    """Encoded instructions of frames: T5 states (B, F, n, D) and CLIP's summary (B, F, P)."""
+
+    embeds: Tensor
+    pooled: Tensor
+
+
+class Anchor(nn.Module):
+    """The transformer of a FLUX with its text encoders, seeing across turns."""
+
+    def __init__(self, parts: Parts) -> None:
+        """Take the parts over; the transformer's attention is replaced for good."""
+        super().__init__()
+        self.transformer = parts.transformer
+        self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
+        self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
+        self.looking: list[Look] = []
+        blocks = [*self.transformer.transformer_blocks, *self.transformer.single_transformer_blocks]
+        for layer, block in enumerate(blocks):
+            block.attn.set_processor(TurnAttention(layer, self))
+
+    def say(self, instructions: Sequence[Sequence[str]]) -> Said:
+        """Encode the instructions of B sessions of F frames each."""
+        flat = [text for session in instructions for text in session]
+        clip_ids, t5_ids = (
+            tokenizer(
+                flat, padding="max_length", max_length=tokenizer.model_max_length,
+                truncation=True, return_tensors="pt",
+            ).input_ids.to(self.transformer.device)
+            for tokenizer in self._tokenizers
+        )  # fmt: skip
+        fold = (len(instructions), -1)
+        return Said(
+            self.t5(t5_ids)[0].unflatten(0, fold),
+            self.clip(clip_ids).pooler_output.unflatten(0, fold),
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        t: Tensor,
+        turns: Tensor,
+        said: Said,
+        sight: Sight,
+        *,
+        memory: Sequence[Frame] = (),
+        written: list[Tensor] | None = None,
+        canvas: Canvas = PORTRAIT,
+    ) -> Tensor:
+        """Predict every frame's velocity, from picture (t = 0) to noise (t = 1).
+
+        Args:
+            x: Packed latents. Shape: (B, F, L, C).
+            t: Times in [0, 1]. Shape: (B, F).
+            turns: Each frame's place in its conversation. Shape: (B, F).
+            said: The frames' instructions; the original's is empty.
+            sight: Which frames of this call each frame sees; ``causal`` gives the usual.
+            memory: Frames of earlier calls, which every frame sees.
+            written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+            canvas: The pictures' size.
+
+        Returns:
+            Velocities. Shape: (B, F, L, C).
+        """
+        batch, frames = x.shape[:2]
+        text = said.embeds.shape[2]
+        axis = self.transformer.config.axes_dims_rope[0]
+        look = Look(frames, text, rotation(turns, axis), sight, memory, written)
+        self.looking.append(look)
+        try:
+            velocity = self.transformer(
+                hidden_states=x.flatten(0, 1),
+                timestep=t.flatten(),
+                guidance=torch.ones(batch * frames, device=x.device),
+                encoder_hidden_states=said.embeds.flatten(0, 1),
+                pooled_projections=said.pooled.flatten(0, 1),
+                txt_ids=torch.zeros(text, 3, device=x.device),
+                img_ids=_places(canvas).to(x.device),
+                return_dict=False,
+            )[0]
+        finally:
+            self.looking.pop()
+        unfolded: Tensor = velocity.unflatten(0, (batch, frames))
+        return unfolded
+
+
+def _places(canvas: Canvas) -> Tensor:
+    """Row and column of every picture token, at place 0 in time. Shape: (L, 3)."""
+    rows, cols = (torch.arange(n, dtype=torch.float32) for n in (canvas.rows, canvas.cols))
+    return torch.cartesian_prod(torch.zeros(1), rows, cols)

@@ -1,0 +1,141 @@
+"""One turn after another: paint a picture from memory, then remember it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.model import PORTRAIT, Anchor, Said
+from editing_core.latents import Canvas
+
+FOUR = (1.0, 0.75, 0.5, 0.25)
+"""Times of the four steps."""
+ALONE = ((),)
+EARLY, LATE = 0.8, 0.4
+"""Between these times it shows best where an instruction acts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Guide:
+    """What an instruction is compared with: one that asks for nothing.
+
+    Attributes:
+        silent: The encoded instructions to change nothing.
+        by: How far beyond doing nothing to go; at 1 only the steps in the middle look at it.
+        apart: Receives how both velocities part, (B, L, C) each.
+    """
+
+    silent: Said
+    by: float = 1.0
+    apart: list[Tensor] = field(default_factory=list)
+
+    def looks(self, t: float) -> bool:
+        """Whether a step is compared."""
+        return self.by != 1 or LATE <= t <= EARLY
+
+    def guided(self, told: Tensor, untold: Tensor, t: float) -> Tensor:
+        """The velocity to follow."""
+        if LATE <= t <= EARLY:
+            self.apart.append(told - untold)
+        return untold + self.by * (told - untold)
+
+
+def remember(
+    anchor: Anchor,
+    memory: Memory,
+    x: Tensor,
+    said: Said,
+    turn: int,
+    canvas: Canvas = PORTRAIT,
+) -> Memory:
+    """Write a finished picture into the memory, at time 0.
+
+    Args:
+        anchor: The model.
+        memory: What it remembers so far.
+        x: Packed latents of B pictures. Shape: (B, L, C).
+        said: The instructions that made them, one frame each; empty ones for originals.
+        turn: Their place in the conversation.
+        canvas: Their size.
+    """
+    written: list[Tensor] = []
+    places = torch.full((len(x), 1), turn, device=x.device)
+    anchor(x[:, None], torch.zeros_like(places, dtype=torch.float32), places, said, ALONE,
+           memory=memory.seen, written=written, canvas=canvas)  # fmt: skip
+    return memory.remember(Frame(turn, torch.stack(written)[:, :, :, 0]))
+
+
+def paint(
+    anchor: Anchor,
+    memory: Memory,
+    said: Said,
+    turn: int,
+    noise: Tensor,
+    times: Sequence[float] = FOUR,
+    seed: int | None = 0,
+    canvas: Canvas = PORTRAIT,
+    on_step: Callable[[int], None] | None = None,
+    guide: Guide | None = None,
+) -> Tensor:
+    """Follow an instruction: from noise to the picture of a turn.
+
+    Every step predicts the finished picture and takes it back to the next time with fresh noise,
+    or, without a seed, along the straight line of Euler's method.
+
+    Args:
+        anchor: The model.
+        memory: The original and the last pictures.
+        said: The instructions, one frame each.
+        turn: The pictures' place in the conversation.
+        noise: N(0, 1). Shape: (B, L, C).
+        times: Falling, the first is 1.
+        seed: Of the fresh noise.
+        canvas: The pictures' size.
+        on_step: Hears of every step, from 0.
+        guide: Compares with doing nothing.
+
+    Returns:
+        Packed latents. Shape: (B, L, C).
+    """
+    chance = torch.Generator().manual_seed(seed or 0)
+    x = noise
+    for n, (t, then) in enumerate(zip(times, (*times[1:], 0.0), strict=True)):
+        v = _velocity(anchor, memory, said, turn, x, t, canvas, guide)
+        if seed is None or then == 0:
+            x = x + (then - t) * v
+        else:
+            fresh = torch.randn(x.shape, generator=chance).to(x)
+            x = (1 - then) * (x - t * v) + then * fresh
+        if on_step:
+            on_step(n)
+    return x
+
+
+def _velocity(
+    anchor: Anchor,
+    memory: Memory,
+    said: Said,
+    turn: int,
+    x: Tensor,
+    t: float,
+    canvas: Canvas,
+    guide: Guide | None,
+) -> Tensor:
+    """Where a painting goes at a time: told and, where a guide looks, untold beside it."""
+    looking = guide is not None and guide.looks(t)
+    ways = [said, guide.silent] if guide is not None and looking else [said]
+    places = torch.full((len(x), len(ways)), turn, device=x.device)
+    v = anchor(
+        torch.stack([x] * len(ways), 1),
+        torch.full(places.shape, t, device=x.device),
+        places,
+        Said(torch.cat([w.embeds for w in ways], 1), torch.cat([w.pooled for w in ways], 1)),
+        ALONE * len(ways),
+        memory=memory.seen,
+        canvas=canvas,
+    )
+    return guide.guided(v[:, 0], v[:, 1], t) if guide is not None and looking else v[:, 0]

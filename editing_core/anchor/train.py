@@ -1,0 +1,214 @@
+"""Train the anchor editor: `python -m editing_core.anchor.train --stage 1 --out DIR`.
+
+Four stages, each resumed where it was left, each beginning from what the one before made:
+
+1. one turn at a time, and leaving alone what nobody asked to change;
+2. whole sessions, with degraded and self-made pictures in the memory;
+3a. consistency distillation towards few steps;
+3b. distribution matching to four steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, distributed
+
+from editing_core.anchor.data import SHARDS, TURNS, draw_shards
+from editing_core.anchor.distil import Matched, consistency_loss
+from editing_core.anchor.lessons import Batch, Lessons
+from editing_core.anchor.model import Anchor
+from editing_core.anchor.parts import begun, opened, save
+from editing_core.anchor.quick import look
+from editing_core.errors import EditError
+from editing_core.portraits.learning import Deadline, Recipe, first, learn, processes, rank
+from editing_core.portraits.model import Parts
+
+SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
+CHAINS = Recipe(samples=60_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
+CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, decay=0.99)
+MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
+FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
+OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
+OWN_ROWS = 3  # in one of so many sessions
+OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
+PROGRESS = 1.0  # how much more the last turn counts than the first
+EDITED = 3.0  # how much more a token counts that is to change
+
+
+def main() -> None:
+    """Run one stage until done or out of time, then write its model."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--stage", required=True, choices=STAGES, help="which to run")
+    parser.add_argument("--out", type=Path, required=True, help="where all stages keep their files")
+    parser.add_argument(
+        "--minutes", type=float, default=60, help="stop after this long; 0: only write"
+    )
+    parser.add_argument("--samples", type=int, help="of stage 2: the rate falls to nothing by then")
+    parser.add_argument(
+        "--without",
+        choices=("rollout", "spoilt"),
+        help="stage 2 without own pictures in the memory, or with true ones alone (an ablation)",
+    )
+    parser.add_argument("--shards", type=int, default=SHARDS, help="files of 500 sessions to draw")
+    parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
+    args = parser.parse_args()
+    if "RANK" in os.environ:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    parts = first(lambda: start(args.out / "start"))
+    anchor = Anchor(parts)
+    if args.minutes > 0:
+        first(lambda: draw_shards(args.out / "sessions", args.shards))
+        stage = STAGES[args.stage]
+        if args.stage == "2":
+            stage = partial(train_chains, samples=args.samples, without=args.without)
+        stage(anchor, args.out, Deadline(args.minutes))
+    else:
+        load(anchor, args.out / FILES[args.stage])
+    if args.write and rank() == 0:
+        save(parts, args.write)
+
+
+def start(folder: Path) -> Parts:
+    """The untrained model, made once: a vocabulary must not change between stages."""
+    if not folder.exists():
+        save(begun(), folder)
+    return opened(folder)
+
+
+def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
+    """Stage 1: one turn at a time, and to leave alone what nobody asked to change."""
+    lessons = Lessons(out / "sessions")
+
+    def loss_of(step: int) -> Tensor:
+        return flow_loss(anchor, lessons.single(step, SINGLE.batch // processes()), step)
+
+    compiled(anchor)
+    return learn(anchor, loss_of, SINGLE, out / FILES["1"], deadline, watching(anchor, 1))
+
+
+def train_chains(
+    anchor: Anchor,
+    out: Path,
+    deadline: Deadline,
+    samples: int | None = None,
+    without: str | None = None,
+) -> bool:
+    """Stage 2: whole sessions, with a past that is not perfect, unless ``without`` says so."""
+    lessons = Lessons(out / "sessions")
+    recipe = replace(CHAINS, samples=samples or CHAINS.samples)
+    warm_up = min(OWN_AFTER, recipe.steps // 6)
+    load(anchor, out / FILES["1"])
+
+    def loss_of(step: int) -> Tensor:
+        batch = lessons.chains(step, CHAINS.batch // processes())
+        if without is None and step // processes() >= warm_up:
+            batch = with_own(anchor, batch, step)
+        if without == "spoilt":
+            batch = batch.pure()
+        else:
+            batch = batch.spoilt(torch.Generator().manual_seed(step))
+        return flow_loss(anchor, batch, step)
+
+    compiled(anchor)
+    return learn(anchor, loss_of, recipe, out / FILES["2"], deadline, watching(anchor, TURNS))
+
+
+def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
+    """Stage 3a: neighbours on the teacher's paths lead to one picture."""
+    lessons = Lessons(out / "sessions")
+    load(anchor, out / FILES["2"])
+    teacher = frozen(anchor)
+
+    def loss_of(step: int) -> Tensor:
+        batch = lessons.chains(10**6 + step, CONSISTENT.batch // processes())
+        return consistency_loss(anchor, teacher, batch, step)
+
+    compiled(anchor)
+    return learn(anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, watching(anchor, TURNS))
+
+
+def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
+    """Stage 3b: pictures of four steps are distributed as the teacher's."""
+    lessons = Lessons(out / "sessions")
+    load(anchor, out / FILES["2"])
+    teacher, critic = frozen(anchor), copy.deepcopy(anchor)
+    if (out / FILES["3a"]).exists():
+        load(anchor, out / FILES["3a"])
+    both = Matched(anchor, critic, teacher)
+
+    def loss_of(step: int) -> Tensor:
+        return both.loss(lessons.chains(2 * 10**6 + step, MATCHED.batch // processes()), step)
+
+    return learn(both, loss_of, MATCHED, out / FILES["3b"], deadline, watching(anchor, TURNS))
+
+
+STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
+    "1": train_single,
+    "2": train_chains,
+    "3a": distil_consistency,
+    "3b": distil_distribution,
+}
+
+
+def flow_loss(anchor: Anchor, batch: Batch, step: int) -> Tensor:
+    """Flow matching on what is painted; later turns count more, and so does what changes."""
+    noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
+    said = anchor.say(batch.texts)
+    v: Tensor = anchor(batch.noised(noise), batch.t, batch.turns, said, batch.sight)
+    missed = (v - noise + batch.clean)[:, batch.history :].square().mean(-1)
+    late = torch.linspace(0, 1, batch.history).repeat(missed.shape[1] // batch.history)
+    weights = (1 + PROGRESS * late)[:, None] * (1 + EDITED * batch.changed())
+    return (weights * missed).sum() / weights.sum()
+
+
+@torch.no_grad()
+def with_own(anchor: Anchor, batch: Batch, step: int) -> Batch:
+    """Put the model's own pictures, painted in one step from some time, into some memories."""
+    chance = torch.Generator().manual_seed(step + 2 * 10**6)
+    rows = slice(0, max(1, len(batch.clean) // OWN_ROWS))
+    part = batch.part(rows)
+    x = part.noised(torch.randn(part.clean.shape, generator=chance))
+    v = anchor(x, part.t, part.turns, anchor.say(part.texts), part.sight)
+    own = (x - part.t[..., None, None] * v)[:, part.history :]
+    chosen = torch.rand(len(own), part.history - 1, generator=chance) < OWN
+    return batch.remembering(rows, own, chosen)
+
+
+def load(anchor: Anchor, file: Path) -> None:
+    """Begin from the averaged weights of an earlier stage."""
+    if not file.exists():
+        raise EditError(f"There is no {file}; run the stage before this one first.")
+    average = torch.load(file, weights_only=True)["average"]
+    painter = {name: value for name, value in average.items() if name.startswith("painter.")}
+    anchor.load_state_dict(
+        {name.removeprefix("painter."): value for name, value in (painter or average).items()}
+    )
+
+
+def frozen(anchor: Anchor) -> Anchor:
+    """A copy that does not learn."""
+    return copy.deepcopy(anchor).eval().requires_grad_(False)
+
+
+def compiled(anchor: Anchor) -> None:
+    """Compile the blocks, half as fast again, where there is a C++ compiler to do it."""
+    if shutil.which("c++"):
+        anchor.transformer.compile_repeated_blocks()
+
+
+def watching(anchor: Anchor, turns: int) -> Callable[[], None]:
+    """What tells now and then how held-out sessions come out: success/kept/error of each turn."""
+    return lambda: print("held out:", *look(anchor, turns=turns, count=32 // turns + 8), flush=True)
+
+
+if __name__ == "__main__":
+    main()

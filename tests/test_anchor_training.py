@@ -1,0 +1,201 @@
+"""The lessons and the losses of the anchor editor, on a model of random weights."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from tiny_flux import TINY, WORDS
+
+from editing_core.anchor import data, distil, lessons, train
+from editing_core.anchor.degrade import HARMS, degraded
+from editing_core.anchor.lessons import Batch, Lessons, painting
+from editing_core.anchor.model import Anchor
+from editing_core.anchor.parts import save
+from editing_core.portraits.learning import Deadline, Recipe
+from editing_core.portraits.model import build
+
+FEW = 6  # sessions of a shard
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a shard of noise instead of drawings."""
+    monkeypatch.setattr(lessons, "SHARD", FEW)
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    noise = np.random.default_rng(0).normal(size=(FEW, data.TURNS + 1, 64, 64))
+    np.save(data.shard_file(folder, 0), noise.astype(np.float16))
+    return tmp_path
+
+
+def anchor() -> Anchor:
+    return Anchor(build(TINY, captions=WORDS))
+
+
+def test_paintings_see_what_was_there_before_them() -> None:
+    """Three remembered pictures (0, 1, 2), then those painted for turns 1, 2 and 3, twice."""
+    assert painting(3, 1) == [[], [0], [0, 1], *[[0], [0, 1], [0, 2]] * 2]
+
+
+def test_a_step_always_gives_the_same_batch(drawn: Path) -> None:
+    for make in ("single", "chains"):
+        one, again, other = (getattr(Lessons(drawn / "sessions"), make)(n, 12) for n in (3, 3, 4))
+        assert torch.equal(one.clean, again.clean) and torch.equal(one.t, again.t)
+        assert one.texts == again.texts != other.texts
+
+
+def test_the_original_is_at_time_0_and_who_asks_for_nothing_gets_the_picture_before(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lessons, "NULL", 1.0)
+    school = Lessons(drawn / "sessions")
+    single, chains = school.single(1, 12), school.chains(1, 12)
+    assert single.t[:, 0].max() == 0 == chains.t[:, 0].max()
+    assert torch.equal(single.clean[:, 1:], single.clean[:, :1].expand(-1, 3, -1, -1))
+    assert torch.equal(chains.clean[:, 2 * data.TURNS :], chains.clean[:, : data.TURNS])
+    assert {text for row in single.texts for text in row} == {""}
+    assert {text for row in chains.texts for text in row[2 * data.TURNS :]} == {""}
+    assert not chains.changed()[:, data.TURNS :].any() and chains.changed()[:, : data.TURNS].all()
+
+
+def test_a_late_session_keeps_its_original_at_turn_0(drawn: Path) -> None:
+    turns = Lessons(drawn / "sessions").chains(5, 96).turns
+    assert turns[:, 0].max() == 0
+    assert (turns[:, 6:] - turns[:, 6:7] == torch.arange(6).repeat(2)).all()
+    assert turns[:, 6].max() > 10 and turns[:, 6].min() == 1
+    assert torch.equal(turns[:, 1:6], turns[:, 6:11])
+
+
+def test_degradation_is_slight_and_grows_with_strength() -> None:
+    x = torch.randn(2000, 16, 8, 8, generator=torch.Generator().manual_seed(0))
+    hurt = []
+    for s in (0.0, 0.3, 1.0):
+        harmed = degraded(x, torch.full((len(x),), s), torch.Generator().manual_seed(1))
+        hurt.append((harmed - x).square().mean())
+    assert hurt[0] < 1e-9 < hurt[1] < hurt[2] < 0.1
+
+
+@pytest.mark.parametrize("harm", [harm for _, harm in HARMS])
+def test_every_harm_keeps_what_is_even_nearly_even(harm: lessons.Sight) -> None:
+    flat = torch.ones(4, 3, 8, 8)
+    harmed = harm(flat, torch.ones(4, 1, 1, 1), random_torch())  # type: ignore[operator]
+    assert (harmed - flat).abs().mean() < 0.1
+
+
+def random_torch() -> torch.Generator:
+    return torch.Generator().manual_seed(3)
+
+
+def test_a_memory_is_spoilt_but_not_the_original_nor_what_is_wanted(drawn: Path) -> None:
+    batch = Lessons(drawn / "sessions").chains(2, 36)
+    spoilt = batch.spoilt(random_torch())
+    apart = (spoilt.clean - batch.clean).abs().amax((0, 2, 3))
+    assert apart[0] == 0 and apart[batch.history :].max() == 0
+    assert apart[1 : batch.history].min() > 0
+
+
+def test_a_pure_memory_is_of_finished_pictures(drawn: Path) -> None:
+    batch = Lessons(drawn / "sessions").chains(2, 96)
+    assert batch.t[:, : batch.history].max() > 0 == batch.pure().t[:, : batch.history].max()
+    assert torch.equal(batch.pure().t[:, batch.history :], batch.t[:, batch.history :])
+
+
+@pytest.mark.parametrize("without", ["rollout", "spoilt"])
+def test_a_stage_may_do_without(drawn: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
+    monkeypatch.setattr(train, "CHAINS", Recipe(samples=60, batch=12, rate=1e-3, warm_up=1))
+    monkeypatch.setattr(train, "compiled", lambda anchor: None)
+    monkeypatch.setattr(train, "with_own", lambda *_: pytest.fail("own pictures"))
+    monkeypatch.setattr(train, "OWN_AFTER", 0)
+    torch.save({"average": anchor().state_dict()}, drawn / train.FILES["1"])
+    assert train.train_chains(anchor(), drawn, Deadline(5), samples=12, without=without)
+
+
+def test_own_pictures_replace_only_chosen_results(drawn: Path) -> None:
+    batch = Lessons(drawn / "sessions").chains(2, 24)
+    own = torch.full((1, 12, 64, 64), 9.0)
+    chosen = torch.tensor([[True, False, False, True, False]])
+    mixed = batch.remembering(slice(0, 1), own, chosen).clean
+    assert [k for k in range(18) if (mixed[0, k] == 9).all()] == [1, 4]
+    assert torch.equal(mixed[1], batch.clean[1])
+
+
+def test_the_flow_loss_of_a_model_that_knows_is_nothing(drawn: Path) -> None:
+    """Known answer; and the last of six turns counts twice the first."""
+    batch = Lessons(drawn / "sessions").chains(2, 12)
+    noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(10**6))
+
+    class Knowing:
+        off = 0
+
+        def say(self, texts: list[list[str]]) -> None:
+            return None
+
+        def __call__(self, *_: object) -> torch.Tensor:
+            v = noise - batch.clean
+            v[:, self.off] += 1
+            return v
+
+    model = Knowing()
+    assert train.flow_loss(model, batch, 0) < 1e-12  # type: ignore[arg-type]
+    model.off = 6
+    early = train.flow_loss(model, batch, 0)  # type: ignore[arg-type]
+    model.off = 11
+    assert train.flow_loss(model, batch, 0) == pytest.approx(2 * early)  # type: ignore[arg-type]
+
+
+def test_all_stages_one_after_the_other_and_resumed(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe(samples=24, batch=12, rate=1e-3, warm_up=1)
+    for name in ("SINGLE", "CHAINS", "CONSISTENT", "MATCHED"):
+        monkeypatch.setattr(train, name, recipe)
+    monkeypatch.setattr(train, "compiled", lambda anchor: None)
+    monkeypatch.setattr(train, "OWN_AFTER", 1)
+    model = anchor()
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    for stage, run in train.STAGES.items():
+        assert run(model, drawn, Deadline(5))
+        made = torch.load(drawn / train.FILES[stage], weights_only=True)
+        assert made["step"] == 2
+        assert run(model, drawn, Deadline(0)), "a finished stage is finished"
+    now = model.state_dict()
+    moved = [name for name, value in start.items() if not torch.equal(value, now[name])]
+    assert any("single_transformer_blocks" in name for name in moved)
+    assert any(name.startswith("t5") for name in moved)
+
+
+@pytest.mark.slow
+def test_two_processes_train_one_model(tmp_path: Path) -> None:
+    """A dry run as on many GPUs, by accelerate's launcher."""
+    pytest.importorskip("accelerate")
+    save(build(TINY, captions=WORDS), tmp_path / "start")
+    (tmp_path / "sessions").mkdir()
+    nothing = np.zeros((data.SHARD, data.TURNS + 1, 64, 64), np.float16)
+    np.save(data.shard_file(tmp_path / "sessions", 0), nothing)
+    command = (
+        "-m accelerate.commands.launch --cpu --num_processes 2 --num_machines 1 "
+        "--mixed_precision no --dynamo_backend no -m editing_core.anchor.train "
+        f"--stage 1 --out {tmp_path} --shards 1 --minutes 0.5"
+    )
+    quiet = os.environ | {"TORCHDYNAMO_DISABLE": "1", "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [sys.executable, *command.split()], env=quiet, capture_output=True, text=True
+    )
+    assert not ran.returncode, ran.stderr
+    assert torch.load(tmp_path / train.FILES["1"], weights_only=True)["step"] > 0
+
+
+def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known answer: straight paths to one picture, which is where all velocities point."""
+    batch = Lessons(drawn / "sessions").chains(2, 12)
+    truth = batch.clean[:, batch.history :]
+
+    def straight(model: Anchor, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return (x - truth) / t[..., None, None]
+
+    monkeypatch.setattr(distil, "velocity", straight)
+    assert distil.consistency_loss(anchor(), anchor(), batch, 0) < 1e-9
