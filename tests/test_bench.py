@@ -1,12 +1,15 @@
 """The bench: sequences have exact truths, tables have their columns."""
 
+import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from editing_core.bench import sessions
 from editing_core.bench.drawing import vae_table
 from editing_core.bench.sequences import KINDS, balanced, sequences
+from editing_core.bench.sessions import planned, written
 from editing_core.bench.spread import averaged
 from editing_core.bench.stress import (
     CONTRADICTED,
@@ -26,7 +29,7 @@ from editing_core.bench.summary import (
     jackknife,
 )
 from editing_core.bench.tables import after_each, against, markdown
-from editing_core.bench.walks import Walk, found, take
+from editing_core.bench.walks import STRESS, Walk, found, take
 from editing_core.measure import IDENTICAL
 
 
@@ -178,3 +181,33 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
 @pytest.mark.weights
 def test_the_vae_loses_little() -> None:
     assert float(vae_table("portraits", 2)[0]["PSNR, dB"]) > 20
+
+
+def test_tables_of_long_sessions(tmp_path) -> None:
+    walks = planned(1, 1, ["steady", "anchor"])
+    assert {walk.kind for walk in walks} == {"turns", *STRESS}
+    for walk in walks:
+        good = float(walk.way == "anchor")
+        row = {column.name: good for column in COLUMNS} | {"portrait": good, "features": [1.0]}
+        walk.file(tmp_path).parent.mkdir(parents=True, exist_ok=True)
+        walk.file(tmp_path).write_text(json.dumps([row] * walk.turns))
+    tables = written(walks, tmp_path)
+    for turn in (10, 20):
+        rows = {row["method"]: row for row in tables[f"turn {turn}"]}
+        assert [rows["anchor"][name].value for name in ("success", "SR", "CR")] == [1, 1, 0]
+        assert [rows["steady"][name].value for name in ("success", "SR", "CR")] == [0, 0, 1]
+    assert {row["method"] for row in tables["parts of anchor, turn 10"]} > {"anchor", "window 1"}
+    ahead = {
+        row["column"]: row["ahead"].value for row in tables["anchor against window 1, turn 10"]
+    }
+    assert ahead["success"] == 1
+
+
+@pytest.mark.weights
+def test_a_hundred_turns_cost_the_same_each(monkeypatch) -> None:
+    monkeypatch.setattr(sessions, "TIMED", (2, 5, 9))
+    rows = sessions.cost("portraits")
+    assert [row["turn"] for row in rows] == ["2", "5", "9"]
+    assert rows[1]["MB"] == rows[2]["MB"] > rows[0]["MB"]
+    assert rows[2]["remembered"] == "0, 6, 7, 8"
+    assert len({row["model calls"] for row in rows}) == 1

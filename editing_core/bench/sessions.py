@@ -35,10 +35,11 @@ def main(argv: Sequence[str]) -> int:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--model", default="portraits")
-    parser.add_argument("--count", type=int, default=20, metavar="N", help="sessions of each kind")
+    parser.add_argument("--count", type=int, default=20, metavar="N", help="ordinary sessions")
+    parser.add_argument("--stress", type=int, default=8, metavar="N", help="of each hard kind")
     parser.add_argument("--against", nargs="*", choices=WAYS, default=OTHERS, metavar="METHOD")
     args = parser.parse_args(argv)
-    walks = planned(args.count, [*args.against, "anchor"])
+    walks = planned(args.count, args.stress, [*args.against, "anchor"])
     take(walks, args.model, args.out)
     tables = written(walks, args.out) | {"cost of a turn": cost(args.model)}
     texts = [f"### {name}\n\n{markdown(rows)}\n" for name, rows in tables.items()]
@@ -48,10 +49,11 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def planned(count: int, ways: Sequence[str]) -> list[Walk]:
+def planned(count: int, stress: int, ways: Sequence[str]) -> list[Walk]:
     """Return all walks; those of anchor's parts have ten turns."""
-    kinds = ("turns", *STRESS)
-    whole = [Walk(kind, way, n, LONG) for n in range(count) for kind in kinds for way in ways]
+    counts = {"turns": count, **dict.fromkeys(STRESS, stress)}
+    some = [(kind, n) for kind, most in counts.items() for n in range(most)]
+    whole = [Walk(kind, way, n, LONG) for kind, n in some for way in ways]
     parts = [Walk("turns", way, n, MIDDLE) for n in range(count) for way in PARTS_OF_ANCHOR]
     return [*whole, *parts]
 
