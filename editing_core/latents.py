@@ -59,9 +59,10 @@ def pack(latents: Tensor) -> Tensor:
         latents: Shape: (1, C, 2 rows, 2 cols).
 
     Returns:
-        Tokens in reading order, channels as (C, 2, 2). Shape: (1, rows * cols, 4 C).
+        Tokens in reading order, channels as (C, 2, 2), one after the other in memory as in a file,
+        so that sums over them round alike. Shape: (1, rows * cols, 4 C).
     """
-    return F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)
+    return F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2).contiguous()
 
 
 def unpack(x: Tensor, canvas: Canvas) -> Tensor:
