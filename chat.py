@@ -119,6 +119,8 @@ def _run(flags: argparse.Namespace) -> int:
     given = {name: getattr(flags, name) for name in (*names, "preview", "home")}
     settings = settings_of(flags.config, **given)
     _quiet()
+    if int(os.environ.get("RANK", "0")) > 0:  # torchrun's, and another process talks
+        return _lend(settings)
     for path in flags.pictures:
         _readable(path, settings)
     screen = _screen(flags, settings)
@@ -133,6 +135,15 @@ def _run(flags: argparse.Namespace) -> int:
                 return _converse(flags, settings, screen, sessions, session)
         finally:
             screen.rest()
+
+
+def _lend(settings: AppSettings) -> int:
+    """Let the process that talks use this one's GPU, too."""
+    from editing_core.several import follow
+    from tools.edit_picture import load_editor
+
+    follow(load_editor(settings.model, **settings.holding).flux)
+    return 0
 
 
 def _check(flags: argparse.Namespace) -> None:
@@ -189,7 +200,9 @@ def _converse(
 
     person = not flags.say and sys.stdin.isatty()
     plan_only = flags.plan_only or flags.read_only
-    studio = studio_of(settings, person=person, plan_only=plan_only, note=screen.note)
+    studio = studio_of(
+        settings, person=person, plan_only=plan_only, note=screen.note, glimpse=screen.glimpse
+    )
     chat = Chat(studio, sessions.saver, session, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
     try:

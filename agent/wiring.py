@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.settings import AppSettings
@@ -18,6 +19,7 @@ from agent.terminal.play import MISSING, UNREADABLE
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
+Glimpse = Callable[[Image], None]
 Listen = Callable[[Llm | None], Llm | None]
 
 
@@ -53,6 +55,7 @@ def studio_of(
     plan_only: bool = False,
     note: Note = print,
     listen: Listen = lambda llm: llm,
+    glimpse: Glimpse | None = None,
 ) -> Studio:
     """Bring together all that a conversation works with.
 
@@ -62,6 +65,7 @@ def studio_of(
         plan_only: Understand only, load no model.
         note: Told what takes a while.
         listen: Gets the LLM that was configured and returns the one to use.
+        glimpse: Gets small guesses at a picture while it is made.
 
     Raises:
         Refusal: Something chosen is not to be had.
@@ -73,6 +77,8 @@ def studio_of(
     store = PictureStore(settings.home / "pictures")
     llm = listen(_llm(settings, note))
     edit = None if plan_only else _edit(settings, store, note, person=person)
+    if isinstance(edit, LoadedLater):
+        edit.glimpse = glimpse
     return Studio(
         settings=settings,
         edit=edit,
@@ -114,6 +120,7 @@ class LoadedLater:
         """Remember what to load."""
         self._settings, self._store = settings, store
         self._future: Future[Any] | None = None
+        self.glimpse: Glimpse | None = None
 
     def begin(self) -> None:
         """Begin to load in a thread of its own, which nobody who leaves waits for."""
@@ -132,7 +139,9 @@ class LoadedLater:
         from tools.edit_picture import load_editor
 
         try:
-            future.set_result(load_editor(self._settings.model, **self._settings.holding))
+            cache = self._settings.home / "cache"
+            held = load_editor(self._settings.model, cache=cache, **self._settings.holding)
+            future.set_result(held)
         except Exception as error:  # raised where the editor is needed
             future.set_exception(error)
 
@@ -140,7 +149,7 @@ class LoadedLater:
         """Edit a picture."""
         from tools.edit_picture import edit_picture
 
-        return edit_picture(self.editor(), self._store, **asked)
+        return edit_picture(self.editor(), self._store, on_glimpse=self.glimpse, **asked)
 
 
 def _llm(settings: AppSettings, note: Note) -> Llm | None:

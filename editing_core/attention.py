@@ -58,6 +58,9 @@ class AttentionControl(AttentionHook):
         self._own = min(len(columns), most)
         first15 = tuple(range(min(15, len(text.offsets))))
         self.emphasised = prompt_columns(text) if settings.columns == "prompt" else first15
+        on = {"device": transformer.device, "dtype": torch.long}  # else each use would wait for it
+        self._told_by = torch.tensor(self.candidates, **on)
+        self._scaled = torch.tensor(self.emphasised, **on)
         self.mask: Tensor | None = None
         self.watching = settings.guide_from <= 1 < settings.steps
         self.maps: dict[int, Tensor] = {}
@@ -71,11 +74,11 @@ class AttentionControl(AttentionHook):
             return attend(*qkv)
         mixed, paid_to = attend_telling(attend, *qkv, text_tokens)
         if self.watching:
-            self.maps[block] = paid_to(self.candidates)[0].mean(0).T  # of heads: (candidates, L)
+            self.maps[block] = paid_to(self._told_by)[0].mean(0).T  # of heads: (candidates, L)
         if (factors := self.factors()) is not None:
             value = qkv[2]
-            more = paid_to(self.emphasised) * (factors.transpose(1, 2) - 1)
-            taken = value[:, list(self.emphasised)]
+            more = paid_to(self._scaled) * (factors.transpose(1, 2) - 1)
+            taken = value[:, self._scaled]
             mixed[:, text_tokens:] += torch.einsum("bhqk,bkhd->bqhd", more.to(value.dtype), taken)
         return mixed
 

@@ -6,7 +6,7 @@ few keys is exp(score - norm) of just those, which costs as much as they are few
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -14,8 +14,9 @@ from torch import Tensor
 from editing_core.hooks import Attend
 
 ATEN = torch.ops.aten
-PaidTo = Callable[[Sequence[int]], Tensor]
-"""How much each query attends to some keys. Shape: (1, heads, queries, those), float32."""
+PaidTo = Callable[[Tensor], Tensor]
+"""How much each query attends to the keys of these indices, (n,), which lie on the same device.
+Shape: (1, heads, queries, n), float32."""
 
 
 def attend_telling(
@@ -36,19 +37,19 @@ def attend_telling(
     if known := _with_norms(query, key, value):
         mixed, norms = known
 
-        def from_norms(columns: Sequence[int]) -> Tensor:
-            few = key[:, list(columns)]
+        def from_norms(columns: Tensor) -> Tensor:
+            few = key[:, columns]
             scores = torch.einsum("bqhd,bkhd->bhqk", query[:, since:], few).float()
             return scores.mul_(query.shape[-1] ** -0.5).sub_(norms[:, :, since:, None]).exp_()
 
         return mixed, from_norms
 
-    def from_marks(columns: Sequence[int]) -> Tensor:
+    def from_marks(columns: Tensor) -> Tensor:
         """Attention to values that are 1 in a channel of their own; as many fit as a head has."""
         seen = []
-        for some in torch.tensor(columns).split(value.shape[-1]):
+        for some in columns.split(value.shape[-1]):
             marked = torch.zeros_like(value)
-            marked[:, some, :, torch.arange(len(some))] = 1
+            marked[:, some, :, torch.arange(len(some), device=some.device)] = 1
             seen.append(attend(query[:, since:], key, marked)[..., : len(some)])
         return torch.cat(seen, -1).transpose(1, 2).float()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,6 +16,8 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError, ModelMissing, NotAPicture
+from editing_core.flux import Flux, Latents
+from editing_core.glimpse import Glimpse
 from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.methods import METHODS, method_of
@@ -24,12 +28,11 @@ from editing_core.settings import PRESETS, EditSettings
 from editing_core.tokens import columns_of
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
     from editing_core.methods import Method
 
 logger = logging.getLogger(__name__)
-LATENTS_KEPT = 32  # 1 MB each at 1024 x 1024 pixels, and as much a step where a method needs all
-RECORDINGS_KEPT = 2  # of features: hundreds of MB each with FLUX.1 at 512 x 512 pixels
+LATENTS_KEPT = 1 << 27  # bytes; 1 MB at 1024 x 1024 pixels, and as much a step of a whole path
+RECORDINGS_KEPT = 1 << 30  # bytes of features; hundreds of MB each at 512 x 512 pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,9 +113,8 @@ class Editor:
     def __init__(self, flux: Flux) -> None:
         """Edit with ``flux``."""
         self.flux = flux
-        self._inversions: Recent[Tensor]
+        self._latents_kept: Latents
         self._recordings: Recent[Recorded]
-        self._encoded: Recent[Tensor]
         self._forget()
 
     @torch.no_grad()
@@ -123,6 +125,7 @@ class Editor:
         settings: EditSettings = PRESETS["paper"],
         seed: int = 0,
         on_step: Progress | None = None,
+        on_glimpse: Callable[[Image.Image], None] | None = None,
         method: str | Method = "mtc",
     ) -> EditResult:
         """Make one edit. The same request, settings, seed and device give the same picture.
@@ -133,6 +136,8 @@ class Editor:
             seed: Of the noise.
             on_step: Called as ``on_step(phase, index, of)`` after every solver step; an
                 exception from it ends the edit and leaves the model clean.
+            on_glimpse: Called after every step of sampling with a guess at the picture, an eighth
+                as wide and high.
             method: A name in ``METHODS``, or a function like theirs.
 
         Raises:
@@ -140,27 +145,24 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name = _method(method)
+        prepare = partial(self._task, request, settings, seed, on_step, on_glimpse)
         while True:
             try:
-                return self._edited(request, settings, seed, on_step, how, name)
+                return self._edited(prepare, request, how, name)
             except torch.OutOfMemoryError as error:
                 reason = str(error).partition("\n")[0]
             except NotAPicture:
                 self._forget()
+                if self.flux.shelf:
+                    self.flux.shelf.clear()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
 
     def _edited(
-        self,
-        request: EditRequest,
-        settings: EditSettings,
-        seed: int,
-        on_step: Progress | None,
-        how: Method,
-        name: str,
+        self, prepare: Callable[[], Task], request: EditRequest, how: Method, name: str
     ) -> EditResult:
         started, forwards = time.perf_counter(), self.flux.forwards
-        task = self._task(request, settings, seed, on_step)
+        task = prepare()
         outcome = how(task)
         picture, latents, mask = self._kept(outcome, task, request.current.image)
         report = Report(
@@ -169,8 +171,8 @@ class Editor:
             columns=task.columns,
             blocks=outcome.blocks,
             method=name,
-            seed=seed,
-            settings=settings,
+            seed=task.seed,
+            settings=task.settings,
             weights=outcome.weights,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
@@ -193,9 +195,8 @@ class Editor:
 
     def _forget(self) -> None:
         """Forget what was computed by a model that is no more, or came out wrong."""
-        self._inversions = Recent(LATENTS_KEPT)
+        self._latents_kept = Latents(self.flux, LATENTS_KEPT)
         self._recordings = Recent(RECORDINGS_KEPT)
-        self._encoded = Recent(LATENTS_KEPT)
 
     def _kept(
         self, outcome: Outcome, task: Task, before: Image.Image
@@ -214,7 +215,12 @@ class Editor:
         return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
     def _task(
-        self, request: EditRequest, settings: EditSettings, seed: int, on_step: Progress | None
+        self,
+        request: EditRequest,
+        settings: EditSettings,
+        seed: int,
+        on_step: Progress | None,
+        on_glimpse: Callable[[Image.Image], None] | None = None,
     ) -> Task:
         canvas = Canvas(*request.current.image.size)
         if request.original.image.size != request.current.image.size:
@@ -235,17 +241,23 @@ class Editor:
             settings=settings,
             noise=draw_noise(seed, canvas, flux.channels).to(flux.device),
             seed=seed,
-            inversions=self._inversions,
+            inversions=self._latents_kept,
             recordings=self._recordings,
             progress=on_step or (lambda phase, index, of: None),
+            seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
             instruction=request.instruction,
             history=tuple((self._latents(shown, canvas), said) for shown, said in request.history),
         )
 
+    @cached_property
+    def _glimpse(self) -> Glimpse:
+        return Glimpse(self.flux)
+
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
         if picture.latents is None:
             pixels = hashlib.sha256(picture.image.convert("RGB").tobytes()).digest()
-            return self._encoded.get((canvas, pixels), lambda: to_latents(self.flux, picture.image))
+            key = ("encoded", canvas, pixels)
+            return self._latents_kept.get(key, lambda: to_latents(self.flux, picture.image))
         expected = (1, canvas.tokens, self.flux.channels)
         if picture.latents.shape != expected:
             raise EditError(

@@ -28,12 +28,19 @@ class Step:
         of: How many steps the walk has.
         t: The time now reached.
         x: The state there.
+        v: The velocity met on the way, before guidance.
     """
 
     index: int
     of: int
     t: float
     x: Tensor
+    v: Tensor
+
+    @property
+    def ahead(self) -> Tensor:
+        """Where this velocity would lead at t = 0: a first guess at the picture."""
+        return self.x - self.t * self.v
 
 
 OnStep = Callable[[Step], None]
@@ -136,7 +143,8 @@ def _walk(
     for i, (t, t_next) in enumerate(pairwise(times.tolist())):
         dt = t_next - t
         v = rule(x, t, dt)
-        x = x + dt * (control(i, x, t, t_next, v) if control else v)
+        used = control(i, x, t, t_next, v) if control else v
+        x = x + dt * used
         if on_step:
-            on_step(Step(i, steps, t_next, x))
+            on_step(Step(i, steps, t_next, x, v))
     return x

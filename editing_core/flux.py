@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from editing_core.latents import Canvas
 from editing_core.loading import MODELS, hash_of
 from editing_core.placing import emptied, take_tiles
 from editing_core.recent import Recent
+from editing_core.shelf import Shelf, Tensors, surroundings
 
 LONGEST_TEXT = 512  # T5 tokens FLUX was trained with
-TEXTS_KEPT = 64
+TEXTS_KEPT = 1 << 26  # bytes, 4 MB a prompt with FLUX.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class Flux:
 
     Attributes:
         forwards: How often the transformer has been called.
+        shelf: Where texts, encodings and inversions are kept for later processes, if anywhere.
     """
 
     def __init__(
@@ -69,11 +72,12 @@ class Flux:
         self.name = name
         self.held = held
         self.forwards = 0
+        self.shelf: Shelf | None = None
         self._texts: Recent[Text] = Recent(TEXTS_KEPT)
 
-    @property
+    @cached_property
     def device(self) -> torch.device:
-        """Where the model runs."""
+        """Where the model runs; asked once, since the transformer looks through all its modules."""
         device: torch.device = self.transformer.device
         return device
 
@@ -111,6 +115,8 @@ class Flux:
         before, after = self.held, self.held.lighter() if self.held else None
         if before is None or after is None or before.plan is None or after.plan is None:
             return ""
+        if self.transformer._parallel_config:  # the other processes do not know
+            return ""
         if after.plan.level == before.plan.level:
             take_tiles(self.vae, after.plan.tile)
             self.held = after
@@ -118,15 +124,34 @@ class Flux:
             for part in MODELS:
                 setattr(self, part, None)
             emptied()
-            self.__dict__.update(vars(_loaded(after)) | {"forwards": self.forwards})
+            same = {"forwards": self.forwards, "shelf": self.shelf}
+            self.__dict__.update(vars(_loaded(after)) | same)
         return f"{after.plan.level.said}, pictures in tiles of {after.plan.tile} pixels"
 
     def text(self, prompt: str) -> Text:
         """Encode a prompt as ``FluxPipeline`` does; padding is not masked, also as there."""
-        return self._texts.get(prompt, lambda: self._encode(prompt))
+
+        def make() -> Text:
+            found = self.kept(("text", prompt), lambda: self._encoded(prompt))
+            offsets = tuple((start, end) for start, end in found["offsets"].tolist())
+            return Text(prompt, found["embeds"], found["pooled"], offsets)
+
+        return self._texts.get(prompt, make)
+
+    def keep_in(self, folder: Path | None) -> None:
+        """Keep texts, encodings and inversions in a folder from now on, or nowhere."""
+        self.shelf = None if folder is None else Shelf(folder)
+
+    def kept(self, key: Hashable, make: Callable[[], Tensors]) -> Tensors:
+        """Return what this model made of ``key``, now or in an earlier process."""
+        if self.shelf is None or self.held is None:
+            return make()
+        how = f"{self.weights_hash}, {self.held.how}, {surroundings(self.device)}"
+        found = self.shelf.get((how, key), make)
+        return {name: x.to(self.device) for name, x in found.items()}
 
     @torch.no_grad()
-    def _encode(self, prompt: str) -> Text:
+    def _encoded(self, prompt: str) -> Tensors:
         def tokens(tokenizer: Any, length: int, **more: bool) -> Any:
             return tokenizer(
                 prompt,
@@ -139,12 +164,11 @@ class Flux:
 
         pieces = tokens(self.tokenizer_2, self.text_length, return_offsets_mapping=True)
         summary = tokens(self.tokenizer, int(self.tokenizer.model_max_length))
-        return Text(
-            prompt=prompt,
-            embeds=self.text_encoder_2(pieces.input_ids.to(self.device))[0],
-            pooled=self.text_encoder(summary.input_ids.to(self.device)).pooler_output,
-            offsets=tuple((start, end) for start, end in pieces.offset_mapping[0].tolist()),
-        )
+        return {
+            "embeds": self.text_encoder_2(pieces.input_ids.to(self.device))[0],
+            "pooled": self.text_encoder(summary.input_ids.to(self.device)).pooler_output,
+            "offsets": pieces.offset_mapping[0],
+        }
 
     @torch.no_grad()
     def velocity(
@@ -171,7 +195,7 @@ class Flux:
             encoder_hidden_states=text.embeds.to(self.dtype),
             pooled_projections=text.pooled.to(self.dtype),
             txt_ids=torch.zeros(text.embeds.shape[1], 3, device=self.device),
-            img_ids=_positions(canvas).to(self.device),
+            img_ids=_positions(canvas, self.device),
             return_dict=False,
         )[0]
         return v.float()
@@ -207,8 +231,22 @@ def _loaded(held: Held) -> Flux:
     return Flux(**parts, name=held.source.name, held=held)
 
 
-def _positions(canvas: Canvas) -> Tensor:
+@lru_cache(8)
+def _positions(canvas: Canvas, device: torch.device) -> Tensor:
     """Row and column of every picture token, as the model's (0, row, col). Shape: (L, 3)."""
     rows, cols = torch.arange(canvas.rows), torch.arange(canvas.cols)
     grid = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, cols)
-    return grid.float()
+    return grid.float().to(device)
+
+
+class Latents(Recent[Tensor]):
+    """Latents that a model made, in memory and on its shelf."""
+
+    def __init__(self, flux: Flux, most: int) -> None:
+        """Keep ``most`` bytes of them in memory."""
+        super().__init__(most)
+        self._flux = flux
+
+    def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return the latents of ``key``, made now unless they are remembered."""
+        return super().get(key, lambda: self._flux.kept(key, lambda: {"x": make()})["x"])

@@ -60,6 +60,12 @@ class Held:
         return sizes_of(configs(self.source), text_tokens=text_tokens(self.source), stored=stored)
 
     @property
+    def how(self) -> str:
+        """All of this that decides how numbers are rounded, in a word."""
+        held = f"{self.plan.level.name} {self.plan.tile}" if self.plan else "as it is"
+        return f"{self.dtype}, {held}{', compiled' if self.compiled else ''}"
+
+    @property
     def free(self) -> int | None:
         """Bytes now free on the device, if that can be known."""
         return free_bytes(self.device)

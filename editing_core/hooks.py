@@ -17,6 +17,8 @@ from diffusers.models.embeddings import apply_rotary_emb
 from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor
 
+from editing_core.errors import EditError
+
 QKV = tuple[Tensor, Tensor, Tensor]
 """Query, key and value. Shape of each: (1, tokens, heads, head size)."""
 
@@ -33,7 +35,16 @@ class AttentionHook(ABC):
         self._replaced: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
-        """Install the processors."""
+        """Install the processors.
+
+        Raises:
+            EditError: Each of several GPUs sees a part of the tokens only.
+        """
+        if any(block.attn.processor._parallel_config for block in self._blocks.values()):
+            raise EditError(
+                "This method looks into attention, which several GPUs share; edit by steady or "
+                "flowedit, or on one GPU."
+            )
         self._replaced = {index: block.attn.processor for index, block in self._blocks.items()}
         for index, old in self._replaced.items():
             self._blocks[index].attn.set_processor(HookedAttention(self, index, old))

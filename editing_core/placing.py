@@ -74,7 +74,11 @@ def use_fast_attention(transformer: Any, device: torch.device, dtype: torch.dtyp
 
 
 def compile_blocks(transformer: Any) -> None:
-    """Compile the blocks, which are alike, once for all; the first call takes a minute."""
+    """Compile the blocks, which are alike, once for all; the first call takes a minute.
+
+    Not into CUDA graphs: a graph holds the addresses of weights, so one could not serve all blocks,
+    and by the count of operations a call of FLUX.1-dev takes far longer than launching its kernels.
+    """
     transformer.compile_repeated_blocks(dynamic=False)
 
 

@@ -1,8 +1,13 @@
 """A small memory that forgets what was used longest ago."""
 
+from __future__ import annotations
+
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Generic, TypeVar
+
+from torch import Tensor
 
 V = TypeVar("V")
 
@@ -10,16 +15,16 @@ V = TypeVar("V")
 class Recent(Generic[V]):
     """Values by key, the most recently used ones."""
 
-    def __init__(self, size: int) -> None:
-        """Keep at most ``size`` values."""
-        self._size = size
+    def __init__(self, most: int) -> None:
+        """Keep values of ``most`` bytes in all, and the last one however large it is."""
+        self._most = most
         self._values: OrderedDict[Hashable, V] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], V]) -> V:
         """Return the value of ``key``, made now unless it is remembered."""
         if key not in self._values:
             self._values[key] = make()
-            if len(self._values) > self._size:
+            while len(self._values) > 1 and bytes_of(list(self._values.values())) > self._most:
                 self._values.popitem(last=False)
         self._values.move_to_end(key)
         return self._values[key]
@@ -27,3 +32,14 @@ class Recent(Generic[V]):
     def __contains__(self, key: Hashable) -> bool:
         """Whether the value of ``key`` is remembered."""
         return key in self._values
+
+
+def bytes_of(value: Any) -> int:
+    """Bytes of all tensors in a value: a tensor, a collection of values, or a dataclass of them."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return sum(map(bytes_of, value)) if isinstance(value, list | tuple) else 0

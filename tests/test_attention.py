@@ -141,7 +141,7 @@ def test_a_mask_is_used_from_the_step_after_it_was_seen():
     with control(canvas) as watcher:
         for index in range(6):
             changed.append(not torch.equal(velocity(canvas, x), plain))
-            watcher.after_step(Step(index, 6, 0.5, x))
+            watcher.after_step(Step(index, 6, 0.5, x, x))
     assert changed == [False] * 4 + [True] * 2
     assert watcher.mask.shape == (canvas.rows, canvas.cols)
 

@@ -28,10 +28,9 @@ def dense(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
 def check(device: str, dtype: torch.dtype, atol: float, chosen: tuple[int, ...] = CHOSEN) -> None:
     query, key, value = random_qkv(device, dtype)
     mixed, paid_to = attend_telling(dispatch_attention_fn, query, key, value, TEXT)
+    paid = paid_to(torch.tensor(chosen, device=device))
     weights = dense(query, key)
-    torch.testing.assert_close(
-        paid_to(chosen), weights[:, :, TEXT:][..., chosen], atol=atol, rtol=0
-    )
+    torch.testing.assert_close(paid, weights[:, :, TEXT:][..., chosen], atol=atol, rtol=0)
     expected = torch.einsum("bhqk,bkhd->bqhd", weights, value.float())
     torch.testing.assert_close(mixed.float(), expected, atol=atol, rtol=0)
 
@@ -63,6 +62,6 @@ def test_memory_is_a_tenth_of_the_dense_formulas() -> None:
         dispatch_attention_fn(query, key, value)
     with LiveBytes() as ours:
         _, paid_to = attend_telling(dispatch_attention_fn, query, key, value, 512)
-        paid_to(range(40))
+        paid_to(torch.arange(40))
     dense_bytes = heads * tokens * tokens * 4
     assert 0 < ours.peak - plain.peak < dense_bytes / 10

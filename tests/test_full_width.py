@@ -50,7 +50,7 @@ def dense(attend: Any, query: Any, key: Any, value: Any, since: int) -> Any:
     scores = torch.einsum("bqhd,bkhd->bhqk", query, key) / query.shape[-1] ** 0.5
     weights = scores.softmax(-1)
     mixed = torch.einsum("bhqk,bkhd->bqhd", weights, value)
-    return mixed, lambda chosen: weights[:, :, since:][..., list(chosen)]
+    return mixed, lambda chosen: weights[:, :, since:][..., chosen]
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import torch
 from flux_files import NARROW, random_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from agent.choices import MemoryUse
 from agent.settings import AppSettings
-from agent.terminal.flags import MEMORY
 from editing_core.bench.live import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.flux import load
@@ -114,7 +114,7 @@ def test_each_plan_needs_less_than_the_one_before() -> None:
 
 
 def test_the_flag_knows_every_level() -> None:
-    assert tuple(MEMORY.split()) == NAMES
+    assert get_args(MemoryUse) == NAMES
     assert get_args(AppSettings.model_fields["memory"].annotation) == NAMES
 
 

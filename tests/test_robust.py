@@ -16,6 +16,7 @@ from tiny_flux import noise_picture
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.flux import Flux, load
+from editing_core.geometry import FLUX_DEV, build
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.memory import Sizes
 from editing_core.placing import take_tiles
@@ -124,6 +125,34 @@ def test_a_black_picture_is_reported(flux: Flux, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(flux.vae, "decode", black)
     with pytest.raises(EditError, match="black"):
         edit(Editor(flux))
+
+
+@pytest.mark.weights
+def test_tiles_of_256_pixels_shift_colours_by_few_levels() -> None:
+    """Of 255, on average and in the worst 32 x 32 pixels, with the shipped VAE."""
+    shipped, canvas = load(), Canvas(384, 384)
+    picture = draw(next(draws("eval", 1))).convert("RGB").resize((384, 384))
+    latents = to_latents(shipped, picture)
+    whole = np.asarray(to_picture(shipped, latents, canvas)).astype(float)
+    take_tiles(shipped.vae, 256)
+    apart = np.asarray(to_picture(shipped, latents, canvas)) - whole
+    blocks = apart.reshape(12, 32, 12, 32, 3).mean((1, 3))
+    assert 0 < np.abs(apart).mean() < 2.5
+    assert np.abs(blocks).max() < 6
+
+
+def test_tiles_of_fluxs_vae_shift_the_mean_colour_little() -> None:
+    """Its levels, norms and attention with random weights, a quarter as wide; in deviations."""
+    narrow = FLUX_DEV["vae"] | {"block_out_channels": [32, 64, 128, 128]}
+    torch.manual_seed(0)
+    vae = build(FLUX_DEV | {"vae": narrow}, only="vae")["vae"].eval()
+    latents = torch.randn(1, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        whole = vae.decode(latents).sample
+        take_tiles(vae, 192)
+        apart = (vae.decode(latents).sample - whole) / whole.std()
+    assert apart.shape == (1, 3, 256, 256)
+    assert 0 < apart.mean((0, 2, 3)).abs().max() < 0.1
 
 
 @pytest.mark.weights

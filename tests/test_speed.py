@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import argparse
 import math
+from typing import Any
 
 import pytest
 import torch
 from flux_files import NARROW
 from test_memory import fake_call
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from editing_core.bench import random_weights
+from editing_core.attention import AttentionControl
+from editing_core.bench import gpu, random_weights
 from editing_core.bench.floors import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
+from editing_core.flux import Text
 from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas
+from editing_core.memory import LEVELS
+from editing_core.settings import EditSettings
 
 
 def config(depth: tuple[int, int]) -> argparse.Namespace:
@@ -73,3 +80,57 @@ def test_levels_are_tried_with_random_weights_through_files(
     assert flux.held is not None and flux.held.plan is not None
     rows = speed_table("random", 1, side=32, flux=flux, edits=False)
     assert rows[0]["what"] == "transformer alone, s"
+
+
+def test_what_a_gpu_is_judged_by_is_all_there(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A dry run: narrow, and the GPU's own count of its memory stands still."""
+    monkeypatch.setattr(random_weights, "with_depth", lambda *depth: dict(NARROW))
+    monkeypatch.setattr(random_weights, "FLUX_DEV", NARROW)
+    monkeypatch.setattr(gpu, "peak_bytes_seen", lambda device: 10**9)
+    assert gpu.main(["--depth", "1,1", "--side", "32", "--count", "1", "--device", "cpu"]) == 0
+    out, err = capsys.readouterr()
+    said = ("full: peak memory, GB, beside the predicted | 1 |", "full: edit (18 calls)",
+            "rate of model calls", "retry, of a first edit", "outside of model calls")  # fmt: skip
+    assert all(what in out for what in said)
+    for level in LEVELS[1:]:
+        left_out = f"{level.name} needs: pip" in err or f"{level.name} cannot be had" in err
+        assert f"{level.name}: calls, times as fast" in out or left_out
+
+
+def test_the_whole_of_flux_dev_is_not_tried_on_a_cpu(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        gpu.main(["--device", "cpu"])
+    assert "--depth 1,1" in capsys.readouterr().err
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes a program wait for its GPU: numbers read back, tensors sent there."""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        made = func(*args, **(kwargs or {}))
+        met = [x for x in tree_leaves((args, kwargs, made)) if isinstance(x, torch.Tensor)]
+        assert len({x.device for x in met}) <= 1, f"{func} takes a tensor to another device"
+        assert func is not torch.ops.aten._local_scalar_dense.default, "a number is read back"
+        return made
+
+
+@torch.no_grad()
+def test_a_call_never_waits_for_the_device() -> None:
+    """Nor does attention's control: on the meta device, which stands for a GPU here."""
+    canvas, flux = Canvas(64, 64), random_flux(NARROW, [SOURCE, TARGET])
+    said, meta = flux.text(TARGET), torch.device("meta")
+    text = Text(TARGET, said.embeds.to(meta), said.pooled.to(meta), said.offsets)
+    flux.transformer.to(meta)
+    flux.__dict__["device"] = meta
+    x = torch.empty(1, canvas.tokens, 64, device=meta)
+    control = AttentionControl(flux.transformer, EditSettings(), text, (1, 2), canvas)
+    control.watching = True
+    control.mask = torch.ones(canvas.rows, canvas.cols, dtype=torch.bool, device=meta)
+    flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas)  # positions are made once
+    with control, NoWaiting():
+        flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas)
+    assert control.maps[0].shape == (len(control.candidates), canvas.tokens)

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS, READS
@@ -21,6 +22,8 @@ from tools.provenance import Recipe
 from tools.recalled import REMEMBERING, recalled
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from editing_core.editor import Editor, EditRequest, EditResult
     from editing_core.flux import Flux
 
@@ -113,7 +116,12 @@ def memory_told(
 
 
 def load_editor(
-    model: str, *, device: str | None = None, memory: str = "auto", compiled: bool = False
+    model: str,
+    *,
+    device: str | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
+    cache: Path | None = None,
 ) -> Editor:
     """Load a model to edit with; seconds for the shipped one, minutes for FLUX.1-dev.
 
@@ -125,23 +133,30 @@ def load_editor(
         device: Where to run; None chooses.
         memory: How much it may take, by a name in ``editing_core.planning.NAMES``.
         compiled: Whether its blocks are compiled.
+        cache: A folder where texts and inversions are kept for later processes, if anywhere.
 
     Raises:
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
-    return _editor(model, device, memory, compiled)
+    editor = _editor(model, device, memory, compiled)
+    editor.flux.keep_in(cache)
+    return editor
 
 
 @lru_cache(maxsize=1)
 def _editor(model: str, device: str | None, memory: str, compiled: bool) -> Editor:
     from transformers.utils import logging
 
+    from editing_core import several
     from editing_core.editor import Editor
     from editing_core.flux import load
 
     logging.disable_progress_bar()  # the shipped weights load in a second
     with _refusing(device):
-        return Editor(load(model, device=device, memory=memory, compiled=compiled))
+        several.begin()
+        flux = load(model, device=device, memory=memory, compiled=compiled)
+        several.share(flux)
+    return Editor(flux)
 
 
 @contextmanager
@@ -185,6 +200,7 @@ def edit_picture(
     seed: int,
     method: str = "mtc",
     on_step: OnStep | None = None,
+    on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
     """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
 
@@ -199,10 +215,12 @@ def edit_picture(
         method: Name in ``editing_core.methods.METHODS``.
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
+        on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     request = _request(store, head, original, step, method)
     counted = None if on_step is None else _from_one(on_step)
-    result = editor.edit(request, settings=settings, seed=seed, on_step=counted, method=method)
+    heard: Any = {"on_step": counted, "on_glimpse": on_glimpse}
+    result = editor.edit(request, settings=settings, seed=seed, method=method, **heard)
     came_from = {
         "parent": head,
         "original": original,

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
-from rich.console import Console
+from PIL import Image
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from agent.state import Event
+from agent.terminal import previews
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
+GLIMPSED = 24  # terminal columns of a guess at the picture
+
+
+class Glimpsed(Progress):
+    """A bar with a guess at the picture below, once there is one."""
+
+    picture: RenderableType | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return both."""
+        yield from super().get_renderables()
+        if self.picture is not None:
+            yield self.picture
 
 
 class Bar:
@@ -20,7 +36,7 @@ class Bar:
     def __init__(self, console: Console) -> None:
         """Show it there."""
         self._console = console
-        self._progress: Progress | None = None
+        self._progress: Glimpsed | None = None
         self._task = TaskID(0)
         self._halves = 1
         self._modes: list[Any] | None = None
@@ -29,7 +45,7 @@ class Bar:
         """Show that work has begun, be it the model that still loads."""
         if self._progress or not self._console.is_terminal or self._console.is_dumb_terminal:
             return
-        self._progress = Progress(
+        self._progress = Glimpsed(
             TextColumn("{task.description:>16}"),
             BarColumn(bar_width=30),
             TimeRemainingColumn(),
@@ -53,6 +69,11 @@ class Bar:
             self._progress.update(
                 self._task, total=self._halves * of, completed=before + done, description=label
             )
+
+    def show(self, picture: Image.Image) -> None:
+        """Show a guess at the picture, in half blocks: any terminal can take those away again."""
+        if self._progress:
+            self._progress.picture = previews.small(picture, "blocks", GLIMPSED)
 
     def stop(self) -> None:
         """Take it away, and let what is typed show again."""

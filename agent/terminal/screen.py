@@ -66,9 +66,11 @@ class Screen:
 
     Attributes:
         sign: signs the files that are saved; None leaves them unsigned.
+        glimpse: shows guesses at the picture that is being made; None where that cannot be.
     """
 
     sign: Sign | None = None
+    glimpse: Callable[[Image.Image], None] | None = None
 
     def __init__(self, folder: Folder | None = None, out: TextIO | None = None) -> None:
         """Show on a stream, and keep pictures in the folder of ``--out``."""
@@ -177,6 +179,7 @@ class TextScreen(Screen):
         self.preview = previews.choose(preview, self.out, environ)
         self._failure = ""
         self._bar = Bar(self.console)
+        self.glimpse = None if self.preview == "off" else self._bar.show
 
     def show(self, event: Event) -> None:
         """Show the events that tell a person something."""

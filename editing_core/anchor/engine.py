@@ -22,7 +22,7 @@ from editing_core.recent import Recent
 from editing_core.region import CLEARLY, HARDLY, soft_region
 
 WEIGHTS = Path(__file__).parent / "weights"
-MEMORIES_KEPT = 64
+MEMORIES_KEPT = 1 << 27  # bytes; about 3 MB each
 EMPTY = Memory(spare=0)  # older memories are kept whole, so none has turns to spare
 GUIDANCE = 1.5  # beyond doing nothing
 

@@ -1,8 +1,9 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-Four have options of their own: `report --out DIR` compares all methods over many turns,
+Five have options of their own: `report --out DIR` compares all methods over many turns,
 `sessions --out DIR` looks at long sessions and what a memory is worth there, `photographs FOLDER`
-compares over photographs with prompts, `speed` says what an edit costs.
+compares over photographs with prompts, `speed` says what an edit costs, and `gpu` all that a GPU is
+judged by.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import report, sessions, speed
+from editing_core.bench import gpu, report, sessions, speed
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.photographs import command as photographs
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sessions": sessions.main,
     "photographs": photographs.main,
     "speed": speed.main,
+    "gpu": gpu.main,
 }
 """What has options of its own."""
 

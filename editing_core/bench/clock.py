@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from editing_core.bench.floors import now
+from editing_core.bench.floors import now, seconds
+from editing_core.editor import Editor, EditRequest, EditResult
 from editing_core.flux import Flux
+from editing_core.settings import EditSettings
 
 
 @contextmanager
@@ -28,19 +31,23 @@ def replaced(flux: Flux, name: str, value: Any) -> Iterator[None]:
 
 
 class Clock:
-    """Times every model call without waiting for the device in between."""
+    """Times every call of some functions without waiting for the device in between."""
 
-    def __init__(self, flux: Flux) -> None:
-        """Stand in for ``flux.velocity``."""
-        self._velocity, self._cuda = flux.velocity, flux.device.type == "cuda"
+    def __init__(self, device: torch.device) -> None:
+        """Begin at nothing."""
+        self._cuda = device.type == "cuda"
         self._marks: list[tuple[Any, Any]] = []
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
-        """Call the model between two marks."""
-        started = self._mark()
-        v = self._velocity(*args, **kwargs)
-        self._marks.append((started, self._mark()))
-        return v
+    def around(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what does the same between two marks."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            started = self._mark()
+            done = work(*args, **kwargs)
+            self._marks.append((started, self._mark()))
+            return done
+
+        return timed
 
     def _mark(self) -> Any:
         if not self._cuda:
@@ -55,6 +62,48 @@ class Clock:
             torch.cuda.synchronize()
             return float(sum(a.elapsed_time(b) for a, b in self._marks)) / 1000
         return float(sum(b - a for a, b in self._marks))
+
+
+class TimedVae:
+    """Stands in for a VAE to time what it does."""
+
+    def __init__(self, vae: Any, clock: Clock) -> None:
+        """Let a clock run around its work."""
+        self._vae = vae
+        self.encode, self.decode = clock.around(vae.encode), clock.around(vae.decode)
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is the VAE's."""
+        return getattr(self._vae, name)
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of an edit, of the model calls in it, and of the VAE; and how many calls."""
+
+    whole: float
+    calls: float
+    vae: float
+    forwards: int
+
+    @property
+    def inside(self) -> float:
+        """Seconds of all that the model itself does."""
+        return self.calls + self.vae
+
+
+def timed_edit(editor: Editor, request: EditRequest, settings: EditSettings) -> Took:
+    """Make an edit, of which all may change, and see where the time goes."""
+    flux = editor.flux
+    calls, coding = Clock(flux.device), Clock(flux.device)
+    anywhere = replace(settings, keep="nothing")
+    results: list[EditResult] = []
+    velocity, vae = calls.around(flux.velocity), TimedVae(flux.vae, coding)
+    with replaced(flux, "velocity", velocity), replaced(flux, "vae", vae):
+        whole = seconds(
+            lambda: results.append(editor.edit(request, settings=anywhere)), flux.device
+        )
+    return Took(whole, calls.total(), coding.total(), results[0].report.forwards)
 
 
 class Recorder:

@@ -9,6 +9,7 @@ import torch
 from editing_core.flux import Flux, load
 from editing_core.geometry import FLUX_DEV, random_parts, with_depth
 from editing_core.placing import compile_blocks, use_fast_attention
+from editing_core.portraits.model import Parts
 
 FULL_DEPTH = (19, 38)
 NARROW_TEXT = {"num_layers": 1, "d_kv": 8, "d_ff": 64}  # of T5
@@ -33,22 +34,31 @@ def random_weights(
             depth); "auto" makes them on the device.
         compiled: Whether the blocks are compiled.
     """
-    configs = with_depth(*depth)
-    if depth != FULL_DEPTH:
-        configs["text_encoder_2"] = FLUX_DEV["text_encoder_2"] | NARROW_TEXT
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = torch.bfloat16 if where.type == "cuda" else torch.float32
-    with where if memory == "auto" else torch.device("cpu"):
-        parts = random_parts(configs, prompts)
-    for name in IN_16_BITS:
-        getattr(parts, name).to(dtype)
     if memory != "auto":
         with TemporaryDirectory() as folder:
-            parts.pipeline().save_pretrained(folder)
-            del parts
+            write(depth, prompts, folder, dtype)
             return load(folder, device=str(where), memory=memory, compiled=compiled)
+    with where:
+        parts = _parts(depth, prompts, dtype)
     flux = Flux(**vars(parts), name="random")
     use_fast_attention(flux.transformer, where, dtype)
     if compiled:
         compile_blocks(flux.transformer)
     return flux
+
+
+def write(depth: tuple[int, int], prompts: list[str], folder: str, dtype: torch.dtype) -> None:
+    """Write such a model as a folder in diffusers' layout. See ``random_weights``."""
+    _parts(depth, prompts, dtype).pipeline().save_pretrained(folder)
+
+
+def _parts(depth: tuple[int, int], prompts: list[str], dtype: torch.dtype) -> Parts:
+    configs = with_depth(*depth)
+    if depth != FULL_DEPTH:
+        configs["text_encoder_2"] = FLUX_DEV["text_encoder_2"] | NARROW_TEXT
+    parts = random_parts(configs, prompts)
+    for name in IN_16_BITS:
+        getattr(parts, name).to(dtype)
+    return parts

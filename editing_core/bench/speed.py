@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,14 +20,14 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.attention import AttentionControl
-from editing_core.bench.clock import Clock, Recorder, replaced
+from editing_core.bench.clock import Recorder, Took, replaced, timed_edit
 from editing_core.bench.floors import Machine, call_operations, counted, measured, seconds
 from editing_core.bench.live import LiveBytes
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
 from editing_core.bench.spread import Row
 from editing_core.bench.tables import markdown
 from editing_core.columns import attend_telling
-from editing_core.editor import Editor, EditRequest, EditResult, Picture, draw_noise
+from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.flux import Flux, load
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.loading import MODELS
@@ -130,12 +130,12 @@ def _calls(bench: Bench) -> Iterator[Row]:
     said = {"bare": "transformer alone", "plain": "model call", "step": "solver step",
             "watched": "call, attention watched", "both": "call, watched and scaled"}  # fmt: skip
     for kind, name in said.items():
-        yield _row(f"{name}, s", took[kind], bench.call_floor)
+        yield row(f"{name}, s", took[kind], bench.call_floor)
     plain = took["plain"]
     watched, both, scaled = controlled_calls()
     more = watched * took["watched"] + both * took["both"] + scaled * took["scaled"]
     more -= (watched + both + scaled) * plain
-    yield _row("attention control, of plain sampling", more / ((PAPER.steps + 1) * plain), 0.05)
+    yield row("attention control, of plain sampling", more / ((PAPER.steps + 1) * plain), 0.05)
 
 
 def controlled_calls() -> tuple[int, int, int]:
@@ -174,11 +174,12 @@ def _memory(bench: Bench) -> Iterator[Row]:
         flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
     sizes = _sizes(flux)
     predicted = forward_bytes(sizes, canvas, flux.dtype.itemsize)
-    yield _row("memory of a call, GB", call.peak / 1e9, predicted / 1e9)
+    yield row("memory of a call, GB", call.peak / 1e9, predicted / 1e9)
     heads, size = config.num_attention_heads, config.attention_head_dim
     shape = (1, tokens, heads, size)
     qkv = [torch.randn(shape, device=flux.device, dtype=flux.dtype) for _ in range(3)]
-    chosen = range(sum(end > start for start, end in text.offsets))
+    words = sum(end > start for start, end in text.offsets)
+    chosen = torch.arange(words, device=flux.device)
 
     query, key, value = qkv
     with LiveBytes() as plain:
@@ -188,7 +189,7 @@ def _memory(bench: Bench) -> Iterator[Row]:
         both[1](chosen)
     dense = heads * tokens**2 * flux.dtype.itemsize
     share = (ours.peak - plain.peak) / dense
-    yield _row("attention control, of the dense formula's memory", share, 0.1)
+    yield row("attention control, of the dense formula's memory", share, 0.1)
 
 
 def _sizes(flux: Flux) -> Sizes:
@@ -199,33 +200,34 @@ def _sizes(flux: Flux) -> Sizes:
 def _edits(bench: Bench) -> Iterator[Row]:
     """A first edit, and a retry that finds the inversion in the cache."""
     flux, canvas = bench.flux, bench.canvas
-    picture = Picture(Image.effect_noise((canvas.width, canvas.height), 64).convert("RGB"))
+    request = asked(canvas)
     flux.text(SOURCE), flux.text(TARGET)
     x = draw_noise(0, canvas, flux.channels).to(flux.device)
     with LiveBytes(flux.vae) as vae:
-        encode = counted(lambda: to_latents(flux, picture.image))
+        encode = counted(lambda: to_latents(flux, request.current.image))
         decode = counted(lambda: to_picture(flux, x, canvas))
     if flux.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(flux.device)
-    took: list[tuple[float, float]] = []
+    took: list[Took] = []
     for settings, work in ((PAPER, encode + decode), (PAPER.stronger(), decode)):
-        whole, inside, forwards = _timed_edit(bench, picture, settings)
-        took.append((whole, inside))
+        took.append(timed_edit(bench.editor, request, settings))
+        forwards, whole = took[-1].forwards, took[-1].whole
         floor = forwards * bench.call_floor + bench.machine.seconds(work)
         name = "retry, its inversion cached" if took[1:] else "first edit"
-        yield _row(f"{name} ({forwards} calls), s", whole, floor)
-    (first, inside), (retry, _) = took
-    yield _row("retry, of a first edit", retry / first, 0.55)
-    yield _row("outside of model calls, of a first edit", 1 - inside / first, 0.03)
+        yield row(f"{name} ({forwards} calls), s", whole, floor)
+    first, retry = took
+    outside = first.whole - first.calls
+    yield row("retry, of a first edit", retry.whole / first.whole, 0.55)
+    yield row("outside of model calls, of a first edit", outside / first.whole, 0.03)
     if flux.transformer.inner_dim == FLUX_WIDTH:
-        deep = inside * bench.operations(FULL_DEPTH) / bench.operations()
-        outside = (first - inside) / (first - inside + deep)
-        yield _row("the same at 19 + 38 blocks", outside, 0.03)
-    yield _row("memory of the VAE, GB", vae.peak / 1e9,
+        deep = first.calls * bench.operations(FULL_DEPTH) / bench.operations()
+        yield row("the same at 19 + 38 blocks", outside / (outside + deep), 0.03)
+    yield row("neither model calls nor VAE, of a first edit", 1 - first.inside / first.whole, 0.03)
+    yield row("memory of the VAE, GB", vae.peak / 1e9,
                vae_bytes(_sizes(flux), canvas, 1 << 30) / 1e9)  # fmt: skip
     if flux.device.type == "cuda":
         peak = torch.cuda.max_memory_allocated(flux.device) / 1e9
-        yield _row("peak memory, GB", peak, _predicted(bench) / 1e9)
+        yield row("peak memory, GB", peak, _predicted(bench) / 1e9)
 
 
 def _predicted(bench: Bench) -> int:
@@ -237,22 +239,13 @@ def _predicted(bench: Bench) -> int:
     return peak_bytes(sizes, level, bench.canvas, tile, flux.dtype.itemsize)
 
 
-def _timed_edit(bench: Bench, picture: Picture, settings: Any) -> tuple[float, float, int]:
-    """Seconds of an edit and of the model calls in it, and how many these were."""
-    clock = Clock(bench.flux)
-    request = EditRequest(picture, picture, SOURCE, TARGET, WORDS)
-    results: list[EditResult] = []
-    with replaced(bench.flux, "velocity", clock):
-        whole = seconds(
-            lambda: results.append(
-                bench.editor.edit(request, settings=replace(settings, keep="nothing"))
-            ),
-            bench.flux.device,
-        )
-    return whole, clock.total(), results[0].report.forwards
+def asked(canvas: Canvas) -> EditRequest:
+    """What is edited: noise, which no shortcut can be taken with."""
+    picture = Picture(Image.effect_noise((canvas.width, canvas.height), 64).convert("RGB"))
+    return EditRequest(picture, picture, SOURCE, TARGET, WORDS)
 
 
-def _row(what: str, found: float, floor: float) -> Row:
+def row(what: str, found: float, floor: float) -> Row:
     """A row; ``floor`` is the least there can be, or the most there may be of a share."""
     return {"what": what, "measured": found, "floor or bar": floor, "ratio": found / floor}
 

@@ -57,5 +57,5 @@ def differences(task: Task, numbers: Numbers, *, control: Control | None = None)
         return total / numbers.draws
 
     times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
-    heard = heard_by(task.progress, "sample")
+    heard = heard_by(task, "sample")
     return integrate_euler(difference, task.current, times, control=control, on_step=heard)

@@ -32,11 +32,11 @@ class Numbers:
         by_token: Whether the region is made of whole tokens, 16 pixels wide, not of latent pixels.
     """
 
-    skipped: float = 1 / 8
+    skipped: float = 0.0
     source_guidance: float | None = None
-    hardly: float = 0.2
-    clearly: float = 0.4
-    free_steps: int = 2
+    hardly: float = 0.15
+    clearly: float = 0.35
+    free_steps: int = 1
     by_token: bool = False
 
 

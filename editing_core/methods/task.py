@@ -49,6 +49,7 @@ class Task:
         inversions: Inversions done before.
         recordings: Inversions done before whose features were recorded.
         progress: Hears of every solver step.
+        seen: Gets, after every step of sampling, latents that are nearly those of the picture.
         instruction: The wish as it was put, if it was.
         history: The latents of all pictures from the original to the current one, each with the
             instruction that made it, if they are known.
@@ -67,6 +68,7 @@ class Task:
     inversions: Recent[Tensor]
     recordings: Recent[Recorded]
     progress: Progress
+    seen: Callable[[Tensor], None] | None = None
     instruction: str = ""
     history: tuple[tuple[Tensor, str], ...] = ()
 
@@ -156,7 +158,7 @@ def walk_to_noise(
 ) -> Tensor:
     """Walk from ``start`` to noise without remembering it. Shape: (1, L, 64)."""
     times = time_grid(task.settings.steps, task.canvas.tokens).flip(0)
-    heard = heard_by(task.progress, "invert", on_step)
+    heard = heard_by(task, "invert", on_step)
     return solver(velocity, start, times, control=control, on_step=heard)
 
 
@@ -183,7 +185,7 @@ def sample(
     """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, 64)."""
     times = time_grid(task.settings.steps, task.canvas.tokens)
     velocity = velocity or told(task, task.target, task.settings.guidance)
-    heard = heard_by(task.progress, "sample", on_step)
+    heard = heard_by(task, "sample", on_step)
     return solver(velocity, noise, times, control=control, on_step=heard)
 
 
@@ -193,13 +195,15 @@ def told(task: Task, text: Text, guidance: float) -> Velocity:
     return lambda x, t: flux.velocity(x, t, text, guidance=guidance, canvas=canvas)
 
 
-def heard_by(progress: Progress, phase: str, also: OnStep | None = None) -> OnStep:
-    """Return what tells ``progress`` of every step, after ``also``."""
+def heard_by(task: Task, phase: str, also: OnStep | None = None) -> OnStep:
+    """Return what tells ``also`` of every step, then those who follow the task."""
 
     def on_step(step: Step) -> None:
         if also:
             also(step)
-        progress(phase, step.index, step.of)
+        if task.seen and phase == "sample":
+            task.seen(step.ahead)
+        task.progress(phase, step.index, step.of)
 
     return on_step
 

@@ -1,0 +1,59 @@
+"""A glimpse of a picture while it is still being made, by a linear map from latents to colours.
+
+The map is fitted to the VAE at hand by least squares over one picture of random patches, so that
+it needs no weights of its own, and a glimpse costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+
+from editing_core.flux import Flux
+from editing_core.latents import Canvas, to_latents, unpack
+
+SIDE = 256  # of the picture that the map is fitted to
+PATCHES = (4, 8, 16, 32)  # a side, coarse to fine
+PIXELS = 8  # of a picture, a side, that one pixel of a glimpse stands for
+
+
+class Glimpse:
+    """Turns latents of one model into small pictures."""
+
+    def __init__(self, flux: Flux) -> None:
+        """Fit the map, for which one small picture is encoded."""
+        pixels = _patches()
+        picture = Image.fromarray((255 * pixels).round().byte().permute(1, 2, 0).numpy())
+        latents = unpack(to_latents(flux, picture), Canvas(SIDE, SIDE))[0].cpu()
+        colours = F.avg_pool2d(pixels, PIXELS)
+        self._map = torch.linalg.lstsq(_with_ones(latents), colours.flatten(1).T).solution
+
+    def __call__(self, x: Tensor, canvas: Canvas) -> Image.Image:
+        """Return a picture an eighth as wide and high.
+
+        Args:
+            x: Packed latents. Shape: (1, L, 64).
+            canvas: The size of the picture they are of.
+        """
+        latents = unpack(x.float().cpu(), canvas)[0]
+        colours = (_with_ones(latents) @ self._map).T.view(3, *latents.shape[1:])
+        colours = colours[:, : -(-canvas.height // PIXELS), : -(-canvas.width // PIXELS)]
+        values = (255 * colours.clamp(0, 1)).round().byte()
+        return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
+
+
+def _with_ones(latents: Tensor) -> Tensor:
+    """Latents (C, height, width), one row a pixel and a constant beside. Shape: (n, C + 1)."""
+    rows = latents.flatten(1).T
+    return torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
+
+
+def _patches() -> Tensor:
+    """A picture of random patches of every size. Shape: (3, SIDE, SIDE), from 0 to 1."""
+    drawn = torch.Generator().manual_seed(0)
+    layers = [
+        F.interpolate(torch.randn(1, 3, n, n, generator=drawn), size=(SIDE, SIDE)) for n in PATCHES
+    ]
+    return torch.sigmoid(torch.stack(layers).sum(0)[0])

@@ -1,0 +1,109 @@
+"""Several GPUs of one machine for one picture: torchrun --nproc-per-node N chat.py ...
+
+Every process holds the whole model. The first does all that one alone would do, and the others
+follow its model calls, and each computes its part of the tokens (context parallelism, Ulysses).
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from editing_core.flux import Flux
+
+PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
+
+
+def processes() -> int:
+    """How many processes torchrun has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def follower() -> bool:
+    """Whether another process leads."""
+    return int(os.environ.get("RANK", "0")) > 0
+
+
+def begin() -> None:
+    """Meet the other processes, if any, and take this one's GPU, before a model is loaded."""
+    if processes() == 1:
+        return
+    backend = "gloo"
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        backend = "cpu:gloo,cuda:nccl"  # who waits for a person does so on the CPU
+    dist.init_process_group(backend, timeout=PATIENCE)
+
+
+def share(flux: Flux) -> None:
+    """Compute every model call together from now on, if there are several processes.
+
+    All of them have to ask for it. Attention hooks would see a part of the tokens, so methods that
+    have any are refused then.
+    """
+    from diffusers import ContextParallelConfig
+
+    if processes() == 1:
+        return
+    together = ContextParallelConfig(ulysses_degree=processes(), ulysses_anything=True)
+    split = {"": flux.transformer._cp_plan[""]}
+    flux.transformer.enable_parallelism(config=together, cp_plan=split)
+    flux.transformer.proj_out.register_forward_hook(lambda module, args, part: _whole(part))
+    if not follower():
+        flux.transformer.register_forward_pre_hook(_tell, with_kwargs=True)
+        atexit.register(_end)
+
+
+def follow(flux: Flux) -> None:
+    """Take part in the model calls of the process that leads, until it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
+    with torch.no_grad():
+        while (inputs := _heard(flux.device)) is not None:
+            flux.transformer(**inputs)
+    dist.destroy_process_group()
+
+
+def _whole(part: Tensor) -> Tensor:
+    """Join the parts of all processes, (1, some tokens, channels), which may differ by a token."""
+    counts = [torch.zeros(1, dtype=torch.long) for _ in range(processes())]
+    dist.all_gather(counts, torch.tensor([part.shape[1]]))
+    longest = int(max(counts))
+    parts = [part.new_empty(1, longest, part.shape[2]) for _ in counts]
+    dist.all_gather(parts, F.pad(part, (0, 0, 0, longest - part.shape[1])))
+    return torch.cat([x[:, : int(n)] for x, n in zip(parts, counts, strict=True)], dim=1)
+
+
+def _tell(module: Any, args: Any, inputs: dict[str, Any]) -> None:
+    """Send the inputs of a model call: first what they are, then all tensors."""
+    tensors = {name: x for name, x in inputs.items() if isinstance(x, torch.Tensor)}
+    rest = {name: x for name, x in inputs.items() if name not in tensors}
+    shapes = {name: (tuple(x.shape), x.dtype) for name, x in tensors.items()}
+    dist.broadcast_object_list([(shapes, rest)], src=0, device=torch.device("cpu"))
+    for x in tensors.values():
+        dist.broadcast(x.contiguous(), src=0)
+
+
+def _heard(device: torch.device) -> dict[str, Any] | None:
+    """Receive what ``_tell`` sends; None at the end."""
+    said: list[Any] = [None]
+    dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
+    if said[0] is None:
+        return None
+    shapes, inputs = said[0]
+    for name, (shape, dtype) in shapes.items():
+        inputs[name] = torch.empty(shape, dtype=dtype, device=device)
+        dist.broadcast(inputs[name], src=0)
+    return dict(inputs)
+
+
+def _end() -> None:
+    dist.broadcast_object_list([None], src=0, device=torch.device("cpu"))
+    dist.destroy_process_group()
