@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from diffusers.models.embeddings import apply_rotary_emb
-from diffusers.models.transformers.transformer_flux import _get_qkv_projections
 from torch import Tensor, nn
 
 from editing_core.anchor.attention import Look, Sight, attended, rotation
 from editing_core.anchor.memory import Frame
+from editing_core.hooks import joint_qkv
 from editing_core.latents import Canvas
 from editing_core.portraits.world import SIZE
 
@@ -47,27 +46,13 @@ class TurnAttention:
         image_rotary_emb: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Do as diffusers' ``FluxAttnProcessor``, but see other frames as well."""
-        q, k, v = _projected(attn, hidden_states, encoder_hidden_states)
+        q, k, v = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
         look = self._looking[-1]
-        if image_rotary_emb is not None:
-            q, k = (apply_rotary_emb(x, image_rotary_emb, sequence_dim=1) for x in (q, k))
         seen = attended(q, k, v, look, self.layer, self).flatten(2).to(q.dtype)
         if encoder_hidden_states is None:
             return seen
         said, shown = seen[:, : look.text], seen[:, look.text :]
         return attn.to_out[1](attn.to_out[0](shown)), attn.to_add_out(said)
-
-
-def _projected(attn: Any, shown: Tensor, said: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """Queries, keys and values of all tokens of a frame, text first: (N, n, heads, width)."""
-    q, k, v, *of_text = _get_qkv_projections(attn, shown, said)
-    q, k, v = (x.unflatten(-1, (-1, attn.head_dim)) for x in (q, k, v))
-    q, k = attn.norm_q(q), attn.norm_k(k)
-    if said is None:
-        return q, k, v
-    text_q, text_k, text_v = (x.unflatten(-1, (-1, attn.head_dim)) for x in of_text)
-    text_q, text_k = attn.norm_added_q(text_q), attn.norm_added_k(text_k)
-    return torch.cat([text_q, q], 1), torch.cat([text_k, k], 1), torch.cat([text_v, v], 1)
 
 
 @dataclass(frozen=True)
