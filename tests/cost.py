@@ -19,7 +19,6 @@ from editing_core.bench.__main__ import markdown
 from editing_core.bench.spread import Row
 
 ROOT = Path(__file__).parent.parent
-WEIGHTS = ROOT / "editing_core" / "portraits" / "weights"
 PATIENCE = 300.0  # seconds
 TORCH = "import torch"
 
@@ -47,7 +46,8 @@ def main() -> None:
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     if sys.platform == "darwin":
         memory /= 1024
-    size = sum(file.stat().st_size for file in WEIGHTS.rglob("*.safetensors")) / 2**20
+    weights = (ROOT / "editing_core").rglob("*.safetensors")
+    size = sum(file.stat().st_size for file in weights) / 2**20
     rows: list[Row] = [
         {"what": "python chat.py --help", "cost": f"{_took('chat.py', '--help'):.2f} s"},
         {"what": "python -c 'import torch', to compare", "cost": f"{_took('-c', TORCH):.1f} s"},
