@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
-from editing_core.methods import METHODS, READS
+from editing_core.methods import METHODS, READS, refuse_model
 from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
@@ -69,7 +69,7 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
     """Refuse what cannot work before any time is spent on loading the model.
 
     Raises:
-        EditError: There is no such method.
+        EditError: There is no such method, or not for this model.
         ModelMissing: The model cannot edit, or the device is not there.
     """
     if method not in METHODS:
@@ -78,11 +78,7 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
         raise ModelMissing(
             "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
         )
-    if method == "anchor" and model != "portraits":
-        raise EditError(
-            "The method anchor was trained on the portraits alone; "
-            f"choose another method for the model {model}."
-        )
+    refuse_model(method, model)
     if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
             "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "
@@ -219,8 +215,8 @@ def edit_picture(
     """
     request = _request(store, head, original, step, method)
     counted = None if on_step is None else _from_one(on_step)
-    heard: Any = {"on_step": counted, "on_glimpse": on_glimpse}
-    result = editor.edit(request, settings=settings, seed=seed, method=method, **heard)
+    result = editor.edit(request, settings=settings, seed=seed, method=method,
+                         on_step=counted, on_glimpse=on_glimpse)  # fmt: skip
     came_from = {
         "parent": head,
         "original": original,

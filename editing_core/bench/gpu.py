@@ -7,7 +7,6 @@ memory of every level, beside what was predicted. It writes 34 GB to a temporary
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,9 +18,8 @@ from editing_core.bench import random_weights
 from editing_core.bench.clock import Took, timed_edit
 from editing_core.bench.floors import call_operations, measured
 from editing_core.bench.random_weights import FULL_DEPTH
-from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, row, speed_rows
+from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, row, speed_rows, tell
 from editing_core.bench.spread import Row
-from editing_core.bench.tables import markdown
 from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
 from editing_core.flux import Flux, load
@@ -118,14 +116,8 @@ def main(argv: Sequence[str]) -> int:
     device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cpu" and depth == FULL_DEPTH:
         parser.error("there is no GPU here; on a CPU try --depth 1,1 --side 256")
-    rows: list[Row] = []
     with TemporaryDirectory() as folder:
         dtype = torch.float32 if device.type == "cpu" else torch.bfloat16
         random_weights.write((depth[0], depth[1]), [SOURCE, TARGET], folder, dtype)
-        for found in gpu_rows(folder, device, args.side, args.count):
-            print(f"{found['what']:<52}{found['measured']:>12.4g}", file=sys.stderr, flush=True)
-            rows.append(found)
-    print(markdown(rows))
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1))
+        tell(gpu_rows(folder, device, args.side, args.count), args.json)
     return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -250,6 +250,17 @@ def row(what: str, found: float, floor: float) -> Row:
     return {"what": what, "measured": found, "floor or bar": floor, "ratio": found / floor}
 
 
+def tell(found: Iterable[Row], file: Path | None) -> None:
+    """Say each row as soon as it is known, print all as a table, and write them to a file."""
+    rows: list[Row] = []
+    for each in found:
+        print(f"{each['what']:<52}{each['measured']:>12.4g}", file=sys.stderr, flush=True)
+        rows.append(each)
+    print(markdown(rows))
+    if file:
+        file.write_text(json.dumps(rows, indent=1))
+
+
 def main(argv: Sequence[str]) -> int:
     """Print the table for a model, or for random weights of FLUX.1-dev's width."""
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench speed", description=__doc__)
@@ -274,11 +285,5 @@ def main(argv: Sequence[str]) -> int:
         flux = random_weights((double, single), [SOURCE, TARGET], **how)
     else:
         flux = load(args.model, **how)
-    rows: list[Row] = []
-    for row in speed_rows(flux, args.count, side=args.side, edits=not args.calls_only):
-        print(f"{row['what']:<52}{row['measured']:>12.4g}", file=sys.stderr, flush=True)
-        rows.append(row)
-    print(markdown(rows))
-    if args.json:
-        args.json.write_text(json.dumps(rows, indent=1))
+    tell(speed_rows(flux, args.count, side=args.side, edits=not args.calls_only), args.json)
     return 0

@@ -9,6 +9,7 @@ from importlib import import_module
 from importlib.resources import files
 from typing import TYPE_CHECKING, cast
 
+from editing_core.errors import EditError
 from editing_core.settings import EditSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,22 @@ READS = {
 
 METHODS = tuple(READS)
 """What methods are called; each is the module of that name, imported when it is asked for."""
+
+TRAINED_ON = {"anchor": "portraits"}
+"""Methods with weights of their own, each with the one model whose latents those know."""
+
+
+def refuse_model(method: str, model: str) -> None:
+    """Refuse a method that cannot work with a model.
+
+    Raises:
+        EditError: Its own weights were trained on another.
+    """
+    if TRAINED_ON.get(method, model) != model:
+        raise EditError(
+            f"The method {method} was trained on the {TRAINED_ON[method]} alone; "
+            f"choose another method for the model {model}."
+        )
 
 
 def summaries() -> dict[str, str]:

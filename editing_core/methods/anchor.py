@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from editing_core.anchor.engine import AnchorEngine, Shown, engine
 from editing_core.anchor.stream import FOUR
-from editing_core.errors import EditError
+from editing_core.methods import refuse_model
 from editing_core.methods.task import Outcome, Task
 from editing_core.portraits.instructions import wish
 from editing_core.settings import PRESETS
@@ -30,11 +30,7 @@ def edit(task: Task, by: AnchorEngine | None = None, times: Sequence[float] = FO
     Raises:
         EditError: The model in use is not the one whose latents the painter knows.
     """
-    if task.flux.name != "portraits":
-        raise EditError(
-            "The method anchor was trained on the portraits alone; "
-            f"choose another method for the model {task.flux.name}."
-        )
+    refuse_model("anchor", task.flux.name)
     painter = by or engine()
     before = painter.forwards
     painted = painter.paint(
