@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from agent.terminal.screen import Screen
 
 
-NOT_INSTALLED = 3
+WRONG_USAGE, NOT_INSTALLED = 2, 3
+CHOSEN = ("method", "preset", "keep", "draft", "seed")
+"""Flags that a session remembers, as if their /commands had been given."""
+SETTINGS = (
+    *CHOSEN,
+    *("model", "device", "memory", "compile", "llm_url", "llm_model", "offline", "preview", "home"),
+)
 OTHERS = {
     "recipe": "agent.provenance.telling",
     "redo": "agent.provenance.again",
@@ -52,7 +58,11 @@ def _other(name: str, words: list[str]) -> int:
     """Run a command that is no chat; it says its own errors."""
     from importlib import import_module
 
+    from editing_core.torchrun import processes
+
     _quiet()
+    if processes() > 1:
+        return _give_up(f"`{name}` needs one process; leave torchrun out.", WRONG_USAGE)
     code: int = import_module(OTHERS[name]).main(words)
     return code
 
@@ -78,7 +88,7 @@ def _guarded(flags: argparse.Namespace) -> int:
     except (PictureError, SessionError) as error:
         return _give_up(str(error), UNREADABLE)
     except KeyboardInterrupt:
-        return _give_up("Stopped; every finished edit is kept.", STOPPED)
+        return _give_up("Stopped; every finished edit is kept, and --resume goes on.", STOPPED)
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -101,26 +111,15 @@ def _run(flags: argparse.Namespace) -> int:
     from agent.provenance.signing import signer_of
     from agent.sessions.catalog import open_home
     from agent.wiring import settings_of
+    from editing_core.torchrun import follower
 
     _check(flags)
-    names = (
-        "model",
-        "method",
-        "preset",
-        "keep",
-        "seed",
-        "device",
-        "memory",
-        "compile",
-        "llm_url",
-        "llm_model",
-        "offline",
-    )
-    given = {name: getattr(flags, name) for name in (*names, "preview", "home")}
+    given = {name: getattr(flags, name) for name in SETTINGS}
     settings = settings_of(flags.config, **given)
     _quiet()
-    if int(os.environ.get("RANK", "0")) > 0:  # torchrun's, and another process talks
-        return _lend(settings)
+    if follower():  # another process talks
+        without_model = flags.list_sessions or flags.plan_only or flags.read_only
+        return 0 if without_model else _lend(settings)
     for path in flags.pictures:
         _readable(path, settings)
     screen = _screen(flags, settings)
@@ -194,6 +193,7 @@ def _converse(
 ) -> int:
     """Open or resume a session, do what was asked, and close it."""
     from agent.graph import Chat
+    from agent.state import Choices
     from agent.terminal.commands import Commands
     from agent.terminal.repl import read_lines, talk
     from agent.wiring import studio_of
@@ -203,7 +203,8 @@ def _converse(
     studio = studio_of(
         settings, person=person, plan_only=plan_only, note=screen.note, glimpse=screen.glimpse
     )
-    chat = Chat(studio, sessions.saver, session, read_only=flags.read_only)
+    chosen = Choices(**{name: getattr(flags, name) for name in CHOSEN})
+    chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
     try:
         _begin(flags, commands)
@@ -213,7 +214,7 @@ def _converse(
             _farewell(flags, commands)
             return code
         lines = flags.say or (line.rstrip("\n") for line in sys.stdin if line.strip())
-        return read_lines(commands, lines, take_up=flags.resume is not None)
+        return read_lines(commands, lines)
     finally:
         screen.event(chat.event("session.ended"))
 
@@ -268,7 +269,7 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
 
 
 def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
-    from agent.sessions.catalog import left_out
+    from agent.sessions.listing import left_out
 
     known = list(sessions.listed())
     if json_lines:

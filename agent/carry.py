@@ -28,6 +28,8 @@ from agent.state import (
 
 Update = dict[str, Any]
 MOST_NOTCHES = 3
+ANEW = {"again": "again", "weaker": "a bit less", "stronger": "stronger", "other": "another way"}
+"""What an edit that is made once more is called by."""
 
 
 def carry_out(step: Step, state: Conversation) -> Update:
@@ -135,7 +137,7 @@ def _retry(step: Retry, state: Conversation) -> Update:
         raise NoSuchTurn("there is no edit yet to try again")
     notch = {"weaker": -1, "stronger": 1}.get(step.how, 0)
     strength = min(max(head.step.strength + notch, -MOST_NOTCHES), MOST_NOTCHES)
-    again = head.step.model_copy(update={"strength": strength})
+    again = head.step.model_copy(update={"strength": strength, "anew": ANEW[step.how]})
     return _instead(head.parent, [again], state)
 
 

@@ -37,4 +37,5 @@ def settings_of(state: Conversation, studio: Studio, step: EditStep) -> Any:
     notches = step.strength + state.chosen.strength
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()
-    return settings if chosen.keep == "auto" else settings.keeping(chosen.keep)
+    settings = settings if chosen.keep == "auto" else settings.keeping(chosen.keep)
+    return settings.drafted() if chosen.draft == "on" else settings

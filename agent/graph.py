@@ -20,7 +20,7 @@ from langgraph.types import Command, StateSnapshot
 from agent import choosing, nodes, state
 from agent.sessions.database import Saver, StorageError, open_file, trouble
 from agent.settings import AppSettings
-from agent.state import Ask, Choose, Conversation, Event, Plan, Step, Turn
+from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
 from agent.studio import Studio
 
 STORED = (
@@ -87,13 +87,15 @@ class Chat:
         saver: BaseCheckpointSaver[Any],
         session: str,
         *,
+        chosen: Choices | None = None,
         read_only: bool = False,
     ) -> None:
-        """Start or take up the session of that id."""
+        """Start or take up the session of that id; what is chosen here is chosen in it."""
         self.studio = studio
         self.saver = saver
         self.session = session
         self.read_only = read_only
+        self._chosen = chosen.model_dump(exclude_unset=True, exclude_none=True) if chosen else {}
         self._graph = build().compile(checkpointer=saver)
         self._config: RunnableConfig = {
             "configurable": {"thread_id": session},
@@ -102,8 +104,9 @@ class Chat:
 
     @property
     def conversation(self) -> Conversation:
-        """The session as last saved (a copy)."""
-        return Conversation(**{**self._snapshot().values, "session": self.session})
+        """The session as last saved (a copy), with what was chosen since."""
+        saved = Conversation(**{**self._snapshot().values, "session": self.session})
+        return saved.model_copy(update={"chosen": saved.chosen.model_copy(update=self._chosen)})
 
     @property
     def question(self) -> Ask | None:
@@ -207,10 +210,12 @@ class Chat:
         return self._graph.get_state(self._config)
 
     def _begin(self, request: str, plan: Plan | None) -> Iterator[Event]:
-        snapshot = self._snapshot()
-        if not snapshot.values.get("turns"):
+        now = self.conversation
+        if not now.turns:
             raise ValueError("open a picture before saying anything")
-        return self._run({"request": request, "plan": plan}, afresh=bool(self.unfinished))
+        given = {"request": request, "plan": plan, "chosen": now.chosen}
+        self._chosen = {}
+        return self._run(given, afresh=bool(self.unfinished))
 
     def _run(self, given: Any, *, afresh: bool = False) -> Iterator[Event]:
         """Run the graph in a thread of its own, so that Ctrl-C reaches us while it works.

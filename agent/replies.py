@@ -24,8 +24,8 @@ _PLANNED = {"add": "add ", "remove": "remove ", "replace": "change to "}
 
 
 def request_of(step: EditStep, message: str) -> str:
-    """Return what a turn is called: its request, and whether it is a replay."""
-    request = step.request or message
+    """Return what a turn is called: its request, and whether it is made anew or replayed."""
+    request = ", ".join(filter(None, (step.request or message, step.anew)))
     return f"{request} (again, without {step.without})" if step.without else request
 
 
@@ -59,7 +59,8 @@ def of_turn(turn: Turn) -> str:
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
-    text = f"{_DONE.get(turn.step.change, 'Changed')}: {_words(turn.step)} (@{turn.id})."
+    what = ", ".join(filter(None, (_words(turn.step), turn.step.anew)))
+    text = f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
     check = turn.check
     if check is None or check.passed:
         again = check is not None and check.rung != "first"

@@ -14,7 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from agent.choices import Kept, MemoryUse
+from agent.choices import Drafting, Kept, MemoryUse
 
 
 def default_home() -> Path:
@@ -52,6 +52,8 @@ class AppSettings(BaseSettings):
     keep: Kept = "auto"
     """What stays as it was outside an edit's region: slow colour, or every pixel; "auto" keeps
     every pixel for all but backgrounds, styles and poses."""
+    draft: Drafting = "off"
+    """Whether edits are made as quick drafts, with a part of their sampling reused."""
     seed: int = Field(default=0, ge=0)
     """The session's seed; turn n is made with seed + n."""
     device: str | None = None

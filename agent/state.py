@@ -37,6 +37,8 @@ class EditStep(Record):
     """Notches stronger (positive) or weaker (negative) than the preset."""
     request: str = ""
     """The part of the message that asked for this step."""
+    anew: str = ""
+    """For an edit that is made once more: in which way, such as "a bit less"."""
     without: str = ""
     """For an edit that is replayed: what was taken back before it, such as "the hat"."""
 
@@ -120,7 +122,7 @@ class Choose(Record):
     """Choose how the coming edits of this session are made."""
 
     step: Literal["choose"] = "choose"
-    setting: Literal["seed", "method", "preset", "keep", "strength"]
+    setting: Literal["seed", "method", "preset", "keep", "draft", "strength"]
     value: str | int
 
 
@@ -228,12 +230,13 @@ class Message(Record):
 
 
 class Choices(Record):
-    """What was chosen in this session, above flags and configuration; None leaves it to them."""
+    """What was chosen in this session, by flags or /commands; None leaves it to configuration."""
 
     seed: int | None = None
     method: str | None = None
     preset: str | None = None
     keep: str | None = None
+    draft: str | None = None
     strength: int = 0
     """Notches that every edit is made stronger (positive) or weaker (negative)."""
 

@@ -50,6 +50,9 @@ class Strength(Protocol):
     def keeping(self, what: Any) -> Any:
         """Return settings that leave what lies outside an edit's mask as it was."""
 
+    def drafted(self) -> Any:
+        """Return the same settings for a quick draft."""
+
 
 class Edited(Protocol):
     """What an edit gives back."""

@@ -76,9 +76,7 @@ def studio_of(
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
     llm = listen(_llm(settings, note))
-    edit = None if plan_only else _edit(settings, store, note, person=person)
-    if isinstance(edit, LoadedLater):
-        edit.glimpse = glimpse
+    edit = None if plan_only else _edit(settings, store, note, person=person, glimpse=glimpse)
     return Studio(
         settings=settings,
         edit=edit,
@@ -91,14 +89,22 @@ def studio_of(
     )
 
 
-def _edit(settings: AppSettings, store: PictureStore, note: Note, *, person: bool) -> EditPicture:
+def _edit(
+    settings: AppSettings,
+    store: PictureStore,
+    note: Note,
+    *,
+    person: bool,
+    glimpse: Glimpse | None,
+) -> EditPicture:
     """Bind the model to the tool that the agent calls; load it now, or behind the prompt."""
-    from tools.edit_picture import EditError, ModelMissing, memory_told, refuse_choice
+    from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
-    edit = LoadedLater(settings, store)
+    edit = LoadedLater(settings, store, glimpse)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
-        if not (person and settings.model == "portraits"):
+        alone = processes() == 1  # else torchrun's others wait for it
+        if not (person and alone and settings.model == "portraits"):
             note(f"loading the model {settings.model} …")
             if told := memory_told(settings.model, **settings.holding):
                 note(told)
@@ -116,11 +122,10 @@ class LoadedLater:
     The shipped model takes two seconds, which pass while a person types the first message.
     """
 
-    def __init__(self, settings: AppSettings, store: PictureStore) -> None:
+    def __init__(self, settings: AppSettings, store: PictureStore, glimpse: Glimpse | None) -> None:
         """Remember what to load."""
-        self._settings, self._store = settings, store
+        self._settings, self._store, self._glimpse = settings, store, glimpse
         self._future: Future[Any] | None = None
-        self.glimpse: Glimpse | None = None
 
     def begin(self) -> None:
         """Begin to load in a thread of its own, which nobody who leaves waits for."""
@@ -149,7 +154,7 @@ class LoadedLater:
         """Edit a picture."""
         from tools.edit_picture import edit_picture
 
-        return edit_picture(self.editor(), self._store, on_glimpse=self.glimpse, **asked)
+        return edit_picture(self.editor(), self._store, on_glimpse=self._glimpse, **asked)
 
 
 def _llm(settings: AppSettings, note: Note) -> Llm | None:

@@ -9,9 +9,10 @@ from typing import Any
 import torch
 
 from editing_core.errors import ModelMissing
+from editing_core.fused import SAID, attention_for, use_fused_attention
 from editing_core.loading import Source, configs, fetched, find, text_tokens
 from editing_core.memory import Sizes, sizes_of
-from editing_core.placing import compile_blocks, emptied, parts_of, use_fast_attention
+from editing_core.placing import compile_blocks, emptied, parts_of
 from editing_core.planning import Plan, choose, free_bytes, missing, plans, sentence
 
 
@@ -76,7 +77,8 @@ class Held:
             return ""
         each = self.dtype.itemsize
         told = sentence(self.plan, self.sizes, self.free, each=each)
-        return f"{self.source.name} {told}."
+        attention = SAID[attention_for(self.device, self.dtype)]
+        return f"{self.source.name} {told}; attention: {attention}."
 
     def lighter(self) -> Held | None:
         """The next plan that needs less memory; None if there is none."""
@@ -109,8 +111,7 @@ class Held:
                 raise ModelMissing(f"There is not enough memory for {held.source.name}.")
             emptied()
             return lighter.parts()
-        if self.device.type == "cuda":
-            use_fast_attention(parts["transformer"], self.device, self.dtype)
+        use_fused_attention(parts["transformer"], self.device, self.dtype)
         if self.compiled:
             compile_blocks(parts["transformer"])
         return parts, held

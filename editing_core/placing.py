@@ -1,9 +1,8 @@
-"""Bring a model's parts into memory as a plan says, and onto the fastest attention there is."""
+"""Bring a model's parts into memory as a plan says."""
 
 from __future__ import annotations
 
 import gc
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,8 +13,6 @@ from editing_core.planning import Plan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
-
-HOPPER = 9  # of compute capabilities, the first that FlashAttention 3 is made for
 
 
 def parts_of(
@@ -52,25 +49,6 @@ def take_tiles(vae: AutoencoderKL, side: int) -> None:
     vae.enable_tiling()
     vae.tile_sample_min_size = side
     vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
-
-
-def use_fast_attention(transformer: Any, device: torch.device, dtype: torch.dtype) -> str:
-    """Let every block use the fastest attention that works here, and name it."""
-    from diffusers.models.attention_dispatch import attention_backend
-
-    backends = _backends(device)
-    if not backends:
-        return "native"
-    with attention_backend("native"):  # what others use stays as it is
-        for backend in backends:
-            try:
-                transformer.set_attention_backend(backend)
-                if _right(backend, device, dtype):
-                    return backend
-            except Exception:  # kernels are fetched and choosy; whatever they say, there is another
-                continue
-        transformer.set_attention_backend("native")
-    return "native"
 
 
 def compile_blocks(transformer: Any) -> None:
@@ -162,23 +140,3 @@ def _place(
             apply_group_offloading(encoder, device, cpu, "leaf_level", use_stream=stream)
         else:
             encoder.to(device)
-
-
-def _backends(device: torch.device) -> list[str]:
-    """Attention by diffusers' names, the fastest first, that may be there for a device."""
-    if device.type != "cuda":
-        return []
-    hopper = torch.cuda.get_device_capability(device)[0] == HOPPER
-    kernels = ["_flash_3_hub"] if hopper and find_spec("kernels") else []
-    return [*kernels, *(["_native_cudnn"] if hopper else [])]
-
-
-def _right(backend: str, device: torch.device, dtype: torch.dtype) -> bool:
-    """Try attention of FLUX's shape on values that are all alike."""
-    from diffusers.models.attention_dispatch import dispatch_attention_fn
-
-    query = torch.ones(1, 96, 24, 128, device=device, dtype=dtype)
-    key = torch.ones(1, 160, 24, 128, device=device, dtype=dtype)
-    with torch.no_grad():
-        mixed = dispatch_attention_fn(query, key, key, backend=backend)
-    return bool(torch.allclose(mixed, torch.ones_like(query), atol=1e-2))

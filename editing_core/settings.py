@@ -43,6 +43,8 @@ class EditSettings:
         keep: What stays as it was outside the region of the edit (not in the paper): "nothing",
             slow "color", or all that is "outside", pixel by pixel. Finding the region costs four
             model calls.
+        draft: Whether part of the sampling is reused, for a quick look (not in the paper); see
+            ``drafts``.
     """
 
     steps: int = 8
@@ -62,6 +64,7 @@ class EditSettings:
     guide_from: int = 4
     columns: Literal["prompt", "first15"] = "prompt"
     keep: Keep = "nothing"
+    draft: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -97,6 +100,10 @@ class EditSettings:
     def keeping(self, what: Keep) -> EditSettings:
         """The same with other things left as they were outside the mask."""
         return replace(self, keep=what)
+
+    def drafted(self) -> EditSettings:
+        """The same as a quick draft."""
+        return replace(self, draft=True)
 
     def _moved(self, *, guidance: float, guided: int) -> EditSettings:
         low, high = GUIDANCE_RANGE

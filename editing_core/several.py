@@ -9,27 +9,24 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from editing_core.flux import Flux
+from editing_core.errors import EditError
+from editing_core.torchrun import follower, processes
 
+if TYPE_CHECKING:
+    from editing_core.flux import Flux
+
+LOST = "The processes that share this picture have lost each other; leave and begin again."
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
-
-
-def processes() -> int:
-    """How many processes torchrun has started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def follower() -> bool:
-    """Whether another process leads."""
-    return int(os.environ.get("RANK", "0")) > 0
 
 
 def begin() -> None:
@@ -55,11 +52,15 @@ def share(flux: Flux) -> None:
         return
     together = ContextParallelConfig(ulysses_degree=processes(), ulysses_anything=True)
     split = {"": flux.transformer._cp_plan[""]}
-    flux.transformer.enable_parallelism(config=together, cp_plan=split)
+    count = max(torch.accelerator.device_count(), 1)  # diffusers divides by it, on a CPU, too
+    with patch.object(torch.accelerator, "device_count", lambda: count):
+        flux.transformer.enable_parallelism(config=together, cp_plan=split)
     flux.transformer.proj_out.register_forward_hook(lambda module, args, part: _whole(part))
     if not follower():
-        flux.transformer.register_forward_pre_hook(_tell, with_kwargs=True)
-        atexit.register(_end)
+        lead = Lead()
+        flux.transformer.register_forward_pre_hook(lead.tell, with_kwargs=True)
+        flux.transformer.register_forward_hook(lead.answered)
+        atexit.register(lead.end)
 
 
 def follow(flux: Flux) -> None:
@@ -81,8 +82,43 @@ def _whole(part: Tensor) -> Tensor:
     return torch.cat([x[:, : int(n)] for x, n in zip(parts, counts, strict=True)], dim=1)
 
 
-def _tell(module: Any, args: Any, inputs: dict[str, Any]) -> None:
-    """Send the inputs of a model call: first what they are, then all tensors."""
+class Lead:
+    """Sends model calls to the processes that follow.
+
+    Attributes:
+        in_step: Whether they wait for the next one, and not for what never came of the last.
+    """
+
+    def __init__(self) -> None:
+        """Begin with all waiting."""
+        self.in_step = True
+
+    def tell(self, module: Any, args: Any, inputs: dict[str, Any]) -> None:
+        """Send the inputs of a model call.
+
+        Raises:
+            EditError: The last one failed here alone, so the others wait for it forever.
+        """
+        if not self.in_step:
+            raise EditError(LOST)
+        self.in_step = False
+        _send(inputs)
+
+    def answered(self, module: Any, args: Any, made: Any) -> None:
+        """Note that a call was made by all."""
+        self.in_step = True
+
+    def end(self) -> None:
+        """Let the others go; those that wait forever are ended by torchrun, once this one fails."""
+        if not self.in_step:
+            sys.stdout.flush()
+            os._exit(1)
+        dist.broadcast_object_list([None], src=0, device=torch.device("cpu"))
+        dist.destroy_process_group()
+
+
+def _send(inputs: dict[str, Any]) -> None:
+    """Send first what there is, then all tensors."""
     tensors = {name: x for name, x in inputs.items() if isinstance(x, torch.Tensor)}
     rest = {name: x for name, x in inputs.items() if name not in tensors}
     shapes = {name: (tuple(x.shape), x.dtype) for name, x in tensors.items()}
@@ -92,7 +128,7 @@ def _tell(module: Any, args: Any, inputs: dict[str, Any]) -> None:
 
 
 def _heard(device: torch.device) -> dict[str, Any] | None:
-    """Receive what ``_tell`` sends; None at the end."""
+    """Receive what ``_send`` sends; None at the end."""
     said: list[Any] = [None]
     dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
     if said[0] is None:
@@ -102,8 +138,3 @@ def _heard(device: torch.device) -> dict[str, Any] | None:
         inputs[name] = torch.empty(shape, dtype=dtype, device=device)
         dist.broadcast(inputs[name], src=0)
     return dict(inputs)
-
-
-def _end() -> None:
-    dist.broadcast_object_list([None], src=0, device=torch.device("cpu"))
-    dist.destroy_process_group()

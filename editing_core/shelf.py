@@ -103,7 +103,8 @@ def surroundings(device: torch.device) -> str:
     import diffusers
 
     here = Path(__file__).parent
-    code = hash_of(sorted([*here.glob("*.py"), *here.glob("methods/*.py")]))
+    folders = (here, here / "methods", here / "anchor")
+    code = hash_of(sorted(file for folder in folders for file in folder.glob("*.py")))
     cuda = device.type == "cuda"
     kind = torch.cuda.get_device_name(device) if cuda else torch.backends.cpu.get_cpu_capability()
     versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}"

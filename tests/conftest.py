@@ -66,7 +66,7 @@ def _nobody_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def perfect_editor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let chat.py load the perfect editor in place of a model."""
 
-    def wired(settings: Any, store: PictureStore, note: Any, *, person: bool) -> Any:
+    def wired(settings: Any, store: PictureStore, note: Any, **_: Any) -> Any:
         return partial(draw_the_target, store)
 
     monkeypatch.setattr("agent.wiring._edit", wired)

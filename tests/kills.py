@@ -216,7 +216,7 @@ def watch(tracing: int, kind: str) -> None:
     agent.wiring._edit = lambda *args, **named: watched("editing", wired(*args, **named))
 
 
-def exactly(settings: AppSettings, store: PictureStore, note: Any, *, person: bool) -> Any:
+def exactly(settings: AppSettings, store: PictureStore, note: Any, **_: Any) -> Any:
     """Return an editor that draws the answer, and takes a while for it."""
     from perfect_editor import draw_the_target
 

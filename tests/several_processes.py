@@ -3,14 +3,13 @@
 import torch
 from tiny_flux import noise_picture, tiny_flux
 
-from editing_core import several
+from editing_core import several, torchrun
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
 
 CANVASES = [Canvas(64, 64), Canvas(48, 80), Canvas(33, 17)]
-torch.accelerator.device_count = lambda: 1  # diffusers asks it even on a CPU
 
 
 def velocity(canvas: Canvas) -> torch.Tensor:
@@ -41,7 +40,7 @@ def lead() -> None:
     print("the same")
 
 
-if several.follower():
+if torchrun.follower():
     several.begin()
     several.share(tiny_flux())
     several.follow(tiny_flux())

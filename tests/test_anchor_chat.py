@@ -81,27 +81,33 @@ def test_a_conversation_that_changes_to_it_undoes_branches_and_goes_on_another_d
     assert painter.forwards - read == a_turn  # the shared past was not read again
 
     say(talk, "add a necklace")
-    again = renewed(monkeypatch)  # another day: the memory is read from the pictures
+    again = renewed(monkeypatch)  # another day
     other = chat(tmp_path)
     last = say(other, "make her older")
     assert last.parent == branch.id + 1 and remembered(again) == [0, 2, 3, 4]
-    assert again.forwards == 5 + a_turn
+    assert again.forwards == 1 + a_turn  # only the necklace was not read yet
 
 
-def test_another_day_paints_the_same(
-    tmp_path: Path, painter: AnchorEngine, monkeypatch: pytest.MonkeyPatch
+def test_another_day_paints_the_same_and_reads_only_what_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = []
-    for day, home in enumerate((tmp_path / "one", tmp_path / "two")):
+    made, read = [], []
+    for day in ("today", "another", "emptied"):
+        home = tmp_path / day
         home.mkdir()
-        talk = chat(home)
+        painter, talk = renewed(monkeypatch), chat(home)
         told(talk.move(ANCHOR))
         say(talk, "give her a red hat, then make the background blue")
-        if day:
-            renewed(monkeypatch)
-            talk = chat(home)
+        if day != "today":
+            painter, talk = renewed(monkeypatch), chat(home)
+        if day == "emptied":
+            for file in (home / "cache").iterdir():
+                file.unlink()
+        before = painter.forwards
         made.append(say(talk, "make her older").picture)
-    assert made[0] == made[1]
+        read.append(painter.forwards - before)
+    assert made[0] == made[1] == made[2]
+    assert read[0] == read[1] == read[2] - 2  # the original and the hat; nobody had read the blue
 
 
 def test_its_pictures_are_made_again_by_their_recipes_and_other_weights_are_told(

@@ -9,7 +9,7 @@ from test_anchor_model import anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.engine import GUIDANCE, WEIGHTS, AnchorEngine, Shown, plain
+from editing_core.anchor.engine import GUIDANCE, WEIGHTS, AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import opened, save, with_words
@@ -18,6 +18,7 @@ from editing_core.anchor.stream import FOUR, Guide
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
+from editing_core.shelf import Shelf
 
 CANVAS = Canvas(48, 32)
 STEPS = sum(1 + Guide(anchor().say([[""]]), GUIDANCE).looks(t) for t in FOUR)
@@ -34,9 +35,18 @@ def conversation(*asked: str) -> list[Shown]:
     return [Shown(x, text) for x, text in zip(pictures(), ("", *asked), strict=False)]
 
 
-def painted(engine: AnchorEngine, history: list[Shown], wish: str, seed: int = 1) -> Tensor:
+def painted(
+    engine: AnchorEngine, history: list[Shown], wish: str, seed: int = 1, **more: Kept
+) -> Tensor:
     noise = torch.randn(pictures()[0].shape, generator=torch.Generator().manual_seed(seed))
-    return engine.paint(history, wish, canvas=CANVAS, noise=noise, seed=seed).latents
+    return engine.paint(history, wish, canvas=CANVAS, noise=noise, seed=seed, **more).latents
+
+
+def calls(history: list[Shown], shelf: Path, weights_hash: str = "these") -> tuple[int, Tensor]:
+    """Take up a conversation in a new process: remembering calls, and the next picture."""
+    engine = AnchorEngine(anchor(), weights_hash=weights_hash)
+    made = painted(engine, history, "bob", kept=Shelf(shelf).get)
+    return engine.forwards - STEPS, made
 
 
 def test_the_past_is_read_once_and_shared_by_branches() -> None:
@@ -50,6 +60,41 @@ def test_the_past_is_read_once_and_shared_by_branches() -> None:
     assert torch.equal(first, again)
     painted(engine, conversation("bob"), "red hat")  # a branch: shares the original
     assert engine.forwards == 3 + 1 + 4 * STEPS
+
+
+def test_a_later_process_reads_nothing_again(tmp_path: Path) -> None:
+    history = conversation("hat", "red hat", "beard", "bob", "red")
+    read, before = calls(history, tmp_path)
+    assert read == 6
+    again, after = calls(history, tmp_path)
+    assert again == 0 and torch.equal(before, after)
+    assert calls(history[:3], tmp_path)[0] == 0  # undone
+    assert calls([*history[:3], Shown(pictures()[4], "blue")], tmp_path)[0] == 1  # a branch
+    assert calls([Shown(pictures()[0]), *conversation("hat")], tmp_path)[0] == 2  # another past
+
+
+def test_other_weights_find_nothing(tmp_path: Path) -> None:
+    history = conversation("hat")
+    assert [calls(history, tmp_path, hash)[0] for hash in ("these", "others", "these")] == [2, 2, 0]
+    assert calls(history, tmp_path, "unsaved")[0] == calls(history, tmp_path, "unsaved")[0] == 2
+
+
+@pytest.mark.parametrize("lost", range(6))
+def test_what_is_lost_is_read_again_with_what_it_needs(tmp_path: Path, lost: int) -> None:
+    """Turn 1 is out of the window, but what turns 2 to 4 saw: it is asked for only with them."""
+    history, files = conversation("hat", "red hat", "beard", "bob", "red"), list[Path]()
+    for turn in range(1, 7):
+        before = calls(history[:turn], tmp_path)[1]
+        files += {*tmp_path.iterdir()}.difference(files)
+    damaged = files[lost].read_bytes()
+    files[lost].write_bytes(damaged[:-1] + bytes([damaged[-1] ^ 1]))
+    read, after = calls(history, tmp_path)
+    assert torch.equal(before, after)
+    assert read == (0 if lost in (1, 2) else 1)
+    for file in files[1:]:
+        file.unlink(missing_ok=True)
+    read, after = calls(history, tmp_path)
+    assert torch.equal(before, after) and read == 5
 
 
 def test_the_hundredth_turn_costs_what_the_fifth_did() -> None:

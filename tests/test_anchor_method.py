@@ -35,7 +35,8 @@ def picture(seed: int) -> Picture:
 
 
 def edit(by: Editor, request: EditRequest, **more: object) -> EditResult:
-    return by.edit(request, seed=5, method="anchor", **more)  # type: ignore[arg-type]
+    given = {"settings": PRESETS["steady"], "seed": 5, "method": "anchor"} | more
+    return by.edit(request, **given)  # type: ignore[arg-type]
 
 
 def told(instruction: str, *history: tuple[Picture, str]) -> EditRequest:

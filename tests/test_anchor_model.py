@@ -11,7 +11,7 @@ from torch import Tensor
 from editing_core.anchor.attention import STRIDE, causal, rotation
 from editing_core.anchor.memory import Memory
 from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.stream import ALONE, paint, remember
+from editing_core.anchor.stream import ALONE, paint, read
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
 
@@ -51,12 +51,12 @@ def test_turn_after_turn_is_all_turns_at_once(window: int | None) -> None:
     x, t, places, said = frames()
     t[:, -1] = 0.6
     together = seen(x, t, places, said, causal(T, window))
-    memory = Memory(window=T if window is None else window, spare=0)
+    memory = Memory(window=T if window is None else window)
     for k in range(T):
         one = (x[:, k : k + 1], t[:, k : k + 1], places[:, k : k + 1], frame_of(said, k), ALONE)
         alone = seen(*one, memory=memory.seen)
         assert (alone[:, 0] - together[:, k]).abs().max() < 1e-5
-        memory = remember(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL)
+        memory = memory.remember(read(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
     assert len(memory.frames) == 1 + min(T - 1, memory.window)
 
 
@@ -145,15 +145,13 @@ def test_a_branch_does_not_disturb_its_parent() -> None:
     x, _, _, said = frames()
     memory = Memory(window=2)
     for k in range(3):
-        memory = remember(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL)
+        memory = memory.remember(read(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
     noise = torch.randn(x[:, 0].shape, generator=torch.Generator().manual_seed(5))
     painted = partial(paint, canvas=SMALL)
     before = painted(anchor(), memory, frame_of(said, 3), 3, noise)
-    branch = remember(anchor(), memory, 9 * x[:, 3], frame_of(said, 4), 3, SMALL)
+    branch = memory.remember(read(anchor(), memory, 9 * x[:, 3], frame_of(said, 4), 3, SMALL))
     painted(anchor(), branch, frame_of(said, 3), 4, noise)
     assert torch.equal(painted(anchor(), memory, frame_of(said, 3), 3, noise), before)
-    undone = branch.cut(2)
-    assert torch.equal(painted(anchor(), undone, frame_of(said, 3), 3, noise), before)
 
 
 def test_one_step_from_the_truth_is_the_truth() -> None:

@@ -3,14 +3,18 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from tiny_flux import TINY, WORDS
+from torch import Tensor
 
 from editing_core.anchor import data, distil, lessons, train
+from editing_core.anchor.bidirectional import BothWays
 from editing_core.anchor.degrade import HARMS, degraded
 from editing_core.anchor.lessons import Batch, Lessons, painting
 from editing_core.anchor.model import Anchor
@@ -114,6 +118,27 @@ def test_a_stage_may_do_without(drawn: Path, monkeypatch: pytest.MonkeyPatch, wi
     assert train.train_chains(anchor(), drawn, Deadline(5), samples=12, without=without)
 
 
+def test_without_causality_own_pictures_are_still_remembered(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train, "CHAINS", Recipe(samples=60, batch=12, rate=1e-3, warm_up=1))
+    monkeypatch.setattr(train, "compiled", lambda anchor: None)
+    monkeypatch.setattr(train, "OWN_AFTER", 0)
+    called = []
+    monkeypatch.setattr(BothWays, "__call__", counted(BothWays.__call__, called))
+    torch.save({"average": anchor().state_dict()}, drawn / train.FILES["1"])
+    assert train.train_chains(anchor(), drawn, Deadline(5), samples=12, without="causal")
+    assert len(called) == 2  # own pictures, then the lesson
+
+
+def counted(call: Callable[..., Tensor], called: list[int]) -> Callable[..., Tensor]:
+    def counting(*inputs: Any) -> Tensor:
+        called.append(len(inputs))
+        return call(*inputs)
+
+    return counting
+
+
 def test_own_pictures_replace_only_chosen_results(drawn: Path) -> None:
     batch = Lessons(drawn / "sessions").chains(2, 24)
     own = torch.full((1, 12, 64, 64), 9.0)
@@ -151,7 +176,7 @@ def test_all_stages_one_after_the_other_and_resumed(
     drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe(samples=24, batch=12, rate=1e-3, warm_up=1)
-    for name in ("SINGLE", "CHAINS", "CONSISTENT", "MATCHED"):
+    for name in ("SINGLE", "CHAINS", "GUIDED", "CONSISTENT", "MATCHED"):
         monkeypatch.setattr(train, name, recipe)
     monkeypatch.setattr(train, "compiled", lambda anchor: None)
     monkeypatch.setattr(train, "OWN_AFTER", 1)
@@ -199,3 +224,20 @@ def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(distil, "velocity", straight)
     assert distil.consistency_loss(anchor(), anchor(), batch, 0) < 1e-9
+
+
+def test_guidance_is_learnt_when_one_call_gives_what_two_gave(
+    drawn: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Known answer: 1 + 1.5 x (3 - 1) where the teacher says 3 when told, and 1 when not."""
+    batch = Lessons(drawn / "sessions").chains(2, 12)
+    teacher, painter = anchor(), anchor()
+
+    def says(model: Anchor, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        silent = not any(text for row in batch.texts for text in row[batch.history :])
+        return torch.full_like(x, 4.0 if model is painter else 1.0 if silent else 3.0)
+
+    monkeypatch.setattr(distil, "velocity", says)
+    assert distil.guidance_loss(painter, teacher, batch, 0) == 0
+    monkeypatch.setattr(distil, "TEACHER_GUIDANCE", 2.0)
+    assert distil.guidance_loss(painter, teacher, batch, 0) == 1

@@ -71,7 +71,7 @@ def test_seeing_all_it_is_diffusers_own_video_transformer() -> None:
 def test_turn_after_turn_is_all_turns_at_once(window: int | None) -> None:
     x, t, turns, text = session()
     together = causal_wan()(x, t, turns, text, causal(T, window))
-    memory = Memory(window=T if window is None else window, spare=0)
+    memory = Memory(window=T if window is None else window)
     for k in range(T):
         written: list[Tensor] = []
         one = (slice(None), slice(k, k + 1))

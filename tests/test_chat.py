@@ -20,9 +20,10 @@ ROOT = Path(chat.__file__).parent
 pytestmark = pytest.mark.usefixtures("perfect_editor")
 
 
-def talk(capsys, *argv, code=0):
+def talk(capsys, *argv, code=0, seed=7):
     """Run the door with JSON events; return them."""
-    assert chat.main(["--offline", "--json", "--seed", "7", *map(str, argv)]) == code
+    given = [] if seed is None else ["--seed", str(seed)]
+    assert chat.main(["--offline", "--json", *given, *map(str, argv)]) == code
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
@@ -60,6 +61,7 @@ def test_standard_output_is_replies_and_paths(capsys, tmp_path):
     assert chat.main(["--offline", "--out", str(out), *say("add a red hat")]) == 0
     captured = capsys.readouterr()
     kept = out / "01-add-a-red-hat.png"
+    assert (out / "00-original.png").is_file()
     lines = captured.out.splitlines()
     assert str(kept) in lines and size(kept) == (128, 128)
     assert lines[0].endswith(".png")  # where the chat began
@@ -132,7 +134,7 @@ def test_plan_only_loads_no_model(capsys, monkeypatch):
 
 
 def test_a_failing_edit_keeps_the_head_and_says_so(capsys, monkeypatch):
-    def broken(*_args, person):
+    def broken(*_args, **_named):
         def edit(**_request):
             raise RuntimeError("out of memory")
 
@@ -159,7 +161,7 @@ def edit(store, *, on_step, **request):
 
 fast = partial(shared.draw_the_target)
 make = fast if sys.argv[1] == "fast" else edit
-agent.wiring._edit = lambda settings, store, note, person: partial(make, store)
+agent.wiring._edit = lambda settings, store, note, **_: partial(make, store)
 sys.exit(chat.main(sys.argv[2:]))
 """
 
@@ -206,6 +208,30 @@ def test_a_killed_session_resumes(tmp_path):
     assert process.returncode == 0, said
     turns = [json.loads(line) for line in output.splitlines() if '"turn.completed"' in line]
     assert [turn["turn"] for turn in turns] == [1]
+
+
+def test_what_was_stopped_is_not_finished_unasked(tmp_path):
+    with start(tmp_path, "slow", *say("make her older")) as process:
+        until(process, "step")
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    with start(tmp_path, "fast", "--resume", *say("add a hat")) as process:
+        output, said = process.communicate(timeout=60)
+    assert '"make her older" was cut off and is dropped' in said
+    requests = [event["request"] for event in map(json.loads, output.splitlines())
+                if event["event"] == "turn.completed"]  # fmt: skip
+    assert requests == ["add a hat"]
+
+
+def test_a_session_remembers_what_flags_chose_until_other_flags_do(capsys):
+    talk(capsys, "--method", "fireflow", *say("add a red hat"), seed=40)
+    later = talk(capsys, "--resume", *say("make her older"), seed=None)
+    assert named(later, "turn.completed")[0]["seed"] == 42
+    chosen = talk(capsys, "--resume", *say("/seed 50", "add glasses"), seed=41)
+    assert named(chosen, "turn.completed")[0]["seed"] == 53
+    last = talk(capsys, "--resume", *say("make her sad", "/method"), seed=7)
+    assert named(last, "turn.completed")[0]["seed"] == 11
+    assert named(last, "reply")[-1]["text"].startswith("method fireflow")
 
 
 def test_flags_offer_what_the_settings_take():

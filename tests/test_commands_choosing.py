@@ -11,7 +11,7 @@ from editing_core.methods import METHODS
 from tools.edit_picture import PRESETS
 
 CHOICES = [("seed", "7"), ("strength", "-1"), ("method", "fireflow"), ("preset", "paper-15"),
-           ("keep", "nothing")]  # fmt: skip
+           ("keep", "nothing"), ("draft", "on")]  # fmt: skip
 
 
 @pytest.mark.parametrize(("setting", "value"), CHOICES)

@@ -39,6 +39,9 @@ def test_retry_makes_the_edit_again_beside_the_last(desk):
     turns = desk.chat.conversation.turns
     assert [turn.parent for turn in turns] == [None, 0, 0, 0]
     assert [turn.step.strength for turn in turns[1:]] == [0, 0, 1]
+    assert [turn.request for turn in turns[1:]] == [
+        "add a hat", "add a hat, again", "add a hat, stronger"
+    ]  # fmt: skip
     assert [message.text for message in desk.chat.conversation.messages][1:] == [
         "/retry",
         "/retry stronger",

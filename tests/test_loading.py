@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture
 def later(tmp_path: Path) -> LoadedLater:
-    return LoadedLater(AppSettings(home=tmp_path), PictureStore(tmp_path / "pictures"))
+    return LoadedLater(AppSettings(home=tmp_path), PictureStore(tmp_path / "pictures"), None)
 
 
 def test_it_is_loaded_once(later: LoadedLater, monkeypatch: pytest.MonkeyPatch) -> None:

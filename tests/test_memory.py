@@ -281,5 +281,5 @@ def test_the_person_is_told_before_loading(monkeypatch: pytest.MonkeyPatch, tmp_
     settings = AppSettings(model=str(PORTRAITS), memory="full", device="cpu", home=tmp_path)
     studio_of(settings, person=True, note=events.append)
     assert [line.split()[0] for line in events[-3:]] == ["loading", str(PORTRAITS), "loaded"]
-    assert "everything stays there." in events[-2]
+    assert "everything stays there; attention: PyTorch's own." in events[-2]
     assert "'memory': 'full'" in events[-1]

@@ -79,7 +79,7 @@ class TestRecipe:
         code, said, _ = run(capsys, "recipe", final)
         assert code == 0 and said.count("edit ") == 3
         assert "from   a woman\n" in said and "to     an old woman, a red hat" in said
-        assert "mtc, seed 3, the paper's numbers, but steps 2, lqr_steps 1" in said
+        assert "mtc, seed 3, preset paper, but steps 2, lqr_steps 1" in said
 
     def test_json_is_what_the_file_holds(self, capsys, final):
         code, said, _ = run(capsys, "recipe", final, "--json")

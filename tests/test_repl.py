@@ -88,6 +88,11 @@ def test_ctrl_c_says_what_is_not_done_and_go_on_does_it(typed, monkeypatch, line
     ]
 
 
+def test_go_on_with_nothing_to_finish_says_so(typed):
+    chat, said = typed("add a hat", "go on")
+    assert "Nothing was cut off" in said and len(chat.conversation.messages) == 1
+
+
 def test_a_message_that_was_not_even_read_is_not_done(typed, monkeypatch):
     typed("add a hat, make her sad")
     monkeypatch.setattr("agent.nodes._read", _interrupt)
@@ -175,7 +180,7 @@ def test_the_toolbar_tells_where_one_is_and_reads_the_session_once(typed, monkey
     reads, read = [], Chat._snapshot
     monkeypatch.setattr(Chat, "_snapshot", lambda self: reads.append(1) or read(self))
     assert toolbar(chat, 90).split("   ") == [
-        " @2", "branch 2 of 2", "portraits · fireflow · paper", "next seed 3", "0.1 s", "/help",
+        " @2", "branch 2 of 2", "portraits · fireflow", "next seed 3", "0.1 s", "/help",
         "test",
     ]  # fmt: skip
     assert len(reads) == 1

@@ -68,3 +68,18 @@ def test_a_half_written_file_is_cleared_away(sessions):
     assert not prunable(sessions, "a")
     age(sessions.store.folder)
     assert [*prune(sessions, prunable(sessions, "a")).files] == [litter] and not litter.exists()
+
+
+def test_with_a_session_goes_what_was_computed_from_its_pictures(sessions):
+    begin(sessions, "gone")
+    kept = sessions.home / "cache" / "abc"
+    for clear in (lambda: sessions.delete("gone"), lambda: prune(sessions, loose(sessions))):
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(b"latents of a face")
+        clear()
+        assert not kept.exists()
+
+
+def loose(sessions):
+    age(sessions.store.folder)
+    return prunable(sessions, but="")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import platform
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from statistics import median
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS, READS, refuse_model
 from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.torchrun import processes
 from tools import __version__, provenance
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from editing_core.flux import Flux
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
-           "call_seconds", "device_of", "edit_picture", "load_editor", "method_summaries",
-           "refuse_choice"]  # fmt: skip
+           "device_of", "edit_picture", "load_editor", "method_summaries",
+           "processes", "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -165,24 +164,6 @@ def _refusing(device: str | None) -> Iterator[None]:
         raise ModelMissing(
             f"The model cannot run on {device or 'this machine'}: {reason}"
         ) from None
-
-
-def call_seconds(editor: Editor, size: tuple[int, int], calls: int = 5) -> float:
-    """Time one call of the model on a picture of a size: the median, in seconds."""
-    import torch
-
-    from editing_core.editor import draw_noise
-    from editing_core.latents import Canvas
-
-    flux, canvas = editor.flux, Canvas(*size)
-    x, text = draw_noise(0, canvas, flux.channels).to(flux.device), flux.text("")
-    seconds = []
-    with torch.no_grad():
-        for _ in range(calls):
-            started = time.perf_counter()
-            flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
-            seconds.append(time.perf_counter() - started)
-    return median(seconds)
 
 
 def edit_picture(

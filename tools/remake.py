@@ -59,10 +59,16 @@ class Made(BaseModel):
 
     @property
     def numbers(self) -> str:
-        """The settings that its method reads, in words: the paper's, and what differs from them."""
-        usual, own = asdict(PRESETS["paper"]), asdict(self.settings)
-        unusual = [f"{name} {own[name]}" for name in READS[self.method] if own[name] != usual[name]]
-        return "the paper's numbers" + (f", but {', '.join(unusual)}" if unusual else "")
+        """The settings that its method reads, in words: the nearest preset, and what differs."""
+        own = asdict(self.settings)
+        unusual = {
+            preset: [
+                f"{name} {own[name]}" for name in READS[self.method] if own[name] != usual[name]
+            ]
+            for preset, usual in ((preset, asdict(held)) for preset, held in PRESETS.items())
+        }
+        nearest = min(unusual, key=lambda preset: len(unusual[preset]))
+        return ", but ".join(filter(None, (f"preset {nearest}", ", ".join(unusual[nearest]))))
 
 
 def chain_of(recipe: Recipe) -> tuple[Made, ...]:

@@ -26,8 +26,9 @@ from agent.terminal.play import DONE, UNREADABLE
 from agent.terminal.repl import handle
 from agent.terminal.screen import Screen
 from agent.wiring import Refusal, studio_of
-from tools.edit_picture import call_seconds, load_editor
+from tools.edit_picture import load_editor
 from tools.look import portrait_of, sample_portrait
+from tools.pace import call_seconds
 from tools.pictures import PictureError, PictureStore
 
 

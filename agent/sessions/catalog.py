@@ -1,7 +1,8 @@
 """The sessions of a home: listed, named, found, copied, held and deleted.
 
-A home has ``sessions.sqlite``, ``pictures/`` that all sessions share, and ``locks/`` with a file
-for each session, which the process that talks in it holds locked; a kill frees the lock.
+A home has ``sessions.sqlite``, ``pictures/`` that all sessions share, ``cache/`` with tensors that
+can be made again, and ``locks/`` with a file for each session, which the process that talks in it
+holds locked; a kill frees the lock.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from textwrap import shorten
+from shutil import rmtree
 from typing import Any
 from urllib.parse import quote
 
@@ -22,11 +23,11 @@ from filelock import FileLock, Timeout
 
 from agent.graph import open_sessions
 from agent.sessions.database import Saver, StorageError, trouble
+from agent.sessions.listing import Session
 from agent.state import Conversation
 from tools.pictures import PictureStore
 
 LONGEST_NAME = 60  # characters
-LONGEST_LINE = 120  # of a list
 
 
 class SessionError(Exception):
@@ -35,42 +36,6 @@ class SessionError(Exception):
 
 class InUse(SessionError):
     """Another process has the session open."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """One session as it is listed."""
-
-    id: str
-    name: str
-    edits: int
-    used: float
-    """When it was last saved, in seconds since 1970."""
-    messages: tuple[str, ...]
-
-    def line(self) -> str:
-        """Return it as one line for a person."""
-        count = f"{self.edits:>3} edit{'s' if self.edits != 1 else ' '}"
-        when = datetime.fromtimestamp(self.used).strftime("%Y-%m-%d %H:%M")
-        name = f"[{self.name}] " if self.name else ""
-        line = f"{self.id}  {count}  {when}  "
-        title = f"{name}{' · '.join(self.messages)}"
-        return f"{line}{shorten(title, LONGEST_LINE - len(line), placeholder=' …')}".rstrip()
-
-    @property
-    def blank(self) -> bool:
-        """Whether nothing was said in it, and nobody gave it a name."""
-        return not self.messages and not self.name
-
-    def row(self) -> dict[str, object]:
-        """Return it as data for a program."""
-        return {
-            "session": self.id,
-            "name": self.name,
-            "edits": self.edits,
-            "last_use": round(self.used, 3),
-            "messages": list(self.messages),
-        }
 
 
 @dataclass(frozen=True)
@@ -242,6 +207,8 @@ class Sessions:
     def delete(self, session: str, called: str = "") -> None:
         """Delete a session and its name; its pictures stay until the next `prune`.
 
+        The cache goes, since what it keeps of pictures cannot be told apart by session.
+
         Args:
             session: Its id.
             called: How the person named it.
@@ -254,8 +221,13 @@ class Sessions:
                 for table in ("checkpoints", "writes"):
                     cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
                 cursor.execute("DELETE FROM palimpsest_sessions WHERE session = ?", (session,))
+            self.forget()
             with suppress(OSError):  # on Windows a locked file stays
                 (self.home / "locks" / f"{quote(session, safe='')}.lock").unlink()
+
+    def forget(self) -> None:
+        """Empty the cache, which could give pictures back; edits fill it again."""
+        rmtree(self.home / "cache", ignore_errors=True)
 
     def _rows(self, query: str) -> list[Any]:
         with self.saver.cursor(transaction=False) as cursor:
@@ -264,14 +236,6 @@ class Sessions:
     def _write(self, query: str, values: tuple[str, ...]) -> None:
         with self.saver.cursor() as cursor:
             cursor.execute(query, values)
-
-
-def left_out(count: int) -> list[str]:
-    """Say that so many sessions are not in a list."""
-    several = "s" * (count != 1)
-    where = "are" if several else "is"
-    said = f"{count} session{several} in which nothing was said {where} left out."
-    return [said] if count else []
 
 
 def new_id() -> str:

@@ -74,6 +74,8 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
         if picture_of(file) not in reached and sessions.store.drop(file, older_than=YOUNG):
             freed.append(file)
             size += own
+    if freed:
+        sessions.forget()
     with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
         sessions.saver.conn.execute("VACUUM")
     return Prunable(tuple(gone), tuple(freed), size)

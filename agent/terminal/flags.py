@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 def _doing(add: Any) -> None:
     add("pictures", nargs="*", metavar="PICTURE", help="pictures to open; the first is the base")
     add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
-    add("--out", metavar="DIR", help="also write every edit there, as 01-make-her-older.png")
+    add("--out", metavar="DIR", help="also write the pictures there, as 01-make-her-older.png")
     add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
@@ -62,6 +62,7 @@ def _editing(add: Any) -> None:
     add("--method", metavar="NAME", help="steady, mtc (the paper), flowedit ... (/method)")
     add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", get_args(Kept), "what stays as it was outside an edit")
+    add("--draft", action="store_const", const="on", help="quick drafts: fewer model calls")
     add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
     _choice(add, "--memory", get_args(MemoryUse), "how much the model may take")
@@ -91,10 +92,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Leave with one sentence."""
-        unknown = re.match(r"unrecognized arguments: .*?(--[\w-]+)", message)
-        known = [name for action in self._actions for name in action.option_strings]
+        unknown = re.match(r"unrecognized arguments: .*?--([\w-]+)", message)
+        known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
         close = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
-        super().error(f"{message}; did you mean {close[0]}?" if close else message)
+        super().error(f"{message}; did you mean --{close[0]}?" if close else message)
 
 
 def _group(made: argparse.ArgumentParser, title: str) -> Any:

@@ -115,7 +115,7 @@ def _refuse(target: Path, *, overwrite: bool) -> None:
 
 
 class Folder:
-    """The folder of ``--out``: every accepted turn as a numbered file."""
+    """The folder of ``--out``: originals and accepted turns as numbered files."""
 
     def __init__(self, folder: Path) -> None:
         """Make the folder and make sure that it can be written.

@@ -19,8 +19,9 @@ from agent import history
 from agent.choosing import chosen_settings
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
+from agent.settings import AppSettings, paired
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
-from agent.terminal.commands.choosing import KEPT
+from agent.terminal.commands.choosing import DRAFTS, KEPT
 from agent.terminal.commands.keeping import ACTIONS, KINDS
 from agent.terminal.commands.making import HOWS
 from agent.terminal.opening import is_picture
@@ -73,7 +74,7 @@ def toolbar(chat: Chat, columns: int) -> str:
     parts = [
         f"@{head.id}",
         f"branch {here} of {len(paths)}" if len(paths) > 1 else "",
-        " · ".join(dict.fromkeys((settings.model, settings.method, settings.preset))),
+        " · ".join([settings.model, settings.method, *_unusual(settings)]),
         f"next seed {settings.seed + len(conversation.turns)}",
         f"{seconds:.1f} s" if seconds else "",
         "/help",
@@ -84,6 +85,12 @@ def toolbar(chat: Chat, columns: int) -> str:
         longer = f"{line}   {part}" if line else f" {part}"
         line = longer if len(longer) < columns else line
     return line
+
+
+def _unusual(settings: AppSettings) -> list[str]:
+    """Return the preset, if it is not the one that the method has by itself."""
+    own = paired(settings.method, "")[1]
+    return [settings.preset] if settings.preset != own else []
 
 
 def keys() -> KeyBindings:
@@ -178,7 +185,7 @@ class Words(Completer):
             return dict.fromkeys(names(), "")
         fixed = {
             "method": METHODS, "preset": self._chat.studio.presets, "keep": KEPT,
-            "retry": HOWS, "export": KINDS, "session": ACTIONS,
+            "retry": HOWS, "export": KINDS, "session": ACTIONS, "draft": DRAFTS,
         }  # fmt: skip
         return dict.fromkeys(fixed.get(name, ()), "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,12 +48,19 @@ class Interjection(Exception):
 def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
     """Do what one line asks, a /command or a message, and return its exit code.
 
+    "go on" finishes what a kill or Ctrl-C cut off.
+
     Raises:
         Leave: The line asks to go.
         KeyboardInterrupt: Ctrl-C; what was accepted before is kept.
     """
     chat, screen = commands.chat, commands.screen
     try:
+        if _goes_on(line) and chat.question is None:
+            if chat.unfinished:
+                return play(chat, chat.carry_on(), screen, ask)
+            screen.note("Nothing was cut off, so there is nothing to go on with.")
+            return DONE
         if (picture := dropped(line)) is not None:
             screen.note(f"Opening {picture.name}, as /open does.")
             commands.open(line)
@@ -73,19 +81,22 @@ def _meant(line: str) -> str:
     return "/quit" if _LEAVING.fullmatch(line.strip()) else line
 
 
-def read_lines(commands: Commands, lines: Iterable[str], *, take_up: bool = False) -> int:
+def _goes_on(line: str) -> bool:
+    return _GO_ON.fullmatch(line.lower().strip(" .!")) is not None
+
+
+def read_lines(commands: Commands, lines: Iterable[str]) -> int:
     """Do every line without asking anything; stop at /quit. Return the worst exit code.
 
-    Args:
-        commands: Bound to the chat.
-        lines: Messages and /commands.
-        take_up: First finish the message that a kill cut off.
+    A message that was cut off is finished if "go on" is the first line, or there is none.
     """
+    left = commands.chat.unfinished
+    lines = iter(lines)
+    first = next(lines, "go on" if left else "/quit")
+    if left and not _goes_on(first):
+        commands.screen.note(f'"{left}" was cut off and is dropped; "go on" first would finish it.')
     code = DONE
-    if take_up and commands.chat.unfinished:
-        commands.screen.note(f'Finishing what was cut off: "{commands.chat.unfinished}"')
-        code = play(commands.chat, commands.chat.carry_on(), commands.screen)
-    for line in lines:
+    for line in chain([first], lines):
         try:
             code = max(code, handle(commands, _meant(line)))
         except Leave:
@@ -105,7 +116,7 @@ def talk(commands: Commands, home: Path) -> int:
     leaving = False
     while going:
         try:
-            line = session.prompt(MARK, default=commands.take_draft())
+            line = session.prompt(MARK, default=commands.take_unsent())
         except EOFError:
             break
         except KeyboardInterrupt:  # the line was empty
@@ -161,16 +172,9 @@ def _pick(question: str, options: Sequence[tuple[int, str]]) -> int | None:
 
 
 def attend(commands: Commands, line: str, ask: Answer) -> None:
-    """Handle a line; a /command typed in the place of an answer runs at once.
-
-    "go on" finishes what Ctrl-C cut off.
-    """
-    chat = commands.chat
+    """Handle a line; a /command typed in the place of an answer runs at once."""
     try:
-        if chat.unfinished and _GO_ON.fullmatch(line.lower().strip(" .!")):
-            play(chat, chat.carry_on(), commands.screen, ask)
-        else:
-            handle(commands, line, ask)
+        handle(commands, line, ask)
     except Interjection as said:
         _interject(commands, said.line, ask)
 

@@ -89,6 +89,8 @@ class Screen:
             request = str(data.get("request") or data.get("caption") or "picture")
             picture = Path(data["picture"])
             data["file"] = str(self.folder.keep(picture, data["turn"], request, self.sign))
+        elif event.event == "session.started" and self.folder and "resumed" not in data:
+            self.folder.keep(Path(data["picture"]), data["turn"], "original", self.sign)
         elif event.event == "save":
             name = file_name(data["turn"], data["request"])
             path = Path(data["path"] or ".")

@@ -28,7 +28,7 @@ Sight = Sequence[Sequence[int]]
 def causal(frames: int, window: int | None = None) -> Sight:
     """Every frame sees the first one and the ``window`` before it; without a window, all."""
     reach = frames if window is None else window
-    return [[g for g in range(f) if g == 0 or g >= f - reach] for f in range(frames)]
+    return [[*range(min(f, 1)), *range(max(1, f - reach), f)] for f in range(frames)]
 
 
 @dataclass(frozen=True, eq=False)

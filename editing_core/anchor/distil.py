@@ -1,6 +1,6 @@
-"""Stage 3: the same picture in four steps. Consistency distillation, then distribution matching.
+"""The same picture in fewer calls: guidance, consistency and distribution distilled.
 
-Both work on whole sessions at once: every turn is painted from what is remembered by then.
+All work on whole sessions at once: every turn is painted from what is remembered by then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from editing_core.anchor.stream import FOUR
 
 GRID = 48  # steps of the teacher
 SHIFT = 5.0  # of its times towards noise
-TEACHER_GUIDANCE = 1.5  # how far beyond doing nothing it goes; AnchorEdit: 3 and 6
+TEACHER_GUIDANCE = 1.5  # how far beyond doing nothing stage 2 has to go; AnchorEdit: 3 and 6
 CRITIC_STEPS = 5  # of the critic for each of the painter's
 
 
@@ -29,12 +29,19 @@ def velocity(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor) -> Tens
 def guided(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor, by: float) -> Tensor:
     """The same, moved away from the velocity of an instruction to change nothing."""
     told = velocity(anchor, batch, paintings, t)
-    if by == 1:
-        return told
     past = batch.history
     silent = Batch(batch.clean, batch.t, batch.turns, _silenced(batch), batch.sight, past)
     untold = velocity(anchor, silent, paintings, t)
     return untold + by * (told - untold)
+
+
+def guidance_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
+    """Let one call give what two of the teacher's do (Meng et al. 2023, arXiv 2210.03142)."""
+    noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step))
+    x, t = batch.noised(noise)[:, batch.history :], batch.t[:, batch.history :]
+    with torch.no_grad():
+        wanted = guided(teacher, batch, x, t, TEACHER_GUIDANCE)
+    return (velocity(painter, batch, x, t) - wanted).square().mean()
 
 
 def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
@@ -46,7 +53,7 @@ def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) 
     at, after = t[..., None, None], then[..., None, None]
     x = (1 - at) * truth + at * torch.randn(truth.shape, generator=chance)
     with torch.no_grad():
-        nearer = x + (after - at) * guided(teacher, batch, x, t, TEACHER_GUIDANCE)
+        nearer = x + (after - at) * velocity(teacher, batch, x, t)
         wanted = nearer - after * velocity(painter, batch, nearer, then)
     return (x - at * velocity(painter, batch, x, t) - wanted).square().mean()
 
@@ -66,10 +73,16 @@ class Matched(nn.Module):
         self.painter, self.critic = painter, critic
         self._teacher = [teacher]
 
-    def loss(self, batch: Batch, step: int) -> Tensor:
-        """The critic's loss, and every few steps the painter's as well."""
-        chance = torch.Generator().manual_seed(step)
-        last = int(torch.randint(0, len(FOUR), (), generator=chance))
+    def loss(self, batch: Batch, step: int, seed: int) -> Tensor:
+        """The critic's loss, and every few steps the painter's as well.
+
+        Args:
+            batch: The lesson.
+            step: What all processes do alike depends on it.
+            seed: Of their noise, each has another.
+        """
+        last = int(torch.randint(0, len(FOUR), (), generator=torch.Generator().manual_seed(step)))
+        chance = torch.Generator().manual_seed(seed)
         paints = step % CRITIC_STEPS == 0
         with torch.set_grad_enabled(paints):
             pictures = self._painted(batch, last, chance)
@@ -99,7 +112,7 @@ class Matched(nn.Module):
     @torch.no_grad()
     def _direction(self, batch: Batch, pictures: Tensor, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
         at = t[..., None, None]
-        real = x - at * guided(self._teacher[0], batch, x, t, TEACHER_GUIDANCE)
+        real = x - at * velocity(self._teacher[0], batch, x, t)
         size = (pictures - real).abs().mean((2, 3), keepdim=True).clamp(min=1e-3)
         return (x - at * v - real) / size
 

@@ -3,28 +3,46 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from editing_core.anchor.memory import Memory
+from editing_core.anchor.attention import causal
+from editing_core.anchor.memory import Frame, Memory
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.parts import opened
-from editing_core.anchor.stream import FOUR, Guide, paint, remember
+from editing_core.anchor.stream import FOUR, Guide, paint, read
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
 from editing_core.loading import hash_of
 from editing_core.recent import Recent
 from editing_core.region import CLEARLY, HARDLY, soft_region
+from editing_core.shelf import Tensors
 
 WEIGHTS = Path(__file__).parent / "weights"
-MEMORIES_KEPT = 1 << 27  # bytes; about 3 MB each
-EMPTY = Memory(spare=0)  # older memories are kept whole, so none has turns to spare
-GUIDANCE = 1.5  # beyond doing nothing
+FRAMES_KEPT = 1 << 27  # bytes; about half a MB each
+EMPTY = Memory()
+UNSAVED = "unsaved"
+GUIDANCE = 1.0  # beyond doing nothing; more of it is in the weights (stage 2g)
+
+Kept = Callable[[Hashable, Callable[[], Tensors]], Tensors]
+"""``kept(key, make)``: what an earlier process made of a key, else what ``make`` returns."""
+
+
+class _Unread(Exception):
+    """A picture is not remembered yet."""
+
+
+def _unread() -> Tensors:
+    raise _Unread
+
+
+def _made(key: Hashable, make: Callable[[], Tensors]) -> Tensors:
+    return make()
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,18 +74,19 @@ class Painted:
 class AnchorEngine:
     """Paints the next picture of any conversation, and remembers the conversations it saw last.
 
-    The memory of a conversation depends on nothing but its pictures and instructions, so every
-    branch of it finds the memory of the shared past, and a conversation this process has not seen
-    is read once from its beginning.
+    What is remembered of a picture depends on nothing but it and what was shown and asked before.
+    So every branch finds the shared past, undoing a turn computes nothing, and a conversation is
+    read once, by whichever process has to.
 
     Attributes:
         forwards: How often the transformer has been called.
         latest: The memory used last.
-        weights_hash: First 12 hex digits of the SHA-256 of its weight files.
+        weights_hash: First 12 hex digits of the SHA-256 of its weight files; without files, which
+            could have become others, nothing is kept for later processes.
     """
 
     def __init__(
-        self, anchor: Anchor, empty: Memory = EMPTY, *, weights_hash: str = "unsaved"
+        self, anchor: Anchor, empty: Memory = EMPTY, *, weights_hash: str = UNSAVED
     ) -> None:
         """Paint with ``anchor``, beginning every conversation with the memory ``empty``."""
         self.anchor = anchor.eval().requires_grad_(False)
@@ -75,7 +94,7 @@ class AnchorEngine:
         self.weights_hash = weights_hash
         self.forwards = 0
         self.latest = empty
-        self._memories: Recent[Memory] = Recent(MEMORIES_KEPT)
+        self._frames: Recent[Frame] = Recent(FRAMES_KEPT)
 
     @torch.no_grad()
     def paint(
@@ -89,6 +108,7 @@ class AnchorEngine:
         times: Sequence[float] = FOUR,
         strength: float = 1.0,
         on_step: Callable[[int], None] | None = None,
+        kept: Kept = _made,
     ) -> Painted:
         """Paint the picture that follows.
 
@@ -101,11 +121,12 @@ class AnchorEngine:
             times: Of the steps, falling from 1.
             strength: Of the instruction, 1 as it was trained.
             on_step: Hears of every step, from 0.
+            kept: Where later processes find what is remembered of each picture.
         """
         if not history:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
-        memory = self.memory(history, canvas)
+        memory = self.memory(history, canvas, kept)
         guide = Guide(self._said(""), GUIDANCE * strength)
         self.forwards += sum(1 + guide.looks(t) for t in times)
         latents = paint(
@@ -116,34 +137,51 @@ class AnchorEngine:
         return Painted(latents, region)
 
     @torch.no_grad()
-    def memory(self, history: Sequence[Shown], canvas: Canvas) -> Memory:
+    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept = _made) -> Memory:
         """The memory of a conversation, read from its pictures as far as it is not known yet."""
-        keys = _keys(history, canvas)
-        known = next((n for n, key in reversed([*enumerate(keys)]) if key in self._memories), -1)
-        memory = self.empty
-        for turn in range(max(known, 0), len(history)):
-            read = partial(self._with, memory, turn, history[turn], canvas)
-            memory = self._memories.get(keys[turn], read)
-        self.latest = memory
-        return memory
+        keys = self._keys(history, canvas)
+        sight = causal(len(history) + 1, self.empty.window)
+        where = _made if self.weights_hash == UNSAVED else kept
+        frames: dict[int, Frame] = {}
 
-    def _with(self, memory: Memory, turn: int, shown: Shown, canvas: Canvas) -> Memory:
+        def frame(turn: int, make: Callable[[], Tensors]) -> Frame:
+            key = keys[turn]
+            return self._frames.get(key, lambda: Frame(turn, where(key, make)["kept"]))
+
+        def before(turn: int) -> Memory:
+            return replace(self.empty, frames=tuple(frames[seen] for seen in sight[turn]))
+
+        missing, wanted = list[int](), set(sight[-1])
+        for turn in reversed(range(len(history))):
+            if turn in wanted:
+                try:
+                    frames[turn] = frame(turn, _unread)
+                except _Unread:
+                    missing.insert(0, turn)
+                    wanted |= {*sight[turn]}
+        for turn in missing:
+            read = partial(self._read, before(turn), turn, history[turn], canvas)
+            frames[turn] = frame(turn, read)
+        self.latest = before(len(history))
+        return self.latest
+
+    def _read(self, memory: Memory, turn: int, shown: Shown, canvas: Canvas) -> Tensors:
         self.forwards += 1
         said = self._said(shown.instruction)
-        return remember(self.anchor, memory, shown.latents, said, turn, canvas)
+        return {"kept": read(self.anchor, memory, shown.latents, said, turn, canvas).kept}
+
+    def _keys(self, history: Sequence[Shown], canvas: Canvas) -> list[bytes]:
+        """What is kept of each picture depends on: all shown and asked by then, and by whom."""
+        about = f"what {self.weights_hash} remembers of {canvas}, window {self.empty.window}"
+        digest, keys = hashlib.sha256(about.encode()), []
+        for shown in history:
+            digest.update(shown.instruction.encode())
+            digest.update(shown.latents.float().cpu().contiguous().numpy().tobytes())
+            keys.append(digest.digest())
+        return keys
 
     def _said(self, instruction: str) -> Said:
         return self.anchor.say([[plain(instruction)]])
-
-
-def _keys(history: Sequence[Shown], canvas: Canvas) -> list[bytes]:
-    """What the memory after each picture depends on: all that was shown and asked by then."""
-    digest, keys = hashlib.sha256(repr(canvas).encode()), []
-    for shown in history:
-        digest.update(shown.instruction.encode())
-        digest.update(shown.latents.float().cpu().contiguous().numpy().tobytes())
-        keys.append(digest.digest())
-    return keys
 
 
 def plain(instruction: str) -> str:

@@ -13,7 +13,7 @@ import torch
 from editing_core.anchor.data import decoded, encoded
 from editing_core.anchor.memory import WINDOW, Memory
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.stream import FOUR, paint, remember
+from editing_core.anchor.stream import FOUR, paint, read
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.reader import reader
 from editing_core.portraits.sessions import sessions
@@ -51,9 +51,9 @@ def look(
     """Follow `count` held-out sessions for some turns."""
     people = _held_out(count, turns)
     chance = torch.Generator().manual_seed(1)
-    memory = Memory(window=window, spare=0)
+    memory = Memory(window=window)
     start = encoded([chain[0] for chain in people])
-    memory = remember(anchor, memory, start, anchor.say([[""]] * count), 0)
+    memory = memory.remember(read(anchor, memory, start, anchor.say([[""]] * count), 0))
     shown = [set(chain[0].attributes.visible()) for chain in people]
     found = []
     for k in range(1, turns + 1):
@@ -65,7 +65,7 @@ def look(
         said = anchor.say(texts)
         noise = torch.randn(start.shape, generator=chance)
         x = paint(anchor, memory, said, k, noise, times, None if seed is None else seed + k)
-        memory = remember(anchor, memory, x, said, k)
+        memory = memory.remember(read(anchor, memory, x, said, k))
         error = (x - encoded([chain[k] for chain in people])).square().mean().sqrt()
         found.append(_rated(x, people, k, float(error)))
     return found

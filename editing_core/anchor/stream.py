@@ -44,15 +44,15 @@ class Guide:
         return untold + self.by * (told - untold)
 
 
-def remember(
+def read(
     anchor: Anchor,
     memory: Memory,
     x: Tensor,
     said: Said,
     turn: int,
     canvas: Canvas = PORTRAIT,
-) -> Memory:
-    """Write a finished picture into the memory, at time 0.
+) -> Frame:
+    """What is to be remembered of a finished picture, seen at time 0.
 
     Args:
         anchor: The model.
@@ -66,7 +66,7 @@ def remember(
     places = torch.full((len(x), 1), turn, device=x.device)
     anchor(x[:, None], torch.zeros_like(places, dtype=torch.float32), places, said, ALONE,
            memory=memory.seen, written=written, canvas=canvas)  # fmt: skip
-    return memory.remember(Frame(turn, torch.stack(written)[:, :, :, 0]))
+    return Frame(turn, torch.stack(written)[:, :, :, 0])
 
 
 def paint(

@@ -1,9 +1,10 @@
 """Train the anchor editor: `python -m editing_core.anchor.train --stage 1 --out DIR`.
 
-Four stages, each resumed where it was left, each beginning from what the one before made:
+Five stages, each resumed where it was left, each beginning from what the one before made:
 
 1. one turn at a time, and leaving alone what nobody asked to change;
 2. whole sessions, with degraded and self-made pictures in the memory;
+2g. guidance put into the weights, so that one call does what two did;
 3a. consistency distillation towards few steps;
 3b. distribution matching to four steps.
 """
@@ -12,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,23 +20,27 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, nn
 
+from editing_core.anchor.bidirectional import BothWays
 from editing_core.anchor.data import SHARDS, TURNS, draw_shards
-from editing_core.anchor.distil import Matched, consistency_loss
+from editing_core.anchor.distil import Matched, consistency_loss, guidance_loss
 from editing_core.anchor.lessons import Batch, Lessons
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import begun, opened, save
 from editing_core.anchor.quick import look
 from editing_core.errors import EditError
-from editing_core.portraits.learning import Deadline, Recipe, first, learn, processes, rank
+from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
+from editing_core.portraits.processes import first, meet, processes, rank
 
 SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
-CHAINS = Recipe(samples=60_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
+CHAINS = Recipe(samples=140_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
+GUIDED = Recipe(samples=9_600, batch=48, rate=4e-4, warm_up=20, fall=0.6, decay=0.99)
 CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, decay=0.99)
 MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
-FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
+FILES = {"1": "single.pt", "2": "chains.pt", "2g": "guided.pt",
+         "3a": "consistent.pt", "3b": "matched.pt"}  # fmt: skip
 OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
 OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
@@ -55,26 +59,36 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="of stage 2: the rate falls to nothing by then")
     parser.add_argument(
         "--without",
-        choices=("rollout", "spoilt"),
-        help="stage 2 without own pictures in the memory, or with true ones alone (an ablation)",
+        choices=("rollout", "spoilt", "causal"),
+        help="stage 2 without own pictures in the memory, with true ones alone, or with memories "
+        "that see each other both ways (ablations)",
     )
     parser.add_argument("--shards", type=int, default=SHARDS, help="files of 500 sessions to draw")
     parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
     args = parser.parse_args()
-    if "RANK" in os.environ:
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    parts = first(lambda: start(args.out / "start"))
-    anchor = Anchor(parts)
+    device = meet()
+    anchor = placed(Anchor(first(lambda: start(args.out / "start"))), device)
     if args.minutes > 0:
         first(lambda: draw_shards(args.out / "sessions", args.shards))
         stage = STAGES[args.stage]
         if args.stage == "2":
             stage = partial(train_chains, samples=args.samples, without=args.without)
         stage(anchor, args.out, Deadline(args.minutes))
-    else:
-        load(anchor, args.out / FILES[args.stage])
     if args.write and rank() == 0:
+        parts = start(args.out / "start")  # what was trained may be divided among processes
+        load(Anchor(parts), args.out / FILES[args.stage])
         save(parts, args.write)
+
+
+def placed(anchor: Anchor, device: torch.device) -> Anchor:
+    """Bring a model to a device; batches and losses, which are small, stay on the CPU."""
+    anchor.to(device)
+    if device.type != "cpu":
+        anchor.register_forward_pre_hook(
+            lambda _, inputs: tuple(x.to(device) if isinstance(x, Tensor) else x for x in inputs)
+        )
+        anchor.register_forward_hook(lambda _, inputs, velocity: velocity.cpu())
+    return anchor
 
 
 def start(folder: Path) -> Parts:
@@ -91,8 +105,7 @@ def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     def loss_of(step: int) -> Tensor:
         return flow_loss(anchor, lessons.single(step, SINGLE.batch // processes()), step)
 
-    compiled(anchor)
-    return learn(anchor, loss_of, SINGLE, out / FILES["1"], deadline, watching(anchor, 1))
+    return taught(anchor, loss_of, SINGLE, out / FILES["1"], deadline, watching(anchor, 1))
 
 
 def train_chains(
@@ -107,59 +120,76 @@ def train_chains(
     recipe = replace(CHAINS, samples=samples or CHAINS.samples)
     warm_up = min(OWN_AFTER, recipe.steps // 6)
     load(anchor, out / FILES["1"])
+    seeing = BothWays(anchor) if without == "causal" else anchor
 
     def loss_of(step: int) -> Tensor:
         batch = lessons.chains(step, CHAINS.batch // processes())
-        if without is None and step // processes() >= warm_up:
-            batch = with_own(anchor, batch, step)
+        if without in (None, "causal") and step // processes() >= warm_up:
+            batch = with_own(seeing, batch, step)
         if without == "spoilt":
             batch = batch.pure()
         else:
             batch = batch.spoilt(torch.Generator().manual_seed(step))
-        return flow_loss(anchor, batch, step)
+        return flow_loss(seeing, batch, step)
 
-    compiled(anchor)
-    return learn(anchor, loss_of, recipe, out / FILES["2"], deadline, watching(anchor, TURNS))
+    watch = None if without == "causal" else watching(anchor)
+    return taught(anchor, loss_of, recipe, out / FILES["2"], deadline, watch)
 
 
-def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
-    """Stage 3a: neighbours on the teacher's paths lead to one picture."""
+def distil_guidance(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
+    """Stage 2g: as far as guidance goes, by itself."""
     lessons = Lessons(out / "sessions")
     load(anchor, out / FILES["2"])
     teacher = frozen(anchor)
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(10**6 + step, CONSISTENT.batch // processes())
+        batch = lessons.chains(10**6 + step, GUIDED.batch // processes())
+        batch = batch.spoilt(torch.Generator().manual_seed(step))
+        return guidance_loss(anchor, teacher, batch, step)
+
+    return taught(anchor, loss_of, GUIDED, out / FILES["2g"], deadline, watching(anchor))
+
+
+def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
+    """Stage 3a: neighbours on the teacher's paths lead to one picture."""
+    lessons = Lessons(out / "sessions")
+    load(anchor, out / FILES["2g"])
+    teacher = frozen(anchor)
+
+    def loss_of(step: int) -> Tensor:
+        batch = lessons.chains(2 * 10**6 + step, CONSISTENT.batch // processes())
         return consistency_loss(anchor, teacher, batch, step)
 
-    compiled(anchor)
-    return learn(anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, watching(anchor, TURNS))
+    return taught(anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, watching(anchor))
 
 
 def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3b: pictures of four steps are distributed as the teacher's."""
     lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2"])
+    load(anchor, out / FILES["2g"])
     teacher, critic = frozen(anchor), copy.deepcopy(anchor)
     if (out / FILES["3a"]).exists():
         load(anchor, out / FILES["3a"])
     both = Matched(anchor, critic, teacher)
 
     def loss_of(step: int) -> Tensor:
-        return both.loss(lessons.chains(2 * 10**6 + step, MATCHED.batch // processes()), step)
+        batch = lessons.chains(3 * 10**6 + step, MATCHED.batch // processes())
+        return both.loss(batch, step // processes(), step)
 
-    return learn(both, loss_of, MATCHED, out / FILES["3b"], deadline, watching(anchor, TURNS))
+    trained = [*modules(anchor), *modules(critic)]
+    return learn(both, loss_of, MATCHED, out / FILES["3b"], deadline, watching(anchor), trained)
 
 
 STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
     "1": train_single,
     "2": train_chains,
+    "2g": distil_guidance,
     "3a": distil_consistency,
     "3b": distil_distribution,
 }
 
 
-def flow_loss(anchor: Anchor, batch: Batch, step: int) -> Tensor:
+def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
     """Flow matching on what is painted; later turns count more, and so does what changes."""
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
     said = anchor.say(batch.texts)
@@ -171,7 +201,7 @@ def flow_loss(anchor: Anchor, batch: Batch, step: int) -> Tensor:
 
 
 @torch.no_grad()
-def with_own(anchor: Anchor, batch: Batch, step: int) -> Batch:
+def with_own(anchor: Anchor | BothWays, batch: Batch, step: int) -> Batch:
     """Put the model's own pictures, painted in one step from some time, into some memories."""
     chance = torch.Generator().manual_seed(step + 2 * 10**6)
     rows = slice(0, max(1, len(batch.clean) // OWN_ROWS))
@@ -194,20 +224,49 @@ def load(anchor: Anchor, file: Path) -> None:
     )
 
 
+def taught(
+    anchor: Anchor,
+    loss_of: Callable[[int], Tensor],
+    recipe: Recipe,
+    file: Path,
+    deadline: Deadline,
+    watch: Callable[[], None] | None,
+) -> bool:
+    """Learn with compiled blocks, or with weights divided among processes; see ``learn``."""
+    compiled(anchor)
+    return learn(anchor, loss_of, recipe, file, deadline, watch, modules(anchor))
+
+
+def modules(anchor: Anchor) -> list[nn.Module]:
+    """What is called as a whole, inner modules first."""
+    flux = anchor.transformer
+    blocks = [*flux.transformer_blocks, *flux.single_transformer_blocks]
+    return [*blocks, flux, anchor.clip, anchor.t5]
+
+
 def frozen(anchor: Anchor) -> Anchor:
     """A copy that does not learn."""
     return copy.deepcopy(anchor).eval().requires_grad_(False)
 
 
 def compiled(anchor: Anchor) -> None:
-    """Compile the blocks, half as fast again, where there is a C++ compiler to do it."""
-    if shutil.which("c++"):
+    """Compile the blocks, half as fast again, where there is a C++ compiler to do it.
+
+    Blocks that are divided among processes stay as they are.
+    """
+    if processes() == 1 and shutil.which("c++"):
         anchor.transformer.compile_repeated_blocks()
 
 
-def watching(anchor: Anchor, turns: int) -> Callable[[], None]:
+def watching(anchor: Anchor, turns: int = TURNS) -> Callable[[], None]:
     """What tells now and then how held-out sessions come out: success/kept/error of each turn."""
-    return lambda: print("held out:", *look(anchor, turns=turns, count=32 // turns + 8), flush=True)
+
+    def watch() -> None:
+        found = look(anchor, turns=turns, count=32 // turns + 8)
+        if rank() == 0:
+            print("held out:", *found, flush=True)
+
+    return watch
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-Five have options of their own: `report --out DIR` compares all methods over many turns,
-`sessions --out DIR` looks at long sessions and what a memory is worth there, `photographs FOLDER`
-compares over photographs with prompts, `speed` says what an edit costs, and `gpu` all that a GPU is
-judged by.
+Six have options of their own: `report --out DIR` compares all methods over many turns,
+`sessions --out DIR` looks at long sessions and what a memory is worth there, `trained DIR` at
+models of anchor trained in several ways, `photographs FOLDER` compares over photographs with
+prompts, `speed` says what an edit costs, and `gpu` all that a GPU is judged by.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import gpu, report, sessions, speed
+from editing_core.bench import gpu, report, sessions, speed, trained
+from editing_core.bench.drafts import drafts_table
 from editing_core.bench.drawing import sheets, text_table, vae_table
 from editing_core.bench.numbers import numbers_table
 from editing_core.bench.photographs import command as photographs
@@ -33,6 +34,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "numbers": (10, numbers_table),
     "rungs": (25, rungs_table),
     "styles": (10, styles_table),
+    "drafts": (16, drafts_table),
 }
 """Name -> how many captions, pictures or sequences, and what makes the table."""
 
@@ -40,6 +42,7 @@ TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "report": report.main,
     "sessions": sessions.main,
+    "trained": trained.main,
     "photographs": photographs.main,
     "speed": speed.main,
     "gpu": gpu.main,

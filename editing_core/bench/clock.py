@@ -79,12 +79,17 @@ class TimedVae:
 
 @dataclass(frozen=True)
 class Took:
-    """Seconds of an edit, of the model calls in it, and of the VAE; and how many calls."""
+    """Seconds of an edit, of the model calls in it, and of the VAE; and what came of it."""
 
     whole: float
     calls: float
     vae: float
-    forwards: int
+    made: EditResult
+
+    @property
+    def forwards(self) -> int:
+        """How many model calls there were."""
+        return self.made.report.forwards
 
     @property
     def inside(self) -> float:
@@ -92,7 +97,9 @@ class Took:
         return self.calls + self.vae
 
 
-def timed_edit(editor: Editor, request: EditRequest, settings: EditSettings) -> Took:
+def timed_edit(
+    editor: Editor, request: EditRequest, settings: EditSettings, method: str = "mtc"
+) -> Took:
     """Make an edit, of which all may change, and see where the time goes."""
     flux = editor.flux
     calls, coding = Clock(flux.device), Clock(flux.device)
@@ -101,9 +108,10 @@ def timed_edit(editor: Editor, request: EditRequest, settings: EditSettings) -> 
     velocity, vae = calls.around(flux.velocity), TimedVae(flux.vae, coding)
     with replaced(flux, "velocity", velocity), replaced(flux, "vae", vae):
         whole = seconds(
-            lambda: results.append(editor.edit(request, settings=anywhere)), flux.device
+            lambda: results.append(editor.edit(request, settings=anywhere, method=method)),
+            flux.device,
         )
-    return Took(whole, calls.total(), coding.total(), results[0].report.forwards)
+    return Took(whole, calls.total(), coding.total(), results[0])
 
 
 class Recorder:

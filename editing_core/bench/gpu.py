@@ -18,11 +18,13 @@ from editing_core.bench import random_weights
 from editing_core.bench.clock import Took, timed_edit
 from editing_core.bench.floors import call_operations, measured
 from editing_core.bench.random_weights import FULL_DEPTH
-from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, row, speed_rows, tell
+from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, speed_rows
 from editing_core.bench.spread import Row
+from editing_core.bench.told import row, tell
 from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
 from editing_core.flux import Flux, load
+from editing_core.fused import attention_of
 from editing_core.latents import Canvas
 from editing_core.memory import LEVELS, peak_bytes
 from editing_core.placing import emptied
@@ -53,7 +55,9 @@ def gpu_rows(folder: str, device: torch.device, side: int, count: int) -> Iterat
             print(f"{level.name} cannot be had here: {reason}", file=sys.stderr)
             continue
         yield from _peak(flux, Canvas(side, side))
-        yield row(f"{level.name}: edit ({took.forwards} calls), s", took.whole, took.inside)
+        by = attention_of(flux.transformer)
+        yield row(f"{level.name}: edit ({took.forwards} calls), attention {by}, s", took.whole,
+                  took.inside)  # fmt: skip
         if full is None:
             full = took
             yield _rate(flux, took, side)

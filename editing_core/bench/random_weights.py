@@ -7,8 +7,9 @@ from tempfile import TemporaryDirectory
 import torch
 
 from editing_core.flux import Flux, load
+from editing_core.fused import use_fused_attention
 from editing_core.geometry import FLUX_DEV, random_parts, with_depth
-from editing_core.placing import compile_blocks, use_fast_attention
+from editing_core.placing import compile_blocks
 from editing_core.portraits.model import Parts
 
 FULL_DEPTH = (19, 38)
@@ -43,7 +44,7 @@ def random_weights(
     with where:
         parts = _parts(depth, prompts, dtype)
     flux = Flux(**vars(parts), name="random")
-    use_fast_attention(flux.transformer, where, dtype)
+    use_fused_attention(flux.transformer, where, dtype)
     if compiled:
         compile_blocks(flux.transformer)
     return flux

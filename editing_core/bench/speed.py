@@ -6,9 +6,7 @@ On a GPU: python -m editing_core.bench speed --geometry flux-dev --depth 19,38 -
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -25,12 +23,13 @@ from editing_core.bench.floors import Machine, call_operations, counted, measure
 from editing_core.bench.live import LiveBytes
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
 from editing_core.bench.spread import Row
-from editing_core.bench.tables import markdown
+from editing_core.bench.told import row, tell
 from editing_core.columns import attend_telling
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.flux import Flux, load
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.loading import MODELS
+from editing_core.measure import pixels_of
 from editing_core.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
 from editing_core.settings import PRESETS
 from editing_core.tokens import columns_of
@@ -97,6 +96,7 @@ def speed_rows(flux: Flux, count: int, *, side: int = 0, edits: bool = True) -> 
     yield from _memory(bench)
     if edits:
         yield from _edits(bench)
+        yield from _drafts(bench)
 
 
 def _calls(bench: Bench) -> Iterator[Row]:
@@ -230,6 +230,24 @@ def _edits(bench: Bench) -> Iterator[Row]:
         yield row("peak memory, GB", peak, _predicted(bench) / 1e9)
 
 
+def _drafts(bench: Bench) -> Iterator[Row]:
+    """An edit by steady in full and as a draft, and how far the two are apart."""
+    request, settings = asked(bench.canvas), PRESETS["steady"]
+    took = []
+    for name, how in (("edit", settings), ("draft", settings.drafted())):
+        took.append(timed_edit(bench.editor, request, how, "steady"))
+        forwards = took[-1].forwards
+        yield row(f"{name} by steady ({forwards} calls), s", took[-1].whole,
+                  forwards * bench.call_floor)  # fmt: skip
+    full, draft = took
+    before, whole, quick = map(
+        pixels_of, (request.current.image, full.made.picture, draft.made.picture)
+    )
+    yield row("draft, of the calls of the edit", draft.forwards / full.forwards, 1)
+    yield row("draft, from the edit, of what that changed",
+              float(abs(quick - whole).mean() / abs(whole - before).mean()), 1)  # fmt: skip
+
+
 def _predicted(bench: Bench) -> int:
     """Bytes that the plan says, for this size of picture; without a plan, all on the device."""
     flux = bench.flux
@@ -243,22 +261,6 @@ def asked(canvas: Canvas) -> EditRequest:
     """What is edited: noise, which no shortcut can be taken with."""
     picture = Picture(Image.effect_noise((canvas.width, canvas.height), 64).convert("RGB"))
     return EditRequest(picture, picture, SOURCE, TARGET, WORDS)
-
-
-def row(what: str, found: float, floor: float) -> Row:
-    """A row; ``floor`` is the least there can be, or the most there may be of a share."""
-    return {"what": what, "measured": found, "floor or bar": floor, "ratio": found / floor}
-
-
-def tell(found: Iterable[Row], file: Path | None) -> None:
-    """Say each row as soon as it is known, print all as a table, and write them to a file."""
-    rows: list[Row] = []
-    for each in found:
-        print(f"{each['what']:<52}{each['measured']:>12.4g}", file=sys.stderr, flush=True)
-        rows.append(each)
-    print(markdown(rows))
-    if file:
-        file.write_text(json.dumps(rows, indent=1))
 
 
 def main(argv: Sequence[str]) -> int:

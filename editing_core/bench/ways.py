@@ -120,10 +120,10 @@ class Unanchored(Memory):
 
 
 PARTS_OF_ANCHOR = {
-    "no original in memory": _anchor(lambda: _remembering(Unanchored(spare=0))),
-    "the original alone": _anchor(lambda: _remembering(Memory(window=0, spare=0))),
-    "window 1": _anchor(lambda: _remembering(Memory(window=1, spare=0))),
-    "window 6": _anchor(lambda: _remembering(Memory(window=6, spare=0))),
+    "no original in memory": _anchor(lambda: _remembering(Unanchored())),
+    "the original alone": _anchor(lambda: _remembering(Memory(window=0))),
+    "window 1": _anchor(lambda: _remembering(Memory(window=1))),
+    "window 6": _anchor(lambda: _remembering(Memory(window=6))),
     "12 steps": _anchor(steps=12),
     "24 steps": _anchor(steps=24),
     "all of it repainted": Way("anchor", always(replace(STEADY, keep="nothing")), remembers=True),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Method = Callable[[Task], Outcome]
 
-SAMPLING = ("steps", "guidance", "keep")
+SAMPLING = ("steps", "guidance", "keep", "draft")
 INVERTING = (*SAMPLING, "invert_guidance", "inversion_prompt")
 READS = {
     "steady": SAMPLING,

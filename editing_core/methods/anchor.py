@@ -42,6 +42,7 @@ def edit(task: Task, by: AnchorEngine | None = None, times: Sequence[float] = FO
         times=times,
         strength=task.settings.guidance / USUAL,
         on_step=lambda n: task.progress("sample", n, len(times)),
+        kept=task.flux.kept,
     )
     task.flux.forwards += painter.forwards - before
     return Outcome(painted.latents, region=painted.region, weights=painter.weights_hash)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from editing_core.flow import Control, integrate_euler, time_grid
-from editing_core.methods.task import Outcome, Task, heard_by, told
+from editing_core.methods.task import Outcome, Task, drafted, heard_by, told
 
 
 @dataclass(frozen=True)
@@ -46,16 +46,19 @@ def differences(task: Task, numbers: Numbers, *, control: Control | None = None)
     s = task.settings
     source = told(task, task.source, numbers.source_guidance)
     target = told(task, task.target, s.guidance)
+    times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
     drawn = torch.Generator().manual_seed(task.seed)
+    noises = {  # of all steps, so that a draft, which skips some, has the others' from the same
+        t: [torch.randn(task.current.shape, generator=drawn) for _ in range(numbers.draws)]
+        for t in times[:-1].tolist()
+    }
 
     def difference(edited: Tensor, t: float) -> Tensor:
         total = torch.zeros_like(edited)
-        for _ in range(numbers.draws):
-            noise = torch.randn(edited.shape, generator=drawn).to(edited)
-            noised = torch.lerp(task.current, noise, t)
+        for noise in noises[t]:
+            noised = torch.lerp(task.current, noise.to(edited), t)
             total += target(noised + (edited - task.current), t) - source(noised, t)
         return total / numbers.draws
 
-    times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
-    heard = heard_by(task, "sample")
-    return integrate_euler(difference, task.current, times, control=control, on_step=heard)
+    velocity, heard = drafted(task, difference), heard_by(task, "sample")
+    return integrate_euler(velocity, task.current, times, control=control, on_step=heard)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from editing_core.drafts import EXACT, reusing
 from editing_core.flow import (
     Control,
     OnStep,
@@ -184,9 +185,15 @@ def sample(
 ) -> Tensor:
     """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, 64)."""
     times = time_grid(task.settings.steps, task.canvas.tokens)
-    velocity = velocity or told(task, task.target, task.settings.guidance)
+    velocity = drafted(task, velocity or told(task, task.target, task.settings.guidance))
     heard = heard_by(task, "sample", on_step)
     return solver(velocity, noise, times, control=control, on_step=heard)
+
+
+def drafted(task: Task, velocity: Velocity) -> Velocity:
+    """Return the velocity of one walk to the picture: itself, or in a draft part of it reused."""
+    s = task.settings
+    return reusing(velocity, round(EXACT * s.steps)) if s.draft else velocity
 
 
 def told(task: Task, text: Text, guidance: float) -> Velocity:

@@ -1,22 +1,30 @@
 """One resumable training loop, shared by every stage of training the shipped model.
 
-Under `torchrun` every process takes its share of a batch and gradients are averaged, which on a
-CPU keeps all cores busier than threads do.
+Of several processes every one takes its share of a batch, which on a CPU keeps all cores busier
+than threads do. A file that some of them wrote, one may go on with, and the other way round.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import torch
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 
-Made = TypeVar("Made")
+from editing_core.portraits.processes import (
+    agreed,
+    average_gradients,
+    divide,
+    divided_as,
+    processes,
+    rank,
+    whole,
+)
+
 TOLD_EVERY, SAVED_EVERY, WATCHED_EVERY = 20, 120, 600  # seconds
 
 
@@ -62,6 +70,7 @@ def learn(
     file: Path,
     deadline: Deadline,
     watch: Callable[[], None] | None = None,
+    divided: Iterable[nn.Module] = (),
 ) -> bool:
     """Train `model` until its samples are done or time is up; `file` holds all that is needed.
 
@@ -72,20 +81,22 @@ def learn(
         file: read at the start if it is there, written now and then and at the end.
         deadline: when to stop early.
         watch: called every ten minutes, while the model has its averaged weights.
+        divided: modules whose weights several processes divide among them, inner ones first.
 
     Returns:
         Whether the stage is complete.
     """
+    divide(divided)
     training, told = Training(model, file), Told(file.stem, recipe)
     saved = watched = time.monotonic()
-    while not training.finished(recipe) and not _agreed(deadline.passed()):
+    while not training.finished(recipe) and not agreed(deadline.passed()):
         loss = loss_of(training.step * processes() + rank())
         training.learn_from(loss, recipe)
         told.hear(training.step, loss.item())
-        if time.monotonic() - saved > SAVED_EVERY:
+        if agreed(time.monotonic() - saved > SAVED_EVERY):
             training.store()
             saved = time.monotonic()
-        if watch is not None and time.monotonic() - watched > WATCHED_EVERY and rank() == 0:
+        if watch is not None and agreed(time.monotonic() - watched > WATCHED_EVERY):
             training.shown(watch)
             watched = time.monotonic()
     training.store()
@@ -117,27 +128,27 @@ class Training:
 
     def learn_from(self, loss: Tensor, recipe: Recipe) -> None:
         """Take one step down the loss of a batch."""
-        self._model.zero_grad()
         loss.backward()
-        _average_gradients(self._model)
+        average_gradients(self._model)
         nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = recipe.rate_at(self.step)
             optimizer.step()
+        self._model.zero_grad()  # before the next loss, whose making puts divided weights together
         self.step += 1
         self._follow(min(recipe.decay, self.step / (self.step + 10)))
 
     def store(self) -> None:
         """Write all that is needed to go on; of several processes the first does."""
-        if rank() > 0:
-            return
         state = {
-            "model": self._model.state_dict(),
-            "optimizers": [optimizer.state_dict() for optimizer in self._optimizers],
-            "average": self.average,
+            "model": whole(dict(self._model.state_dict())),
+            "optimizers": [whole(optimizer.state_dict()) for optimizer in self._optimizers],
+            "average": whole(self.average),
             "step": self.step,
         }
+        if rank() > 0:
+            return
         partial = self._file.with_suffix(".partial")
         torch.save(state, partial)
         os.replace(partial, self._file)
@@ -149,13 +160,19 @@ class Training:
         watch()
         self._model.load_state_dict(current)
 
+    @torch.no_grad()
     def _resume(self) -> None:
         device = next(self._model.parameters()).device
         state = torch.load(self._file, map_location=device, weights_only=True)
-        self._model.load_state_dict(state["model"])
+        for name, value in self._model.state_dict().items():
+            value.copy_(divided_as(state["model"][name], value))
+            self.average[name] = divided_as(state["average"][name], value)
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
-        self.average.update(state["average"])
+            for weight, known in optimizer.state.items():
+                for name, value in known.items():
+                    if value.shape == weight.shape:
+                        known[name] = divided_as(value, weight)
         self.step = int(state["step"])
 
     @torch.no_grad()
@@ -211,11 +228,11 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     same_shape.setdefault(weight.flatten(1).shape, []).append(weight)
             for shape, weights in same_shape.items():
-                updates = [self._momentum(w, group["momentum"]).flatten(1) for w in weights]
+                updates = [whole(self._momentum(w, group["momentum"])).flatten(1) for w in weights]
                 scale = group["lr"] * 0.6 * max(shape) ** 0.5
                 for weight, update in zip(weights, orthogonal(torch.stack(updates)), strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(update.view(weight.shape), alpha=-scale)
+                    weight.add_(divided_as(update.view(weight.shape), weight), alpha=-scale)
 
     def _momentum(self, weight: nn.Parameter, momentum: float) -> Tensor:
         assert weight.grad is not None
@@ -257,49 +274,3 @@ def _optimizers(model: nn.Module) -> list[torch.optim.Optimizer]:
         (matrices if is_hidden_matrix(name, weight) else others).append(weight)
     adam = torch.optim.AdamW(others, lr=0.0, betas=(0.9, 0.98), weight_decay=0.0)
     return [Muon(matrices), adam] if matrices else [adam]
-
-
-def processes() -> int:
-    """How many processes train together."""
-    return distributed.get_world_size() if distributed.is_initialized() else 1
-
-
-def rank() -> int:
-    """Which of them this is."""
-    return distributed.get_rank() if distributed.is_initialized() else 0
-
-
-def first(make: Callable[[], Made]) -> Made:
-    """Let the first of several processes make what the others then find in its file."""
-    if rank() > 0:
-        wait_for_all()
-    made = make()
-    if rank() == 0:
-        wait_for_all()
-    return made
-
-
-def wait_for_all() -> None:
-    """Wait until every process is here."""
-    if processes() > 1:
-        distributed.barrier()
-
-
-def _average_gradients(model: nn.Module) -> None:
-    if processes() == 1:
-        return
-    gradients = [p.grad for p in model.parameters() if p.grad is not None]
-    flat = torch.cat([gradient.flatten() for gradient in gradients])
-    distributed.all_reduce(flat)
-    flat /= processes()
-    for gradient, mean in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-        gradient.copy_(mean.view_as(gradient))
-
-
-def _agreed(stop: bool) -> bool:
-    """Whether any process wants to stop; all must stop at the same step."""
-    if processes() == 1:
-        return stop
-    flag = torch.tensor(float(stop))  # on the device in use
-    distributed.all_reduce(flag)
-    return bool(flag > 0)

@@ -11,19 +11,19 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import os
 import random
 import shutil
 from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
-from torch import Tensor, distributed, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from editing_core.portraits.captions import caption
-from editing_core.portraits.learning import Deadline, Recipe, first, learn, processes, rank
+from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import TEXT_LENGTH, Parts, build
+from editing_core.portraits.processes import first, meet, processes, rank
 from editing_core.portraits.reader import FILE, Reader
 from editing_core.portraits.train_reader import draw_others, train_reader
 from editing_core.portraits.train_vae import (
@@ -50,10 +50,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    if "RANK" in os.environ:
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    if torch.cuda.is_available():
-        torch.set_default_device(f"cuda:{rank()}")
+    torch.set_default_device(meet())
     parts, reader = build(), Reader()
     run_stages(parts, reader, args.work, Deadline(args.minutes))
     if rank() == 0:

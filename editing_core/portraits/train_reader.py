@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from editing_core.portraits.learning import Deadline, Recipe, learn, processes
+from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.lessons import damaged, moved, something_else
+from editing_core.portraits.processes import processes
 from editing_core.portraits.reader import CHOICES, Reader, answers, as_input
 from editing_core.portraits.world import draws
 

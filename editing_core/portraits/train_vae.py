@@ -13,16 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from editing_core.latents import Canvas, pack, unpack
-from editing_core.portraits.learning import (
-    Deadline,
-    Recipe,
-    first,
-    learn,
-    processes,
-    rank,
-    wait_for_all,
-)
+from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
+from editing_core.portraits.processes import first, processes, rank, wait_for_all
 from editing_core.portraits.world import SIZE, Portrait, draw, draws
 
 PICTURES = 48_000

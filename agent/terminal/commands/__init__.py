@@ -80,7 +80,7 @@ class Leaving(Desk):
 
         Example: /edit make her older
         """
-        self.draft = edited(message)
+        self.unsent = edited(message)
 
     def quit(self) -> None:
         """Leave; everything is kept, and --resume goes on (Ctrl-D does the same).

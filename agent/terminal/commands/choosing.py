@@ -20,6 +20,11 @@ KEPT = {
     "outside": "every pixel, for every edit",
 }
 """What stays as it was outside the region of an edit."""
+DRAFTS = {
+    "off": "every step is computed",
+    "on": "a part of the late steps is reused, for a quick look",
+}
+"""Whether edits are quick drafts."""
 
 
 class Choosing(Desk):
@@ -91,8 +96,22 @@ class Choosing(Desk):
         self._offer("keep", KEPT)
         return None
 
+    def draft(self, which: str = "") -> int | None:
+        """Say whether edits are quick drafts, or choose it: on or off.
+
+        A draft reuses a part of its late steps. The same seed, message and picture with drafts off
+        make nearly the same edit, in full. The method anchor, quick by itself, makes no drafts.
+        Example: /draft on
+        """
+        if which:
+            return self._choose("draft", one_of(which, DRAFTS, "choice"))
+        self._offer("draft", DRAFTS)
+        return None
+
     def _choose(
-        self, setting: Literal["seed", "method", "preset", "keep", "strength"], value: str | int
+        self,
+        setting: Literal["seed", "method", "preset", "keep", "draft", "strength"],
+        value: str | int,
     ) -> int:
         return self._do(Choose(setting=setting, value=value))
 

@@ -39,13 +39,13 @@ class Desk:
         self.store = store
         self.pick: Pick | None = None
         """Lets a person choose; None where there is none."""
-        self.draft = ""
+        self.unsent = ""
         """What stands on the input line when it comes back."""
 
-    def take_draft(self) -> str:
-        """Return the draft once."""
-        draft, self.draft = self.draft, ""
-        return draft
+    def take_unsent(self) -> str:
+        """Return what is not sent yet, once."""
+        unsent, self.unsent = self.unsent, ""
+        return unsent
 
     def _do(self, step: Step) -> int:
         """Let the chat do one step that no message has to be read for."""

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agent.exports.place import place, unquoted
-from agent.sessions.catalog import SessionError, Sessions, left_out
+from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import Saver
+from agent.sessions.listing import left_out
 from agent.sessions.pruning import prunable, prune, young
 from agent.terminal.commands.desk import CommandError, Desk, number, one_of
 from agent.terminal.opening import export, file_name

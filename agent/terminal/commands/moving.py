@@ -76,7 +76,7 @@ class Moving(Desk):
         wanted = next((m for m in known if str(m.id) == message.lstrip("#")), None)
         if wanted is None:
             raise CommandError(f"There is no message {message}; /rewind lists them.")
-        self.draft = "" if wanted.text.startswith("/") else wanted.text
+        self.unsent = "" if wanted.text.startswith("/") else wanted.text
         return self._do(Rewind(message=wanted.id, what=RESTORED[what]))
 
     def tree(self) -> None:
