@@ -156,9 +156,8 @@ def test_a_longer_sequence_begins_with_the_shorter_and_may_ask_again() -> None:
 
 @pytest.mark.weights
 def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
-    walks = [
-        Walk(kind, way, 0, 2) for kind in ("turns", "back", "rounds") for way in ("steady", "paper")
-    ]
+    ways = [("turns", "paper"), ("turns", "steady"), ("rounds", "steady"), ("back", "regenerate")]
+    walks = [Walk(kind, way, 0, 2) for kind, way in ways]
     take(walks, "portraits", tmp_path)
     nothing = found(Walk("rounds", "steady", 0, 2), tmp_path)
     assert [step["PSNR"] for step in nothing] == [IDENTICAL, IDENTICAL]

@@ -2,6 +2,7 @@
 
 Every conversation has six messages about a held-out portrait: edits in ordinary words, two at once
 now and then, and one undo. It is told offline, with and without trying again after a failed check.
+With --long METHOD ...: how the bench's sessions of ten edits come out in a chat, by each method.
 """
 
 from __future__ import annotations
@@ -13,18 +14,29 @@ from statistics import fmean
 
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.spread import Row, spread
+from editing_core.methods import METHODS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from chats.long import table  # noqa: E402
 from chats.scripts import scripts  # noqa: E402
 from chats.telling import tell_with, tell_without  # noqa: E402
 
 
 def main() -> None:
-    """Tell all conversations in both ways and print the table."""
+    """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.chats")
     parser.add_argument("--count", type=int, default=100)
-    count = parser.parse_args().count
+    parser.add_argument("--long", nargs="+", choices=METHODS, metavar="METHOD")
+    args = parser.parse_args()
+    if args.long:
+        print(f"\n{args.count} sessions of 10 edits\n{markdown(table(args.long, args.count))}")
+    else:
+        print(f"\n{args.count} conversations of 6 messages\n{markdown(short(args.count))}")
+
+
+def short(count: int) -> list[Row]:
+    """Tell conversations in words, with and without trying again."""
     rows: list[Row] = []
     for name, tell in (("off", tell_without), ("on", tell_with)):
         told = list(spread(f"ladder {name}", tell, "portraits", scripts(count)))
@@ -38,7 +50,7 @@ def main() -> None:
                 "seconds a conversation": fmean(t.seconds for t in told),
             }
         )
-    print(f"\n{count} conversations of 6 messages\n{markdown(rows)}")
+    return rows
 
 
 if __name__ == "__main__":

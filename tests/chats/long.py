@@ -1,0 +1,73 @@
+"""The bench's sessions of ten edits, each checked as in a chat, and tried again if it failed."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from agent.graph import Chat, open_sessions
+from agent.settings import AppSettings
+from agent.state import EditStep
+from agent.wiring import studio_of
+from editing_core.bench.measured import drawn, followed
+from editing_core.bench.sequences import Turn
+from editing_core.bench.spread import Row, spread
+from editing_core.bench.summary import COLUMNS, Steps, estimated
+from editing_core.bench.walks import sequence
+from editing_core.portraits.instructions import wish
+from editing_core.portraits.world import SIZE
+
+TURNS = 10
+SHOWN = ("success", "SR", "CR", "kept", "never asked for", "L1 outside", "seconds", "model calls")
+Job = tuple[str, int, int]
+"""A method, how often to try again, and the number of a sequence."""
+
+
+def table(methods: list[str], count: int) -> list[Row]:
+    """Go through `count` sessions by every method, with and without trying again."""
+    retries = AppSettings.model_fields["retries"].default
+    ways = [(method, tries) for method in methods for tries in (0, retries)]
+    jobs = [(*way, number) for way in ways for number in range(count)]
+    walks = list(spread("sessions", gone_through, "portraits", jobs))
+    rows: list[Row] = []
+    for n, (method, tries) in enumerate(ways):
+        steps = walks[n * count : (n + 1) * count]
+        told = {c.name: estimated(c, steps, TURNS) for c in COLUMNS if c.name in SHOWN}
+        rows.append({"method": method, "ladder": "on" if tries else "off", **told})
+    return rows
+
+
+def gone_through(model: str, _: int, job: Job) -> Steps:
+    """Make a session's edits one after the other in a chat of their own, and measure each."""
+    method, retries, number = job
+    turns, rows = sequence(number)[:TURNS], []
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        settings = AppSettings(
+            model=model, method=method, home=home, seed=1000 * number, offline=True, retries=retries
+        )
+        studio = studio_of(settings, person=False, plan_only=False, note=lambda _: None)
+        saver = open_sessions(home / "sessions.sqlite")
+        chat = Chat(studio, saver, "long")
+        first = studio.pictures.put(drawn(turns[0].before, SIZE))  # type: ignore[attr-defined]
+        chat.open(first, turns[0].source_prompt)
+        seen = turns[0].before.attributes.visible()
+        for n, turn in enumerate(turns, start=1):
+            assert [e.event for e in chat.move(_step(turn))].count("turn.completed") == 1
+            made = chat.conversation.turns[-1]
+            row, look = followed(studio.pictures.image(made.picture), turns[:n], seen)
+            cost = {"seconds": made.report["seconds"], "model calls": made.report["forwards"]}
+            rows.append({**row, **cost})
+            seen = look.seen.attributes
+        saver.conn.close()
+    return rows
+
+
+def _step(turn: Turn) -> EditStep:
+    return EditStep(
+        change=turn.kind,
+        source_prompt=turn.source_prompt,
+        target_prompt=turn.target_prompt,
+        edit_words=turn.edit_words,
+        request=wish(turn.source_prompt, turn.target_prompt),
+    )
