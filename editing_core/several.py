@@ -64,12 +64,18 @@ def share(flux: Flux) -> None:
 
 
 def follow(flux: Flux) -> None:
-    """Take part in the model calls of the process that leads, until it ends."""
+    """Take part in the model calls of the process that leads; end with it.
+
+    This process ends here, since the threads of gloo now and then abort an interpreter that ends
+    in the usual way (pytorch#190489), and torchrun would take that for a failure.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
     with torch.no_grad():
         while (inputs := _heard(flux.device)) is not None:
             flux.transformer(**inputs)
     dist.destroy_process_group()
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def _whole(part: Tensor) -> Tensor:

@@ -44,6 +44,5 @@ if torchrun.follower():
     several.begin()
     several.share(tiny_flux())
     several.follow(tiny_flux())
-    print("followed")
 else:
     lead()
