@@ -38,6 +38,8 @@ def of_choice(step: Choose) -> str:
         return f"From now on edits are {how}."
     if step.setting == "seed":
         return f"From now on turn n is made with seed {step.value} + n."
+    if step.setting == "draft" and step.value == "on":
+        return "From now on edits are quick drafts; anchor, quick by itself, makes none."
     return f"From now on: {step.setting} {step.value}."
 
 

@@ -109,6 +109,11 @@ class TestOpen:
         assert opened.image.getpixel((10, 10)) == (134, 134, 134)
         assert "8 bits" in opened.notes[0]
 
+    def test_ink_without_a_profile_is_told_of(self, tmp_path):
+        Image.new("CMYK", (20, 20), (0, 255, 255, 0)).save(tmp_path / "ink.jpg")
+        opened = open_picture(tmp_path / "ink.jpg")
+        assert opened.image.mode == "RGB" and "CMYK" in opened.notes[0]
+
     def test_the_first_frame_of_an_animation(self, tmp_path):
         frames = [Image.new("RGB", (20, 20), color) for color in ("red", "blue", "green")]
         frames[0].save(tmp_path / "a.gif", save_all=True, append_images=frames[1:])

@@ -107,6 +107,8 @@ def _as_rgb(image: Image.Image) -> Opened:
     upright, converted = to_srgb(upright, image.info.get("icc_profile"))
     if converted:
         notes.append(converted)
+    elif upright.mode == "CMYK":
+        notes.append("its CMYK colours were converted to RGB, roughly: it has no colour profile")
     if alpha := alpha_of(upright):
         upright = on_white(upright, alpha)
         notes.append("its transparent parts are shown on white, and saved transparent again")
