@@ -193,6 +193,18 @@ def test_all_stages_one_after_the_other_and_resumed(
     assert any(name.startswith("t5") for name in moved)
 
 
+def test_a_written_model_may_be_begun_with(tmp_path: Path) -> None:
+    save(build(TINY, captions=WORDS), tmp_path / "model")
+    train.begin(tmp_path / "model", tmp_path / "out")
+    begun = anchor()
+    train.load(begun, tmp_path / "out" / train.FILES["1"])
+    written = Anchor(train.opened(tmp_path / "model")).state_dict()
+    assert all(torch.equal(value, written[name]) for name, value in begun.state_dict().items())
+    os.utime(tmp_path / "out" / train.FILES["1"], (0, 0))
+    train.begin(tmp_path / "model", tmp_path / "out")
+    assert not (tmp_path / "out" / train.FILES["1"]).stat().st_mtime, "it was trained on"
+
+
 @pytest.mark.slow
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     """A dry run as on many GPUs, by accelerate's launcher."""

@@ -56,6 +56,9 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=60, help="stop after this long; 0: only write"
     )
+    parser.add_argument(
+        "--begin", type=Path, help="stage 2 goes on from the model in this folder, not stage 1's"
+    )
     parser.add_argument("--samples", type=int, help="of stage 2: the rate falls to nothing by then")
     parser.add_argument(
         "--without",
@@ -67,6 +70,8 @@ def main() -> None:
     parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
     args = parser.parse_args()
     device = meet()
+    if args.begin:
+        first(lambda: begin(args.begin, args.out))
     anchor = placed(Anchor(first(lambda: start(args.out / "start"))), device)
     if args.minutes > 0:
         first(lambda: draw_shards(args.out / "sessions", args.shards))
@@ -96,6 +101,14 @@ def start(folder: Path) -> Parts:
     if not folder.exists():
         save(begun(), folder)
     return opened(folder)
+
+
+def begin(model: Path, out: Path) -> None:
+    """Put a written model where stage 1 would have left its own, unless something is there."""
+    if not (out / FILES["1"]).exists():
+        parts = opened(model)
+        save(parts, out / "start")
+        torch.save({"average": Anchor(parts).state_dict()}, out / FILES["1"])
 
 
 def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
