@@ -9,7 +9,7 @@ from test_anchor_model import anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.engine import GUIDANCE, WEIGHTS, AnchorEngine, Kept, Shown, plain
+from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import opened, save, with_words
@@ -21,7 +21,7 @@ from editing_core.portraits.model import build
 from editing_core.shelf import Shelf
 
 CANVAS = Canvas(48, 32)
-STEPS = sum(1 + Guide(anchor().say([[""]]), GUIDANCE).looks(t) for t in FOUR)
+STEPS = sum(1 + Guide(anchor().say([[""]])).looks(t) for t in FOUR)
 """Model calls of a turn: a step that compares with doing nothing has two."""
 
 
@@ -107,6 +107,15 @@ def test_the_hundredth_turn_costs_what_the_fifth_did() -> None:
         history.append(Shown(history[-1].latents.roll(1, 1), "hat"))
     assert costs[5] == costs[64] == costs[65] == costs[100]
     assert engine.latest.frames[0].turn == 0
+
+
+def test_guidance_rises_once_the_layout_is_there() -> None:
+    """Known answer: where the model says 3 when told and 1 when not."""
+    told, untold, silent = torch.tensor(3.0), torch.tensor(1.0), anchor().say([[""]])
+    guided = [float(Guide(silent).guided(told, untold, t)) for t in FOUR]
+    assert guided == [3, 3, 4, 5]
+    assert all(Guide(silent, 0.0).guided(told, untold, t) == untold for t in FOUR)
+    assert [Guide(silent).looks(t) for t in FOUR] == [False, True, True, True]
 
 
 def test_an_instruction_may_count_for_more() -> None:

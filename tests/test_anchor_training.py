@@ -176,7 +176,7 @@ def test_all_stages_one_after_the_other_and_resumed(
     drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe(samples=24, batch=12, rate=1e-3, warm_up=1)
-    for name in ("SINGLE", "CHAINS", "GUIDED", "CONSISTENT", "MATCHED"):
+    for name in ("SINGLE", "CHAINS", "CONSISTENT", "MATCHED"):
         monkeypatch.setattr(train, name, recipe)
     monkeypatch.setattr(train, "compiled", lambda anchor: None)
     monkeypatch.setattr(train, "OWN_AFTER", 1)
@@ -236,20 +236,3 @@ def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(distil, "velocity", straight)
     assert distil.consistency_loss(anchor(), anchor(), batch, 0) < 1e-9
-
-
-def test_guidance_is_learnt_when_one_call_gives_what_two_gave(
-    drawn: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Known answer: 1 + 1.5 x (3 - 1) where the teacher says 3 when told, and 1 when not."""
-    batch = Lessons(drawn / "sessions").chains(2, 12)
-    teacher, painter = anchor(), anchor()
-
-    def says(model: Anchor, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        silent = not any(text for row in batch.texts for text in row[batch.history :])
-        return torch.full_like(x, 4.0 if model is painter else 1.0 if silent else 3.0)
-
-    monkeypatch.setattr(distil, "velocity", says)
-    assert distil.guidance_loss(painter, teacher, batch, 0) == 0
-    monkeypatch.setattr(distil, "TEACHER_GUIDANCE", 2.0)
-    assert distil.guidance_loss(painter, teacher, batch, 0) == 1

@@ -1,4 +1,4 @@
-"""The same picture in fewer calls: guidance, consistency and distribution distilled.
+"""The same picture in fewer calls: consistency and distribution distilled.
 
 All work on whole sessions at once: every turn is painted from what is remembered by then.
 """
@@ -14,7 +14,6 @@ from editing_core.anchor.stream import FOUR
 
 GRID = 48  # steps of the teacher
 SHIFT = 5.0  # of its times towards noise
-TEACHER_GUIDANCE = 1.5  # how far beyond doing nothing stage 2 has to go; AnchorEdit: 3 and 6
 CRITIC_STEPS = 5  # of the critic for each of the painter's
 
 
@@ -24,24 +23,6 @@ def velocity(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor) -> Tens
     times = torch.cat([batch.t[:, : batch.history], t], 1)
     v: Tensor = anchor(x, times, batch.turns, anchor.say(batch.texts), batch.sight)
     return v[:, batch.history :]
-
-
-def guided(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor, by: float) -> Tensor:
-    """The same, moved away from the velocity of an instruction to change nothing."""
-    told = velocity(anchor, batch, paintings, t)
-    past = batch.history
-    silent = Batch(batch.clean, batch.t, batch.turns, _silenced(batch), batch.sight, past)
-    untold = velocity(anchor, silent, paintings, t)
-    return untold + by * (told - untold)
-
-
-def guidance_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
-    """Let one call give what two of the teacher's do (Meng et al. 2023, arXiv 2210.03142)."""
-    noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step))
-    x, t = batch.noised(noise)[:, batch.history :], batch.t[:, batch.history :]
-    with torch.no_grad():
-        wanted = guided(teacher, batch, x, t, TEACHER_GUIDANCE)
-    return (velocity(painter, batch, x, t) - wanted).square().mean()
 
 
 def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
@@ -119,7 +100,3 @@ class Matched(nn.Module):
     def _mismatch(self, batch: Batch, pictures: Tensor, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
         towards = pictures.detach() - self._direction(batch, pictures.detach(), x, t, v)
         return 0.5 * (pictures - towards).square().mean()
-
-
-def _silenced(batch: Batch) -> list[list[str]]:
-    return [[*row[: batch.history], *[""] * (len(row) - batch.history)] for row in batch.texts]

@@ -27,7 +27,6 @@ WEIGHTS = Path(__file__).parent / "weights"
 FRAMES_KEPT = 1 << 27  # bytes; about half a MB each
 EMPTY = Memory()
 UNSAVED = "unsaved"
-GUIDANCE = 1.0  # beyond doing nothing; more of it is in the weights (stage 2g)
 
 Kept = Callable[[Hashable, Callable[[], Tensors]], Tensors]
 """``kept(key, make)``: what an earlier process made of a key, else what ``make`` returns."""
@@ -119,7 +118,7 @@ class AnchorEngine:
             noise: N(0, 1). Shape: (1, L, C).
             seed: Of the noise between steps.
             times: Of the steps, falling from 1.
-            strength: Of the instruction, 1 as it was trained.
+            strength: Of the instruction, 1 as usual.
             on_step: Hears of every step, from 0.
             kept: Where later processes find what is remembered of each picture.
         """
@@ -127,7 +126,7 @@ class AnchorEngine:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
         memory = self.memory(history, canvas, kept)
-        guide = Guide(self._said(""), GUIDANCE * strength)
+        guide = Guide(self._said(""), strength)
         self.forwards += sum(1 + guide.looks(t) for t in times)
         latents = paint(
             self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,

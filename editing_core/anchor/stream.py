@@ -17,6 +17,9 @@ FOUR = (1.0, 0.75, 0.5, 0.25)
 ALONE = ((),)
 EARLY, LATE = 0.8, 0.4
 """Between these times it shows best where an instruction acts."""
+LAYOUT, RISE = 0.75, 2.0
+"""Below this time guidance rises, by so much a unit of time: 1.5 at the third step, 2 at the last.
+Above it, where the picture takes shape, any guidance made more of the rest change."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,23 +28,27 @@ class Guide:
 
     Attributes:
         silent: The encoded instructions to change nothing.
-        by: How far beyond doing nothing to go; at 1 only the steps in the middle look at it.
+        strength: Of the instruction, 1 as usual; 0 is to change nothing.
         apart: Receives how both velocities part, (B, L, C) each.
     """
 
     silent: Said
-    by: float = 1.0
+    strength: float = 1.0
     apart: list[Tensor] = field(default_factory=list)
+
+    def by(self, t: float) -> float:
+        """How far beyond doing nothing to go at a time (classifier-free guidance)."""
+        return self.strength * (1 + RISE * max(0.0, LAYOUT - t))
 
     def looks(self, t: float) -> bool:
         """Whether a step is compared."""
-        return self.by != 1 or LATE <= t <= EARLY
+        return self.by(t) != 1 or LATE <= t <= EARLY
 
     def guided(self, told: Tensor, untold: Tensor, t: float) -> Tensor:
         """The velocity to follow."""
         if LATE <= t <= EARLY:
             self.apart.append(told - untold)
-        return untold + self.by * (told - untold)
+        return untold + self.by(t) * (told - untold)
 
 
 def read(

@@ -1,10 +1,9 @@
 """Train the anchor editor: `python -m editing_core.anchor.train --stage 1 --out DIR`.
 
-Five stages, each resumed where it was left, each beginning from what the one before made:
+Four stages, each resumed where it was left, each beginning from what the one before made:
 
 1. one turn at a time, and leaving alone what nobody asked to change;
 2. whole sessions, with degraded and self-made pictures in the memory;
-2g. guidance put into the weights, so that one call does what two did;
 3a. consistency distillation towards few steps;
 3b. distribution matching to four steps.
 """
@@ -24,7 +23,7 @@ from torch import Tensor, nn
 
 from editing_core.anchor.bidirectional import BothWays
 from editing_core.anchor.data import SHARDS, TURNS, draw_shards
-from editing_core.anchor.distil import Matched, consistency_loss, guidance_loss
+from editing_core.anchor.distil import Matched, consistency_loss
 from editing_core.anchor.lessons import Batch, Lessons
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import begun, opened, save
@@ -36,11 +35,9 @@ from editing_core.portraits.processes import first, meet, processes, rank
 
 SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
 CHAINS = Recipe(samples=140_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
-GUIDED = Recipe(samples=9_600, batch=48, rate=4e-4, warm_up=20, fall=0.6, decay=0.99)
 CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, decay=0.99)
 MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
-FILES = {"1": "single.pt", "2": "chains.pt", "2g": "guided.pt",
-         "3a": "consistent.pt", "3b": "matched.pt"}  # fmt: skip
+FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
 OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
 OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
@@ -149,24 +146,10 @@ def train_chains(
     return taught(anchor, loss_of, recipe, out / FILES["2"], deadline, watch)
 
 
-def distil_guidance(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
-    """Stage 2g: as far as guidance goes, by itself."""
-    lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2"])
-    teacher = frozen(anchor)
-
-    def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(10**6 + step, GUIDED.batch // processes())
-        batch = batch.spoilt(torch.Generator().manual_seed(step))
-        return guidance_loss(anchor, teacher, batch, step)
-
-    return taught(anchor, loss_of, GUIDED, out / FILES["2g"], deadline, watching(anchor))
-
-
 def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3a: neighbours on the teacher's paths lead to one picture."""
     lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2g"])
+    load(anchor, out / FILES["2"])
     teacher = frozen(anchor)
 
     def loss_of(step: int) -> Tensor:
@@ -179,7 +162,7 @@ def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
 def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3b: pictures of four steps are distributed as the teacher's."""
     lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2g"])
+    load(anchor, out / FILES["2"])
     teacher, critic = frozen(anchor), copy.deepcopy(anchor)
     if (out / FILES["3a"]).exists():
         load(anchor, out / FILES["3a"])
@@ -196,7 +179,6 @@ def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
 STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
     "1": train_single,
     "2": train_chains,
-    "2g": distil_guidance,
     "3a": distil_consistency,
     "3b": distil_distribution,
 }
