@@ -15,7 +15,7 @@ from editing_core.anchor.attention import causal
 from editing_core.anchor.memory import Frame, Memory
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.parts import opened
-from editing_core.anchor.stream import FOUR, Guide, paint, read
+from editing_core.anchor.stream import FOUR, Guide, paint, read, rising
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
 from editing_core.loading import hash_of
@@ -80,14 +80,21 @@ class AnchorEngine:
     Attributes:
         forwards: How often the transformer has been called.
         latest: The memory used last.
+        guidance: How far beyond doing nothing each time of a painting goes.
         weights_hash: First 12 hex digits of the SHA-256 of its weight files; without files, which
             could have become others, nothing is kept for later processes.
     """
 
     def __init__(
-        self, anchor: Anchor, empty: Memory = EMPTY, *, weights_hash: str = UNSAVED
+        self,
+        anchor: Anchor,
+        empty: Memory = EMPTY,
+        *,
+        guidance: Callable[[float], float] = rising,
+        weights_hash: str = UNSAVED,
     ) -> None:
         """Paint with ``anchor``, beginning every conversation with the memory ``empty``."""
+        self.guidance = guidance
         self.anchor = anchor.eval().requires_grad_(False)
         self.empty = empty
         self.weights_hash = weights_hash
@@ -126,7 +133,7 @@ class AnchorEngine:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
         memory = self.memory(history, canvas, kept)
-        guide = Guide(self._said(""), strength)
+        guide = Guide(self._said(""), strength, self.guidance)
         self.forwards += sum(1 + guide.looks(t) for t in times)
         latents = paint(
             self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,

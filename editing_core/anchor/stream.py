@@ -22,6 +22,11 @@ LAYOUT, RISE = 0.75, 2.0
 Above it, where the picture takes shape, any guidance made more of the rest change."""
 
 
+def rising(t: float) -> float:
+    """Guidance of a time: none while the layout takes shape."""
+    return 1 + RISE * max(0.0, LAYOUT - t)
+
+
 @dataclass(frozen=True, eq=False)
 class Guide:
     """What an instruction is compared with: one that asks for nothing.
@@ -29,16 +34,18 @@ class Guide:
     Attributes:
         silent: The encoded instructions to change nothing.
         strength: Of the instruction, 1 as usual; 0 is to change nothing.
+        guidance: How far beyond doing nothing to go at a time (classifier-free guidance).
         apart: Receives how both velocities part, (B, L, C) each.
     """
 
     silent: Said
     strength: float = 1.0
+    guidance: Callable[[float], float] = rising
     apart: list[Tensor] = field(default_factory=list)
 
     def by(self, t: float) -> float:
-        """How far beyond doing nothing to go at a time (classifier-free guidance)."""
-        return self.strength * (1 + RISE * max(0.0, LAYOUT - t))
+        """Guidance with the strength."""
+        return self.strength * self.guidance(t)
 
     def looks(self, t: float) -> bool:
         """Whether a step is compared."""

@@ -110,6 +110,11 @@ def _remembering(empty: Memory) -> AnchorEngine:
     return AnchorEngine(engine().anchor, empty)
 
 
+@cache
+def _guided(by: float) -> AnchorEngine:
+    return AnchorEngine(engine().anchor, guidance=lambda t: by)
+
+
 class Unanchored(Memory):
     """One that forgets the original like any other picture."""
 
@@ -126,9 +131,11 @@ PARTS_OF_ANCHOR = {
     "window 6": _anchor(lambda: _remembering(Memory(window=6))),
     "12 steps": _anchor(steps=12),
     "24 steps": _anchor(steps=24),
+    "no guidance": _anchor(lambda: _guided(1.0)),
+    "guidance 1.5 in all steps": _anchor(lambda: _guided(1.5)),
     "all of it repainted": Way("anchor", always(replace(STEADY, keep="nothing")), remembers=True),
 }
-"""Anchor with another memory, more steps, or its region left out."""
+"""Anchor with another memory, more steps, other guidance, or its region left out."""
 
 WAYS: dict[str, Way] = {**CONTROLS, **RIVALS, **PARTS_OF_PAPER, **OURS, **PARTS_OF_STEADY,
                         **ON_PORTRAITS, **PARTS_OF_ANCHOR}  # fmt: skip
