@@ -132,10 +132,7 @@ def find(conversation: Conversation, phrase: str) -> Turn | None:
     phrase = phrase.lower().strip(" .!?")
     phrase = re.sub(r"^(?:(?:back )?to |the )+", "", phrase)
     if (before := re.match(r"(?:the one |just |right )*before (.+)", phrase)) is not None:
-        later_turn = find(conversation, before[1])
-        if later_turn is None or later_turn.parent is None:
-            return None
-        return conversation.turns[later_turn.parent]
+        return before_edit(conversation, find(conversation, before[1]), before[1])
     if (named := _NAMED.search(phrase)) is not None:
         name = named[1] or named[2] or named[3]
         if name in _CARDINALS:
@@ -144,6 +141,20 @@ def find(conversation: Conversation, phrase: str) -> Turn | None:
             return next((t for t in conversation.turns if t.id == int(name)), None)
         phrase = name
     return _by_words(conversation, phrase)
+
+
+def before_edit(conversation: Conversation, edit: Turn | None, phrase: str) -> Turn | None:
+    """Return the turn before an edit that a phrase named, None if there is none.
+
+    Before "the hat" is before it was added, even if its colour was changed since.
+    """
+    if edit is None or edit.parent is None:
+        return None
+    if edit.step and edit.step.change in ("color", "attribute"):
+        earlier = reversed(path(conversation, edit.id))
+        added = (t for t in earlier if t.step and t.step.change == "add" and mentions(t, phrase))
+        edit = next(added, edit)
+    return conversation.turns[edit.parent or 0]
 
 
 def _by_words(conversation: Conversation, phrase: str) -> Turn | None:

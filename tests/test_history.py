@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from agent import history
 from agent.history import Heads, NoSuchTurn
 from agent.offline.grammar import Context, understand_offline
-from agent.state import Conversation, Turn
+from agent.state import Conversation, GoTo, Turn
 
 HAT = "make her older, now add a hat"
 
@@ -67,6 +67,18 @@ def talked(*messages: str) -> Conversation:
 def test_turns_have_names(phrase, turn):
     found = history.find(talked(HAT), phrase)
     assert (found and found.id) == turn
+
+
+@pytest.mark.parametrize(
+    ("phrase", "goes_to"),
+    [("go back to before the hat", 1), ("back to before the green hat", 2),
+     ("undo that, then go back to before the hat", 1)],
+)  # fmt: skip
+def test_before_a_thing_is_before_it_was_added_whatever_its_colour_became(phrase, goes_to):
+    chat = talked(HAT, "make the hat green")
+    assert chat.head == 3
+    steps = understand_offline(phrase, Context.of(chat)).steps
+    assert steps[-1] == GoTo(turn=goes_to)
 
 
 def test_a_turn_that_is_not_there_is_refused_in_words():

@@ -42,8 +42,7 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
     before = _BEFORE.fullmatch(phrase)
     if before is not None:
         what = _WHO_DID.sub("", before["what"])
-        found = named(conversation, what)
-        return conversation.turns[found.parent] if found and found.parent is not None else None
+        return history.before_edit(conversation, named(conversation, what), what)
     if (after := _AFTER.fullmatch(phrase)) is not None:
         return named(conversation, _WHO_DID.sub("", after["what"]))
     if _JUST.search(phrase):
