@@ -10,6 +10,7 @@ import atexit
 import os
 import signal
 import sys
+import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from editing_core.flux import Flux
 
 LOST = "The processes that share this picture have lost each other; leave and begin again."
+GRACE = 3.0  # seconds in which a process that leads is gone
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
 
 
@@ -64,17 +66,16 @@ def share(flux: Flux) -> None:
 
 
 def follow(flux: Flux) -> None:
-    """Take part in the model calls of the process that leads; end with it.
+    """Take part in the model calls of the process that leads; end after it.
 
-    This process ends here, since the threads of gloo now and then abort an interpreter that ends
-    in the usual way (pytorch#190489), and torchrun would take that for a failure.
+    This process ends here, and after the leading one: gloo's threads now and then abort a process
+    that ends in the usual way (pytorch#190489), and torchrun takes that for a failure.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
     with torch.no_grad():
         while (inputs := _heard(flux.device)) is not None:
             flux.transformer(**inputs)
-    dist.destroy_process_group()
-    sys.stdout.flush()
+    time.sleep(GRACE)
     os._exit(0)
 
 
