@@ -1,6 +1,6 @@
 """The same picture in fewer calls: consistency and distribution distilled.
 
-All work on whole sessions at once: every turn is painted from what is remembered by then.
+Both work on whole sessions at once: every turn is painted from what is remembered by then.
 """
 
 from __future__ import annotations
