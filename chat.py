@@ -284,5 +284,16 @@ def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
     return 0
 
 
+def _leave(code: int) -> None:
+    """End the process, which may be one of several that torchrun began."""
+    from editing_core.torchrun import processes
+
+    if processes() > 1:
+        from editing_core.several import leave
+
+        leave(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -10,7 +10,6 @@ import atexit
 import os
 import signal
 import sys
-import time
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from editing_core.flux import Flux
 
 LOST = "The processes that share this picture have lost each other; leave and begin again."
-GRACE = 3.0  # seconds in which a process that leads is gone
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
 
 
@@ -66,17 +64,24 @@ def share(flux: Flux) -> None:
 
 
 def follow(flux: Flux) -> None:
-    """Take part in the model calls of the process that leads; end after it.
-
-    This process ends here, and after the leading one: gloo's threads now and then abort a process
-    that ends in the usual way (pytorch#190489), and torchrun takes that for a failure.
-    """
+    """Take part in the model calls of the process that leads; this process ends with them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
     with torch.no_grad():
         while (inputs := _heard(flux.device)) is not None:
             flux.transformer(**inputs)
-    time.sleep(GRACE)
-    os._exit(0)
+    leave(0)
+
+
+def leave(code: int) -> None:
+    """End this process, one of several, without taking down gloo's threads.
+
+    These now and then abort a process that ends in the usual way (pytorch#190489), and torchrun
+    takes that for a failure.
+    """
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _whole(part: Tensor) -> Tensor:
@@ -121,7 +126,6 @@ class Lead:
             sys.stdout.flush()
             os._exit(1)
         dist.broadcast_object_list([None], src=0, device=torch.device("cpu"))
-        dist.destroy_process_group()
 
 
 def _send(inputs: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ def lead() -> None:
     except EditError as error:
         print(error)
     print("the same")
+    several.leave(0)
 
 
 if torchrun.follower():

@@ -68,7 +68,6 @@ def test_after_a_call_that_failed_here_alone_nobody_is_waited_for(
     monkeypatch.setattr(several, "_send", sent.append)
     monkeypatch.setattr(os, "_exit", left.append)
     monkeypatch.setattr(several.dist, "broadcast_object_list", lambda *a, **k: sent.append(a[0]))
-    monkeypatch.setattr(several.dist, "destroy_process_group", lambda: None)
     lead = several.Lead()
     for call in ({"n": 1}, {"n": 2}):
         lead.tell(None, (), call)
