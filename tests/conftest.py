@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import small_llm
 from perfect_editor import draw_the_target
@@ -98,3 +99,17 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
     Image.radial_gradient("L").resize((48, 32)).convert("RGB").save(path)
     return path
+
+
+@pytest.fixture
+def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a shard of noise instead of drawn sessions, for the anchor's lessons."""
+    from editing_core.anchor import data, lessons
+
+    few = 6
+    monkeypatch.setattr(lessons, "SHARD", few)
+    folder = tmp_path / "sessions"
+    folder.mkdir()
+    noise = np.random.default_rng(0).normal(size=(few, data.TURNS + 1, 64, 64))
+    np.save(data.shard_file(folder, 0), noise.astype(np.float16))
+    return tmp_path

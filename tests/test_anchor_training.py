@@ -1,4 +1,4 @@
-"""The lessons and the losses of the anchor editor, on a model of random weights."""
+"""The lessons and the stages of the anchor editor, on a model of random weights."""
 
 import os
 import subprocess
@@ -13,27 +13,14 @@ import torch
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor import data, distil, lessons, train
+from editing_core.anchor import data, lessons, train
 from editing_core.anchor.bidirectional import BothWays
 from editing_core.anchor.degrade import HARMS, degraded
-from editing_core.anchor.lessons import Batch, Lessons, painting
+from editing_core.anchor.lessons import Lessons, painting
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import save
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import build
-
-FEW = 6  # sessions of a shard
-
-
-@pytest.fixture
-def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a shard of noise instead of drawings."""
-    monkeypatch.setattr(lessons, "SHARD", FEW)
-    folder = tmp_path / "sessions"
-    folder.mkdir()
-    noise = np.random.default_rng(0).normal(size=(FEW, data.TURNS + 1, 64, 64))
-    np.save(data.shard_file(folder, 0), noise.astype(np.float16))
-    return tmp_path
 
 
 def anchor() -> Anchor:
@@ -72,6 +59,20 @@ def test_a_late_session_keeps_its_original_at_turn_0(drawn: Path) -> None:
     assert (turns[:, 6:] - turns[:, 6:7] == torch.arange(6).repeat(2)).all()
     assert turns[:, 6].max() > 10 and turns[:, 6].min() == 1
     assert torch.equal(turns[:, 1:6], turns[:, 6:11])
+
+
+def test_half_of_all_times_are_those_of_the_four_steps() -> None:
+    t = lessons._times(100, 100, torch.Generator().manual_seed(0))
+    of_four = torch.isin(t, torch.tensor(train.FOUR)).float().mean()
+    assert of_four == pytest.approx(lessons.STEPS, abs=0.02)
+
+
+def test_a_session_is_as_hard_as_it_has_changes_of_a_hard_kind(drawn: Path) -> None:
+    people = Lessons(drawn / "sessions").people[0][0]
+    hats = [people[0].with_(headwear="cap"), people[0].with_(headwear="crown")]
+    assert lessons._hard(hats) == 0
+    young, old = (people[0].with_(age=age, eyewear="none") for age in ("young", "old"))
+    assert lessons._hard([young, old, old.with_(eyewear="eyepatch"), old]) == 3
 
 
 def test_degradation_is_slight_and_grows_with_strength() -> None:
@@ -148,30 +149,6 @@ def test_own_pictures_replace_only_chosen_results(drawn: Path) -> None:
     assert torch.equal(mixed[1], batch.clean[1])
 
 
-def test_the_flow_loss_of_a_model_that_knows_is_nothing(drawn: Path) -> None:
-    """Known answer; and the last of six turns counts twice the first."""
-    batch = Lessons(drawn / "sessions").chains(2, 12)
-    noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(10**6))
-
-    class Knowing:
-        off = 0
-
-        def say(self, texts: list[list[str]]) -> None:
-            return None
-
-        def __call__(self, *_: object) -> torch.Tensor:
-            v = noise - batch.clean
-            v[:, self.off] += 1
-            return v
-
-    model = Knowing()
-    assert train.flow_loss(model, batch, 0) < 1e-12  # type: ignore[arg-type]
-    model.off = 6
-    early = train.flow_loss(model, batch, 0)  # type: ignore[arg-type]
-    model.off = 11
-    assert train.flow_loss(model, batch, 0) == pytest.approx(2 * early)  # type: ignore[arg-type]
-
-
 def test_all_stages_one_after_the_other_and_resumed(
     drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -224,15 +201,3 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     )
     assert not ran.returncode, ran.stderr
     assert torch.load(tmp_path / train.FILES["1"], weights_only=True)["step"] > 0
-
-
-def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Known answer: straight paths to one picture, which is where all velocities point."""
-    batch = Lessons(drawn / "sessions").chains(2, 12)
-    truth = batch.clean[:, batch.history :]
-
-    def straight(model: Anchor, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
-        return (x - truth) / t[..., None, None]
-
-    monkeypatch.setattr(distil, "velocity", straight)
-    assert distil.consistency_loss(anchor(), anchor(), batch, 0) < 1e-9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +17,19 @@ from editing_core.anchor.attention import Sight, causal
 from editing_core.anchor.data import SHARD, TURNS
 from editing_core.anchor.degrade import degraded
 from editing_core.anchor.memory import WINDOW
+from editing_core.anchor.stream import FOUR
 from editing_core.latents import Canvas, pack, unpack
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait
 
+HARD = ("eyewear", "eyewear_color", "age", "hair", "hair_color", "pattern")  # often missed
 NULL = 0.1  # share of turns that ask for nothing
 TARGETS = 3  # paintings of one source
 LATE = 0.5  # share of sessions that are as after many turns
 LATEST = 60  # turns
 WEAKEST, STRONGEST = 0.15, 1.0  # degradation of the first and of the last result
+STEPS = 0.5  # share of paintings at one of the four steps' times
 CHANGED = 0.3  # by how much a token has to differ
 NOISED, NOISE = 0.3, 0.3  # share of remembered results at a time above 0, and the latest such time
 
@@ -42,6 +45,7 @@ class Batch:
         texts: Their instructions.
         sight: Who sees whom.
         history: How many frames, from the first, are remembered.
+        begun: What paintings are taken on from, if not the truth. Shape: (B, F - history, L, C).
     """
 
     clean: Tensor
@@ -50,17 +54,31 @@ class Batch:
     texts: list[list[str]]
     sight: Sight
     history: int
+    begun: Tensor | None = None
+
+    @property
+    def wanted(self) -> Tensor:
+        """The truth of what is to be painted. Shape: (B, F - history, L, C)."""
+        return self.clean[:, self.history :]
 
     def noised(self, noise: Tensor) -> Tensor:
         """The frames at their times."""
+        pictures = self.clean
+        if self.begun is not None:
+            pictures = torch.cat([self.clean[:, : self.history], self.begun], 1)
         at = self.t[..., None, None]
-        return (1 - at) * self.clean + at * noise
+        return (1 - at) * pictures + at * noise
 
     def changed(self) -> Tensor:
         """Which tokens of what is to be painted are not as in the picture before."""
-        wanted = self.clean[:, self.history :]
-        before = [k % self.history for k in range(wanted.shape[1])]
-        return (wanted - self.clean[:, before]).square().mean(-1) > CHANGED**2
+        before = [k % self.history for k in range(self.wanted.shape[1])]
+        return (self.wanted - self.clean[:, before]).square().mean(-1) > CHANGED**2
+
+    def own(self) -> Tensor:
+        """Which paintings are taken on from something else than the truth."""
+        if self.begun is None:
+            return torch.zeros(self.wanted.shape[:2], dtype=torch.bool)
+        return (self.begun != self.wanted).flatten(2).any(-1)
 
     def part(self, rows: slice) -> Batch:
         """Some of the sessions."""
@@ -81,6 +99,20 @@ class Batch:
             chosen[..., None, None], own[:, : self.history - 1], past
         )
         return replace(self, clean=clean)
+
+    def taken_on(self, rows: slice, begun: Tensor, t: float) -> Batch:
+        """Some sessions with their paintings at a time, and begun from others than the truth.
+
+        Args:
+            rows: The sessions.
+            begun: What there is so far. Shape: (rows, targets, L, C).
+            t: Where to go on.
+        """
+        pictures = (self.wanted if self.begun is None else self.begun).clone()
+        pictures[rows] = begun
+        times = self.t.clone()
+        times[rows, self.history :] = t
+        return replace(self, begun=pictures, t=times)
 
     def pure(self) -> Batch:
         """The same with memories of finished pictures alone, none of them at a time above 0."""
@@ -150,7 +182,9 @@ class Lessons:
         return Batch(_stacked(frames), t, turns_at, texts, painting(TURNS, window), TURNS)
 
     def _any(self, rng: random.Random) -> tuple[NDArray[np.float16], tuple[Portrait, ...]]:
-        shard, number = rng.randrange(len(self.latents)), rng.randrange(SHARD)
+        """A session: of two, the one that asks more of what is hard."""
+        two = [(rng.randrange(len(self.latents)), rng.randrange(SHARD)) for _ in range(2)]
+        shard, number = max(two, key=lambda at: _hard(self.people[at[0]][at[1]]))
         return self.latents[shard][number], self.people[shard][number]
 
 
@@ -171,13 +205,25 @@ def said(
     return instruction(before, after, rng, known)
 
 
+def _hard(people: Sequence[Portrait]) -> int:
+    """How many of a session's changes are of a kind that is often missed."""
+    looks = [[getattr(person.attributes, name) for name in HARD] for person in people]
+    return sum(a != b for now, then in pairwise(looks) for a, b in zip(now, then, strict=True))
+
+
 def _chances(name: str, step: int) -> tuple[random.Random, torch.Generator]:
     return random.Random(f"{name} {step}"), torch.Generator("cpu").manual_seed(step)
 
 
 def _times(batch: int, frames: int, chance: torch.Generator) -> Tensor:
-    """Times of paintings: each frame its own, early ones preferred, where pictures take shape."""
-    return torch.sigmoid(0.8 + 1.2 * torch.randn(batch, frames, generator=chance))
+    """Times of paintings, each frame its own: half of them those at which four steps begin.
+
+    Of the others early ones are preferred, where pictures take shape.
+    """
+    shape = (batch, frames)
+    any_time = torch.sigmoid(0.8 + 1.2 * torch.randn(shape, generator=chance))
+    of_four = torch.tensor(FOUR)[torch.randint(len(FOUR), shape, generator=chance)]
+    return torch.where(torch.rand(shape, generator=chance) < STEPS, of_four, any_time)
 
 
 def _slight(batch: int, chance: torch.Generator) -> Tensor:

@@ -28,6 +28,7 @@ from editing_core.anchor.lessons import Batch, Lessons
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import begun, opened, save
 from editing_core.anchor.quick import look
+from editing_core.anchor.stream import FOUR
 from editing_core.errors import EditError
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
@@ -42,7 +43,8 @@ OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictu
 OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 PROGRESS = 1.0  # how much more the last turn counts than the first
-EDITED = 3.0  # how much more a token counts that is to change
+EDITED = 48.0  # as how many tokens what is to change counts besides, however small
+FEWEST = 4  # tokens that change, below which they do not count still more
 
 
 def main() -> None:
@@ -185,27 +187,44 @@ STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
 
 
 def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
-    """Flow matching on what is painted; later turns count more, and so does what changes."""
+    """Flow matching on what is painted; later turns count more, and so does what changes.
+
+    A painting taken on from the model's own is led to the truth by the velocity (x - truth) / t,
+    which is noise - truth where it was begun from the truth; this may be long near the end, so
+    that it counts t times as much.
+    """
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
     said = anchor.say(batch.texts)
-    v: Tensor = anchor(batch.noised(noise), batch.t, batch.turns, said, batch.sight)
-    missed = (v - noise + batch.clean)[:, batch.history :].square().mean(-1)
+    x, painted = batch.noised(noise), slice(batch.history, None)
+    v: Tensor = anchor(x, batch.t, batch.turns, said, batch.sight)
+    t = batch.t[:, painted, None, None]
+    missed = (v[:, painted] - (x[:, painted] - batch.wanted) / t).square().mean(-1)
     late = torch.linspace(0, 1, batch.history).repeat(missed.shape[1] // batch.history)
-    weights = (1 + PROGRESS * late)[:, None] * (1 + EDITED * batch.changed())
+    changed = batch.changed()
+    often = EDITED * changed / changed.sum(-1, keepdim=True).clamp(min=FEWEST)
+    weights = (1 + PROGRESS * late)[:, None] * (1 + often)
+    weights = weights * torch.where(batch.own()[..., None], t[..., 0], 1.0)
     return (weights * missed).sum() / weights.sum()
 
 
 @torch.no_grad()
 def with_own(anchor: Anchor | BothWays, batch: Batch, step: int) -> Batch:
-    """Put the model's own pictures, painted in one step from some time, into some memories."""
+    """Paint some sessions' turns in the first of the four steps, from noise.
+
+    What comes out is put into some memories instead of the truth, and is what those sessions'
+    paintings are taken on from at the next step: the model learns to mend what it does.
+    """
     chance = torch.Generator().manual_seed(step + 2 * 10**6)
     rows = slice(0, max(1, len(batch.clean) // OWN_ROWS))
-    part = batch.part(rows)
-    x = part.noised(torch.randn(part.clean.shape, generator=chance))
-    v = anchor(x, part.t, part.turns, anchor.say(part.texts), part.sight)
-    own = (x - part.t[..., None, None] * v)[:, part.history :]
+    part, own = batch.part(rows), batch.wanted[rows]
+    said, done = anchor.say(part.texts), 1 + step % (len(FOUR) - 1)
+    for t in FOUR[:done]:
+        part = part.taken_on(slice(None), own, t)
+        x = part.noised(torch.randn(part.clean.shape, generator=chance))
+        v = anchor(x, part.t, part.turns, said, part.sight)
+        own = (x - t * v)[:, part.history :]
     chosen = torch.rand(len(own), part.history - 1, generator=chance) < OWN
-    return batch.remembering(rows, own, chosen)
+    return batch.remembering(rows, own, chosen).taken_on(rows, own, FOUR[done])
 
 
 def load(anchor: Anchor, file: Path) -> None:
