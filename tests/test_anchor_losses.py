@@ -42,8 +42,8 @@ def picture(*changed: int) -> Tensor:
 
 
 def small_and_large() -> Batch:
-    """One empty picture; once 4 tokens of it are to change, and once 40."""
-    clean = torch.stack([picture(), picture(*range(4)), picture(*range(40))])[None]
+    """One empty picture; once 8 tokens of it are to change, and once 40."""
+    clean = torch.stack([picture(), picture(*range(8)), picture(*range(40))])[None]
     t = torch.tensor([[0.0, 0.5, 0.5]])
     return Batch(clean, t, torch.tensor([[0, 1, 1]]), [["", "a", "b"]], [[], [0], [0]], 1)
 
@@ -68,7 +68,7 @@ def test_what_changes_counts_as_many_tokens_however_small_it_is() -> None:
         off = batch.clean.clone()
         off[:, frame][batch.clean[:, frame] == 1] += 0.5
         losses.append(train.flow_loss(Leading(off), batch, 0))  # type: ignore[arg-type]
-    small, large = 4 * (1 + train.EDITED / 4), 40 * (1 + train.EDITED / 40)
+    small, large = 8 + train.EDITED, 40 + train.EDITED
     whole = 128 + 2 * train.EDITED
     assert losses == pytest.approx([small / whole, large / whole], rel=1e-4)
 

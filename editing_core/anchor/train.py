@@ -43,8 +43,8 @@ OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictu
 OWN_ROWS = 3  # in one of so many sessions
 OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 PROGRESS = 1.0  # how much more the last turn counts than the first
-EDITED = 48.0  # as how many tokens what is to change counts besides, however small
-FEWEST = 4  # tokens that change, below which they do not count still more
+EDITED = 96.0  # as how many tokens what is to change counts besides, however small
+FEWEST = 8  # tokens that change, below which they do not count still more
 
 
 def main() -> None:
