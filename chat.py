@@ -226,8 +226,19 @@ def _farewell(flags: argparse.Namespace, commands: Commands) -> None:
     conversation = commands.chat.conversation
     if conversation.messages or len(conversation.turns) > 1:
         home = ["--home", str(flags.home)] if flags.home else []
-        line = shlex.join(["palimpsest", "--resume", commands.chat.session, *home])
+        line = shlex.join([*_called(), "--resume", commands.chat.session, *home])
         commands.screen.note(f"Go on with: {line}")
+
+
+def _called() -> list[str]:
+    """Return the words by which this program can be begun where it was."""
+    import shutil
+
+    if shutil.which("palimpsest"):
+        return ["palimpsest"]
+    program = sys.argv[0]
+    python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+    return [python, program] if program.endswith(".py") else [program]
 
 
 def _leave_in_order() -> None:

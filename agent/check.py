@@ -42,7 +42,7 @@ def judge(
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
     found = differences(before, after, mask)
-    score, kept = _seen(before, after, step, eyes)
+    score, kept, unlike = _seen(before, after, step, eyes)
     if score is None:
         score = float(found.changed >= TOUCHED)
     return Check(
@@ -52,6 +52,7 @@ def judge(
         and (mask is None or found.shift <= STILL),
         edit_score=score,
         kept=kept,
+        unlike=unlike,
         outside_ssim=min(max(found.outside_ssim, 0.0), 1.0),
         drift=found.drift,
         shift=found.shift,
@@ -60,22 +61,31 @@ def judge(
 
 def _seen(
     before: Image, after: Image, step: EditStep, eyes: Eyes | None
-) -> tuple[float | None, float]:
-    """Return how much of the change the eyes see, None if they cannot tell, and of the rest."""
+) -> tuple[float | None, float, tuple[str, ...]]:
+    """Return how much of the change the eyes see, None if they cannot tell, and of the rest.
+
+    What they see otherwise than it should be comes last, in words.
+    """
     if eyes is None:
-        return None, 1.0
+        return None, 1.0, ()
     verdict = eyes.happened(before, after, step.source_prompt, step.target_prompt)
     if verdict is not None:
-        return float(verdict[0]), 1.0
+        return float(verdict[0]), 1.0, ()
     wanted, expected = changes(step.source_prompt, step.target_prompt), parse(step.target_prompt)
     seen = eyes.attributes(after, expected) if wanted else {}
     if not seen:
-        return None, 1.0
+        return None, 1.0, ()
     rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
     as_before = eyes.attributes(before, expected)
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]
     shown = [name for name in rest if name in seen]
-    return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0
+    missed = [n for n, v in wanted.items() if n in seen and seen[n] != v]
+    unlike = tuple(_named(name, seen[name]) for name in missed + lost)
+    return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0, unlike
+
+
+def _named(name: str, value: str) -> str:
+    return f"{'no' if value == 'none' else value} {name.replace('_', ' ')}"
 
 
 def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:

@@ -67,9 +67,10 @@ def of_turn(turn: Turn) -> str:
     if check is None or check.passed:
         again = check is not None and check.rung != "first"
         return f"{text} It took another try ({check.rung})." if again and check else text
+    seen = f" (I see: {', '.join(check.unlike)})" if check.unlike else ""
     if check.edit_score < 1.0:
-        return f"{text} I cannot see all of it; “stronger” or “again” tries once more."
-    return f"{text} More changed than should have; “a bit less” or “undo” helps."
+        return f"{text} I cannot see all of it{seen}; “stronger” or “again” tries once more."
+    return f"{text} More changed than should have{seen}; “a bit less” or “undo” helps."
 
 
 def _words(step: EditStep) -> str:

@@ -165,6 +165,8 @@ class Check(Record):
     """Fraction of the wanted changes seen in the picture."""
     kept: float = 1.0
     """Fraction of the other attributes still seen as they were."""
+    unlike: tuple[str, ...] = ()
+    """What is seen otherwise than wanted or than before: "gray hair color"."""
     outside_ssim: float
     """Structural similarity to the parent outside the change."""
     drift: float
@@ -276,7 +278,7 @@ class Event(BaseModel):
     """One thing that happened, as the door prints it.
 
     ``event`` is one of session.started, turn.started {request}, plan {steps, note},
-    step {phase, i, of}, check {passed, edit_score, kept, outside_ssim, drift, rung},
+    step {phase, i, of}, check {passed, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},

@@ -70,6 +70,29 @@ def test_what_cannot_be_drawn_is_named_with_what_can():
         assert step.step == "ask" and words in step.question, message
 
 
+def test_what_is_taken_away_is_never_added():
+    """Found by a newcomer: all of these once added what was to go, or went elsewhere."""
+    for message, beginning, means in (
+        ("remove all the jewellery", "start", []),
+        ("remove all the jewellery and make her sad", "start", [{"expression": "sad"}]),
+        ("make the beanie disappear", "start", []),
+        ("make the hat disappear", "hat", [{"headwear": "none"}]),
+        ("less gloomy", "start", []),
+        ("go back to the original and make her sad", "sad", ["goto 0", {"expression": "sad"}]),
+        ("make her hair the same colour as the hat", "start", []),
+    ):
+        assert [said(step) for step in plan_of(message, beginning).steps] == means, message
+
+
+def test_what_is_left_out_is_said():
+    plan = plan_of("give her long curly red hair")
+    assert "I took curly and left long out" in plan.note
+    assert "There are no earrings to remove." in plan_of("remove her jewelry").note
+    assert "no colour of “hat” here" in plan_of("the same colour as the hat").note
+    (step,) = plan_of("make the background a volcano").steps
+    assert step.step == "ask" and step.question.startswith("I do not know “volcano”")
+
+
 def test_what_stays_must_be_there_and_only_the_last_edit_is_made_again():
     plan = plan_of("start over but keep the tattoo", "long")
     assert not plan.steps and "none of the edits that led here is called “the tattoo”" in plan.note

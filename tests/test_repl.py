@@ -57,6 +57,12 @@ def test_a_command_at_the_answer_prompt_runs_and_the_question_waits(typed):
     assert "pink" in chat.conversation.turns[-1].caption
 
 
+def test_a_path_that_leads_nowhere_is_no_command(typed):
+    _, said = typed("/nope/me.png", "~/nope.jpg")
+    assert "There is no file /nope/me.png." in said and "/nope.jpg." in said
+    assert "There is no command" not in said
+
+
 def test_a_move_at_the_answer_prompt_drops_the_question(typed):
     chat, said = typed("add a hat", "change her hair", "/undo")
     assert "The question was dropped" in said

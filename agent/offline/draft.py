@@ -170,7 +170,8 @@ class Draft:
         name, value = next(iter(wanted.items()))
         called = name.replace("_", " ")
         if value == "none":
-            return f"There is no {called} to remove."
+            there = "are" if called.endswith("s") else "is"
+            return f"There {there} no {called} to remove."
         if name == "hair_color" and self.scene.now.get("age") == "old":
             return "Old people have gray hair here; make them younger first."
         return f"{honest.already(wanted, self.scene.now)} {honest.CLEARER}"

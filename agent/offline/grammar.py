@@ -74,7 +74,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.move(start)
-        rest = _chosen(same_color(rest, draft.scene), draft)
+        rest = _chosen(_colored(rest, draft), draft)
         _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
     return draft.plan()
 
@@ -163,6 +163,15 @@ def _read_part(part: str, draft: Draft) -> None:
     draft.kept = draft.kept or messages.keeps(rest)
     if rest and not messages.keeps(rest) and not _forbidden(rest, draft):
         _read_wish(rest, draft)
+
+
+def _colored(text: str, draft: Draft) -> str:
+    """Write the colour itself for "the same colour as the hat", or say that nothing has it."""
+    try:
+        return same_color(text, draft.scene)
+    except LookupError as error:
+        draft.notes.append(f"I see no colour of “{error}” here; say which colour you want.")
+        return ""
 
 
 def _chosen(text: str, draft: Draft) -> str:

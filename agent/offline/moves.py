@@ -133,7 +133,9 @@ def _doubted(text: str, conversation: Conversation) -> Turn | None:
         for name in ("perhaps", "old"):
             match = _said("undo", name, said)
             what = _DOING.sub("", lexicon.groups(match)["what"]) if match else ""
-            found = named(conversation, what) if what else None
+            if not what or re.search(rf"(?:^| )(?:and|then|but) |{_THEN}", what):
+                continue
+            found = named(conversation, what)
             if found and found.step and found in history.path(conversation):
                 return found if name == "perhaps" or _had_before(found.step) else None
     return None

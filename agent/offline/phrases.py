@@ -28,6 +28,10 @@ _PLACED = re.compile(
     r"(?:put|place|move|take|send|show|set|bring) (?:her|him|them|it)"
     r" (?:in|at|to|into) (?:the |an? )?(?P<where>[\w ]+)"
 )
+_MADE = re.compile(
+    r"(?:make|turn|set) (?:the|her|his) (?P<old>[\w ]+?) (?:(?:look )?(?:like|into) )?(?:an?|some) "
+    r"(?P<new>[\w ]+)"
+)
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
 _TO = re.compile(r"\b(?:to|into|for|with)\b")
 _THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)?\s$")
@@ -76,7 +80,7 @@ def _stranger(clause: str, scene: Scene) -> Ask | None:
     placed = _PLACED.fullmatch(clause)
     if placed and not mentions(placed["where"]) and strangers(placed["where"]):
         return unknown(placed["where"], "background", scene)
-    swap = _SWAP.search(clause)
+    swap = _MADE.fullmatch(clause) or _SWAP.search(clause)
     if swap is None or mentions(swap["new"]) or swap[0].startswith("go"):
         return None
     old = next((m.attribute for m in mentions(swap["old"]) if m.kind in ("value", "thing")), "")
@@ -99,7 +103,7 @@ def _halves(clause: str) -> tuple[str, str]:
 def _read(clause: str, scene: Scene, removing: bool) -> Reading:
     items = _references(mentions(clause), clause, scene)
     ended = bool(items) and items[-1].end == len(clause)
-    off = re.search(r"\w (?:off|away|gone)$", clause) is not None and not ended
+    off = re.search(r"\w (?:off|away|gone|disappear|vanish)$", clause) is not None and not ended
     reading = Reading(removing=removing or off)
     items = _unpatterned(items, reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]

@@ -167,14 +167,21 @@ _SAME = re.compile(
 
 
 def same_color(text: str, scene: Scene) -> str:
-    """Write the colour itself for "the same colour as the hat"."""
+    """Write the colour itself for "the same colour as the hat".
+
+    Raises:
+        LookupError: there is no hat, or one without a colour of its own.
+    """
 
     def color(match: re.Match[str]) -> str:
+        name = ""
         for mention in mentions(match["a"] or match["b"] or match["c"]):
             name = mention.attribute
             place = name if name in ("background", "skin") else f"{name}_color"
             if (found := scene.now.get(place)) is not None:
                 return found
+        if name:
+            raise LookupError(match["a"] or match["b"] or match["c"])
         return match[0]
 
     return _SAME.sub(color, text)

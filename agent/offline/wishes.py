@@ -20,6 +20,10 @@ from agent.offline.vocabulary import mentions
 from agent.state import EditStep, Step, Turn
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
+_TAKES_AWAY = re.compile(
+    r"(?:remove|take|taking|delete|lose|drop|strip|ditch|erase|wipe|without|no|less|minus)\b.*"
+    r"|get rid of|rid"
+)
 _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
 
 
@@ -94,6 +98,8 @@ def for_portrait(clause: str, scene: Scene) -> Changes:
     if row is None:
         return {}
     known = [m for m in mentions(rest) if m.attribute != "gender"]
+    if any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known):
+        return {}  # "remove the jewelry" is no wish for any
     named = {m.attribute for m in known if m.attribute}
     free = [m for m in known if m.kind in ("value", "color")]
     if any(m.kind == "color" or scene.now.get(m.attribute) != m.value for m in free):

@@ -130,7 +130,8 @@ def scores(check: Check) -> str:
     """Say what a check saw."""
     seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
     alike = f"{check.outside_ssim:.2f} alike outside the change"
-    return f"change seen: {seen}; rest kept {percent(check.kept)}; {alike}"
+    unlike = f"; I see: {', '.join(check.unlike)}" if check.unlike else ""
+    return f"change seen: {seen}; rest kept {percent(check.kept)}; {alike}{unlike}"
 
 
 def label(turn: Turn) -> str:

@@ -90,16 +90,21 @@ def paths_in(text: str) -> list[Path]:
     return paths if len(paths) == 1 or any(path.exists() for path in paths) else [whole]
 
 
+_PATH = re.compile(r"""\s*["']?(?:/[^/\s]+/|~/|\.\.?/|file:)""")
+
+
 def dropped(line: str) -> Path | None:
     """Return the picture file whose path is all that a line says; None if it says more.
 
-    The path may be quoted, escaped or a file: address, as terminals write what is dragged in.
+    The path may be quoted, escaped or a file: address, as terminals write what is dragged in. One
+    that cannot be anything else need not be there: opening it says so.
     """
     if not re.search(r"\.\w{2,5}[\"']?\s*$", line):
         return None
     try:
         paths = paths_in(line)
-        if len(paths) == 1 and is_picture(paths[0]) and paths[0].is_file():
+        there = len(paths) == 1 and (paths[0].is_file() or _PATH.match(line))
+        if there and is_picture(paths[0]):
             return paths[0]
     except (OSError, ValueError, RuntimeError):  # no path at all
         pass
