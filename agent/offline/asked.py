@@ -58,7 +58,9 @@ class Reading:
         last = self.changes[-1] if self.changes and not apart else None
         if last is not None and any({name, *last} <= group for group in GROUPS):
             if name == "hair" and last.get(name, value) != value:
-                self.remark = f"Hair is one of these here: I took {value} and left {last[name]} out."
+                self.remark = (
+                    f"Hair is one of these here: I took {value} and left {last[name]} out."
+                )
             last[name] = value
         else:
             self.changes.append({name: value})
