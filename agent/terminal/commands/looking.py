@@ -49,7 +49,7 @@ class Looking(Desk):
         return code
 
     def describe(self, turn: str = "") -> int:
-        """Say what is in the picture here, or in a turn's.
+        """Say what the picture here, or a turn's, is taken to show.
 
         Example: /describe original
         """
