@@ -61,6 +61,7 @@ def sample_instructions(count: int, seed: int = 1) -> list[str]:
 
 def save(parts: Parts, folder: Path) -> None:
     """Write transformer, text encoders and tokenizers in 16 bits; the VAE is the FLUX's."""
+    parts.transformer.register_to_config(_name_or_path="")  # a folder of whoever trained it
     for name in MODELS:
         model = getattr(parts, name)
         model.to(torch.float16).save_pretrained(folder / name)

@@ -17,9 +17,9 @@ FOUR = (1.0, 0.75, 0.5, 0.25)
 ALONE = ((),)
 EARLY, LATE = 0.8, 0.4
 """Between these times it shows best where an instruction acts."""
-LAYOUT, RISE = 0.75, 2.0
-"""Below this time guidance rises, by so much a unit of time: 1.5 at the third step, 2 at the last.
-Above it, where the picture takes shape, any guidance made more of the rest change."""
+LAYOUT, RISE = 0.75, 2.5
+"""Below this time guidance rises, by so much a unit of time: 1.625 at the third step, 2.25 at the
+last. Above it, where the picture takes shape, any guidance made more of the rest change."""
 
 
 def rising(t: float) -> float:
