@@ -180,6 +180,8 @@ def test_a_written_model_may_be_begun_with(tmp_path: Path) -> None:
     os.utime(tmp_path / "out" / train.FILES["1"], (0, 0))
     train.begin(tmp_path / "model", tmp_path / "out")
     assert not (tmp_path / "out" / train.FILES["1"]).stat().st_mtime, "it was trained on"
+    told = [file.read_text() for file in (tmp_path / "out" / "start").glob("*/config.json")]
+    assert told and not any(str(tmp_path) in text for text in told), "it names whose folder it was"
 
 
 @pytest.mark.slow
