@@ -195,7 +195,7 @@ def _converse(
     from agent.graph import Chat
     from agent.state import Choices
     from agent.terminal.commands import Commands
-    from agent.terminal.repl import read_lines, talk
+    from agent.terminal.repl import farewell, read_lines, talk
     from agent.wiring import studio_of
 
     person = not flags.say and sys.stdin.isatty()
@@ -211,34 +211,12 @@ def _converse(
         if person:
             _leave_in_order()
             code = talk(commands, settings.home)
-            _farewell(flags, commands)
+            farewell(commands, flags.home)
             return code
         lines = flags.say or (line.rstrip("\n") for line in sys.stdin if line.strip())
         return read_lines(commands, lines)
     finally:
         screen.event(chat.event("session.ended"))
-
-
-def _farewell(flags: argparse.Namespace, commands: Commands) -> None:
-    """Say how to go on, if there is anything to go on with."""
-    import shlex
-
-    conversation = commands.chat.conversation
-    if conversation.messages or len(conversation.turns) > 1:
-        home = ["--home", str(flags.home)] if flags.home else []
-        line = shlex.join([*_called(), "--resume", commands.chat.session, *home])
-        commands.screen.note(f"Go on with: {line}")
-
-
-def _called() -> list[str]:
-    """Return the words by which this program can be begun where it was."""
-    import shutil
-
-    if shutil.which("palimpsest"):
-        return ["palimpsest"]
-    program = sys.argv[0]
-    python = min(sys.executable, os.path.relpath(sys.executable), key=len)
-    return [python, program] if program.endswith(".py") else [program]
 
 
 def _leave_in_order() -> None:

@@ -165,8 +165,7 @@ class Check(Record):
     """Fraction of the wanted changes seen in the picture."""
     kept: float = 1.0
     """Fraction of the other attributes still seen as they were."""
-    unlike: tuple[str, ...] = ()
-    """What is seen otherwise than wanted or than before: "gray hair color"."""
+    unlike: tuple[str, ...] = ()  # what is seen and should not be: "gray hair color"
     outside_ssim: float
     """Structural similarity to the parent outside the change."""
     drift: float

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
@@ -233,3 +237,21 @@ def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
     if answer.isdigit() and 1 <= int(answer) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default
+
+
+def farewell(commands: Commands, home: Path | None) -> None:
+    """Say how to go on, if there is anything to go on with."""
+    conversation = commands.chat.conversation
+    if conversation.messages or len(conversation.turns) > 1:
+        where = ["--home", str(home)] if home else []
+        line = shlex.join([*_called(), "--resume", commands.chat.session, *where])
+        commands.screen.note(f"Go on with: {line}")
+
+
+def _called() -> list[str]:
+    """Return the words by which this program can be begun where it was."""
+    if shutil.which("palimpsest"):
+        return ["palimpsest"]
+    program = sys.argv[0]
+    python = min(sys.executable, os.path.relpath(sys.executable), key=len)
+    return [python, program] if program.endswith(".py") else [program]
