@@ -133,7 +133,7 @@ def _doubted(text: str, conversation: Conversation) -> Turn | None:
         for name in ("perhaps", "old"):
             match = _said("undo", name, said)
             what = _DOING.sub("", lexicon.groups(match)["what"]) if match else ""
-            if not what or re.search(rf"(?:^| )(?:and|then|but) |{_THEN}", what):
+            if not what or re.search(r"\b(?:and|then|but) ", what):
                 continue
             found = named(conversation, what)
             if found and found.step and found in history.path(conversation):

@@ -16,6 +16,7 @@ from agent.terminal.play import FAILED
 from tools.pictures import open_picture
 
 HOWS = get_args(Retry.model_fields["how"].annotation)
+_PATH = re.compile(r"""\s*["']?(?:/[^/\s]+/|~/|\.\.?/|file:)""")
 
 
 class Making(Desk):
@@ -88,9 +89,6 @@ def paths_in(text: str) -> list[Path]:
     except ValueError:  # a quote is open
         return [whole]
     return paths if len(paths) == 1 or any(path.exists() for path in paths) else [whole]
-
-
-_PATH = re.compile(r"""\s*["']?(?:/[^/\s]+/|~/|\.\.?/|file:)""")
 
 
 def dropped(line: str) -> Path | None:
