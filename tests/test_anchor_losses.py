@@ -10,6 +10,8 @@ from torch import Tensor
 
 from editing_core.anchor import distil, train
 from editing_core.anchor.lessons import Batch, Lessons
+from editing_core.anchor.rollout import painted, with_own
+from editing_core.anchor.stream import FOUR, rising
 
 
 def test_the_flow_loss_of_a_model_that_knows_is_nothing(drawn: Path) -> None:
@@ -93,13 +95,32 @@ def test_own_pictures_are_painted_in_the_first_of_four_steps_and_taken_on_at_the
 ) -> None:
     batch = Lessons(drawn / "sessions").chains(2, 36)
     own = torch.randn_like(batch.clean[:1])
-    mixed = train.with_own(Leading(own), batch, step)  # type: ignore[arg-type]
+    mixed = with_own(Leading(own), batch, step)  # type: ignore[arg-type]
     assert mixed.begun is not None
     torch.testing.assert_close(mixed.begun[:1], own[:, batch.history :], atol=1e-4, rtol=0)
-    assert (mixed.t[0, batch.history :] == train.FOUR[step + 1]).all()
+    assert (mixed.t[0, batch.history :] == FOUR[step + 1]).all()
     assert torch.equal(mixed.begun[1:], batch.wanted[1:]) and torch.equal(mixed.t[1:], batch.t[1:])
     remembered = mixed.clean[0, 1 : batch.history] - mixed.begun[0, : batch.history - 1]
     assert (remembered.abs().amax((1, 2)) == 0).any()
+
+
+class Asked:
+    """A model that leads to ones where something is asked, and else to a little less."""
+
+    def say(self, texts: list[list[str]]) -> Tensor:
+        return torch.tensor([[1.0 if text else 0.99 for text in session] for session in texts])
+
+    def __call__(self, x: Tensor, t: Tensor, turns: Tensor, said: Tensor, _: object) -> Tensor:
+        return (x - said[..., None, None]) / t[..., None, None].clamp(min=1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4])
+def test_own_pictures_are_guided_as_those_that_users_see(steps: int) -> None:
+    """Known answer: guidance goes beyond ones by its share of the hundredth."""
+    chance = torch.Generator().manual_seed(0)
+    own = painted(Asked(), small_and_large(), steps, chance)  # type: ignore[arg-type]
+    expected = 1 + 0.01 * (rising(FOUR[steps - 1]) - 1)
+    torch.testing.assert_close(own, torch.full_like(own, expected), atol=1e-5, rtol=0)
 
 
 def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:

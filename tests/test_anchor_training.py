@@ -19,6 +19,7 @@ from editing_core.anchor.degrade import HARMS, degraded
 from editing_core.anchor.lessons import Lessons, painting
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import save
+from editing_core.anchor.stream import FOUR
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import build
 
@@ -63,7 +64,7 @@ def test_a_late_session_keeps_its_original_at_turn_0(drawn: Path) -> None:
 
 def test_half_of_all_times_are_those_of_the_four_steps() -> None:
     t = lessons._times(100, 100, torch.Generator().manual_seed(0))
-    of_four = torch.isin(t, torch.tensor(train.FOUR)).float().mean()
+    of_four = torch.isin(t, torch.tensor(FOUR)).float().mean()
     assert of_four == pytest.approx(lessons.STEPS, abs=0.02)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from editing_core.anchor.lessons import Batch
 from editing_core.anchor.model import Anchor
+from editing_core.anchor.rollout import painted
 from editing_core.anchor.stream import FOUR
 
 GRID = 48  # steps of the teacher
@@ -62,11 +63,12 @@ class Matched(nn.Module):
             step: What all processes do alike depends on it.
             seed: Of their noise, each has another.
         """
-        last = int(torch.randint(0, len(FOUR), (), generator=torch.Generator().manual_seed(step)))
+        alike = torch.Generator().manual_seed(step)
+        steps = int(torch.randint(1, len(FOUR) + 1, (), generator=alike))
         chance = torch.Generator().manual_seed(seed)
         paints = step % CRITIC_STEPS == 0
         with torch.set_grad_enabled(paints):
-            pictures = self._painted(batch, last, chance)
+            pictures = painted(self.painter, batch, steps, chance, lambda t: 1.0)
         t = 0.02 + 0.96 * torch.rand(pictures.shape[:2], generator=chance)
         at = t[..., None, None]
         noise = torch.randn(pictures.shape, generator=chance)
@@ -76,19 +78,6 @@ class Matched(nn.Module):
         if paints:
             loss = loss + self._mismatch(batch, pictures, x, t, v.detach())
         return loss
-
-    def _painted(self, batch: Batch, last: int, chance: torch.Generator) -> Tensor:
-        """Pictures after steps 0 to `last` of four; only the last step is learnt from."""
-        x = torch.randn(batch.clean[:, batch.history :].shape, generator=chance)
-        grows = torch.is_grad_enabled()
-        for n in range(last + 1):
-            with torch.set_grad_enabled(grows and n == last):
-                t = torch.full(x.shape[:2], FOUR[n])
-                picture = x - FOUR[n] * velocity(self.painter, batch, x, t)
-            if n < last:
-                fresh = torch.randn(x.shape, generator=chance)
-                x = (1 - FOUR[n + 1]) * picture + FOUR[n + 1] * fresh
-        return picture
 
     @torch.no_grad()
     def _direction(self, batch: Batch, pictures: Tensor, x: Tensor, t: Tensor, v: Tensor) -> Tensor:

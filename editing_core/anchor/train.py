@@ -28,7 +28,7 @@ from editing_core.anchor.lessons import Batch, Lessons
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import begun, opened, save
 from editing_core.anchor.quick import look
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.rollout import with_own
 from editing_core.errors import EditError
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
@@ -40,11 +40,9 @@ CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, de
 MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
 FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
 OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
-OWN_ROWS = 3  # in one of so many sessions
-OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 PROGRESS = 1.0  # how much more the last turn counts than the first
 EDITED = 96.0  # as how many tokens what is to change counts besides, however small
-FEWEST = 8  # tokens that change, below which they do not count still more
+FEWEST = 4  # tokens that change, below which they do not count still more
 
 
 def main() -> None:
@@ -155,7 +153,7 @@ def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     teacher = frozen(anchor)
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(2 * 10**6 + step, CONSISTENT.batch // processes())
+        batch = lessons.chains(2 * 10**6 + step, CONSISTENT.batch // processes()).pure()
         return consistency_loss(anchor, teacher, batch, step)
 
     return taught(anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, watching(anchor))
@@ -171,7 +169,7 @@ def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     both = Matched(anchor, critic, teacher)
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(3 * 10**6 + step, MATCHED.batch // processes())
+        batch = lessons.chains(3 * 10**6 + step, MATCHED.batch // processes()).pure()
         return both.loss(batch, step // processes(), step)
 
     trained = [*modules(anchor), *modules(critic)]
@@ -205,26 +203,6 @@ def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
     weights = (1 + PROGRESS * late)[:, None] * (1 + often)
     weights = weights * torch.where(batch.own()[..., None], t[..., 0], 1.0)
     return (weights * missed).sum() / weights.sum()
-
-
-@torch.no_grad()
-def with_own(anchor: Anchor | BothWays, batch: Batch, step: int) -> Batch:
-    """Paint some sessions' turns in the first of the four steps, from noise.
-
-    What comes out is put into some memories instead of the truth, and is what those sessions'
-    paintings are taken on from at the next step: the model learns to mend what it does.
-    """
-    chance = torch.Generator().manual_seed(step + 2 * 10**6)
-    rows = slice(0, max(1, len(batch.clean) // OWN_ROWS))
-    part, own = batch.part(rows), batch.wanted[rows]
-    said, done = anchor.say(part.texts), 1 + step % (len(FOUR) - 1)
-    for t in FOUR[:done]:
-        part = part.taken_on(slice(None), own, t)
-        x = part.noised(torch.randn(part.clean.shape, generator=chance))
-        v = anchor(x, part.t, part.turns, said, part.sight)
-        own = (x - t * v)[:, part.history :]
-    chosen = torch.rand(len(own), part.history - 1, generator=chance) < OWN
-    return batch.remembering(rows, own, chosen).taken_on(rows, own, FOUR[done])
 
 
 def load(anchor: Anchor, file: Path) -> None:
