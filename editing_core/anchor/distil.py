@@ -68,7 +68,7 @@ class Matched(nn.Module):
         chance = torch.Generator().manual_seed(seed)
         paints = step % CRITIC_STEPS == 0
         with torch.set_grad_enabled(paints):
-            pictures = painted(self.painter, batch, steps, chance, lambda t: 1.0)
+            pictures = painted(self.painter, batch, steps, chance)
         t = 0.02 + 0.96 * torch.rand(pictures.shape[:2], generator=chance)
         at = t[..., None, None]
         noise = torch.randn(pictures.shape, generator=chance)

@@ -23,8 +23,7 @@ from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait
 
-HARD = ("eyewear", "eyewear_color", "age", "hair_color", "pattern")  # often missed
-CHOICE = 4  # sessions, of which the one that asks for most of what is hard is learnt
+HARD = ("eyewear", "eyewear_color", "age", "hair", "hair_color", "pattern")  # often missed
 NULL = 0.1  # share of turns that ask for nothing
 TARGETS = 3  # paintings of one source
 LATE = 0.5  # share of sessions that are as after many turns
@@ -121,11 +120,6 @@ class Batch:
         t[:, : self.history] = 0
         return replace(self, t=t)
 
-    def unasked(self) -> Batch:
-        """The same, but nothing is asked of what is to be painted."""
-        h = self.history
-        return replace(self, texts=[[*texts[:h], *[""] * len(texts[h:])] for texts in self.texts])
-
     def spoilt(self, chance: torch.Generator) -> Batch:
         """The same with degraded memories; the original stays as it is."""
         batch, results = len(self.clean), self.history - 1
@@ -188,9 +182,9 @@ class Lessons:
         return Batch(_stacked(frames), t, turns_at, texts, painting(TURNS, window), TURNS)
 
     def _any(self, rng: random.Random) -> tuple[NDArray[np.float16], tuple[Portrait, ...]]:
-        """A session: of several, the one that asks most of what is hard."""
-        some = [(rng.randrange(len(self.latents)), rng.randrange(SHARD)) for _ in range(CHOICE)]
-        shard, number = max(some, key=lambda at: _hard(self.people[at[0]][at[1]]))
+        """A session: of two, the one that asks more of what is hard."""
+        two = [(rng.randrange(len(self.latents)), rng.randrange(SHARD)) for _ in range(2)]
+        shard, number = max(two, key=lambda at: _hard(self.people[at[0]][at[1]]))
         return self.latents[shard][number], self.people[shard][number]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from editing_core.anchor.stream import FOUR, further, rising
+from editing_core.anchor.stream import FOUR
 
 if TYPE_CHECKING:
     from editing_core.anchor.bidirectional import BothWays
@@ -34,34 +33,23 @@ def with_own(anchor: Anchor | BothWays, batch: Batch, step: int) -> Batch:
     return batch.remembering(rows, own, chosen).taken_on(rows, own, FOUR[steps])
 
 
-def painted(
-    anchor: Anchor | BothWays,
-    batch: Batch,
-    steps: int,
-    chance: torch.Generator,
-    guidance: Callable[[float], float] = rising,
-) -> Tensor:
-    """Paint what a batch asks for, from noise in the first of the four steps, as users see it.
+def painted(anchor: Anchor | BothWays, batch: Batch, steps: int, chance: torch.Generator) -> Tensor:
+    """Paint what a batch asks for, from noise in the first of the four steps, without guidance.
 
     Args:
         anchor: The model; where gradients are wanted, the last step has them.
         batch: What is remembered and asked.
         steps: How many, 1 to 4.
         chance: Of the noise.
-        guidance: How far beyond doing nothing each time goes.
 
     Returns:
         The finished pictures as the last of the steps sees them. Shape: (B, targets, L, C).
     """
-    learns, own = torch.is_grad_enabled(), batch.wanted
-    said, silent = anchor.say(batch.texts), anchor.say(batch.unasked().texts)
+    learns, said, own = torch.is_grad_enabled(), anchor.say(batch.texts), batch.wanted
     for n, t in enumerate(FOUR[:steps], 1):
         batch = batch.taken_on(slice(None), own, t)
         x = batch.noised(torch.randn(batch.clean.shape, generator=chance))
         with torch.set_grad_enabled(learns and n == steps):
             v = anchor(x, batch.t, batch.turns, said, batch.sight)
-            if guidance(t) != 1:
-                untold = anchor(x, batch.t, batch.turns, silent, batch.sight)
-                v = further(v, untold, guidance(t))
             own = (x - t * v)[:, batch.history :]
     return own

@@ -21,26 +21,10 @@ LAYOUT, RISE = 0.75, 2.5
 """Below this time guidance rises, by so much a unit of time: 1.625 at the third step, 2.25 at the
 last. Above it, where the picture takes shape, any guidance made more of the rest change."""
 
-MOST = 0.4
-"""The largest root mean square of what guidance adds to a token; more scribbles over faces."""
-
 
 def rising(t: float) -> float:
     """Guidance of a time: none while the layout takes shape."""
     return 1 + RISE * max(0.0, LAYOUT - t)
-
-
-def further(told: Tensor, untold: Tensor, guidance: float) -> Tensor:
-    """Beyond what was told, away from doing nothing (classifier-free guidance), up to MOST.
-
-    Args:
-        told: Velocities. Shape: (..., L, C).
-        untold: Those of doing nothing.
-        guidance: How many times as far; 1 adds nothing.
-    """
-    beyond = (guidance - 1) * (told - untold)
-    size = beyond.square().mean(-1, keepdim=True).sqrt()
-    return told + beyond * (MOST / size.clamp(min=MOST))
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,15 +43,19 @@ class Guide:
     guidance: Callable[[float], float] = rising
     apart: list[Tensor] = field(default_factory=list)
 
+    def by(self, t: float) -> float:
+        """Guidance with the strength."""
+        return self.strength * self.guidance(t)
+
     def looks(self, t: float) -> bool:
         """Whether a step is compared."""
-        return self.strength * self.guidance(t) != 1 or LATE <= t <= EARLY
+        return self.by(t) != 1 or LATE <= t <= EARLY
 
     def guided(self, told: Tensor, untold: Tensor, t: float) -> Tensor:
         """The velocity to follow."""
         if LATE <= t <= EARLY:
             self.apart.append(told - untold)
-        return untold + self.strength * (further(told, untold, self.guidance(t)) - untold)
+        return untold + self.by(t) * (told - untold)
 
 
 def read(

@@ -42,7 +42,7 @@ FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "match
 OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
 PROGRESS = 1.0  # how much more the last turn counts than the first
 EDITED = 96.0  # as how many tokens what is to change counts besides, however small
-FEWEST = 4  # tokens that change, below which they do not count still more
+FEWEST = 8  # tokens that change, below which they do not count still more
 
 
 def main() -> None:
