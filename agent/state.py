@@ -133,21 +133,10 @@ class Help(Record):
 
 
 Step = Annotated[
-    EditStep
-    | Undo
-    | Redo
-    | GoTo
-    | Rewind
-    | Revert
-    | Retry
-    | Compare
-    | Describe
-    | Save
-    | Ask
-    | Choose
-    | Help,  # fmt: skip
+    EditStep | Undo | Redo | GoTo | Rewind | Revert | Retry | Compare | Describe | Save | Ask
+    | Choose | Help,
     Field(discriminator="step"),
-]
+]  # fmt: skip
 
 
 class Plan(Record):
@@ -165,7 +154,8 @@ class Check(Record):
     """Fraction of the wanted changes seen in the picture."""
     kept: float = 1.0
     """Fraction of the other attributes still seen as they were."""
-    unlike: tuple[str, ...] = ()  # what is seen and should not be: "gray hair color"
+    unlike: tuple[str, ...] = ()
+    """What is seen otherwise than wanted or than before: "gray hair color"."""
     outside_ssim: float
     """Structural similarity to the parent outside the change."""
     drift: float

@@ -119,7 +119,7 @@ def test_the_ladder_tries_another_seed_then_stronger_keeps_the_best_and_says_so(
     assert [e["passed"] for e in events if e.event == "check"] == [False, False, True]
     editor.needs = {"glasses": 9}
     list(chat.say("give her glasses"))
-    assert "see all of it (I see: no eyewear);" in chat.conversation.messages[-1].reply
+    assert "I cannot see all of it (I see: no eyewear);" in chat.conversation.messages[-1].reply
 
 
 @pytest.mark.parametrize("message", ["give her glasses", "from the original, add a beanie",
