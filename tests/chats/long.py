@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from statistics import fmean
 
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
 from agent.wiring import studio_of
+from editing_core.bench.likeness import like_truth
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.sequences import Turn
 from editing_core.bench.spread import Row, spread
-from editing_core.bench.summary import COLUMNS, Steps, estimated
+from editing_core.bench.summary import COLUMNS, Column, Steps, estimated
 from editing_core.bench.walks import sequence
 from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE
 
 TURNS = 10
 SHOWN = ("success", "SR", "CR", "kept", "never asked for", "L1 outside", "seconds", "model calls")
+LIKE_TRUTH = Column(
+    "like the truth", max, lambda made, turn: fmean(row["like the truth"] for row in made[:turn])
+)
 Job = tuple[str, int, int]
 """A method, how often to try again, and the number of a sequence."""
 
@@ -38,7 +43,8 @@ def table(methods: list[str], count: int) -> list[Row]:
 
 
 def _told(walks: list[Steps]) -> Row:
-    return {c.name: estimated(c, walks, TURNS) for c in COLUMNS if c.name in SHOWN}
+    shown = [*(c for c in COLUMNS if c.name in SHOWN), LIKE_TRUTH]
+    return {c.name: estimated(c, walks, TURNS) for c in shown}
 
 
 def drawn_exactly(number: int) -> Steps:
@@ -47,7 +53,8 @@ def drawn_exactly(number: int) -> Steps:
     seen = turns[0].before.attributes.visible()
     for n, turn in enumerate(turns, start=1):
         row, look = followed(drawn(turn.after, SIZE), turns[:n], seen)
-        rows.append({**row, "seconds": 0.0, "model calls": 0.0})
+        alike = {"like the truth": float(like_truth(drawn(turn.after, SIZE), turn))}
+        rows.append({**row, **alike, "seconds": 0.0, "model calls": 0.0})
         seen = look.seen.attributes
     return rows
 
@@ -70,9 +77,11 @@ def gone_through(model: str, _: int, job: Job) -> Steps:
         for n, turn in enumerate(turns, start=1):
             assert [e.event for e in chat.move(_step(turn))].count("turn.completed") == 1
             made = chat.conversation.turns[-1]
-            row, look = followed(studio.pictures.image(made.picture), turns[:n], seen)
+            picture = studio.pictures.image(made.picture)
+            row, look = followed(picture, turns[:n], seen)
+            alike = {"like the truth": float(like_truth(picture, turn))}
             cost = {"seconds": made.report["seconds"], "model calls": made.report["forwards"]}
-            rows.append({**row, **cost})
+            rows.append({**row, **alike, **cost})
             seen = look.seen.attributes
         saver.conn.close()
     return rows
