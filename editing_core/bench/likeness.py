@@ -12,7 +12,7 @@ from editing_core.portraits.world import VALUES, Portrait
 
 
 def like_truth(picture: Image.Image, turn: Turn) -> bool:
-    """Whether an edit is nearer to its exact drawing than to any drawing of another outcome.
+    """Whether no drawing of another outcome is nearer to an edit than its exact drawing.
 
     Another outcome is the truth with another value of one attribute that was to change. Distances
     are means over pixels, so that nothing learnt takes part, exact drawings always pass, and what
@@ -22,15 +22,16 @@ def like_truth(picture: Image.Image, turn: Turn) -> bool:
         picture: After the turn.
         turn: What was asked for.
     """
-    return all(
-        _nearer(picture, turn.after, turn.after.with_(**{name: other}))
-        for name, value in turn.changed.items()
-        for other in VALUES[name]
-        if other != value
-    )
-
-
-def _nearer(picture: Image.Image, truth: Portrait, other: Portrait) -> bool:
     seen = measure.pixels_of(picture)
-    a, b = (measure.pixels_of(drawn(portrait, picture.width)) for portrait in (truth, other))
-    return bool((a == b).all() or np.abs(seen - a).mean() < np.abs(seen - b).mean())
+
+    def distance(portrait: Portrait) -> float:
+        return float(np.abs(seen - measure.pixels_of(drawn(portrait, picture.width))).mean())
+
+    others = (
+        turn.after.with_(**{name: value})
+        for name, wanted in turn.changed.items()
+        for value in VALUES[name]
+        if value != wanted
+    )
+    to_truth = distance(turn.after)
+    return all(to_truth <= distance(other) for other in others)

@@ -51,7 +51,8 @@ def _at_end(name: str) -> Callable[[Steps, int], float | None]:
     return lambda steps, turn: steps[turn - 1].get(name)
 
 
-def _over_turns(name: str) -> Callable[[Steps, int], float | None]:
+def over_turns(name: str) -> Callable[[Steps, int], float | None]:
+    """What averages a measure over the turns so far that have it."""
     return lambda steps, turn: _mean([step[name] for step in steps[:turn] if name in step])
 
 
@@ -66,10 +67,10 @@ def _collapsed(steps: Steps, turn: int) -> float:
 
 
 COLUMNS = (
-    Column("success", max, _over_turns("success")),
+    Column("success", max, over_turns("success")),
     Column("SR", max, _all_so_far),
     Column("CR", min, _collapsed),
-    Column("kept", max, _over_turns("kept")),
+    Column("kept", max, over_turns("kept")),
     Column("never asked for", max, _at_end("never asked for")),
     Column("right", max, _at_end("right")),
     Column("text agreement", max, _at_end("text agreement")),
@@ -83,8 +84,8 @@ COLUMNS = (
     Column("SSIM outside", max, _at_end("SSIM outside")),
     Column("drift", min, _at_end("drift")),
     Column("shift", min, _at_end("shift")),
-    Column("seconds", min, _over_turns("seconds")),
-    Column("model calls", min, _over_turns("model calls")),
+    Column("seconds", min, over_turns("seconds")),
+    Column("model calls", min, over_turns("model calls")),
 )
 """Those of "turns": success, SR, CR, kept, seconds and model calls of all turns so far, the others
 of the picture after the last; see `measured.followed` and `measured.distances`. SR: every change

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from statistics import fmean
+
+from PIL import Image
 
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
@@ -14,16 +15,14 @@ from editing_core.bench.likeness import like_truth
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.sequences import Turn
 from editing_core.bench.spread import Row, spread
-from editing_core.bench.summary import COLUMNS, Column, Steps, estimated
+from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
 from editing_core.bench.walks import sequence
 from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE
 
 TURNS = 10
 SHOWN = ("success", "SR", "CR", "kept", "never asked for", "L1 outside", "seconds", "model calls")
-LIKE_TRUTH = Column(
-    "like the truth", max, lambda made, turn: fmean(row["like the truth"] for row in made[:turn])
-)
+LIKE_TRUTH = Column("like the truth", max, over_turns("like the truth"))
 Job = tuple[str, int, int]
 """A method, how often to try again, and the number of a sequence."""
 
@@ -52,10 +51,8 @@ def drawn_exactly(number: int) -> Steps:
     turns, rows = sequence(number)[:TURNS], []
     seen = turns[0].before.attributes.visible()
     for n, turn in enumerate(turns, start=1):
-        row, look = followed(drawn(turn.after, SIZE), turns[:n], seen)
-        alike = {"like the truth": float(like_truth(drawn(turn.after, SIZE), turn))}
-        rows.append({**row, **alike, "seconds": 0.0, "model calls": 0.0})
-        seen = look.seen.attributes
+        row, seen = _judged(drawn(turn.after, SIZE), turns[:n], seen)
+        rows.append({**row, "seconds": 0.0, "model calls": 0.0})
     return rows
 
 
@@ -77,14 +74,20 @@ def gone_through(model: str, _: int, job: Job) -> Steps:
         for n, turn in enumerate(turns, start=1):
             assert [e.event for e in chat.move(_step(turn))].count("turn.completed") == 1
             made = chat.conversation.turns[-1]
-            picture = studio.pictures.image(made.picture)
-            row, look = followed(picture, turns[:n], seen)
-            alike = {"like the truth": float(like_truth(picture, turn))}
+            row, seen = _judged(studio.pictures.image(made.picture), turns[:n], seen)
             cost = {"seconds": made.report["seconds"], "model calls": made.report["forwards"]}
-            rows.append({**row, **alike, **cost})
-            seen = look.seen.attributes
+            rows.append({**row, **cost})
         saver.conn.close()
     return rows
+
+
+def _judged(
+    picture: Image.Image, turns: list[Turn], seen: dict[str, str]
+) -> tuple[dict[str, float], dict[str, str]]:
+    """By the reader and by exact drawings; and what the reader sees by now."""
+    row, look = followed(picture, turns, seen)
+    row["like the truth"] = float(like_truth(picture, turns[-1]))
+    return row, look.seen.attributes
 
 
 def _step(turn: Turn) -> EditStep:
