@@ -73,7 +73,8 @@ def test_a_session_is_as_hard_as_it_has_changes_of_a_hard_kind(drawn: Path) -> N
     hats = [people[0].with_(headwear="cap"), people[0].with_(headwear="crown")]
     assert lessons._hard(hats) == 0
     young, old = (people[0].with_(age=age, eyewear="none") for age in ("young", "old"))
-    assert lessons._hard([young, old, old.with_(eyewear="eyepatch"), old]) == 3
+    assert lessons._hard([young, old]) == 1
+    assert lessons._hard([young, old, old.with_(eyewear="eyepatch"), old]) == 1 + 3 + 3
 
 
 def test_degradation_is_slight_and_grows_with_strength() -> None:

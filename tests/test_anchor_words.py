@@ -5,6 +5,7 @@ from itertools import islice, pairwise
 
 import pytest
 
+from editing_core.portraits import sessions as data
 from editing_core.portraits.captions import parse
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import AGAIN_AFTER, session, sessions
@@ -69,7 +70,10 @@ def test_sessions_are_exact_and_repeat_only_after_a_while() -> None:
         assert len({chain[0].identity, *(person.identity for person in chain)}) == 1
 
 
-def test_an_attribute_rests_before_it_is_asked_for_again_and_is_often_put_back() -> None:
+def test_an_attribute_rests_before_it_is_asked_for_again_and_is_often_put_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(data, "STUBBORN", 0.0)
     back, again = 0, 0
     for seed in range(100):
         chain = session(WOMAN, 12, random.Random(seed))
@@ -80,3 +84,17 @@ def test_an_attribute_rests_before_it_is_asked_for_again_and_is_often_put_back()
             back += sum(values[k + 1] == values[0] for k in changes[1:])
             again += len(changes[1:])
     assert 0.3 < back / again < 0.8
+
+
+def test_some_sessions_change_one_or_two_attributes_again_and_again() -> None:
+    stubborn, at_once = 0, 0
+    for seed in range(300):
+        looks = [vars(person.attributes) for person in session(WOMAN, 6, random.Random(seed))]
+        changes = [
+            {name.removesuffix("_color") for name in now if before[name] != now[name]}
+            for before, now in pairwise(looks)
+        ]
+        stubborn += len(set().union(*changes)) <= 2
+        at_once += any(a & b for a, b in pairwise(changes))
+    assert stubborn / 300 == pytest.approx(data.STUBBORN, abs=0.06)
+    assert at_once > 0.9 * stubborn

@@ -23,7 +23,8 @@ from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait
 
-HARD = ("eyewear", "eyewear_color", "age", "hair", "hair_color", "pattern")  # often missed
+HARD = {"eyewear": 3, "eyewear_color": 1, "age": 1, "hair": 1, "hair_color": 1, "pattern": 1}
+"""What is often missed, and how much a change of it counts when a session is chosen."""
 NULL = 0.1  # share of turns that ask for nothing
 TARGETS = 3  # paintings of one source
 LATE = 0.5  # share of sessions that are as after many turns
@@ -206,9 +207,13 @@ def said(
 
 
 def _hard(people: Sequence[Portrait]) -> int:
-    """How many of a session's changes are of a kind that is often missed."""
-    looks = [[getattr(person.attributes, name) for name in HARD] for person in people]
-    return sum(a != b for now, then in pairwise(looks) for a, b in zip(now, then, strict=True))
+    """How much of what a session changes is of a kind that is often missed."""
+    looks = [person.attributes for person in people]
+    return sum(
+        weight * (getattr(now, name) != getattr(then, name))
+        for now, then in pairwise(looks)
+        for name, weight in HARD.items()
+    )
 
 
 def _chances(name: str, step: int) -> tuple[random.Random, torch.Generator]:

@@ -8,7 +8,12 @@ from collections.abc import Iterator
 from editing_core.portraits.world import VALUES, Portrait, draws, held_out
 
 AGAIN_AFTER = 3  # turns until the same attribute may be asked for again
+STUBBORN = 0.25  # share of sessions that change only one or two attributes, again and again
 _OFTEN = (*VALUES, *(name for name in VALUES if name not in ("gender", "skin")))
+_ALWAYS = (
+    *("headwear", "eyewear", "expression", "earrings", "neckwear"),
+    *("clothing", "clothing_color", "pattern", "background"),
+)
 _WITH = {
     "headwear": "headwear_color",
     "eyewear": "eyewear_color",
@@ -33,16 +38,24 @@ def sessions(turns: int, seed: int = 0, split: str = "train") -> Iterator[tuple[
 
 def session(start: Portrait, turns: int, rng: random.Random) -> tuple[Portrait, ...]:
     """Edit a portrait `turns` times; what was asked for may be asked for again, or undone."""
+    names, again_after = _OFTEN, AGAIN_AFTER
+    if rng.random() < STUBBORN:
+        names, again_after = _few(rng), 0
     portraits, asked = [start], list[str]()
     while len(portraits) <= turns:
-        name = rng.choice(_OFTEN)
-        if name in asked[-AGAIN_AFTER:]:
+        name = rng.choice(names)
+        if name in asked[max(0, len(asked) - again_after) :]:
             continue
         after = portraits[-1].with_(**_change(name, portraits[-1], start, rng))
         if _fits(name, portraits[-1], after):
             portraits.append(after)
             asked.append(name)
     return tuple(portraits)
+
+
+def _few(rng: random.Random) -> tuple[str, ...]:
+    """One or two attributes, of which the first can change whatever else there is."""
+    return rng.choice(_ALWAYS), rng.choice((*_ALWAYS, *_WITH.values()))
 
 
 def _change(name: str, now: Portrait, start: Portrait, rng: random.Random) -> dict[str, str]:
