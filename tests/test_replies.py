@@ -22,3 +22,14 @@ def test_what_is_only_planned_is_not_told_as_done():
     assert reply == "Planned: older, which makes her hair gray (@1). Planned: add hat (@2)."
     (gone,) = (e["text"] for e in chat.say("remove the hat") if e.event == "reply")
     assert gone == "Planned: remove hat (@3)."
+
+
+def test_a_thing_recolored_in_one_word_is_found_by_its_color():
+    chat, _ = begin()
+    for wish in ("give her a red hat", "no, blue", "no, pink", "add glasses"):
+        list(chat.say(wish))
+    heads = []
+    for color in ("pink", "red", "blue", "pink"):
+        list(chat.say(f"go back to the {color} hat"))
+        heads.append(chat.conversation.head)
+    assert heads == [3, 1, 2, 3]

@@ -105,10 +105,12 @@ def _editing(conversation: Conversation, phrase: str) -> Turn | None:
     about = [m for m in mentions(phrase.replace("@", "")) if m.attribute or m.kind == "color"]
     exact = [m.value for m in about if m.value]
     names = {m.attribute for m in about if m.attribute}
+    hues = {m.value for m in about if m.kind == "color"}
     line = history.nearest(conversation)
     made = [(t, changes(t.step.source_prompt, t.step.target_prompt)) for t in line if t.step]
     for t, changed in made:
-        if exact and all(value in changed.values() for value in exact):
+        recolored = any(changed.get(f"{name}_color") in hues for name in names)
+        if recolored or exact and all(value in changed.values() for value in exact):
             return t
     found = next((t for t, changed in made if names & set(changed)), None)
     return found or _about(conversation, phrase)
