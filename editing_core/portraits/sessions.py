@@ -44,7 +44,7 @@ def session(start: Portrait, turns: int, rng: random.Random) -> tuple[Portrait, 
     portraits, asked = [start], list[str]()
     while len(portraits) <= turns:
         name = rng.choice(names)
-        if name in asked[max(0, len(asked) - again_after) :]:
+        if again_after and name in asked[-again_after:]:
             continue
         after = portraits[-1].with_(**_change(name, portraits[-1], start, rng))
         if _fits(name, portraits[-1], after):
