@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from agent.state import Conversation, Turn
 from agent.words import edit_words, words_of
+from tools.arguments import whole
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _CARDINALS = "one two three four five six seven eight nine ten".split()
@@ -137,8 +138,9 @@ def find(conversation: Conversation, phrase: str) -> Turn | None:
         name = named[1] or named[2] or named[3]
         if name in _CARDINALS:
             name = str(_CARDINALS.index(name) + 1)
-        if name.isdigit():
-            return next((t for t in conversation.turns if t.id == int(name)), None)
+        if name.isdecimal():
+            number = whole(name)
+            return next((t for t in conversation.turns if t.id == number), None)
         phrase = name
     return _by_words(conversation, phrase)
 

@@ -6,12 +6,18 @@ kilobytes; pictures live in the picture store and tensors nowhere near.
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.visible import json_line
+from tools.arguments import LARGEST
+
 Change = Literal["add", "remove", "replace", "attribute", "color", "background", "style", "pose"]
+
+Number = Annotated[int, Field(ge=0, le=LARGEST)]
+"""Of a turn or a message, as large as a checkpoint can hold."""
+MOST_AT_ONCE = 1000  # messages that one undo or redo takes back
 
 
 class Record(BaseModel):
@@ -47,28 +53,28 @@ class Undo(Record):
     """Move the head back to where it was before the last ``messages`` messages."""
 
     step: Literal["undo"] = "undo"
-    messages: int = Field(default=1, ge=1)
+    messages: int = Field(default=1, ge=1, le=MOST_AT_ONCE)
 
 
 class Redo(Record):
     """Take back the last undo."""
 
     step: Literal["redo"] = "redo"
-    messages: int = Field(default=1, ge=1)
+    messages: int = Field(default=1, ge=1, le=MOST_AT_ONCE)
 
 
 class GoTo(Record):
     """Move the head to a turn; an edit from there starts a branch if the turn has children."""
 
     step: Literal["goto"] = "goto"
-    turn: int = Field(ge=0)
+    turn: Number
 
 
 class Rewind(Record):
     """Go back to before a message: the picture, what was said since, or both."""
 
     step: Literal["rewind"] = "rewind"
-    message: int = Field(ge=1)
+    message: Number = Field(ge=1)
     what: Literal["both", "picture", "chat"] = "both"
 
 
@@ -76,7 +82,7 @@ class Revert(Record):
     """Undo one turn on the path: at the head a mere move, else the later ones are replayed."""
 
     step: Literal["revert"] = "revert"
-    turn: int = Field(ge=1)
+    turn: Number = Field(ge=1)
 
 
 class Retry(Record):
@@ -90,8 +96,8 @@ class Compare(Record):
     """Say what differs between two turns."""
 
     step: Literal["compare"] = "compare"
-    a: int = Field(ge=0)
-    b: int = Field(ge=0)
+    a: Number
+    b: Number
 
 
 class Describe(Record):
@@ -99,7 +105,7 @@ class Describe(Record):
 
     step: Literal["describe"] = "describe"
     what: Literal["picture", "edits", "turn"] = "picture"
-    turn: int | None = None
+    turn: Number | None = None
 
 
 class Save(Record):
@@ -123,7 +129,7 @@ class Choose(Record):
 
     step: Literal["choose"] = "choose"
     setting: Literal["seed", "method", "preset", "keep", "draft", "strength"]
-    value: str | int
+    value: str | Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
 class Help(Record):
@@ -287,4 +293,4 @@ class Event(BaseModel):
     def line(self) -> str:
         """Return the event as one line of JSON with its fields at the top level."""
         head = {"event": self.event, "time": round(self.time, 3), "session": self.session}
-        return json.dumps(head | self.data, ensure_ascii=False)
+        return json_line(head | self.data)

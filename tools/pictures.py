@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from tools.alpha import alpha_of, on_white, packed
+from tools.arguments import InputError, path_of
 from tools.metadata import Source, source_of
 from tools.profiles import to_srgb
 from tools.provenance import Recipe, text_chunk
@@ -30,7 +31,7 @@ MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
 MAX_SIDE = 2048  # pixels; FLUX.1 was trained up to about two megapixels
 
 
-class PictureError(Exception):
+class PictureError(InputError):
     """A picture cannot be read or kept; the message is one sentence for the person."""
 
 
@@ -55,12 +56,13 @@ def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
         max_side: Longest side allowed, in pixels; checked before the pixels are decoded.
 
     Raises:
+        InputError: It is no path.
         PictureError: The file is missing, is no picture, or is too small or too large.
     """
-    path = Path(path).expanduser()
-    if not path.exists():
+    path = path_of(path)
+    if not os.path.exists(path):
         raise PictureError(f"There is no file {path}.")
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PictureError(f"{path} is a folder, not a picture.")
     try:
         with warnings.catch_warnings():

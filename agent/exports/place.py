@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tools.arguments import path_of
 from tools.pictures import PictureError
 
 
@@ -16,9 +17,10 @@ def place(path: str, kinds: Sequence[str]) -> Path:
         kinds: Endings that it may have; the first is taken where there is none.
 
     Raises:
+        InputError: It is no path.
         PictureError: The file exists, has another ending, or its folder cannot be made.
     """
-    target = Path(unquoted(path) or ".").expanduser().absolute()
+    target = path_of(unquoted(path) or ".").absolute()
     if target.is_dir():
         target = target / "session"
     if not target.suffix:

@@ -16,6 +16,7 @@ from agent.history import NoSuchTurn
 from agent.offline import lexicon
 from agent.offline.references import edits_about, named, of_pair
 from agent.state import (
+    MOST_AT_ONCE,
     Ask,
     Compare,
     Conversation,
@@ -31,6 +32,7 @@ from agent.state import (
     Turn,
     Undo,
 )
+from tools.arguments import whole
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
            "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twice": 2, "couple": 2,
@@ -153,7 +155,8 @@ def _had_before(step: EditStep) -> bool:
 def count(said: str) -> int:
     """Return the number that is said: "two", "a couple", "3 times"."""
     said = said.removesuffix(" times")
-    return max(1, _COUNTS.get(said) or int(said))
+    number = _COUNTS.get(said) or whole(said)
+    return MOST_AT_ONCE if number is None else min(max(1, number), MOST_AT_ONCE)
 
 
 def _brings_back(text: str, conversation: Conversation) -> bool:

@@ -35,7 +35,7 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
     """
     if only_turns and not _TURN_WORDS.search(phrase):
         return None
-    if phrase.isdigit():
+    if phrase.isdecimal():
         phrase = f"turn {phrase}"
     if _ORIGINAL.fullmatch(phrase):
         return history.path(conversation)[0]

@@ -13,6 +13,7 @@ from agent.offline.draft import SUGGESTIONS
 from agent.offline.references import named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from agent.words import words_of
+from tools.arguments import LARGEST, whole
 
 NOTHING_PENDING = (
     "Nothing is pending, so nothing was changed; say “undo” to take the last edit back."
@@ -58,7 +59,8 @@ def read_talk(
 def _pictured(what: str, conversation: Conversation) -> int | None:
     """Return the number of the turn that is to be looked at, whether it exists or not."""
     if (number := re.search(r"\d+$", what)) is not None:
-        return int(number[0])
+        there = whole(number[0])
+        return LARGEST if there is None else there
     found = named(conversation, what)
     return found.id if found else None
 
@@ -83,7 +85,7 @@ def chosen(answer: str, question: Ask) -> str | None:
     if (place := lexicon.match("talk", "answer", "number", said)) is not None:
         groups = lexicon.groups(place)
         last = groups.get("nth") == "last"
-        number = int(groups.get("number") or 0) or (
+        number = whole(groups.get("number") or "") or (
             len(options) if last else _ORDINALS.index(groups["nth"]) + 1 if "nth" in groups else 0
         )
         return options[number - 1] if 1 <= number <= len(options) else None

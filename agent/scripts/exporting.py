@@ -32,7 +32,7 @@ def export_script(chat: Chat, store: PictureStore, target: Path, name: str = "")
     Raises:
         PictureError: It cannot be written there, or nothing was finished yet.
     """
-    target = target.expanduser().absolute()
+    target = target.absolute()
     if target.is_dir():
         target = target / "session"
     if not target.name.endswith(SUFFIX):

@@ -5,12 +5,17 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn, TypeVar, get_args
 
 from agent.choices import Kept, MemoryUse
+from agent.visible import visible
 from tools import __version__
+from tools.arguments import InputError, number, path_of, short
+
+Given = TypeVar("Given")
 
 DESCRIPTION = """\
 Chat with an image editor that never forgets the original.
@@ -22,6 +27,7 @@ Chat with an image editor that never forgets the original.
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
+LONGEST_ERROR = 500  # characters
 EXIT_CODES = """\
 exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
 configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
@@ -48,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
 def _doing(add: Any) -> None:
     add("pictures", nargs="*", metavar="PICTURE", help="pictures to open; the first is the base")
     add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
-    add("--out", metavar="DIR", help="also write the pictures there, as 01-make-her-older.png")
+    add("--out", type=_path, metavar="DIR", help="also write the pictures there, as 01-make-her-older.png")
     add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
@@ -63,7 +69,7 @@ def _editing(add: Any) -> None:
     add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
     _choice(add, "--keep", get_args(Kept), "what stays as it was outside an edit")
     add("--draft", action="store_const", const="on", help="quick drafts: fewer model calls")
-    add("--seed", type=_natural, metavar="N", help="turn n is made with seed N + n")
+    add("--seed", type=_seed, metavar="N", help="turn n is made with seed N + n")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
     _choice(add, "--memory", get_args(MemoryUse), "how much the model may take")
     add("--compile", action="store_true", default=None, help="slow first edit, faster later ones")
@@ -80,8 +86,8 @@ def _showing(add: Any) -> None:
         add, "--preview", ("auto", "kitty", "sixel", "blocks", "off"), "pictures in the terminal"
     )
     add("--json", action="store_true", help="one event a line on standard output")
-    add("--home", type=Path, metavar="DIR", help="where sessions and pictures are")
-    add("--config", type=Path, metavar="FILE", help="a config.toml")
+    add("--home", type=_path, metavar="DIR", help="where sessions and pictures are")
+    add("--config", type=_path, metavar="FILE", help="a config.toml")
     _choice(add, "--completion", ("bash", "zsh", "fish", "tcsh"), "print completion for", Complete)
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
@@ -95,7 +101,8 @@ class Parser(argparse.ArgumentParser):
         unknown = re.match(r"unrecognized arguments: .*?--([\w-]+)", message)
         known = [name[2:] for name in self._option_string_actions if name.startswith("--")]
         close = difflib.get_close_matches(unknown[1], known, n=1) if unknown else []
-        super().error(f"{message}; did you mean --{close[0]}?" if close else message)
+        message = f"{message}; did you mean --{close[0]}?" if close else message
+        super().error(" ".join(visible(short(message, LONGEST_ERROR)).split()))
 
 
 def _group(made: argparse.ArgumentParser, title: str) -> Any:
@@ -130,7 +137,18 @@ class Complete(argparse.Action):
         parser.exit()
 
 
-def _natural(text: str) -> int:
-    if not text.isdigit() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"a whole number from 0 is needed, not {text!r}")
-    return int(text)
+def _seed(text: str) -> int:
+    return _read(partial(number, name="seed"), text)
+
+
+def _path(text: str) -> Path:
+    return _read(path_of, text)
+
+
+def _read(read: Callable[[str], Given], text: str) -> Given:
+    """Read what a flag was given; argparse says what is wrong with it."""
+    try:
+        return read(text)
+    except InputError as error:
+        said = str(error).rstrip(".")
+        raise argparse.ArgumentTypeError(said[0].lower() + said[1:]) from None

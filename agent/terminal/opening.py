@@ -9,7 +9,9 @@ from PIL import Image
 
 from agent.graph import Chat
 from agent.state import Event
+from agent.visible import visible
 from tools import provenance
+from tools.arguments import path_of
 from tools.pictures import PictureError, PictureStore, open_picture
 from tools.saving import Sign, format_of, save_picture
 
@@ -51,7 +53,7 @@ def is_picture(path: Path) -> bool:
 
 def _asked(path: Path) -> str:
     """Let the person at the terminal say what a picture shows; empty if they do not."""
-    print(f"What does {path.name} show? One sentence that names what you may want to change.")
+    print(f"What does {visible(path.name)} show? One sentence that names what you may want to change.")
     try:
         words = input("caption › ")
     except EOFError:
@@ -61,7 +63,7 @@ def _asked(path: Path) -> str:
 
 def _recorded(path: Path) -> str | None:
     """Return the caption inside a picture that was made here."""
-    recipe = provenance.read(path.expanduser()) or {}
+    recipe = provenance.read(path_of(path)) or {}
     words = recipe.get("target_prompt")
     return words if isinstance(words, str) and 0 < len(words) <= LONGEST_CAPTION else None
 
@@ -86,7 +88,7 @@ def export(
     """
     recipe = provenance.read(picture)
     source = PictureStore(picture.parents[1]).source((recipe or {}).get("original", picture.stem))
-    target = target.expanduser().absolute()
+    target = path_of(target).absolute()
     if target.is_dir():
         target = target / Path(name).with_suffix(source.suffix)
     elif not target.suffix:
@@ -123,7 +125,7 @@ class Folder:
         Raises:
             PictureError: It cannot.
         """
-        self.folder = folder.expanduser()
+        self.folder = path_of(folder)
         if self.folder.is_file():
             raise PictureError(f"--out {folder} is a file, not a folder.")
         probe = self.folder / ".palimpsest"

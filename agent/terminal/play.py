@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tools.pictures import PictureError
+from tools.arguments import InputError
 
 if TYPE_CHECKING:
     from agent.graph import Chat
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 DONE, FAILED, UNREADABLE, MISSING, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
 LONGEST = 2000  # characters of a message; far above any wish, far below a pasted file
+LONGEST_COMMAND = 20_000  # characters; several paths may follow one
 
 Answer = Callable[["Ask"], str]
 
@@ -30,8 +32,9 @@ def play(chat: Chat, events: Iterable[Event], screen: Screen, ask: Answer | None
     code = DONE
     try:
         while True:
-            for event in _shown(chat, events, screen):
-                code = max(code, _code(event, asked=ask is not None))
+            with closing(_shown(chat, events, screen)) as shown:
+                for event in shown:
+                    code = max(code, _code(event, asked=ask is not None))
             question = chat.question
             if question is None:
                 return code
@@ -40,19 +43,23 @@ def play(chat: Chat, events: Iterable[Event], screen: Screen, ask: Answer | None
         screen.rest()
 
 
-def _shown(chat: Chat, events: Iterable[Event], screen: Screen) -> Iterator[Event]:
+def _shown(chat: Chat, events: Iterable[Event], screen: Screen) -> Generator[Event, None, None]:
     """Show events and pass them on; a file that cannot be written fails the message, not us."""
     failed = False
-    for event in events:
-        if failed and event.event == "reply":  # it would say that the file was saved
-            continue
-        try:
-            screen.event(event)
-        except PictureError as error:
-            failed = True
-            event = chat.event("turn.failed", error=str(error))
-            screen.event(event)
-        yield event
+    try:
+        for event in events:
+            if failed and event.event == "reply":  # it would say that the file was saved
+                continue
+            try:
+                screen.event(event)
+            except InputError as error:
+                failed = True
+                event = chat.event("turn.failed", error=str(error))
+                screen.event(event)
+            yield event
+    finally:
+        if isinstance(events, Generator):  # else its thread works on while the session is closed
+            events.close()
 
 
 def _code(event: Event, *, asked: bool) -> int:
@@ -63,11 +70,14 @@ def _code(event: Event, *, asked: bool) -> int:
 
 
 def refusal(message: str) -> str:
-    """Return why a message is not even read, in one sentence; empty when it is."""
+    """Return why a line is not even read, in one sentence; empty when it is."""
     if not message.strip():
         return "The message is empty; say what to change."
-    if len(message) > LONGEST:
-        return f"The message has {len(message)} characters; at most {LONGEST} are read."
+    most = LONGEST_COMMAND if message.lstrip().startswith("/") else LONGEST
+    if len(message) > most:
+        return f"The message has {len(message)} characters; at most {most} are read."
+    if "\0" in message or any("\ud800" <= letter <= "\udfff" for letter in message):
+        return "The message is not in UTF-8; write it in that encoding."
     return ""
 
 

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.terminal.sheets import side_by_side
+from agent.visible import visible
 
 COLUMNS = 36  # terminal columns a preview is wide; about as tall as 18 lines
 SMALL = 8  # the same in a list
@@ -65,7 +66,7 @@ def drawn(pictures: Sequence[Labelled], kind: str, width: int) -> RenderableType
         table.add_column(width=columns, no_wrap=False)
     table.add_row(*(small(image, kind, columns) for _, image in pictures))
     if any(label for label, _ in pictures):
-        table.add_row(*(Text(label, style="dim") for label, _ in pictures))
+        table.add_row(*(Text(visible(label), style="dim") for label, _ in pictures))
     return table
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ from agent.terminal.commands.choosing import DRAFTS, KEPT
 from agent.terminal.commands.keeping import ACTIONS, KINDS
 from agent.terminal.commands.making import HOWS
 from agent.terminal.opening import is_picture
+from agent.visible import visible
 from tools.edit_picture import METHODS
 
 if TYPE_CHECKING:
@@ -39,12 +41,21 @@ PATHS = ("path", "pictures")
 """Names that the parameters of commands have if they take a turn, or files."""
 
 
+class Past(FileHistory):
+    """What was typed, in a file; a line that cannot be kept is forgotten."""
+
+    def store_string(self, string: str) -> None:
+        """Add a line."""
+        with suppress(OSError):  # the disk is full
+            super().store_string(string.encode("utf-8", "replace").decode())
+
+
 def session_of(chat: Chat, home: Path) -> PromptSession[str]:
     """Make the prompt of a chat; what is typed is remembered in a file for this user only."""
     past = home / "history"
     past.touch(mode=0o600)
     session: PromptSession[str] = PromptSession(
-        history=FileHistory(os.fspath(past)),
+        history=Past(os.fspath(past)),
         auto_suggest=AutoSuggestFromHistory(),
         completer=Words(chat),
         complete_while_typing=False,
@@ -84,7 +95,7 @@ def toolbar(chat: Chat, columns: int) -> str:
     for part in filter(None, parts):
         longer = f"{line}   {part}" if line else f" {part}"
         line = longer if len(longer) < columns else line
-    return line
+    return visible(line)
 
 
 def _unusual(settings: AppSettings) -> list[str]:
@@ -216,4 +227,4 @@ def _beginning(word: str, offered: Mapping[str, str]) -> Iterable[Completion]:
     """Yield what begins with a word, with what is said of it."""
     for other, meta in offered.items():
         if other.startswith(word) and other != word:
-            yield Completion(other, -len(word), display_meta=meta or None)
+            yield Completion(other, -len(word), display_meta=visible(meta) or None)

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 import shutil
+import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -13,13 +14,15 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.sessions.database import StorageError
+from agent.sessions.database import StorageError, trouble
 from agent.state import Ask
-from agent.terminal.commands import CommandError, Commands, Leave, run
+from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
-from agent.terminal.play import DONE, UNREADABLE, Answer, one_line, play, refusal
+from agent.terminal.play import DONE, MISSING, UNREADABLE, Answer, one_line, play, refusal
 from agent.terminal.prompt import MARK, session_of
-from tools.pictures import PictureError
+from agent.terminal.safely import safely
+from agent.visible import visible
+from tools.arguments import InputError, whole
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -60,6 +63,9 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
     """
     chat, screen = commands.chat, commands.screen
     try:
+        if reason := refusal(line):
+            screen.complain(reason)
+            return UNREADABLE
         if _goes_on(line) and chat.question is None:
             if chat.unfinished:
                 return play(chat, chat.carry_on(), screen, ask)
@@ -71,13 +77,13 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
             return DONE
         if line.strip().startswith("/"):
             return run(commands, line)
-        if reason := refusal(line):
-            screen.complain(reason)
-            return UNREADABLE
         return play(chat, chat.say(one_line(line)), screen, ask)
-    except (CommandError, PictureError, StorageError) as error:
+    except (InputError, StorageError) as error:
         screen.complain(str(error))
         return UNREADABLE
+    except sqlite3.Error as error:
+        screen.complain(trouble(error))
+        return MISSING
 
 
 def _meant(line: str) -> str:
@@ -102,7 +108,7 @@ def read_lines(commands: Commands, lines: Iterable[str]) -> int:
     code = DONE
     for line in chain([first], lines):
         try:
-            code = max(code, handle(commands, _meant(line)))
+            code = max(code, _safely(commands, partial(handle, commands, _meant(line))))
         except Leave:
             break
     return code
@@ -135,16 +141,21 @@ def talk(commands: Commands, home: Path) -> int:
     return DONE
 
 
-def _attended(commands: Commands, work: Callable[[], None]) -> bool:
+def _attended(commands: Commands, work: Callable[[], int]) -> bool:
     """Work; Ctrl-C stops it and keeps everything. Return False if the person wants to leave."""
     try:
-        work()
+        _safely(commands, work)
     except Leave:
         return False
     except KeyboardInterrupt:
         commands.screen.rest()
         commands.screen.note(_stopped(commands.chat))
     return True
+
+
+def _safely(commands: Commands, work: Callable[[], int]) -> int:
+    home = commands.chat.studio.settings.home
+    return safely(work, commands.screen, home, through=(Leave, Interjection))
 
 
 def _stopped(chat: Chat) -> str:
@@ -227,14 +238,17 @@ def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
     """Put a question; a number chooses an option, an empty line takes the default."""
     options = [f"  {number}  {option}" for number, option in enumerate(question.options, start=1)]
     commands.screen.say("\n".join([question.question, *options]))
-    hint = f" (Enter: {question.default})" if question.default else ""
+    hint = f" (Enter: {visible(question.default)})" if question.default else ""
     try:
         answer = session.prompt(f"answer{hint} › ").strip()
     except EOFError:
         answer = ""
     if _meant(answer).startswith("/") and answer.lower() not in question.options:
         raise Interjection(_meant(answer))
-    if answer.isdigit() and 1 <= int(answer) <= len(question.options):
+    if reason := refusal(answer) if answer else "":
+        commands.screen.complain(reason)
+        return question.default
+    if 1 <= (whole(answer) or 0) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default
 

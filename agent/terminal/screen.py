@@ -24,6 +24,7 @@ from agent.terminal import previews
 from agent.terminal.opening import Folder, export, file_name
 from agent.terminal.previews import Labelled
 from agent.terminal.progress import Bar
+from agent.visible import visible
 from tools.saving import Sign
 
 LONGEST_LINE = 2000  # characters; a terminal breaks it between words
@@ -103,7 +104,7 @@ class Screen:
 
     def say(self, text: str) -> None:
         """Show words that are data, such as a list that was asked for."""
-        print(text, file=self.out, flush=True)
+        print(visible(text), file=self.out, flush=True)
 
     def note(self, text: str) -> None:
         """Show words about the work, which are not data."""
@@ -114,6 +115,7 @@ class Screen:
         self._tell(text, "red")
 
     def _tell(self, text: str, style: str) -> None:
+        text = visible(text)
         text = wrapped(text, _columns()) if self.console.is_terminal else text
         self.console.print(text, style=style, markup=False, soft_wrap=True)
 
@@ -204,6 +206,7 @@ class TextScreen(Screen):
 
     def say(self, text: str) -> None:
         """Print words, broken between words where a terminal would break inside them."""
+        text = visible(text)
         super().say(wrapped(text, _columns()) if self.out.isatty() else text)
 
     def named(self, path: Path) -> str:

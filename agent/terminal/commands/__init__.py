@@ -18,6 +18,7 @@ from agent.terminal.commands.looking import Looking
 from agent.terminal.commands.making import Making
 from agent.terminal.commands.moving import Moving
 from agent.terminal.play import DONE
+from tools.arguments import short
 
 __all__ = [
     "CommandError",
@@ -122,9 +123,9 @@ def resolve(word: str) -> str:
     if fitting:
         first = ", /".join(fitting[:-1])
         raise CommandError(f"/{word} could be /{first} or /{fitting[-1]}.")
-    close = difflib.get_close_matches(word, names(), n=1)
+    close = difflib.get_close_matches(short(word), names(), n=1)
     hint = f"did you mean /{close[0]}?" if close else "/help lists them."
-    raise CommandError(f"There is no command /{word}; {hint}")
+    raise CommandError(f"There is no command /{short(word)}; {hint}")
 
 
 def run(commands: Commands, line: str) -> int:

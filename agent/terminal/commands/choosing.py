@@ -9,10 +9,10 @@ from typing import Literal
 from agent.state import Choose
 from agent.terminal.commands.desk import CommandError, Desk, one_of
 from agent.terminal.explained import differing
+from tools.arguments import number, short
 from tools.edit_picture import method_summaries
 
 PLAIN = "the paper's numbers"
-LARGEST_SEED = 2**63 - 1
 KEPT = {
     "auto": "every pixel, for all but backgrounds, styles and poses",
     "nothing": "nothing; the whole picture is drawn anew",
@@ -39,9 +39,7 @@ class Choosing(Desk):
         Example: /seed 7
         """
         if n:
-            if not n.isdecimal() or int(n) > LARGEST_SEED:
-                raise CommandError(f'A seed is a whole number from 0, not "{n}".')
-            return self._choose("seed", int(n))
+            return self._choose("seed", number(n, name="seed"))
         seed = self.chat.settings.seed
         coming = seed + len(self.chat.conversation.turns)
         self.screen.say(f"seed {seed}: turn n is made with {seed} + n, the next with {coming}.")
@@ -57,7 +55,7 @@ class Choosing(Desk):
         if n:
             n = n.replace("−", "-")
             if not re.fullmatch(r"[+-]?[0-3]", n):
-                raise CommandError(f'A strength is a number from -3 to 3, not "{n}".')
+                raise CommandError(f'A strength is a number from -3 to 3, not "{short(n)}".')
             return self._choose("strength", int(n))
         held = self.chat.conversation.chosen.strength
         self.screen.say(f"strength {held}; -3 is the weakest, 0 the preset's own, 3 the strongest.")

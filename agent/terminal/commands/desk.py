@@ -14,12 +14,13 @@ from agent.state import Step, Turn
 from agent.terminal.explained import label
 from agent.terminal.play import play
 from agent.terminal.screen import Screen
+from tools.arguments import InputError, short
 from tools.pictures import PictureStore
 
 Pick = Callable[[str, Sequence[tuple[int, str]]], int | None]
 
 
-class CommandError(Exception):
+class CommandError(InputError):
     """A command was used wrongly; the message is one sentence for the person."""
 
 
@@ -59,9 +60,9 @@ class Desk:
         phrase = phrase.strip()
         if not phrase:
             return conversation.turns[conversation.head]
-        found = history.find(conversation, f"@{phrase}" if phrase.isdigit() else phrase)
+        found = history.find(conversation, f"@{phrase}" if phrase.isdecimal() else phrase)
         if found is None:
-            raise CommandError(f'There is no turn "{phrase}"; /tree lists them.')
+            raise CommandError(f'There is no turn "{short(phrase)}"; /tree lists them.')
         return found
 
     def _picture(self, turn: Turn) -> Path:
@@ -76,13 +77,6 @@ class Desk:
         return label(turn), self.store.image(turn.picture)
 
 
-def number(text: str) -> int:
-    """Read a number of steps."""
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise CommandError(f'A number from 1 is needed, not "{text}".')
-    return int(text)
-
-
 def one_of(word: str, options: Iterable[str], what: str) -> str:
     """Return the option that a word or its unique beginning names.
 
@@ -95,4 +89,4 @@ def one_of(word: str, options: Iterable[str], what: str) -> str:
         return word if word in names else fitting[0]
     close = difflib.get_close_matches(word, names, n=1)
     hint = f"did you mean {close[0]}?" if close else f"choose one of: {', '.join(names)}."
-    raise CommandError(f'There is no {what} "{word}"; {hint}')
+    raise CommandError(f'There is no {what} "{short(word)}"; {hint}')

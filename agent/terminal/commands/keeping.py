@@ -12,10 +12,12 @@ from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import Saver
 from agent.sessions.listing import left_out
 from agent.sessions.pruning import prunable, prune, young
-from agent.terminal.commands.desk import CommandError, Desk, number, one_of
+from agent.terminal.commands.desk import CommandError, Desk, one_of
 from agent.terminal.opening import export, file_name
 from agent.terminal.screen import tilde
+from tools.arguments import number, path_of, short
 
+MOST = 10_000  # sessions or days that /session prune takes
 KINDS = ("script", "html", "png", "gif")
 
 
@@ -31,7 +33,7 @@ class Keeping(Desk):
         """
         turn = self._turn("")
         name = file_name(turn.id, turn.request)
-        where, sign = Path(path or "."), self.screen.sign
+        where, sign = path_of(path or "."), self.screen.sign
         target = export(self._picture(turn), where, name=name, sign=sign)
         self.screen.say(f"Saved to {self.screen.named(target)}.")
 
@@ -67,7 +69,7 @@ class Keeping(Desk):
         name = ""
         if isinstance(self.chat.saver, Saver):
             name = self._sessions(self.chat.saver).names().get(self.chat.session, "")
-        target = export_script(self.chat, self.store, Path(unquoted(path) or "session"), name)
+        target = export_script(self.chat, self.store, path_of(unquoted(path) or "session"), name)
         typed = _typed(target)
         line = f"palimpsest test {typed if typed.startswith('~/') else shlex.quote(typed)}"
         self.screen.say(f"Saved to {self.screen.named(target)}; this runs it:\n  {line}")
@@ -109,7 +111,7 @@ class Keeping(Desk):
             raise CommandError("These sessions are kept nowhere.")
         sessions = self._sessions(self.chat.saver)
         if action not in ACTIONS:
-            raise CommandError(f'There is no "/session {action}", but {", ".join(ACTIONS)}.')
+            raise CommandError(f'There is no "/session {short(action)}", but {", ".join(ACTIONS)}.')
         if self.chat.read_only and action != "list":
             raise CommandError("This session is open for reading only; /session list can be used.")
         try:
@@ -183,9 +185,9 @@ def _limits(argument: str) -> tuple[int | None, int | None]:
         case []:
             return None, None
         case ["keep", count]:
-            return None, number(count)
+            return None, number(count, least=1, most=MOST)
         case [days] | [days, "day" | "days"]:
-            return number(days), None
+            return number(days, least=1, most=MOST), None
     raise CommandError(
         'Say "/session prune", "/session prune 30 days" or "/session prune keep 20".'
     )

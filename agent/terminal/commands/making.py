@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 from pathlib import Path
@@ -13,6 +14,7 @@ from agent.state import Retry
 from agent.terminal.commands.desk import CommandError, Desk, one_of
 from agent.terminal.opening import is_picture, open_file
 from agent.terminal.play import FAILED
+from tools.arguments import InputError, path_of
 from tools.pictures import open_picture
 
 HOWS = get_args(Retry.model_fields["how"].annotation)
@@ -80,15 +82,27 @@ def paths_in(text: str) -> list[Path]:
     """Read paths as a person types or drops them: quoted, escaped, as file: addresses, with ~.
 
     A single path may have spaces without any quotes.
+
+    Raises:
+        InputError: One can be none.
     """
-    whole = Path(text.strip()).expanduser()
-    if whole.exists():
-        return [whole]
+    text = text.strip()
     try:
-        paths = [_path(word) for word in shlex.split(text)]
+        words = shlex.split(text)
     except ValueError:  # a quote is open
-        return [whole]
-    return paths if len(paths) == 1 or any(path.exists() for path in paths) else [whole]
+        words = [text]
+    if len(words) == 1 or _there(text):
+        return [path_of(text) if _there(text) else _path(words[0])]
+    paths = [_path(word) for word in words]
+    return paths if any(map(os.path.exists, paths)) else [path_of(text)]
+
+
+def _there(text: str) -> bool:
+    """Say whether a path leads anywhere; nothing that cannot be one does."""
+    try:
+        return path_of(text).exists()
+    except (InputError, OSError):
+        return False
 
 
 def dropped(line: str) -> Path | None:
@@ -104,7 +118,7 @@ def dropped(line: str) -> Path | None:
         there = len(paths) == 1 and (paths[0].is_file() or _PATH.match(line))
         if there and is_picture(paths[0]):
             return paths[0]
-    except (OSError, ValueError, RuntimeError):  # no path at all
+    except (OSError, ValueError, InputError):  # no path at all
         pass
     return None
 
@@ -112,4 +126,4 @@ def dropped(line: str) -> Path | None:
 def _path(word: str) -> Path:
     if word.startswith("file:"):
         word = unquote(urlsplit(word).path)
-    return Path(word).expanduser()
+    return path_of(word)

@@ -10,9 +10,11 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agent import history
-from agent.state import GoTo, Redo, Rewind, Turn, Undo
-from agent.terminal.commands.desk import CommandError, Desk, number
+from agent.state import MOST_AT_ONCE, GoTo, Redo, Rewind, Turn, Undo
+from agent.terminal.commands.desk import CommandError, Desk
 from agent.terminal.play import DONE
+from agent.visible import visible
+from tools.arguments import number, short
 
 RESTORED: dict[str, Literal["both", "picture", "chat"]] = {
     "both": "both",
@@ -32,14 +34,14 @@ class Moving(Desk):
         Only the place where you are moves; nothing is lost, and /redo leads forward again.
         Example: /undo 2
         """
-        return self._do(Undo(messages=number(count)))
+        return self._do(Undo(messages=number(count, least=1, most=MOST_AT_ONCE)))
 
     def redo(self, count: str = "1") -> int:
         """Take back the last undo, or the last COUNT.
 
         Example: /redo
         """
-        return self._do(Redo(messages=number(count)))
+        return self._do(Redo(messages=number(count, least=1, most=MOST_AT_ONCE)))
 
     def goto(self, turn: str) -> int:
         """Go to a turn: a number, @3, original, or words such as "before the hat".
@@ -63,7 +65,7 @@ class Moving(Desk):
         if not known or (not said and not message):
             raise CommandError("Nothing has been said yet.")
         if what not in RESTORED:
-            raise CommandError(f'It restores both, the picture or the chat, not "{what}".')
+            raise CommandError(f'It restores both, the picture or the chat, not "{short(what)}".')
         if not message:
             if self.pick is None:
                 self.screen.say("\n".join(f"{m.id}  {m.text}" for m in said))
@@ -75,7 +77,7 @@ class Moving(Desk):
             message = str(picked)
         wanted = next((m for m in known if str(m.id) == message.lstrip("#")), None)
         if wanted is None:
-            raise CommandError(f"There is no message {message}; /rewind lists them.")
+            raise CommandError(f"There is no message {short(message)}; /rewind lists them.")
         self.unsent = "" if wanted.text.startswith("/") else wanted.text
         return self._do(Rewind(message=wanted.id, what=RESTORED[what]))
 
@@ -89,7 +91,7 @@ class Moving(Desk):
         places: dict[int | None, Tree] = {None: root}
         for turn in conversation.turns:
             mark = "  ←" if turn.id == conversation.head else ""
-            label = Text(f"@{turn.id} {turn.request or turn.caption}{mark}")
+            label = Text(visible(f"@{turn.id} {turn.request or turn.caption}{mark}"))
             places[turn.id] = places[turn.parent].add(self._with_picture(label, turn))
         self.screen.render(root)
 
