@@ -6,14 +6,20 @@ Parses flags, wires the studio, runs a loop. What is heavy is imported where it 
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
 
-from agent.terminal.flags import parser
+try:
+    import argparse
+    import json
+    import os
+    import threading
+    from pathlib import Path
+    from typing import TYPE_CHECKING, NoReturn
+
+    from agent.terminal.flags import parser
+    from agent.visible import visible
+except KeyboardInterrupt:  # in the first second
+    sys.exit(130)
 
 if TYPE_CHECKING:
     from agent.sessions.catalog import Sessions
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
     from agent.terminal.screen import Screen
 
 
-WRONG_USAGE, NOT_INSTALLED = 2, 3
+WRONG_USAGE, NOT_INSTALLED, STOPPED = 2, 3, 130
 CHOSEN = ("method", "preset", "keep", "draft", "seed")
 """Flags that a session remembers, as if their /commands had been given."""
 SETTINGS = (
@@ -41,9 +47,12 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; nobody sees a traceback."""
     words = sys.argv[1:] if argv is None else argv
     try:
+        _take_any_text()
         if words and words[0] in OTHERS:
             return _other(words[0], words[1:])
         return _guarded(parser().parse_args(words))
+    except KeyboardInterrupt:
+        return _give_up("Stopped; every finished edit is kept, and --resume goes on.", STOPPED)
     except ModuleNotFoundError as error:
         if os.environ.get("PALIMPSEST_DEBUG"):
             raise
@@ -52,6 +61,17 @@ def main(argv: list[str] | None = None) -> int:
             "run `make chat`, or .venv/bin/python chat.py.",
             NOT_INSTALLED,
         )
+
+
+def _take_any_text() -> None:
+    """Refuse later what cannot be decoded, and escape what cannot be encoded."""
+    for stream, errors in (
+        (sys.stdin, "surrogateescape"),
+        (sys.stdout, "backslashreplace"),
+        (sys.stderr, "backslashreplace"),
+    ):
+        if reconfigure := getattr(stream, "reconfigure", None):
+            reconfigure(errors=errors)
 
 
 def _other(name: str, words: list[str]) -> int:
@@ -73,9 +93,12 @@ def _guarded(flags: argparse.Namespace) -> int:
 
     from agent.sessions.catalog import SessionError
     from agent.sessions.database import StorageError, trouble
-    from agent.terminal.play import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
+    from agent.settings import default_home
+    from agent.terminal.play import BROKEN, FAILED, MISSING, UNREADABLE
+    from agent.terminal.safely import sentence
     from agent.wiring import Refusal
-    from tools.pictures import PictureError, StoreError
+    from tools.arguments import InputError
+    from tools.pictures import StoreError
 
     try:
         return _run(flags)
@@ -85,10 +108,8 @@ def _guarded(flags: argparse.Namespace) -> int:
         return _give_up(str(error), MISSING)
     except sqlite3.Error as error:
         return _give_up(trouble(error), MISSING)
-    except (PictureError, SessionError) as error:
+    except (InputError, SessionError) as error:
         return _give_up(str(error), UNREADABLE)
-    except KeyboardInterrupt:
-        return _give_up("Stopped; every finished edit is kept, and --resume goes on.", STOPPED)
     except BrokenPipeError:  # the reader of our output has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -97,13 +118,11 @@ def _guarded(flags: argparse.Namespace) -> int:
     except Exception as error:
         if os.environ.get("PALIMPSEST_DEBUG"):
             raise
-        kind = type(error).__name__
-        hint = "PALIMPSEST_DEBUG=1 shows where."
-        return _give_up(f"Something broke inside: {kind}: {error} ({hint})", BROKEN)
+        return _give_up(sentence(error, flags.home or default_home()), BROKEN)
 
 
 def _give_up(sentence: str, code: int) -> int:
-    print(f"palimpsest: {' '.join(sentence.split())}", file=sys.stderr)
+    print(f"palimpsest: {visible(' '.join(sentence.split()))}", file=sys.stderr)
     return code
 
 
@@ -267,22 +286,39 @@ def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
         return 0
     shown = [session for session in known if not session.blank]
     for session in shown:
-        print(session.line())
+        print(visible(session.line()))
     for sentence in left_out(len(known) - len(shown)):
         print(f"palimpsest: {sentence}", file=sys.stderr)
     return 0
 
 
-def _leave(code: int) -> None:
-    """End the process, which may be one of several that torchrun began."""
+def run() -> NoReturn:
+    """Run the command line as a program, and end it."""
+    import signal
+
+    code = main()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over already
+    _leave(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process, which may be one of several that torchrun began.
+
+    A daemon thread that still loads the model would be inside PyTorch while the interpreter takes
+    it down, which crashes now and then (SIGSEGV); such a process ends without that.
+    """
     from editing_core.torchrun import processes
 
     if processes() > 1:
         from editing_core.several import leave
 
         leave(code)
+    if any(thread.daemon for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(code)
     sys.exit(code)
 
 
 if __name__ == "__main__":
-    _leave(main())
+    run()

@@ -55,7 +55,7 @@ def carry_out(step: Step, state: Conversation) -> Update:
         case Describe():
             return _say(state, replies.described(state, step))
         case Save():
-            return {"save": step.path, **_say(state, f"Saved @{state.head}.")}
+            return {"save": step, **_say(state, f"Saved @{state.head}.")}
         case Choose():
             chosen = state.chosen.model_copy(update={step.setting: step.value})
             return {"chosen": chosen, **_say(state, replies.of_choice(step))}

@@ -159,7 +159,8 @@ def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
         path = picture_path(runtime.context, turn.picture)
         if path is None:
             return {"failure": "That cannot be done: the picture was only planned."}
-        emit(runtime, "save", path=saved, picture=path, turn=turn.id, request=turn.request)
+        told = {"turn": turn.id, "request": turn.request}
+        emit(runtime, "save", path=saved.path, clean=saved.clean, picture=path, **told)
     return {"position": state.position + 1} | update
 
 

@@ -113,6 +113,8 @@ class Save(Record):
 
     step: Literal["save"] = "save"
     path: str = ""
+    clean: bool = False
+    """Without metadata: no recipe, place, author, camera or signature."""
 
 
 class Ask(Record):
@@ -277,7 +279,8 @@ class Event(BaseModel):
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},
-    save {path, picture (path), turn, request}, reply {text}, turn.failed {error}, session.ended.
+    save {path, clean, picture (path), turn, request}, reply {text}, turn.failed {error},
+    session.ended.
     """
 
     event: str

@@ -20,11 +20,14 @@ def load_yaml(file: Path, yaml: YAML, refused: type[Exception]) -> Any:
     """
     try:
         return yaml.load(file.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise refused(f"{file} cannot be read: {error}.") from None
+    except UnicodeDecodeError:
+        raise refused(f"{file} is not in UTF-8; save it in that encoding.") from None
+    except OSError as error:
+        raise refused(f"{file} cannot be read: {error.strerror or error}.") from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark is not None else 1
         raise refused(f"{file}:{line}: this is no YAML: {error.problem}.") from None
-    except YAMLError as error:
-        raise refused(f"{file}: this is no YAML: {error}.") from None
+    except (YAMLError, ValueError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise refused(f"{file}: this is no YAML: {reason}.") from None

@@ -58,7 +58,7 @@ def test_quit_leaves(desk):
     ],
 )
 def test_mistakes_get_one_sentence(desk, line, words):
-    with pytest.raises(CommandError, match=words):
+    with pytest.raises(InputError, match=words):
         run(desk, line)
 
 

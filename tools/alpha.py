@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 OPAQUE = 255
-CAN_HOLD = ("PNG", "WEBP", "TIFF", "AVIF", "JPEG2000")
+CAN_HOLD = ("PNG", "WEBP", "TIFF", "AVIF", "JPEG2000", "HEIF", "JXL")
 """Formats with room for it; in others the picture stays on white."""
 
 
@@ -59,5 +59,5 @@ def unpacked(held: bytes) -> Image.Image | None:
     try:
         with Image.open(io.BytesIO(held)) as image:
             return image.convert("L")
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # decoders raise all kinds
         return None

@@ -65,7 +65,9 @@ def path_of(text: str | os.PathLike[str]) -> Path:
     try:
         return path.expanduser()
     except RuntimeError:
-        raise InputError(f"{_path(path)}: there is nobody called {path.parts[0][1:]} here.") from None
+        raise InputError(
+            f"{_path(path)}: there is nobody called {path.parts[0][1:]} here."
+        ) from None
 
 
 def short(text: str, longest: int = SHOWN) -> str:

@@ -10,9 +10,11 @@ from typing import Any
 
 from PIL import ExifTags, Image, TiffImagePlugin
 
+from tools.formats import endings
+
 SUFFIXES = {
     "JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "TIFF": ".tif",
-    "AVIF": ".avif", "BMP": ".bmp", "JPEG2000": ".jp2",
+    "AVIF": ".avif", "BMP": ".bmp", "JPEG2000": ".jp2", "HEIF": ".heic", "JXL": ".jxl",
 }  # fmt: skip
 """Formats of full colour that can be written; what came as any other is saved as PNG."""
 UPRIGHT = SRGB = 1
@@ -66,7 +68,7 @@ def source_of(image: Image.Image, path: Path, size: tuple[int, int]) -> Source:
     """
     form = image.format or ""
     suffix, own = SUFFIXES.get(form, ".png"), path.suffix.lower()
-    if SUFFIXES.get(Image.registered_extensions().get(own, "")) == suffix:
+    if SUFFIXES.get(endings().get(own, "")) == suffix:
         suffix = own
     return Source(suffix, _exif(image, size))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import tempfile
 import time
 import warnings
@@ -14,11 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
-from tools.metadata import Source, source_of
+from tools.extras import left_out
+from tools.formats import is_signed, open_image
+from tools.metadata import UPRIGHT, Source, source_of
 from tools.profiles import to_srgb
 from tools.provenance import Recipe, text_chunk
 
@@ -29,6 +32,14 @@ if TYPE_CHECKING:
 
 MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
 MAX_SIDE = 2048  # pixels; FLUX.1 was trained up to about two megapixels
+LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
+KINDS_OF_FILE = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFIFO: "a named pipe (FIFO)",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
 
 
 class PictureError(InputError):
@@ -52,35 +63,60 @@ def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
     """Read a picture file as upright 8-bit sRGB, without resizing it.
 
     Args:
-        path: Any file that Pillow reads.
+        path: Any file of a format in ``formats.readable``.
         max_side: Longest side allowed, in pixels; checked before the pixels are decoded.
 
     Raises:
         InputError: It is no path.
-        PictureError: The file is missing, is no picture, or is too small or too large.
+        PictureError: The file is missing, is no picture, is damaged, or is too small or too large.
     """
-    path = path_of(path)
-    if not os.path.exists(path):
-        raise PictureError(f"There is no file {path}.")
-    if os.path.isdir(path):
-        raise PictureError(f"{path} is a folder, not a picture.")
+    path = _regular(path_of(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes and broken metadata are judged below
-            with Image.open(path) as image:
+            with open_image(path, max_side=max_side) as image:
                 _refuse_size(path, image.size, max_side)
                 opened = _as_rgb(image)
+                _refuse_size(path, opened.image.size, max_side)  # headers may lie
                 told = source_of(image, path, opened.image.size)
-                return replace(opened, source=replace(told, alpha=opened.source.alpha))
-    except UnidentifiedImageError:
-        raise PictureError(f"{path} is not a picture that can be read (try PNG or JPEG).") from None
+                notes = (*left_out(image, path), *opened.notes)
+                return Opened(opened.image, notes, replace(told, alpha=opened.source.alpha))
+    except PictureError:
+        raise
     except Image.DecompressionBombError:
         message = f"{path} is too large; the longest side may be {max_side} pixels."
         raise PictureError(message) from None
     except PermissionError:
         raise PictureError(f"{path} may not be read (permission denied).") from None
-    except (OSError, ValueError, SyntaxError, EOFError) as error:
-        raise PictureError(f"{path} is damaged and cannot be read ({error}).") from None
+    except UnidentifiedImageError:
+        if is_signed(path):
+            raise PictureError(f"{path} is damaged and cannot be read.") from None
+        raise PictureError(f"{path} is not a picture that can be read (try PNG or JPEG).") from None
+    except Exception as error:  # decoders raise all kinds, RuntimeError and IndexError among them
+        reason = " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
+        raise PictureError(f"{path} is damaged and cannot be read ({reason}).") from None
+
+
+def _regular(path: Path) -> Path:
+    """Return the path of a regular file; what else is there is named, and never read from.
+
+    Raises:
+        PictureError: It is none, or cannot be looked at.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        raise PictureError(f"There is no file {path}.") from None
+    except PermissionError:
+        raise PictureError(f"{path} may not be read (permission denied).") from None
+    except OSError as error:  # such as a loop of links
+        reason = error.strerror or error
+        shown = f"{str(path)[:LONGEST_REASON]}…" if len(str(path)) > LONGEST_REASON else path
+        raise PictureError(f"{shown} cannot be a file: {reason}.") from None
+    if not stat.S_ISREG(mode):
+        kind = KINDS_OF_FILE.get(stat.S_IFMT(mode), "a special file")
+        raise PictureError(f"{path} is {kind}, not a picture.")
+    return path
 
 
 def _refuse_size(path: Path, size: tuple[int, int], max_side: int) -> None:
@@ -97,15 +133,18 @@ def _refuse_size(path: Path, size: tuple[int, int], max_side: int) -> None:
 
 def _as_rgb(image: Image.Image) -> Opened:
     notes = []
-    if (frames := getattr(image, "n_frames", 1)) > 1:
-        image.seek(0)
-        notes.append(f"the first of {frames} frames is used")
-    upright = ImageOps.exif_transpose(image)
-    if upright.size != image.size or image.getexif().get(0x0112, 1) != 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "HEIF":
+        image.seek(0)  # a HEIC is opened at its main picture
+    upright, turned = _upright(image)
+    if turned:
         notes.append("it was turned upright, as its camera noted")
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
+    elif (bits := image.info.get("bit_depth", 8)) > 8:
+        notes.append(f"its colours of {bits} bits were reduced to 8 bits")
+    if upright.mode == "RGBa":  # colours multiplied by alpha
+        upright = upright.convert("RGBA")
     upright, converted = to_srgb(upright, image.info.get("icc_profile"))
     if converted:
         notes.append(converted)
@@ -115,6 +154,18 @@ def _as_rgb(image: Image.Image) -> Opened:
         upright = on_white(upright, alpha)
         notes.append("its transparent parts are shown on white, and saved transparent again")
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
+
+
+def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
+    """Turn a picture as its EXIF says, unless its decoder did; say whether it was turned."""
+    if image.format == "HEIF":
+        image.load()
+        return image, image.info.get("original_orientation", 1) not in (None, UPRIGHT)
+    if image.format == "JXL" and not getattr(image, "jpeg", False):
+        return image, False  # what EXIF says is to be ignored, ISO/IEC 18181-2
+    noted = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
+    upright = ImageOps.exif_transpose(image)
+    return upright, upright.size != image.size or noted != UPRIGHT
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -231,7 +282,7 @@ class PictureStore:
             with Image.open(self.path(name)) as image:
                 image.load()
                 return image.copy()
-        except OSError:
+        except Exception:  # decoders raise all kinds
             raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
 
     def get(self, name: str) -> Picture:

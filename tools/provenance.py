@@ -1,21 +1,24 @@
 """The recipe of a picture: written inside its file, or beside it where a format has no room.
 
 A recipe is JSON: how the last edit was made, and under "steps" how all before it were. PNG carries
-it as international text (iTXt), JPEG, WebP, TIFF and AVIF in XMP; any other ``x.bmp`` has a side
-file ``x.bmp.recipe.json``.
+it as international text (iTXt), JPEG, WebP, TIFF, AVIF, HEIC and JPEG XL in XMP; any other
+``x.bmp`` has a side file ``x.bmp.recipe.json``.
 """
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from PIL import Image, PngImagePlugin, TiffImagePlugin
+from PIL import PngImagePlugin, TiffImagePlugin
+
+from tools.formats import jxl_xmp, open_image
 
 KEY = "palimpsest"
 NAMESPACE = "urn:palimpsest:xmp:1:"
-IN_XMP = ("JPEG", "WEBP", "AVIF", "TIFF")
+IN_XMP = ("JPEG", "WEBP", "AVIF", "TIFF", "HEIF", "JXL")
 ROOM_IN_XMP = 65_000  # bytes; a JPEG segment holds 65 535
 XMP_TAG = 700  # where TIFF keeps XMP
 PACKET = """\
@@ -68,27 +71,28 @@ def beside(picture: Path) -> Path:
 def read(path: Path) -> Recipe | None:
     """Return the recipe inside a picture file or beside it; None where none can be read."""
     try:
-        recipe = json.loads(_inside(path) or _text(beside(path)))
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        SyntaxError,
-        RecursionError,
-        Image.DecompressionBombError,
-    ):
+        if not path.is_file():  # reading from a pipe would wait for ever
+            return None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of broken metadata
+            recipe = json.loads(_inside(path) or _text(beside(path)))
+            text(recipe).encode()  # what cannot be printed is no recipe
+    except Exception:  # decoders raise all kinds, and a foreign file may hold anything
         return None
     return recipe if isinstance(recipe, dict) else None
 
 
 def _inside(path: Path) -> str | None:
     """Return the JSON inside a file."""
-    with Image.open(path) as image:
+    with open_image(path) as image:
         if image.format == "PNG":
             image.load()  # text may follow the pixels
             if words := image.info.get(KEY):
                 return str(words)
         packet = image.info.get("xmp")
+        if image.format == "JXL":
+            with path.open("rb") as file:
+                packet = jxl_xmp(file)
     return _from_xmp(packet) if isinstance(packet, bytes) else None
 
 

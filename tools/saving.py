@@ -1,17 +1,19 @@
-"""A stored picture becomes a file for a person: whole or not at all, with recipe and EXIF."""
+"""A stored picture becomes a file for a person: whole or not at all, with metadata or bare."""
 
 from __future__ import annotations
 
 import os
 import secrets
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, TiffImagePlugin
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from tools import provenance
 from tools.alpha import CAN_HOLD, given_back, unpacked
+from tools.formats import endings
 from tools.metadata import tiff_tags
 from tools.pictures import PictureError
 from tools.provenance import Recipe
@@ -20,9 +22,14 @@ QUALITY: dict[str, dict[str, Any]] = {
     "JPEG": {"quality": 95, "subsampling": 0, "optimize": True},  # 0 is 4:4:4
     "WEBP": {"quality": 95, "method": 6},
     "AVIF": {"quality": 90, "subsampling": "4:4:4"},
+    "HEIF": {"quality": 90},  # 4:2:0, which is all that many phones show
+    "JXL": {"quality": 95, "use_container": True},
 }
 """How formats that lose something are written: as much as eyes can tell is kept."""
-WITH_EXIF = ("JPEG", "WEBP", "AVIF", "PNG")
+WITH_EXIF = ("JPEG", "WEBP", "AVIF", "PNG", "HEIF", "JXL")
+WITH_PROFILE = ("JPEG", "WEBP", "PNG", "TIFF")
+"""Formats that tell by a profile that colours are sRGB; AVIF, HEIC and others always tell."""
+MADE_AT = slice(24, 36)  # when a profile was made, ICC.1:2022, 7.2.8
 
 Sign = Callable[[Path, str, Recipe], None]
 """Signs a file that was written: its path, Pillow's name of its format, and its recipe."""
@@ -56,6 +63,10 @@ def save_picture(
         image = given_back(image.convert("RGB"), seen)
     packed = provenance.packed(recipe, form) if recipe else {}
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
+    if form in WITH_PROFILE:
+        options["icc_profile"] = _srgb()
+    image = image.copy()
+    image.info = {}  # some formats would write what the stored file told
 
     def write(passing: Path) -> None:
         image.save(passing, **options)
@@ -89,13 +100,21 @@ def _told(exif: bytes, form: str, packed: dict[str, Any]) -> dict[str, Any]:
     return packed | {"exif": exif} if exif and form in WITH_EXIF else packed
 
 
+@cache
+def _srgb() -> bytes:
+    """Return the profile of sRGB, the same bytes whenever it is made."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[MADE_AT] = bytes(MADE_AT.stop - MADE_AT.start)
+    return bytes(profile)
+
+
 def format_of(target: Path) -> str:
     """Return Pillow's name of the format that a file's ending names.
 
     Raises:
         PictureError: It names none that can be written.
     """
-    form = Image.registered_extensions().get(target.suffix.lower())
+    form = endings().get(target.suffix.lower())
     if form not in Image.SAVE:
         raise PictureError(f"{target.suffix} is no picture format known here; try .png or .jpg.")
     return form

@@ -249,12 +249,13 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
 
 
 def _read_save(raw: str) -> Step | None:
-    asked = _ASKED.sub("", raw)
+    whole = _ASKED.sub("", raw)
+    asked = re.sub(_pattern("ask", "clean").pattern, "", whole, flags=re.IGNORECASE)
     match = re.compile(_pattern("ask", "save").pattern, re.IGNORECASE).fullmatch(asked)
     if match is None:
         return None
     path = (match["path"] or match["path2"] or "").strip("\"'“”")
-    return Save(path=path) if _is_file_name(path) else None
+    return Save(path=path, clean=asked != whole) if _is_file_name(path) else None
 
 
 def _is_file_name(path: str) -> bool:

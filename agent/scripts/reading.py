@@ -75,6 +75,8 @@ def find(paths: Sequence[Path]) -> list[Path]:
         inside = sorted(path.rglob(f"*{SUFFIX}")) if path.is_dir() else [path]
         if not path.exists():
             raise ScriptError(f"There is no script {path}.")
+        if not (path.is_file() or path.is_dir()):
+            raise ScriptError(f"{path} is no regular file, so it is no script.")
         if not inside:
             raise ScriptError(f"There are no scripts (*{SUFFIX}) in {path}.")
         found += inside
@@ -183,7 +185,9 @@ def _complaints(file: Path, loaded: Any, error: ValidationError) -> Iterator[str
 
 
 def _complaint(loc: tuple[int | str, ...], message: str) -> str:
-    key = next(k for k in reversed(loc) if isinstance(k, str) and k not in TAGS)
+    key = next((k for k in reversed(loc) if isinstance(k, str) and k not in TAGS), "")
+    if not key:
+        return "a script is a mapping with version, name and turns."
     if message == "Extra inputs are not permitted":
         return f"'{key}' is not known here{_hint(key)}"
     if message == "Field required":

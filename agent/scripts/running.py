@@ -17,19 +17,21 @@ from agent.graph import Chat, open_sessions
 from agent.scripts.form import Llm as LlmMode
 from agent.scripts.reading import Case, Line, ScriptError
 from agent.scripts.tape import SUFFIX, Player, Recorder
-from agent.settings import AppSettings
+from agent.settings import AppSettings, default_home
 from agent.state import Ask, Conversation, Event
 from agent.studio import Llm, Studio
 from agent.terminal.commands import Commands, Leave
 from agent.terminal.opening import open_file
 from agent.terminal.play import DONE, UNREADABLE
 from agent.terminal.repl import handle
+from agent.terminal.safely import safely
 from agent.terminal.screen import Screen
 from agent.wiring import Refusal, studio_of
+from tools.arguments import InputError
 from tools.edit_picture import load_editor
 from tools.look import portrait_of, sample_portrait
 from tools.pace import call_seconds
-from tools.pictures import PictureError, PictureStore
+from tools.pictures import PictureStore
 
 
 class Notebook(Screen):
@@ -158,10 +160,15 @@ def play(stage: Stage) -> Iterator[Happened]:
         answer = line.said.answer
         stage.chat.studio = replace(stage.studio, interactive=answer is not None)
         said = line.said.say.replace("{here}", str(stage.case.here))
+        work = partial(handle, commands, said, _answering(answer))
         try:
-            yield _recorded(stage, line, partial(handle, commands, said, _answering(answer)))
+            yield _recorded(stage, line, partial(_guarded, stage, work))
         except Leave:
             return
+
+
+def _guarded(stage: Stage, work: Callable[[], int]) -> int:
+    return safely(work, stage.screen, default_home(), through=(Leave, ScriptError))
 
 
 def _answering(answer: str | None) -> Callable[[Ask], str] | None:
@@ -189,7 +196,7 @@ def _opened(stage: Stage) -> Happened:
     def work() -> int:
         try:
             stage.screen.event(_open(stage))
-        except PictureError as error:
+        except InputError as error:
             stage.screen.complain(str(error))
             return UNREADABLE
         return DONE

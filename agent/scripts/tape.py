@@ -100,7 +100,7 @@ class Player:
             raise ScriptError(f"There are no recorded answers in {file}; {_how()}")
         try:
             self._tape = [Answer.model_validate(_bare(kept)) for kept in document(file)]
-        except (ValidationError, TypeError):
+        except (ValidationError, TypeError, ValueError, RecursionError):
             raise ScriptError(f"{file} holds no recorded answers; {_how()}") from None
         self._given: set[int] = set()
 

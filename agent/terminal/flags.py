@@ -54,7 +54,12 @@ def parser() -> argparse.ArgumentParser:
 def _doing(add: Any) -> None:
     add("pictures", nargs="*", metavar="PICTURE", help="pictures to open; the first is the base")
     add("--say", action="append", metavar="TEXT", help="a message or /command; may be repeated")
-    add("--out", type=_path, metavar="DIR", help="also write the pictures there, as 01-make-her-older.png")
+    add(
+        "--out",
+        type=_path,
+        metavar="DIR",
+        help="also write the pictures there, as 01-make-her-older.png",
+    )
     add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")

@@ -12,6 +12,7 @@ from agent.state import Event
 from agent.visible import visible
 from tools import provenance
 from tools.arguments import path_of
+from tools.formats import endings
 from tools.pictures import PictureError, PictureStore, open_picture
 from tools.saving import Sign, format_of, save_picture
 
@@ -48,12 +49,14 @@ def open_file(
 
 def is_picture(path: Path) -> bool:
     """Say whether a file's name ends as that of a picture."""
-    return path.suffix.lower() in Image.registered_extensions()
+    return path.suffix.lower() in endings()
 
 
 def _asked(path: Path) -> str:
     """Let the person at the terminal say what a picture shows; empty if they do not."""
-    print(f"What does {visible(path.name)} show? One sentence that names what you may want to change.")
+    print(
+        f"What does {visible(path.name)} show? One sentence that names what you may want to change."
+    )
     try:
         words = input("caption › ")
     except EOFError:
@@ -68,18 +71,30 @@ def _recorded(path: Path) -> str | None:
     return words if isinstance(words, str) and 0 < len(words) <= LONGEST_CAPTION else None
 
 
-def file_name(turn: int, request: str) -> str:
-    """Return the file name of a turn's picture: ``01-make-her-older.png``."""
+def file_name(turn: int, request: str, *, clean: bool = False) -> str:
+    """Return the file name of a turn's picture: ``01-make-her-older.png``.
+
+    A clean one, which must not tell the request, is ``picture-1.png``.
+    """
+    if clean:
+        return f"picture-{turn}.png"
     words = re.sub(r"[^\w]+", "-", request.lower()).strip("-_") or "original"
     return f"{turn:02d}-{words[:LONGEST_NAME].rstrip('-')}.png"
 
 
 def export(
-    picture: Path, target: Path, *, name: str, overwrite: bool = False, sign: Sign | None = None
+    picture: Path,
+    target: Path,
+    *,
+    name: str,
+    overwrite: bool = False,
+    sign: Sign | None = None,
+    clean: bool = False,
 ) -> Path:
     """Save a stored picture to a file of the person's choice and return its absolute path.
 
-    The file carries its recipe, and the EXIF of the file that its original was opened from.
+    The file carries its recipe, and the EXIF of the file that its original was opened from; a
+    clean one nothing but the picture, and no signature.
     Without a suffix it gets that file's format; into a folder it goes by `name`, likewise.
     Missing folders are made only below the current folder and the person's own.
 
@@ -97,9 +112,14 @@ def export(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with Image.open(picture) as image:
-            told = {"exif": source.exif, "alpha": source.alpha}
-            save_picture(image, target, recipe=recipe, sign=sign, **told)
-    except (OSError, ValueError) as error:
+            if clean:
+                save_picture(image, target, alpha=source.alpha)
+            else:
+                told = {"exif": source.exif, "alpha": source.alpha}
+                save_picture(image, target, recipe=recipe, sign=sign, **told)
+    except PictureError:
+        raise
+    except Exception as error:  # encoders raise all kinds
         reason = getattr(error, "strerror", None) or error
         raise PictureError(f"{target} cannot be written: {reason}.") from None
     return target

@@ -141,7 +141,7 @@ def talk(commands: Commands, home: Path) -> int:
     return DONE
 
 
-def _attended(commands: Commands, work: Callable[[], int]) -> bool:
+def _attended(commands: Commands, work: Callable[[], int | None]) -> bool:
     """Work; Ctrl-C stops it and keeps everything. Return False if the person wants to leave."""
     try:
         _safely(commands, work)
@@ -153,7 +153,7 @@ def _attended(commands: Commands, work: Callable[[], int]) -> bool:
     return True
 
 
-def _safely(commands: Commands, work: Callable[[], int]) -> int:
+def _safely(commands: Commands, work: Callable[[], int | None]) -> int:
     home = commands.chat.studio.settings.home
     return safely(work, commands.screen, home, through=(Leave, Interjection))
 
@@ -247,7 +247,7 @@ def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
         raise Interjection(_meant(answer))
     if reason := refusal(answer) if answer else "":
         commands.screen.complain(reason)
-        return question.default
+        return _ask(commands, session, question)
     if 1 <= (whole(answer) or 0) <= len(question.options):
         return question.options[int(answer) - 1]
     return answer or question.default

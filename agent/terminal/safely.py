@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.terminal.play import BROKEN
+from agent.terminal.play import BROKEN, DONE
 from agent.visible import visible
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ LARGEST = 200_000  # bytes of the log; older faults make room for new ones
 
 
 def safely(
-    work: Callable[[], int],
+    work: Callable[[], int | None],
     screen: Screen,
     home: Path,
     *,
@@ -35,8 +35,10 @@ def safely(
         through: Exceptions that mean something to the caller.
     """
     try:
-        return work()
-    except (*through, BrokenPipeError):
+        return work() or DONE
+    except BrokenPipeError:
+        raise
+    except through:
         raise
     except Exception as error:
         if os.environ.get("PALIMPSEST_DEBUG"):

@@ -93,9 +93,10 @@ class Screen:
         elif event.event == "session.started" and self.folder and "resumed" not in data:
             self.folder.keep(Path(data["picture"]), data["turn"], "original", self.sign)
         elif event.event == "save":
-            name = file_name(data["turn"], data["request"])
-            path = Path(data["path"] or ".")
-            data["path"] = str(export(Path(data["picture"]), path, name=name, sign=self.sign))
+            clean = data["clean"]
+            name = file_name(data["turn"], data["request"], clean=clean)
+            path, picture = Path(data["path"] or "."), Path(data["picture"])
+            data["path"] = str(export(picture, path, name=name, sign=self.sign, clean=clean))
         self.show(event.model_copy(update={"data": data}))
 
     def show(self, event: Event) -> None:

@@ -133,6 +133,7 @@ def run(commands: Commands, line: str) -> int:
 
     Raises:
         CommandError: It cannot be carried out.
+        InputError: A number or a path in it cannot be used.
         Leave: It asks to go.
     """
     word, _, rest = line.strip().lstrip("/").partition(" ")

@@ -18,6 +18,7 @@ from agent.terminal.screen import tilde
 from tools.arguments import number, path_of, short
 
 MOST = 10_000  # sessions or days that /session prune takes
+CLEAN = "--clean"
 KINDS = ("script", "html", "png", "gif")
 
 
@@ -27,15 +28,28 @@ class Keeping(Desk):
     title = "Files and sessions"
 
     def save(self, path: str = "") -> None:
-        """Save the picture here as PATH (a file or folder), or in the format that it came in.
+        """Save the picture here as PATH, or in the format it came in; after --clean, only pixels.
 
+        PATH is a file or folder. After --clean the file tells nothing but the picture: no recipe,
+        no place, no author, no camera, no signature, and no request in its name. It is upright,
+        and its colours are sRGB.
         Example: /save older.png
+        Example: /save --clean older.jpg
         """
+        word, _, rest = path.partition(" ")
+        clean = word == CLEAN
+        if word.startswith("--") and not clean:
+            raise CommandError(f"/save has no {word}, only {CLEAN}; a file is ./{path}.")
         turn = self._turn("")
-        name = file_name(turn.id, turn.request)
-        where, sign = path_of(path or "."), self.screen.sign
-        target = export(self._picture(turn), where, name=name, sign=sign)
-        self.screen.say(f"Saved to {self.screen.named(target)}.")
+        target = export(
+            self._picture(turn),
+            path_of((rest.strip() if clean else path) or "."),
+            name=file_name(turn.id, turn.request, clean=clean),
+            sign=self.screen.sign,
+            clean=clean,
+        )
+        told = ", without metadata" if clean else ""
+        self.screen.say(f"Saved to {self.screen.named(target)}{told}.")
 
     def export(self, kind: str, path: str = "") -> None:
         """Write this session as a script, an html page, a png sheet or a gif animation.
