@@ -7,7 +7,7 @@ import pytest
 from perfect_chat import typed
 
 from agent.terminal import commands as module
-from agent.terminal.commands import CommandError, Commands, Leave, resolve, run, usage
+from agent.terminal.commands import Commands, Leave, resolve, run, usage
 
 
 def test_help_lists_every_command_with_its_docstring(desk):

@@ -1,15 +1,24 @@
-"""The README stays true: its commands, its files, its code."""
+"""The READMEs stay true: their commands, their files, their code."""
 
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from agent.terminal.commands import names, usage
 from agent.terminal.flags import parser
+from tests import file_trees
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+ALL = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+]
 
 
 def test_every_command_stands_there_as_its_docstring_says() -> None:
@@ -21,7 +30,8 @@ def test_every_command_stands_there_as_its_docstring_says() -> None:
     printed = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert not printed.returncode, printed.stderr
     assert printed.stdout.strip().startswith("| command |")
-    assert f"\n\n{printed.stdout.strip()}\n\n" in README
+    page = (ROOT / "agent/terminal/README.md").read_text("utf-8")
+    assert f"\n\n{printed.stdout.strip()}\n\n" in page
     assert all(f"| `{usage(name)}` | " in printed.stdout for name in names())
 
 
@@ -30,18 +40,20 @@ def test_every_flag_it_names_exists() -> None:
     assert set(re.findall(r"python chat.py[^\n`]*?(--[a-z-]+)", README)) <= known
 
 
-def test_every_module_has_its_place_in_the_tree() -> None:
-    tree = README.partition("## Files")[2].partition("## Credit")[0]
-    for folder in ("agent", "tools", "editing_core"):
-        for module in (ROOT / folder).glob("*.py"):
-            if module.name not in ("__init__.py", "errors.py", "recent.py"):
-                assert module.name in tree, module.name
-    assert all((ROOT / name).exists() for name in re.findall(r"^([\w.]+/?) ", tree, re.MULTILINE))
+@pytest.mark.parametrize("folder", file_trees.packages(), ids=lambda f: str(f.relative_to(ROOT)))
+def test_every_folder_lists_its_files_with_their_purpose(folder: Path) -> None:
+    """``python -m tests.file_trees`` writes the lists."""
+    assert file_trees.written(folder) == file_trees.tree(folder)
 
 
-def test_its_pictures_and_links_exist() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)\)", README):
-        assert (ROOT / target).exists(), target
+def test_it_fits_two_screens() -> None:
+    assert len(README.splitlines()) < 200
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_pictures_and_links_exist(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists(), target
 
 
 def test_its_python_runs_up_to_the_model() -> None:
