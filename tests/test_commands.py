@@ -8,6 +8,7 @@ from perfect_chat import typed
 
 from agent.terminal import commands as module
 from agent.terminal.commands import Commands, Leave, resolve, run, usage
+from tools.arguments import InputError
 
 
 def test_help_lists_every_command_with_its_docstring(desk):
