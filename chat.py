@@ -36,8 +36,8 @@ SETTINGS = (
     *("model", "device", "memory", "compile", "llm_url", "llm_model", "offline", "preview", "home"),
 )
 OTHERS = {
-    "recipe": "agent.provenance.telling",
-    "redo": "agent.provenance.again",
+    "recipe": "agent.provenance.show_recipe",
+    "redo": "agent.provenance.redo",
     "test": "agent.scripts.command",
     "import": "agent.scripts.importing",
 }
@@ -91,12 +91,12 @@ def _guarded(flags: argparse.Namespace) -> int:
     """Run, and turn whatever goes wrong into one sentence and an exit code."""
     import sqlite3
 
+    from agent.bootstrap import Refusal
     from agent.sessions.catalog import SessionError
     from agent.sessions.database import StorageError, trouble
     from agent.settings import default_home
-    from agent.terminal.play import BROKEN, FAILED, MISSING, UNREADABLE
-    from agent.terminal.safely import sentence
-    from agent.wiring import Refusal
+    from agent.terminal.last_net import sentence
+    from agent.terminal.run_message import BROKEN, FAILED, MISSING, UNREADABLE
     from tools.arguments import InputError
     from tools.pictures import StoreError
 
@@ -127,9 +127,9 @@ def _give_up(sentence: str, code: int) -> int:
 
 
 def _run(flags: argparse.Namespace) -> int:
+    from agent.bootstrap import settings_of
     from agent.provenance.signing import signer_of
     from agent.sessions.catalog import open_home
-    from agent.wiring import settings_of
     from editing_core.torchrun import follower
 
     _check(flags)
@@ -166,8 +166,8 @@ def _lend(settings: AppSettings) -> int:
 
 def _check(flags: argparse.Namespace) -> None:
     """Refuse what the flags alone show to be wrong."""
-    from agent.terminal.play import refusal
-    from agent.wiring import Refusal
+    from agent.bootstrap import Refusal
+    from agent.terminal.run_message import refusal
 
     if flags.resume is not None and flags.pictures:
         raise Refusal("--resume takes no pictures; /open opens one inside the session.")
@@ -194,7 +194,7 @@ def _quiet() -> None:
 
 
 def _screen(flags: argparse.Namespace, settings: AppSettings) -> Screen:
-    from agent.terminal.opening import Folder
+    from agent.terminal.file_io import Folder
     from agent.terminal.screen import JsonScreen, TextScreen
 
     folder = Folder(Path(flags.out)) if flags.out else None
@@ -211,11 +211,11 @@ def _converse(
     session: str,
 ) -> int:
     """Open or resume a session, do what was asked, and close it."""
+    from agent.bootstrap import studio_of
     from agent.graph import Chat
     from agent.state import Choices
     from agent.terminal.commands import Commands
     from agent.terminal.repl import farewell, read_lines, talk
-    from agent.wiring import studio_of
 
     person = not flags.say and sys.stdin.isatty()
     plan_only = flags.plan_only or flags.read_only
@@ -256,8 +256,8 @@ def _readable(path: str, settings: AppSettings) -> None:
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     """Show where the conversation begins: the resumed head, opened pictures, or the sample."""
-    from agent.terminal.opening import open_file
-    from tools.look import sample_portrait
+    from agent.terminal.file_io import open_file
+    from tools.inspection import sample_portrait
 
     chat, screen, store = commands.chat, commands.screen, commands.store
     if chat.conversation.turns:

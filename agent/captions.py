@@ -9,7 +9,7 @@ from typing import cast
 
 from agent.state import Change, EditStep
 from agent.words import edit_words, transfer, words_of
-from tools.look import COLOR_OF, COLORS, REMOVABLE, VALUES, caption, kind_of, parse
+from tools.inspection import COLOR_OF, COLORS, REMOVABLE, VALUES, caption, kind_of, parse
 
 ABSENT = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
 """Attributes to the value they have where a caption does not name them."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.history import path
+from agent.context import Studio
 from agent.settings import AppSettings, paired
 from agent.state import Conversation, EditStep, Turn
-from agent.studio import Studio
+from agent.turn_tree import path
 
 
 def start(state: Conversation) -> Turn:

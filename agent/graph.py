@@ -18,10 +18,10 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from agent import choosing, nodes, state
+from agent.context import Studio
 from agent.sessions.database import Saver, StorageError, open_file, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
-from agent.studio import Studio
 
 STORED = (
     state.Ask, state.Check, state.Choices, state.Choose, state.Compare, state.Describe,

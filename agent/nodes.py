@@ -12,14 +12,14 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent import check as ladder
 from agent import replies
-from agent.carry import carry_out
+from agent import verify as ladder
+from agent.actions import carry_out
+from agent.cancellation import Stopped, until_stopped
 from agent.choosing import chosen_settings, seed_of, settings_of, start
-from agent.history import NoSuchTurn
-from agent.patience import Stopped, until_stopped
+from agent.context import Edited, Studio
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
-from agent.studio import Edited, Studio
+from agent.turn_tree import NoSuchTurn
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from agent import history
+from agent import turn_tree
 from agent.captions import attributes_of, changes, is_portrait
 from agent.state import Choose, Conversation, Describe, EditStep, Turn
 
@@ -109,14 +109,14 @@ def of_place(turn: Turn) -> str:
 def described(conversation: Conversation, step: Describe) -> str:
     """Answer a question about the picture, the edits or one turn."""
     if step.what == "edits":
-        line = [t for t in history.path(conversation) if t.step]
+        line = [t for t in turn_tree.path(conversation) if t.step]
         aside = [t for t in conversation.turns if t.step and t not in line]
         here = f"The edits that led here: {_edits(line)}." if line else ""
         if not aside:
             return here or "Nothing was edited yet."
         here = here or f"No edit led here, to @{conversation.head}."
         return f"{here} On other branches: {_edits(aside)}."
-    at = history.turn(conversation, conversation.head if step.turn is None else step.turn)
+    at = turn_tree.turn(conversation, conversation.head if step.turn is None else step.turn)
     if step.what == "turn" and at.step is not None:
         return f"@{at.id} came from @{at.parent}: “{at.step.request}” ({_words(at.step)})."
     shown = f"@{at.id} shows {at.caption}."
@@ -132,7 +132,7 @@ def _edits(turns: list[Turn]) -> str:
 
 def compared(conversation: Conversation, a: int, b: int) -> str:
     """Say what differs between two turns, by their captions."""
-    first, second = history.turn(conversation, a), history.turn(conversation, b)
+    first, second = turn_tree.turn(conversation, a), turn_tree.turn(conversation, b)
     changed = changes(first.caption, second.caption)
     way = f"From {_place(first)} to {_place(second)}"
     if not changed:

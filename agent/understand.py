@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from agent.llm.answers import LlmError, consult
-from agent.llm.briefing import briefing
-from agent.llm.reading import Reading, plan_of
-from agent.llm.sight import can_see
+from agent.context import Studio
+from agent.llm.plan_schema import Reading, plan_of
+from agent.llm.prompt_builder import briefing
+from agent.llm.structured_output import LlmError, consult
+from agent.llm.vision import can_see
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan
-from agent.studio import Studio
 
 logger = logging.getLogger(__name__)
 

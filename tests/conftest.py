@@ -70,7 +70,7 @@ def perfect_editor(monkeypatch: pytest.MonkeyPatch) -> None:
     def wired(settings: Any, store: PictureStore, note: Any, **_: Any) -> Any:
         return partial(draw_the_target, store)
 
-    monkeypatch.setattr("agent.wiring._edit", wired)
+    monkeypatch.setattr("agent.bootstrap._edit", wired)
 
 
 @pytest.fixture

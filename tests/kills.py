@@ -30,21 +30,21 @@ from typing import Any, NoReturn
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-import agent.check
+import agent.bootstrap
 import agent.nodes
 import agent.terminal.repl
 import agent.understand
-import agent.wiring
+import agent.verify
 import chat
+from agent.context import Studio
 from agent.graph import Chat
 from agent.sessions import catalog
 from agent.sessions.catalog import open_home
 from agent.sessions.database import Saver
 from agent.settings import AppSettings
-from agent.studio import Studio
 from editing_core.bench.__main__ import markdown
 from tools.edit_picture import load_editor
-from tools.look import PortraitEyes, sample_portrait
+from tools.inspection import PortraitEyes, sample_portrait
 from tools.pictures import PictureError, PictureStore, picture_hash
 
 SAID = (
@@ -210,10 +210,10 @@ def watch(tracing: int, kind: str) -> None:
     setattr(PictureStore, "put", watched("storing a picture", PictureStore.put))  # noqa: B010
     agent.understand.understand = watched("reading a message", agent.understand.understand)
     catalog.open_sessions = watched("opening the database", catalog.open_sessions)
-    agent.check.judge = watched("checking an edit", agent.check.judge)
+    agent.verify.judge = watched("checking an edit", agent.verify.judge)
     agent.terminal.repl.read_lines = watched("between these", agent.terminal.repl.read_lines)
-    wired = agent.wiring._edit if kind == "real" else exactly
-    agent.wiring._edit = lambda *args, **named: watched("editing", wired(*args, **named))
+    wired = agent.bootstrap._edit if kind == "real" else exactly
+    agent.bootstrap._edit = lambda *args, **named: watched("editing", wired(*args, **named))
 
 
 def exactly(settings: AppSettings, store: PictureStore, note: Any, **_: Any) -> Any:

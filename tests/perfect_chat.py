@@ -14,16 +14,16 @@ from typing import Any
 from perfect_editor import draw_the_target
 
 import chat as door
+from agent.context import Studio
 from agent.graph import Chat
 from agent.sessions.catalog import Sessions
 from agent.sessions.pruning import YOUNG
 from agent.settings import AppSettings
-from agent.studio import Studio
 from agent.terminal.commands import Commands, run
-from agent.terminal.play import play
+from agent.terminal.run_message import play
 from agent.terminal.screen import TextScreen
 from tools.edit_picture import PRESETS
-from tools.look import PortraitEyes, sample_portrait
+from tools.inspection import PortraitEyes, sample_portrait
 
 
 def begin(sessions: Sessions, name: str, *messages: str) -> Chat:

@@ -7,7 +7,7 @@ from typing import Any
 
 from editing_core.portraits import captions, world
 from tools.edit_picture import Edited
-from tools.look import sample_person
+from tools.inspection import sample_person
 from tools.pictures import PictureStore
 
 

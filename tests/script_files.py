@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from agent.scripts.reading import cases
+from agent.scripts.loader import cases
 from agent.scripts.suite import How, Result, run
 
 ROOT = Path(__file__).parents[1]

@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from agent.captions import attributes_of
+from agent.context import Studio
 from agent.settings import AppSettings
-from agent.studio import Studio
 
 CAPTION = (
     "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt, "

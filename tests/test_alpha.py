@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from agent.terminal.opening import export
+from agent.terminal.file_io import export
 from tools.alpha import alpha_of, given_back, on_white, packed, unpacked
 from tools.pictures import PictureStore, open_picture
 

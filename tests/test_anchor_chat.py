@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from agent.bootstrap import studio_of
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
 from agent.state import Choose, Turn
-from agent.wiring import studio_of
 from editing_core.anchor.engine import WEIGHTS, AnchorEngine
 from editing_core.anchor.engine import engine as shipped
 from editing_core.methods import anchor as method
 from tools import provenance
-from tools.look import sample_portrait
+from tools.inspection import sample_portrait
 from tools.pictures import PictureStore
-from tools.remake import chain_of, loader, remake, roots, unlike
+from tools.redo import chain_of, loader, remake, roots, unlike
 
 pytestmark = [
     pytest.mark.weights,

@@ -127,7 +127,7 @@ def test_unknown_words_change_nothing(capsys):
 
 
 def test_plan_only_loads_no_model(capsys, monkeypatch):
-    monkeypatch.setattr("agent.wiring._edit", None)  # calling it would fail
+    monkeypatch.setattr("agent.bootstrap._edit", None)  # calling it would fail
     events = talk(capsys, "--plan-only", *say("make her older", "remove the hat"), code=0)
     plan = named(events, "plan")[0]["steps"][0]
     assert "old" in plan["edit_words"] and plan["change"] == "attribute"
@@ -140,14 +140,14 @@ def test_a_failing_edit_keeps_the_head_and_says_so(capsys, monkeypatch):
 
         return edit
 
-    monkeypatch.setattr("agent.wiring._edit", broken)
+    monkeypatch.setattr("agent.bootstrap._edit", broken)
     events = talk(capsys, *say("make her older"), code=1)
     assert "out of memory" in named(events, "turn.failed")[0]["error"]
     assert not named(events, "turn.completed")
 
 
 SLOW_CHAT = """
-import signal, sys, time, chat, agent.wiring, perfect_editor as shared
+import signal, sys, time, chat, agent.bootstrap, perfect_editor as shared
 from functools import partial
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background shell has it ignored
@@ -161,7 +161,7 @@ def edit(store, *, on_step, **request):
 
 fast = partial(shared.draw_the_target)
 make = fast if sys.argv[1] == "fast" else edit
-agent.wiring._edit = lambda settings, store, note, **_: partial(make, store)
+agent.bootstrap._edit = lambda settings, store, note, **_: partial(make, store)
 sys.exit(chat.main(sys.argv[2:]))
 """
 

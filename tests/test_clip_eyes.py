@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from tiny_networks import save_clip
 
+from agent.bootstrap import Refusal, _eyes
 from agent.settings import AppSettings
-from agent.wiring import Refusal, _eyes
-from tools.clip_eyes import ClipEyes, direction
+from tools.clip_judge import ClipEyes, direction
 
 EAST, NORTH = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
 

@@ -7,7 +7,7 @@ from perfect_chat import typed, with_eyes
 from perfect_editor import draw_the_target
 from PIL import Image, ImageChops
 
-from tools.look import PortraitEyes
+from tools.inspection import PortraitEyes
 
 
 def test_show_prints_a_path(desk):
@@ -58,7 +58,7 @@ def test_compare_measures_and_names(desk):
 
 
 def test_the_masks_of_all_edits_between_two_turns_count(desk):
-    from agent.terminal.compared import between
+    from agent.terminal.comparison import between
 
     for line in ("make her older", "add a hat", "/goto 1", "give her sunglasses"):
         typed(desk, line)

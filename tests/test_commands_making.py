@@ -7,7 +7,7 @@ from perfect_chat import head, typed, with_eyes
 from perfect_editor import draw_the_target
 
 from agent.terminal.commands import run
-from tools.look import PortraitEyes, portrait_of
+from tools.inspection import PortraitEyes, portrait_of
 from tools.pictures import PictureError
 
 

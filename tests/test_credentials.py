@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import chat
+from agent.bootstrap import Refusal
 from agent.provenance.signing import signer_of
 from agent.settings import AppSettings
-from agent.terminal.opening import export
-from agent.wiring import Refusal
+from agent.terminal.file_io import export
 from tools import provenance
 from tools.pictures import PictureError, PictureStore, open_picture
 
@@ -176,8 +176,8 @@ def test_a_chat_signs_what_it_saves(capsys, tmp_path, certificate, perfect_edito
     monkeypatch.setenv("PALIMPSEST_C2PA_KEY", str(certificate[1]))
     signed = []
     monkeypatch.setattr("agent.terminal.screen.export", _noting(signed))
-    monkeypatch.setattr("agent.terminal.opening.export", _noting(signed))
-    monkeypatch.setattr("agent.terminal.commands.keeping.export", _noting(signed))
+    monkeypatch.setattr("agent.terminal.file_io.export", _noting(signed))
+    monkeypatch.setattr("agent.terminal.commands.files.export", _noting(signed))
     words = ["--say", "make her older", "--say", "/save a.png", "--say", "save it as b.png"]
     assert chat.main(["--offline", "--preview", "off", "--out", str(tmp_path / "out"), *words]) == 0
     assert len(signed) == 3 and all(signed)

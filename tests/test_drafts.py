@@ -18,7 +18,7 @@ from editing_core.settings import PRESETS, EditSettings
 from tools import provenance
 from tools.edit_picture import edit_picture
 from tools.pictures import PictureStore
-from tools.remake import chain_of, remake
+from tools.redo import chain_of, remake
 
 FULL = EditSettings(steps=8, guidance=2.5)
 DRAFT = FULL.drafted()

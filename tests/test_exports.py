@@ -7,8 +7,8 @@ import pytest
 from perfect_chat import typed
 from PIL import Image
 
-from agent.exports.place import place
-from agent.terminal.sheets import cells, grid, lettered, side_by_side, wrapped
+from agent.exports.output_path import place
+from agent.terminal.contact_sheet import cells, grid, lettered, side_by_side, wrapped
 from tools.pictures import PictureError
 
 VOID = {"meta", "input", "img", "link", "br"}
@@ -143,9 +143,9 @@ def test_labels_break_at_words_and_end_somewhere():
 
 
 def test_letters_that_no_font_here_has_are_written_plainly(monkeypatch):
-    monkeypatch.setattr("agent.terminal.sheets.SYSTEM_FONTS", ())
-    from agent.terminal import sheets
+    monkeypatch.setattr("agent.terminal.contact_sheet.SYSTEM_FONTS", ())
+    from agent.terminal import contact_sheet
 
-    sheets._system_font.cache_clear()
+    contact_sheet._system_font.cache_clear()
     assert lettered("für “sie” 帽", 15)[0] == "fur “sie” ?"
-    sheets._system_font.cache_clear()
+    contact_sheet._system_font.cache_clear()

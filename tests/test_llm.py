@@ -13,10 +13,10 @@ from llm_server import Raw, Refuses, Says, serving
 from PIL import Image
 from pydantic import BaseModel
 
-from agent.llm.answers import LlmError, Unusable, consult, plain, read, strict_schema
-from agent.llm.briefing import image_part, text_part
-from agent.llm.reading import Reading
-from agent.llm.server import LONGEST_ANSWER, Server
+from agent.llm.client import LONGEST_ANSWER, Server
+from agent.llm.plan_schema import Reading
+from agent.llm.prompt_builder import image_part, text_part
+from agent.llm.structured_output import LlmError, Unusable, consult, plain, read, strict_schema
 
 
 class Color(BaseModel):

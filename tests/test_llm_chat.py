@@ -11,7 +11,7 @@ from llm_server import Refuses, Says, serving
 from studio_fakes import CAPTION, fake_studio
 
 from agent.graph import Chat, serializer
-from agent.llm.server import Server
+from agent.llm.client import Server
 from agent.settings import AppSettings
 
 PHOTO = "a man in a red coat on a bench, a snowy park"

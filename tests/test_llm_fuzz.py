@@ -10,9 +10,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
 from agent.graph import Chat, serializer
-from agent.llm.answers import LlmError, Unusable, plain, read
-from agent.llm.reading import Reading
-from agent.llm.rewriting import LONGEST_CAPTION
+from agent.llm.caption_edit import LONGEST_CAPTION
+from agent.llm.plan_schema import Reading
+from agent.llm.structured_output import LlmError, Unusable, plain, read
 from agent.settings import AppSettings
 from agent.state import Conversation
 

@@ -21,11 +21,11 @@ from studio_fakes import CAPTION, fake_studio
 from test_llm_fuzz import sound
 
 from agent.graph import Chat, serializer
-from agent.llm.answers import LlmError
-from agent.llm.briefing import briefing
-from agent.llm.reading import Reading
-from agent.llm.server import Server
-from agent.llm.sight import LlmEyes
+from agent.llm.client import Server
+from agent.llm.plan_schema import Reading
+from agent.llm.prompt_builder import briefing
+from agent.llm.structured_output import LlmError
+from agent.llm.vision import LlmEyes
 from agent.offline.grammar import Context
 from agent.settings import AppSettings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from studio_fakes import CAPTION
 
-from agent.llm.answers import Unusable
-from agent.llm.rewriting import edit_of, lost, mended
+from agent.llm.caption_edit import edit_of, lost, mended
+from agent.llm.structured_output import Unusable
 
 PHOTO = "a man in a red coat on a wooden bench, snow on the ground, bare trees behind him"
 

@@ -11,9 +11,9 @@ from PIL import Image
 from studio_fakes import fake_studio
 
 from agent.graph import Chat, serializer
-from agent.llm.server import Server
-from agent.llm.sight import NOT_SEEN, LlmEyes
-from agent.terminal.opening import open_file
+from agent.llm.client import Server
+from agent.llm.vision import NOT_SEEN, LlmEyes
+from agent.terminal.file_io import open_file
 from chat import main
 from tools.pictures import PictureError, PictureStore
 

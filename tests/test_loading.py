@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from agent.bootstrap import LoadedLater
 from agent.settings import AppSettings
-from agent.wiring import LoadedLater
 from tools.edit_picture import ModelMissing
 from tools.pictures import PictureStore
 
@@ -49,6 +49,6 @@ def test_what_goes_wrong_is_told_to_the_edit(
 
 def test_the_door_opens_without_torch() -> None:
     code = "import sys, chat, agent.terminal.commands, agent.terminal.repl, agent.graph, " \
-           "agent.wiring, tools.edit_picture, tools.look; " \
+           "agent.bootstrap, tools.edit_picture, tools.inspection; " \
            "sys.exit('torch' in sys.modules)"  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

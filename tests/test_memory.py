@@ -272,7 +272,7 @@ def test_a_plan_is_made_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatc
 
 
 def test_the_person_is_told_before_loading(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    from agent.wiring import studio_of
+    from agent.bootstrap import studio_of
 
     events: list[str] = []
     monkeypatch.setattr(

@@ -9,9 +9,9 @@ from PIL import Image
 from rich.console import Console
 
 from agent.terminal import previews
-from agent.terminal.opening import Folder, export
+from agent.terminal.file_io import Folder, export
 from tools import provenance
-from tools.look import differences, sample_portrait
+from tools.inspection import differences, sample_portrait
 from tools.pictures import PictureError, PictureStore, open_picture, picture_hash
 
 

@@ -14,7 +14,7 @@ from editing_core.settings import EditSettings
 from tools import provenance
 from tools.edit_picture import edit_picture
 from tools.pictures import PictureStore, open_picture
-from tools.remake import RecipeError, chain_of, roots
+from tools.redo import RecipeError, chain_of, roots
 
 SETTINGS = EditSettings(steps=2, lqr_steps=1)
 CAPTIONS = ["a woman", "a woman with a hat", "a woman with a red hat", "an old woman, a red hat"]
@@ -22,7 +22,7 @@ CAPTIONS = ["a woman", "a woman with a hat", "a woman with a red hat", "an old w
 
 @pytest.fixture(autouse=True)
 def tiny_model(monkeypatch):
-    monkeypatch.setattr("tools.remake.load_editor", lambda model, device: Editor(tiny_flux()))
+    monkeypatch.setattr("tools.redo.load_editor", lambda model, device: Editor(tiny_flux()))
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ class TestRedo:
 
     @pytest.mark.parametrize("suffix", ["jpg", "webp", "bmp"])
     def test_other_formats(self, capsys, final, original, tmp_path, suffix):
-        from agent.terminal.opening import export
+        from agent.terminal.file_io import export
 
         store = PictureStore(tmp_path / "elsewhere")
         name = chain_of(provenance.read(final))[-1].picture
@@ -185,7 +185,7 @@ class TestRedo:
         assert code == 1 and "the file was changed afterwards" in said
 
     def test_sums_are_shared_among_as_many_threads_as_then(self, elsewhere, original, monkeypatch):
-        from tools.remake import remake
+        from tools.redo import remake
 
         names, used = three_edits(elsewhere, original), []
         chain = chain_of(provenance.read(elsewhere.path(names[-1])))
@@ -204,9 +204,9 @@ class TestRedo:
 @pytest.mark.slow
 def test_a_conversation_of_the_shipped_model_is_made_again(capsys, tmp_path, monkeypatch):
     from tools.edit_picture import load_editor
-    from tools.look import sample_portrait
+    from tools.inspection import sample_portrait
 
-    monkeypatch.setattr("tools.remake.load_editor", load_editor)
+    monkeypatch.setattr("tools.redo.load_editor", load_editor)
     sample_portrait()[0].save(tmp_path / "portrait.jpg", quality=90)
     wishes = ["--say", "make her older, now add a hat", "--say", "/save final"]
     words = ["--offline", "--caption", sample_portrait()[1], *wishes]

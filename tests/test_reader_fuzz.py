@@ -13,7 +13,7 @@ from agent.offline import lexicon
 from agent.offline.grammar import Context, understand_offline
 from agent.offline.sentence import chain, text
 from agent.state import Conversation, Plan
-from tools.look import VALUES
+from tools.inspection import VALUES
 
 NAMES = ("long", "scarf", "start", "trip", "kitchen", "fruit")
 TUNED = [case for scope in score.SCOPES for case in score.cases(scope, "tuned")]

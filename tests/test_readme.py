@@ -40,7 +40,9 @@ def test_every_flag_it_names_exists() -> None:
     assert set(re.findall(r"python chat.py[^\n`]*?(--[a-z-]+)", README)) <= known
 
 
-@pytest.mark.parametrize("folder", file_trees.packages(), ids=lambda f: str(f.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "folder", list(file_trees.packages()), ids=lambda f: str(f.relative_to(ROOT))
+)
 def test_every_folder_lists_its_files_with_their_purpose(folder: Path) -> None:
     """``python -m tests.file_trees`` writes the lists."""
     assert file_trees.written(folder) == file_trees.tree(folder)

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from tiny_flux import noise_picture
 
+from tools.edit_history import recalled
 from tools.pictures import PictureStore
-from tools.recalled import recalled
 
 BOB = "a portrait of a smiling young woman with a brown bob, blue t-shirt"
 HAT = "a portrait of a smiling young woman with a brown bob, a red hat, blue t-shirt"

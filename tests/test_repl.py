@@ -18,7 +18,7 @@ from agent.terminal import repl
 from agent.terminal.commands import CommandError, Commands, run
 from agent.terminal.prompt import Words, toolbar
 from agent.terminal.screen import TextScreen, wrapped
-from tools.look import sample_portrait
+from tools.inspection import sample_portrait
 
 
 class Typist:
@@ -126,7 +126,7 @@ def _stopped_in_the_second(typed, message):
 
 @pytest.mark.parametrize("form", ["{}", "'{}'", '"{}" ', "file://{}"])
 def test_a_line_that_is_only_a_picture_opens_it(typed, tmp_path, form):
-    from tools.look import PortraitEyes
+    from tools.inspection import PortraitEyes
 
     name = tmp_path / ("my.png" if form in ("{}", "file://{}") else "my picture.png")
     sample_portrait()[0].save(name)

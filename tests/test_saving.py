@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageCms
 
-from agent.terminal.opening import export
+from agent.terminal.file_io import export
 from tools import provenance
 from tools.pictures import PictureError, PictureStore, open_picture, picture_hash
 

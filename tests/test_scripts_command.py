@@ -7,7 +7,7 @@ import pytest
 from script_files import PLAN, script
 
 import chat
-from agent.scripts.reading import cases
+from agent.scripts.loader import cases
 from agent.scripts.suite import repeated
 
 

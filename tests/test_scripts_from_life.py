@@ -10,13 +10,13 @@ import pytest
 from script_files import ROOT
 
 import chat
+from agent.bootstrap import studio_of
 from agent.graph import Chat, open_sessions
 from agent.scripts.exporting import export_script
-from agent.scripts.reading import cases, find
+from agent.scripts.loader import cases, find
 from agent.settings import AppSettings
 from agent.state import Rewind
-from agent.wiring import studio_of
-from tools.look import sample_portrait
+from tools.inspection import sample_portrait
 from tools.pictures import PictureStore
 
 

@@ -6,8 +6,8 @@ import pytest
 from script_files import PLAN, ROOT, script, told
 
 import chat
-from agent.scripts.form import Script
-from agent.scripts.reading import ScriptError, cases, find
+from agent.scripts.loader import ScriptError, cases, find
+from agent.scripts.schema import Script
 
 
 @pytest.mark.parametrize(

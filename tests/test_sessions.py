@@ -9,8 +9,8 @@ import pytest
 from perfect_chat import begin
 
 import chat as door
+from agent.context import Studio
 from agent.sessions.catalog import InUse, SessionError
-from agent.studio import Studio
 
 ROOT = Path(door.__file__).parent
 

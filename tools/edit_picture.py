@@ -16,9 +16,9 @@ from editing_core.methods import summaries as method_summaries
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.torchrun import processes
 from tools import __version__, provenance
+from tools.edit_history import REMEMBERING, recalled
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
-from tools.recalled import REMEMBERING, recalled
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
-from tools.extras import left_out
+from tools.auxiliary_images import left_out
 from tools.formats import is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
 from tools.profiles import to_srgb

@@ -12,11 +12,11 @@ from string import Template
 
 from PIL import Image
 
-from agent import history
-from agent.exports.place import written
+from agent import turn_tree
+from agent.exports.output_path import written
 from agent.state import Conversation, Turn
-from agent.terminal.compared import OPACITY, TINT
-from agent.terminal.explained import label, scores
+from agent.terminal.comparison import OPACITY, TINT
+from agent.terminal.why import label, scores
 from tools.pictures import PictureStore
 
 LARGEST = 1024  # pixels; longer sides are scaled down to it
@@ -37,13 +37,13 @@ def write_page(conversation: Conversation, store: PictureStore, target: Path) ->
 class _Page:
     def __init__(self, conversation: Conversation, store: PictureStore) -> None:
         self.conversation, self.store = conversation, store
-        self.line = history.path(conversation)
+        self.line = turn_tree.path(conversation)
 
     def text(self) -> str:
         turns, messages = self.conversation.turns, self.conversation.messages
         asked = ", then ".join(turn.request for turn in self.line if turn.step)
         edits = sum(turn.step is not None for turn in turns)
-        tips = len(history.branches(self.conversation))
+        tips = len(turn_tree.branches(self.conversation))
         parts = {
             "title": escape(asked or self.line[0].caption),
             "summary": escape(
@@ -64,8 +64,8 @@ class _Page:
     def _beside(self) -> Iterator[str]:
         """Yield every branch beside the path to the head, from where it leaves what was shown."""
         shown = {turn.id for turn in self.line}
-        for tip in history.branches(self.conversation):
-            beside = history.path(self.conversation, tip.id)
+        for tip in turn_tree.branches(self.conversation):
+            beside = turn_tree.path(self.conversation, tip.id)
             beside = [turn for turn in beside if turn.id not in shown]
             if not beside:
                 continue

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent.exports.place import written
-from agent.terminal.sheets import Shown, cells, grid
+from agent.exports.output_path import written
+from agent.terminal.contact_sheet import Shown, cells, grid
 
 COLUMNS = 4  # pictures in a row of a sheet
 SHEET_SIDES = (256, 512)  # pixels that a picture is wide there, at least and at most

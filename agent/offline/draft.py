@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from agent import history, replies
+from agent import replies, turn_tree
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
-from agent.history import Heads, NoSuchTurn
 from agent.offline import honest
 from agent.offline.asked import GROUPS
 from agent.offline.scene import Changes, Scene, scene_of
 from agent.offline.stage import Stage, last_thing, main_noun
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
+from agent.turn_tree import Heads, NoSuchTurn
 from agent.words import edit_words
 
 SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
@@ -57,7 +57,7 @@ class Draft:
     @classmethod
     def of(cls, conversation: Conversation, *, world: bool, said: str = "") -> Draft:
         """Begin a plan at the head of a conversation."""
-        draft = cls(conversation, history.heads(conversation), world=world, said=said)
+        draft = cls(conversation, turn_tree.heads(conversation), world=world, said=said)
         draft._place(draft.heads)
         return draft
 
@@ -65,7 +65,7 @@ class Draft:
         self.heads = heads
         self.caption = self.conversation.turns[heads.head].caption
         self.scene = scene_of(self.conversation, heads.head)
-        line = history.path(self.conversation, heads.head)
+        line = turn_tree.path(self.conversation, heads.head)
         self.stage = Stage(self.caption.strip(" ."), last_thing(line))
 
     def move(self, step: Step) -> None:
@@ -79,9 +79,9 @@ class Draft:
         self.steps.append(step)
         try:
             if isinstance(step, Undo):
-                self._place(history.undo(self.heads, step.messages))
+                self._place(turn_tree.undo(self.heads, step.messages))
             elif isinstance(step, Redo):
-                self._place(history.redo(self.heads, step.messages))
+                self._place(turn_tree.redo(self.heads, step.messages))
             elif isinstance(step, GoTo):
                 self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
             elif isinstance(step, Revert):
@@ -91,7 +91,7 @@ class Draft:
 
     def _revert(self, step: Revert) -> None:
         parent = self.conversation.turns[step.turn].parent
-        replayed = history.later(self.conversation, step.turn)
+        replayed = turn_tree.later(self.conversation, step.turn)
         self._place(Heads(parent or 0, self.heads.past, self.heads.future))
         for turn in replayed:
             again = replay(turn.step, self.caption) if turn.step else None
@@ -105,7 +105,7 @@ class Draft:
 
     def drop(self, gone: set[int]) -> None:
         """Take back several edits of the path: from before them, make the others again."""
-        line = [t for t in history.path(self.conversation, self.heads.head) if t.step]
+        line = [t for t in turn_tree.path(self.conversation, self.heads.head) if t.step]
         first = next((place for place, t in enumerate(line) if t.id in gone), None)
         if first is None:
             self.notes.append("There is nothing else to undo.")
@@ -160,7 +160,7 @@ class Draft:
         young_again = wanted.get("age") == "young" and now.get("age") == "old"
         hair_again = wanted.get("hair", "bald") != "bald" and now.get("hair") == "bald"
         if young_again or hair_again:
-            for turn in reversed(history.path(self.conversation, self.heads.head)):
+            for turn in reversed(turn_tree.path(self.conversation, self.heads.head)):
                 shown = attributes_of(turn.caption)
                 if "hair_color" in shown and shown.get("age") != "old":
                     return {"hair_color": shown["hair_color"]}

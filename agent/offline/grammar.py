@@ -10,9 +10,8 @@ import re
 from dataclasses import dataclass, replace
 from functools import partial
 
-from agent import history
+from agent import turn_tree
 from agent.captions import is_portrait
-from agent.history import NoSuchTurn
 from agent.offline import messages, talk, topics, wishes
 from agent.offline.asked import OPPOSITE
 from agent.offline.draft import Draft
@@ -24,6 +23,7 @@ from agent.offline.several import read_several
 from agent.offline.stage import comparatives, words
 from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
+from agent.turn_tree import NoSuchTurn
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
@@ -44,7 +44,7 @@ class Context:
     @classmethod
     def of(cls, conversation: Conversation) -> Context:
         """Return the context of a conversation as it stands."""
-        line = history.path(conversation)
+        line = turn_tree.path(conversation)
         return cls(line[-1].caption, line, conversation)
 
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Callable
 from functools import cache
 
-from agent import history
+from agent import turn_tree
 from agent.captions import attributes_of, changes, is_portrait
-from agent.history import NoSuchTurn
 from agent.offline import lexicon
 from agent.offline.references import edits_about, named, of_pair
 from agent.state import (
@@ -32,6 +31,7 @@ from agent.state import (
     Turn,
     Undo,
 )
+from agent.turn_tree import NoSuchTurn
 from tools.arguments import whole
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
@@ -100,14 +100,14 @@ def read_move(text: str, raw: str, conversation: Conversation) -> Step | None:
 
 def _read_undo(text: str, conversation: Conversation) -> Step | None:
     if _said("undo", "all", text):
-        return GoTo(turn=history.path(conversation)[0].id)
-    undone = bool(history.heads(conversation).future)
+        return GoTo(turn=turn_tree.path(conversation)[0].id)
+    undone = bool(turn_tree.heads(conversation).future)
     if _said("undo", "redo", text) or _brings_back(text, conversation):
         return Redo()
     if undone and _said("undo", "redo_it", text):
         return Redo()
     if (nth := _said("undo", "nth", text)) is not None:
-        line = [t for t in history.path(conversation) if t.step]
+        line = [t for t in turn_tree.path(conversation) if t.step]
         place = _ORDER.index(nth["nth"])
         return Revert(turn=line[place].id) if place < len(line) else None
     if _said("undo", "last", text):
@@ -138,7 +138,7 @@ def _doubted(text: str, conversation: Conversation) -> Turn | None:
             if not what or re.search(r"\b(?:and|then|but) ", what):
                 continue
             found = named(conversation, what)
-            if found and found.step and found in history.path(conversation):
+            if found and found.step and found in turn_tree.path(conversation):
                 return found if name == "perhaps" or _had_before(found.step) else None
     return None
 
@@ -161,7 +161,7 @@ def count(said: str) -> int:
 
 def _brings_back(text: str, conversation: Conversation) -> bool:
     """Whether a message names an edit that was just undone: "put the butterfly back"."""
-    ahead = set(history.heads(conversation).future)
+    ahead = set(turn_tree.heads(conversation).future)
     match = _said("undo", "redo_named", text) if ahead and " back" in text else None
     found = named(conversation, match["what"]) if match else None
     return found is not None and found.id in ahead
@@ -171,7 +171,7 @@ def _revert(what: str, conversation: Conversation) -> Step | None:
     if re.search(rf"{_THEN}|[,;]", what):
         return None  # a longer message, read part by part
     what = _DOING.sub("", what)
-    line = {t.id for t in history.path(conversation)}
+    line = {t.id for t in turn_tree.path(conversation)}
     found = named(conversation, what)
     if found and found.step and found.id in line:
         return Revert(turn=found.id)
@@ -241,7 +241,7 @@ def _read_question(text: str, conversation: Conversation) -> Step | None:
         if a and b:
             return Compare(a=a.id, b=b.id)
     if (match := _said("ask", "compare", text)) is not None:
-        line = history.path(conversation)
+        line = turn_tree.path(conversation)
         what = match["what"] or match["since"] or match["since2"]
         before = of_pair(conversation, what) if what else line[max(len(line) - 2, 0)]
         return Compare(a=before.id, b=conversation.head) if before else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent import history
+from agent import turn_tree
 from agent.captions import attributes_of, changes, is_portrait
 from agent.offline import lexicon, surroundings
 from agent.offline.sentence import same
@@ -38,18 +38,18 @@ def named(conversation: Conversation, phrase: str, *, only_turns: bool = False) 
     if phrase.isdecimal():
         phrase = f"turn {phrase}"
     if _ORIGINAL.fullmatch(phrase):
-        return history.path(conversation)[0]
+        return turn_tree.path(conversation)[0]
     before = _BEFORE.fullmatch(phrase)
     if before is not None:
         what = _WHO_DID.sub("", before["what"])
-        return history.before_edit(conversation, named(conversation, what), what)
+        return turn_tree.before_edit(conversation, named(conversation, what), what)
     if (after := _AFTER.fullmatch(phrase)) is not None:
         return named(conversation, _WHO_DID.sub("", after["what"]))
     if _JUST.search(phrase):
         return _editing(conversation, phrase)
     if re.search(r"\b(?:when|where|with|how|without|as|no)\b", phrase):
         return _showing(conversation, phrase) or _editing(conversation, phrase)
-    return history.find(conversation, phrase) or _editing(conversation, phrase)
+    return turn_tree.find(conversation, phrase) or _editing(conversation, phrase)
 
 
 def of_pair(conversation: Conversation, phrase: str) -> Turn | None:
@@ -61,9 +61,9 @@ def of_pair(conversation: Conversation, phrase: str) -> Turn | None:
 
 def edits_about(conversation: Conversation, phrase: str) -> set[int]:
     """Return all edits of the path about what a phrase names: the hat, and its colour."""
-    line = [t for t in history.path(conversation) if t.step]
+    line = [t for t in turn_tree.path(conversation) if t.step]
     if _NTH.search(phrase):
-        found = history.find(conversation, phrase)
+        found = turn_tree.find(conversation, phrase)
         return {found.id} & {t.id for t in line} if found else set()
     known = mentions(phrase)
     hues = {m.value for m in known if m.kind == "color"}
@@ -106,7 +106,7 @@ def _editing(conversation: Conversation, phrase: str) -> Turn | None:
     exact = [m.value for m in about if m.value]
     names = {m.attribute for m in about if m.attribute}
     hues = {m.value for m in about if m.kind == "color"}
-    line = history.nearest(conversation)
+    line = turn_tree.nearest(conversation)
     made = [(t, changes(t.step.source_prompt, t.step.target_prompt)) for t in line if t.step]
     for t, changed in made:
         recolored = any(changed.get(f"{name}_color") in hues for name in names)
@@ -119,7 +119,7 @@ def _editing(conversation: Conversation, phrase: str) -> Turn | None:
 def _about(conversation: Conversation, phrase: str) -> Turn | None:
     """Find the nearest edit that has the phrase's words in its request or its changed words."""
     wanted = _content(phrase)
-    for t in history.nearest(conversation):
+    for t in turn_tree.nearest(conversation):
         if t.step is None or is_portrait(t.caption):
             continue
         known = {*words_of(t.step.request), *(w for n in t.step.edit_words for w in n.split())}
@@ -135,7 +135,7 @@ def _showing(conversation: Conversation, phrase: str) -> Turn | None:
     if not wanted:
         return None
     alone = re.search(r"\b(?:only|just)\b", phrase)
-    for t in history.path(conversation) if alone else history.nearest(conversation):
+    for t in turn_tree.path(conversation) if alone else turn_tree.nearest(conversation):
         shown, words = attributes_of(t.caption), words_of(t.caption)
         portrait = is_portrait(t.caption)
         fits = all(

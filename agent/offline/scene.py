@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from agent import history
+from agent import turn_tree
 from agent.captions import ABSENT, COLOR_OF, COLORS, VALUES, attributes_of, changes
 from agent.offline import lexicon
 from agent.offline.vocabulary import COMPARED, LADDERS, Mention, mentions
@@ -128,7 +128,7 @@ def where(hue: Mention, scene: Scene) -> Ask:
 
 def scene_of(conversation: Conversation, head: int) -> Scene:
     """Return what a request is read against when it starts from a turn."""
-    line = history.path(conversation, head)
+    line = turn_tree.path(conversation, head)
     now = attributes_of(line[-1].caption)
     used: dict[str, list[str]] = {}
     for t in line:

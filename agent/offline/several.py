@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from agent import history
+from agent import turn_tree
 from agent.captions import attributes_of, is_portrait
-from agent.history import NoSuchTurn
 from agent.offline import lexicon, sentence
 from agent.offline.moves import count
 from agent.offline.references import edits_about, named
 from agent.offline.vocabulary import mentions
 from agent.state import Conversation
+from agent.turn_tree import NoSuchTurn
 
 _WORDS = lexicon.load("moves")["several"]
 _SURE, _THEN, _THERE = (re.compile(_WORDS[name]) for name in ("sure", "then", "there"))
@@ -42,7 +42,7 @@ def read_several(text: str, conversation: Conversation) -> tuple[set[int], str] 
 def _gone(text: str, conversation: Conversation) -> set[int] | None:
     if _THEN.search(text):
         return None
-    line = {t.id for t in history.path(conversation) if t.step}
+    line = {t.id for t in turn_tree.path(conversation) if t.step}
     kept = lexicon.match("moves", "undo", "kept", text)
     if kept is not None:
         names = _AND.split(_THERE.sub("", lexicon.groups(kept)["what"]))
@@ -79,7 +79,7 @@ def _staying(names: Iterable[str], conversation: Conversation) -> set[int]:
 
 
 def _in_original(name: str, conversation: Conversation) -> bool:
-    caption = history.path(conversation)[0].caption
+    caption = turn_tree.path(conversation)[0].caption
     if is_portrait(caption):
         shown = attributes_of(caption)
         return any(shown.get(m.attribute, "none") != "none" for m in mentions(name))

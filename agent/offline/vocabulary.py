@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from agent.offline import lexicon
-from tools.look import COLORS, VALUES
+from tools.inspection import COLORS, VALUES
 
 Kind = Literal["value", "color", "thing", "it", "other", "change", "more", "remove", "to",
                "unknown"]  # fmt: skip

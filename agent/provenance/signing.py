@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.bootstrap import Refusal
 from agent.settings import AppSettings
-from agent.terminal.play import MISSING
-from agent.wiring import Refusal
+from agent.terminal.run_message import MISSING
 from tools.pictures import PictureStore
 from tools.provenance import Recipe
 from tools.saving import Sign

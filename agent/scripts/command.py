@@ -11,11 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.scripts import reporting
-from agent.scripts.form import Script
-from agent.scripts.reading import Case, ScriptError, cases, find
+from agent.scripts.loader import Case, ScriptError, cases, find
+from agent.scripts.schema import Script
+from agent.scripts.snapshots import difference, pictures, updated
 from agent.scripts.suite import How, Result, repeated, run_all
-from agent.scripts.updating import difference, pictures, updated
-from agent.terminal.play import DONE, UNREADABLE
+from agent.terminal.run_message import DONE, UNREADABLE
 
 EXPECTATION_FAILED = 5
 EPILOG = """\

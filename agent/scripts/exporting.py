@@ -9,14 +9,14 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from agent.captions import changes
-from agent.exports.place import make_folder
+from agent.exports.output_path import make_folder
 from agent.graph import Chat
-from agent.scripts.form import SUFFIX, Defaults
-from agent.scripts.reading import written, yaml
+from agent.scripts.loader import written, yaml
+from agent.scripts.schema import SUFFIX, Defaults
 from agent.settings import paired
 from agent.state import Message, Turn
 from tools import provenance
-from tools.look import sample_portrait
+from tools.inspection import sample_portrait
 from tools.pictures import PictureError, PictureStore, picture_hash
 
 

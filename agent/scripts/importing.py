@@ -18,9 +18,9 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
-from agent.scripts.form import SUFFIX
-from agent.scripts.reading import ScriptError, written, yaml
-from agent.terminal.play import DONE, UNREADABLE
+from agent.scripts.loader import ScriptError, written, yaml
+from agent.scripts.schema import SUFFIX
+from agent.terminal.run_message import DONE, UNREADABLE
 from tools import benchmarks
 
 

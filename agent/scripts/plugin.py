@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from agent.scripts.reading import Case
+    from agent.scripts.loader import Case
 
 SUFFIX = ".chat.yaml"
 
@@ -40,7 +40,7 @@ class ScriptFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """Read the script; what is wrong with it is an error of collection."""
-        from agent.scripts.reading import ScriptError, cases
+        from agent.scripts.loader import ScriptError, cases
 
         try:
             found = cases(self.path)

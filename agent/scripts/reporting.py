@@ -12,7 +12,7 @@ from statistics import fmean
 from string import Template
 from xml.etree import ElementTree
 
-from agent.scripts.checking import Missed
+from agent.scripts.assertions import Missed
 from agent.scripts.suite import Pictures, Result, Told
 
 

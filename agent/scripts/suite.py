@@ -12,9 +12,9 @@ from pathlib import Path
 
 from PIL import Image, ImageChops
 
-from agent.scripts.checking import Checked, Missed, check, check_end
-from agent.scripts.reading import Case, ScriptError
-from agent.scripts.running import Happened, Stage, play, staged
+from agent.scripts.assertions import Checked, Missed, check, check_end
+from agent.scripts.loader import Case, ScriptError
+from agent.scripts.runner import Happened, Stage, play, staged
 
 OTHER_SEEDS = 1000  # between the seeds of one repeat and the next
 

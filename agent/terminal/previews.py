@@ -13,7 +13,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from agent.terminal.sheets import side_by_side
+from agent.terminal.contact_sheet import side_by_side
 from agent.visible import visible
 
 COLUMNS = 36  # terminal columns a preview is wide; about as tall as 18 lines

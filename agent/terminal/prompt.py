@@ -16,16 +16,16 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-from agent import history
+from agent import turn_tree
 from agent.choosing import chosen_settings
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.settings import AppSettings, paired
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
-from agent.terminal.commands.choosing import DRAFTS, KEPT
-from agent.terminal.commands.keeping import ACTIONS, KINDS
+from agent.terminal.commands.files import ACTIONS, KINDS
 from agent.terminal.commands.making import HOWS
-from agent.terminal.opening import is_picture
+from agent.terminal.commands.settings import DRAFTS, KEPT
+from agent.terminal.file_io import is_picture
 from agent.visible import visible
 from tools.edit_picture import METHODS
 
@@ -78,7 +78,7 @@ def toolbar(chat: Chat, columns: int) -> str:
     if not conversation.turns:
         return " no picture yet: /open PATH "
     settings = chosen_settings(conversation, chat.studio)
-    paths = [history.path(conversation, end.id) for end in history.branches(conversation)]
+    paths = [turn_tree.path(conversation, end.id) for end in turn_tree.branches(conversation)]
     head = conversation.turns[conversation.head]
     here = next(n for n, path in enumerate(paths, 1) if head in path)
     seconds = head.report.get("seconds")
@@ -208,7 +208,7 @@ class Words(Completer):
         words = [word for turn in turns if turn.step for word in turn.step.edit_words]
         singles = [single for word in words for single in re.findall(r"[a-z]\w+", word.lower())]
         for name in ("@last", "@original", *(f"@{word}" for word in dict.fromkeys(singles))):
-            if (found := history.find(conversation, name)) is not None:
+            if (found := turn_tree.find(conversation, name)) is not None:
                 named[name] = f"@{found.id} {found.request or found.caption}"
         return named
 

@@ -18,9 +18,9 @@ from agent.sessions.database import StorageError, trouble
 from agent.state import Ask
 from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
-from agent.terminal.play import DONE, MISSING, UNREADABLE, Answer, one_line, play, refusal
+from agent.terminal.last_net import safely
 from agent.terminal.prompt import MARK, session_of
-from agent.terminal.safely import safely
+from agent.terminal.run_message import DONE, MISSING, UNREADABLE, Answer, one_line, play, refusal
 from agent.visible import visible
 from tools.arguments import InputError, whole
 

@@ -21,7 +21,7 @@ from rich.console import Console, RenderableType
 
 from agent.state import Event
 from agent.terminal import previews
-from agent.terminal.opening import Folder, export, file_name
+from agent.terminal.file_io import Folder, export, file_name
 from agent.terminal.previews import Labelled
 from agent.terminal.progress import Bar
 from agent.visible import visible

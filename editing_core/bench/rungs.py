@@ -1,6 +1,6 @@
 """What helps an edit that did not happen, or spoilt something: single edits, tried in every way.
 
-The order in which the agent tries again (`agent/check.py`) comes from this table.
+The order in which the agent tries again (`agent/verify.py`) comes from this table.
 """
 
 from __future__ import annotations

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from PIL import Image
 
+from agent.bootstrap import studio_of
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
-from agent.wiring import studio_of
 from editing_core.bench.likeness import like_truth
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.sequences import Turn

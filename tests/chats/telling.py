@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
+from agent.bootstrap import studio_of
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
-from agent.wiring import studio_of
 from chats.scripts import Script
 from editing_core.portraits.reader import reader
 from editing_core.portraits.world import draw

@@ -9,19 +9,19 @@ from typing import Any
 import torch
 from PIL import Image, ImageChops
 
-import agent.carry
-import agent.check
-import agent.history
+import agent.actions
+import agent.bootstrap
 import agent.replies
-import agent.terminal.play
+import agent.terminal.run_message
+import agent.turn_tree
 import agent.understand
-import agent.wiring
+import agent.verify
 import editing_core.editor
 import editing_core.methods.mtc
 import tools.edit_picture
 import tools.pictures
-from agent.history import Heads
 from agent.state import Plan
+from agent.turn_tree import Heads
 from editing_core.settings import EditSettings
 
 Defect = Callable[[], None]
@@ -118,45 +118,45 @@ def wrong_parent() -> None:
 
 def undo_one_too_many() -> None:
     """Undo takes back one message more."""
-    right = agent.history.undo
-    agent.carry.history.undo = lambda at, messages=1: right(at, messages + 1)
+    right = agent.turn_tree.undo
+    agent.actions.history.undo = lambda at, messages=1: right(at, messages + 1)
 
 
 def redo_does_nothing() -> None:
     """Redo stays where it is."""
-    agent.carry.history.redo = lambda at, messages=1: Heads(at.head, at.past, at.future)
+    agent.actions.history.redo = lambda at, messages=1: Heads(at.head, at.past, at.future)
 
 
 def goto_off_by_one() -> None:
     """Going to a turn ends at the one after it."""
-    right = agent.carry._goto
-    agent.carry._goto = lambda step, state: right(
+    right = agent.actions._goto
+    agent.actions._goto = lambda step, state: right(
         step.model_copy(update={"turn": min(step.turn + 1, len(state.turns) - 1)}), state
     )
 
 
 def revert_drops_the_rest() -> None:
     """Undoing one edit loses the later ones."""
-    agent.carry._revert = lambda step, state: agent.carry._goto(
-        agent.carry.GoTo(turn=state.turns[step.turn].parent), state
+    agent.actions._revert = lambda step, state: agent.actions._goto(
+        agent.actions.GoTo(turn=state.turns[step.turn].parent), state
     )
 
 
 def retry_on_top() -> None:
     """Trying again starts from the edit instead of from its parent."""
-    right = agent.carry._instead
-    agent.carry._instead = lambda start, edits, state: right(state.head, edits, state)
+    right = agent.actions._instead
+    agent.actions._instead = lambda start, edits, state: right(state.head, edits, state)
 
 
 def check_always_passes() -> None:
     """Every edit passes its check."""
-    right = agent.check.judge
-    agent.check.judge = lambda *a: right(*a).model_copy(update={"passed": True})
+    right = agent.verify.judge
+    agent.verify.judge = lambda *a: right(*a).model_copy(update={"passed": True})
 
 
 def ladder_never_climbed() -> None:
     """Nothing is ever tried again."""
-    agent.check.next_rung = lambda tries, retries: None
+    agent.verify.next_rung = lambda tries, retries: None
 
 
 def only_the_first_wish() -> None:
@@ -193,7 +193,7 @@ def llm_ignored() -> None:
 
 def failures_hidden() -> None:
     """Every line ends with exit code 0."""
-    agent.terminal.play._code = lambda event, asked: 0
+    agent.terminal.run_message._code = lambda event, asked: 0
 
 
 def edit_words_of_the_source() -> None:
@@ -206,9 +206,11 @@ def edit_words_of_the_source() -> None:
 
 def caption_always_the_samples() -> None:
     """Every opened portrait is captioned as the sample."""
-    import tools.look
+    import tools.inspection
 
-    tools.look.PortraitEyes.describe = lambda eyes, image: tools.look.sample_portrait()[1]
+    tools.inspection.PortraitEyes.describe = lambda eyes, image: tools.inspection.sample_portrait()[
+        1
+    ]
 
 
 def inverted_twice() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.scripts.reading import Case, cases, find
+from agent.scripts.loader import Case, cases, find
 from agent.scripts.suite import run
 from mutations import defects
 

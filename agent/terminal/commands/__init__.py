@@ -11,13 +11,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from agent.terminal.commands.choosing import Choosing
-from agent.terminal.commands.desk import CommandError, Desk, Leave
-from agent.terminal.commands.keeping import Keeping
-from agent.terminal.commands.looking import Looking
+from agent.terminal.commands.base import CommandError, Desk, Leave
+from agent.terminal.commands.files import Keeping
+from agent.terminal.commands.inspection import Looking
 from agent.terminal.commands.making import Making
-from agent.terminal.commands.moving import Moving
-from agent.terminal.play import DONE
+from agent.terminal.commands.navigation import Moving
+from agent.terminal.commands.settings import Choosing
+from agent.terminal.run_message import DONE
 from tools.arguments import short
 
 __all__ = [

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from PIL import Image, ImageChops
 
-from agent import history
+from agent import turn_tree
 from agent.captions import is_portrait, parse
+from agent.context import Eyes
 from agent.state import Conversation, Turn
-from agent.studio import Eyes
-from agent.terminal.explained import Line, percent
-from tools.look import differences
+from agent.terminal.why import Line, percent
+from tools.inspection import differences
 from tools.pictures import PictureStore
 
 TINT = (235, 30, 120)  # of a mask that is laid over a picture
@@ -41,7 +41,7 @@ def measured(
 
 def between(conversation: Conversation, a: Turn, b: Turn) -> list[Turn]:
     """Return the edits that lie between two turns: those of one's path that the other's lacks."""
-    paths = [{t.id for t in history.path(conversation, turn.id)} for turn in (a, b)]
+    paths = [{t.id for t in turn_tree.path(conversation, turn.id)} for turn in (a, b)]
     return [conversation.turns[i] for i in sorted(paths[0] ^ paths[1])]
 
 

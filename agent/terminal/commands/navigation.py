@@ -9,10 +9,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree
 
-from agent import history
+from agent import turn_tree
 from agent.state import MOST_AT_ONCE, GoTo, Redo, Rewind, Turn, Undo
-from agent.terminal.commands.desk import CommandError, Desk
-from agent.terminal.play import DONE
+from agent.terminal.commands.base import CommandError, Desk
+from agent.terminal.run_message import DONE
 from agent.visible import visible
 from tools.arguments import number, short
 
@@ -103,8 +103,8 @@ class Moving(Desk):
         """
         conversation = self.chat.conversation
         lines = []
-        for tip in history.branches(conversation):
-            led = history.path(conversation, tip.id)
+        for tip in turn_tree.branches(conversation):
+            led = turn_tree.path(conversation, tip.id)
             inside = any(turn.id == conversation.head for turn in led)
             here = "here" if tip.id == conversation.head else f"you are at @{conversation.head}"
             mark = f"  ← {here}" if inside else ""

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from agent.state import Choose
-from agent.terminal.commands.desk import CommandError, Desk, one_of
-from agent.terminal.explained import differing
+from agent.terminal.commands.base import CommandError, Desk, one_of
+from agent.terminal.why import differing
 from tools.arguments import number, short
 from tools.edit_picture import method_summaries
 

@@ -9,11 +9,11 @@ from typing import Any
 from PIL import Image
 
 from agent.captions import attributes_of, caption, is_portrait, parse
+from agent.context import OnStep
 from agent.graph import Chat
 from agent.nodes import OTHER_SEED
 from agent.state import EditStep
-from agent.studio import OnStep
-from tools.look import sample_portrait
+from tools.inspection import sample_portrait
 
 STEPS = 16  # solver steps, as `python -m editing_core.bench text` draws captions
 PUT = Callable[[Image.Image], str]

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
-from agent.scripts.form import (
+from agent.scripts.schema import (
     SUFFIX,
     TAGS,
     Attributes,

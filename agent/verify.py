@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from agent.captions import ABSENT, changes, parse
 from agent.state import Check, EditStep, Try
-from tools.look import differences
+from tools.inspection import differences
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-    from agent.studio import Eyes
+    from agent.context import Eyes
 
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it

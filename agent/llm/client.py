@@ -17,7 +17,7 @@ import openai
 from pydantic import BaseModel
 
 import prompts
-from agent.llm.answers import LlmError, Unusable, plain, read, strict_schema
+from agent.llm.structured_output import LlmError, Unusable, plain, read, strict_schema
 
 logger = logging.getLogger(__name__)
 Schema = TypeVar("Schema", bound=BaseModel)

@@ -7,7 +7,7 @@ from collections import Counter
 from difflib import SequenceMatcher
 
 from agent.captions import changes, edit_step, parse
-from agent.llm.answers import Unusable
+from agent.llm.structured_output import Unusable
 from agent.state import Change, EditStep
 from agent.words import edit_words, words_of
 

@@ -13,9 +13,9 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import ValidationError
 
+from agent.context import Edited, EditPicture, Eyes, Llm, Studio
 from agent.settings import AppSettings
-from agent.studio import Edited, EditPicture, Eyes, Llm, Studio
-from agent.terminal.play import MISSING, UNREADABLE
+from agent.terminal.run_message import MISSING, UNREADABLE
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
@@ -166,8 +166,8 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
         if not settings.offline:
             note("No LLM is configured (--llm-url), so messages are read offline.")
         return None
-    from agent.llm.answers import LlmError
-    from agent.llm.server import Server
+    from agent.llm.client import Server
+    from agent.llm.structured_output import LlmError
 
     sees = {"yes": True, "no": False}.get(settings.llm_sees)
     try:
@@ -178,8 +178,8 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     """Return the eyes that judge: the portraits' own, an LLM's, CLIP's, whichever there are."""
-    from agent.llm.sight import LlmEyes
-    from tools.look import PortraitEyes
+    from agent.llm.vision import LlmEyes
+    from tools.inspection import PortraitEyes
 
     own: Eyes | None = PortraitEyes() if settings.model == "portraits" else None
     clip = None if own is not None or settings.clip is None else _clip(settings.clip)
@@ -187,7 +187,7 @@ def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
 
 
 def _clip(model: str) -> Eyes:
-    from tools.clip_eyes import ClipEyes
+    from tools.clip_judge import ClipEyes
 
     try:
         return ClipEyes(model)

@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import prompts
-from agent import history
+from agent import turn_tree
 from agent.captions import VALUES
-from agent.llm.answers import plain
+from agent.llm.structured_output import plain
 from agent.offline.grammar import Context
 from agent.state import Turn
 
@@ -35,7 +35,7 @@ def briefing(
 ) -> list[dict[str, Any]]:
     """Return the messages that ask an LLM to read one message of a person."""
     conversation = context.conversation
-    tips = [t for t in history.branches(conversation) if t.id != conversation.head]
+    tips = [t for t in turn_tree.branches(conversation) if t.id != conversation.head]
     words = prompts.load(
         "situation",
         turns="\n".join(_line(t) for t in conversation.turns[-MOST_TURNS:]),

@@ -13,25 +13,25 @@ from pathlib import Path
 
 from PIL import Image
 
+from agent.bootstrap import Refusal, studio_of
+from agent.context import Llm, Studio
 from agent.graph import Chat, open_sessions
-from agent.scripts.form import Llm as LlmMode
-from agent.scripts.reading import Case, Line, ScriptError
-from agent.scripts.tape import SUFFIX, Player, Recorder
+from agent.scripts.cassette import SUFFIX, Player, Recorder
+from agent.scripts.loader import Case, Line, ScriptError
+from agent.scripts.schema import Llm as LlmMode
 from agent.settings import AppSettings, default_home
 from agent.state import Ask, Conversation, Event
-from agent.studio import Llm, Studio
 from agent.terminal.commands import Commands, Leave
-from agent.terminal.opening import open_file
-from agent.terminal.play import DONE, UNREADABLE
+from agent.terminal.file_io import open_file
+from agent.terminal.last_net import safely
 from agent.terminal.repl import handle
-from agent.terminal.safely import safely
+from agent.terminal.run_message import DONE, UNREADABLE
 from agent.terminal.screen import Screen
-from agent.wiring import Refusal, studio_of
 from tools.arguments import InputError
 from tools.edit_picture import load_editor
-from tools.look import portrait_of, sample_portrait
-from tools.pace import call_seconds
+from tools.inspection import portrait_of, sample_portrait
 from tools.pictures import PictureStore
+from tools.timing import call_seconds
 
 
 class Notebook(Screen):

@@ -2,10 +2,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent import history
-from agent.history import Heads, NoSuchTurn
+from agent import turn_tree
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, GoTo, Turn
+from agent.turn_tree import Heads, NoSuchTurn
 
 HAT = "make her older, now add a hat"
 
@@ -26,15 +26,17 @@ walks = st.lists(st.integers(0, 9), max_size=20)
 @given(trees)
 def test_every_path_leads_from_the_original_to_its_turn(tree):
     for turn in tree.turns:
-        line = history.path(tree, turn.id)
+        line = turn_tree.path(tree, turn.id)
         assert line[0].id == 0
         assert line[-1] == turn
-        assert all(b in history.children(tree, a.id) for a, b in zip(line, line[1:], strict=False))
+        assert all(
+            b in turn_tree.children(tree, a.id) for a, b in zip(line, line[1:], strict=False)
+        )
 
 
 @given(trees)
 def test_the_tips_of_the_branches_cover_the_tree(tree):
-    covered = {t.id for tip in history.branches(tree) for t in history.path(tree, tip.id)}
+    covered = {t.id for tip in turn_tree.branches(tree) for t in turn_tree.path(tree, tip.id)}
     assert covered == {t.id for t in tree.turns}
 
 
@@ -45,10 +47,10 @@ def test_redo_takes_back_exactly_what_undo_did(walk, count):
         at = Heads(place, (*at.past, at.head), ())
     if not walk:
         with pytest.raises(NoSuchTurn):
-            history.undo(at, count)
+            turn_tree.undo(at, count)
         return
-    back = history.undo(at, count)
-    assert history.redo(back, count) == at
+    back = turn_tree.undo(at, count)
+    assert turn_tree.redo(back, count) == at
     assert back.head == [0, *walk][-1 - min(count, len(walk))]
 
 
@@ -65,7 +67,7 @@ def talked(*messages: str) -> Conversation:
      ("the second one", 2), ("@last", 2), ("turn 1", 1), ("@9", None), ("the piano", None)],
 )  # fmt: skip
 def test_turns_have_names(phrase, turn):
-    found = history.find(talked(HAT), phrase)
+    found = turn_tree.find(talked(HAT), phrase)
     assert (found and found.id) == turn
 
 
@@ -83,7 +85,7 @@ def test_before_a_thing_is_before_it_was_added_whatever_its_colour_became(phrase
 
 def test_a_turn_that_is_not_there_is_refused_in_words():
     with pytest.raises(NoSuchTurn, match="the turns are 0 to 2"):
-        history.turn(talked(HAT), 7)
+        turn_tree.turn(talked(HAT), 7)
 
 
 @given(st.text(max_size=80))

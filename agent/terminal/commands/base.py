@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent import history
+from agent import turn_tree
 from agent.graph import Chat
 from agent.state import Step, Turn
-from agent.terminal.explained import label
-from agent.terminal.play import play
+from agent.terminal.run_message import play
 from agent.terminal.screen import Screen
+from agent.terminal.why import label
 from tools.arguments import InputError, short
 from tools.pictures import PictureStore
 
@@ -60,7 +60,7 @@ class Desk:
         phrase = phrase.strip()
         if not phrase:
             return conversation.turns[conversation.head]
-        found = history.find(conversation, f"@{phrase}" if phrase.isdecimal() else phrase)
+        found = turn_tree.find(conversation, f"@{phrase}" if phrase.isdecimal() else phrase)
         if found is None:
             raise CommandError(f'There is no turn "{short(phrase)}"; /tree lists them.')
         return found

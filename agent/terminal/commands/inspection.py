@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from agent import history
+from agent import turn_tree
 from agent.state import Compare, Describe, Turn
-from agent.terminal.commands.desk import CommandError, Desk
-from agent.terminal.compared import measured, overlaid
-from agent.terminal.explained import Line, explained
+from agent.terminal.commands.base import CommandError, Desk
+from agent.terminal.comparison import measured, overlaid
+from agent.terminal.why import Line, explained
 
 
 class Looking(Desk):
@@ -80,7 +80,7 @@ class Looking(Desk):
         """Return the two turns that are meant: "1 2", "before the hat", or nothing at all."""
         if not a:
             here = self._turn("")
-            return history.path(self.chat.conversation)[0], here
+            return turn_tree.path(self.chat.conversation)[0], here
         try:
             return self._turn(a), self._turn(b)
         except CommandError:

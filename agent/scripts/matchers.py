@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from agent.scripts.form import Text, Wording, limit_of
+from agent.scripts.schema import Text, Wording, limit_of
 from agent.words import words_of
 
 

@@ -12,16 +12,16 @@ from pathlib import Path
 
 from PIL import Image
 
+from agent.bootstrap import Refusal, settings_of
+from agent.provenance.show_recipe import SHORT, recipe_in
 from agent.provenance.signing import signer_of
-from agent.provenance.telling import SHORT, recipe_in
 from agent.settings import AppSettings
-from agent.terminal.opening import export
-from agent.terminal.play import BROKEN, DONE, FAILED, MISSING, STOPPED, UNREADABLE
-from agent.wiring import Refusal, settings_of
+from agent.terminal.file_io import export
+from agent.terminal.run_message import BROKEN, DONE, FAILED, MISSING, STOPPED, UNREADABLE
 from tools import provenance
 from tools.edit_picture import EditError, ModelMissing
 from tools.pictures import Opened, PictureError, PictureStore, open_picture, picture_hash
-from tools.remake import Made, RecipeError, chain_of, distance, loader, remake, roots, unlike
+from tools.redo import Made, RecipeError, chain_of, distance, loader, remake, roots, unlike
 
 LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "GIF", "JPEG2000")
 EPILOG = """\

@@ -10,11 +10,11 @@ from PIL import Image
 from pydantic import BaseModel
 
 import prompts
-from agent.llm.answers import LlmError, Unusable, consult, plain
-from agent.llm.briefing import image_part, text_part
+from agent.llm.prompt_builder import image_part, text_part
+from agent.llm.structured_output import LlmError, Unusable, consult, plain
 
 if TYPE_CHECKING:
-    from agent.studio import Eyes, Llm
+    from agent.context import Eyes, Llm
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Made = TypeVar("Made")

@@ -11,8 +11,8 @@ from typing import Any
 from PIL.Image import Image
 from ruamel.yaml.comments import CommentedMap
 
-from agent.scripts.checking import Missed
-from agent.scripts.reading import Place, document, written, yaml
+from agent.scripts.assertions import Missed
+from agent.scripts.loader import Place, document, written, yaml
 
 
 def updated(file: Path, missed: Iterable[Missed]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from agent import history, replies
+from agent import replies, turn_tree
 from agent.captions import replay
-from agent.history import Heads, NoSuchTurn
 from agent.state import (
     Ask,
     Choose,
@@ -25,6 +24,7 @@ from agent.state import (
     Step,
     Undo,
 )
+from agent.turn_tree import Heads, NoSuchTurn
 
 Update = dict[str, Any]
 MOST_NOTCHES = 3
@@ -40,7 +40,7 @@ def carry_out(step: Step, state: Conversation) -> Update:
     """
     match step:
         case Undo() | Redo():
-            move = history.undo if isinstance(step, Undo) else history.redo
+            move = turn_tree.undo if isinstance(step, Undo) else turn_tree.redo
             return _heads(move(_now(state), step.messages), state)
         case GoTo():
             return _goto(step, state)
@@ -83,7 +83,7 @@ def _heads(at: Heads, state: Conversation) -> Update:
 
 def _goto(step: GoTo, state: Conversation) -> Update:
     """Move the head; if an edit follows, the head waits for it and moves with it."""
-    place = _say(state, replies.of_place(history.turn(state, step.turn)))
+    place = _say(state, replies.of_place(turn_tree.turn(state, step.turn)))
     plan = state.plan or Plan()
     following = plan.steps[state.position + 1 : state.position + 2]
     edits = bool(following) and isinstance(following[0], EditStep)
@@ -108,7 +108,7 @@ def _rewind(step: Rewind, state: Conversation) -> Update:
 
 def _revert(step: Revert, state: Conversation) -> Update:
     """Take back one edit: at the head a mere move, else replay the later edits on a branch."""
-    replayed = history.later(state, step.turn)
+    replayed = turn_tree.later(state, step.turn)
     parent = state.turns[step.turn].parent
     assert parent is not None
     if not replayed:

@@ -9,11 +9,11 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.terminal.play import DONE, UNREADABLE
+from agent.terminal.run_message import DONE, UNREADABLE
 from tools import provenance
 from tools.pictures import PictureError, open_picture
 from tools.provenance import Recipe
-from tools.remake import Made, RecipeError, chain_of
+from tools.redo import Made, RecipeError, chain_of
 
 WIDTH = 100
 SHORT = 12  # hex digits of a hash that people see

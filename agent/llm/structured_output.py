@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 import prompts
 
 if TYPE_CHECKING:
-    from agent.studio import Llm
+    from agent.context import Llm
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Made = TypeVar("Made")

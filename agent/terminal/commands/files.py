@@ -7,13 +7,13 @@ import shlex
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.exports.place import place, unquoted
+from agent.exports.output_path import place, unquoted
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import Saver
 from agent.sessions.listing import left_out
 from agent.sessions.pruning import prunable, prune, young
-from agent.terminal.commands.desk import CommandError, Desk, one_of
-from agent.terminal.opening import export, file_name
+from agent.terminal.commands.base import CommandError, Desk, one_of
+from agent.terminal.file_io import export, file_name
 from agent.terminal.screen import tilde
 from tools.arguments import number, path_of, short
 
@@ -98,10 +98,10 @@ class Keeping(Desk):
     def _export_pictures(
         self, path: str, end: str, kinds: tuple[str, ...], *, moving: bool = False
     ) -> None:
-        from agent import history
+        from agent import turn_tree
         from agent.exports.pictures import write_film, write_sheet
 
-        path_here = history.path(self.chat.conversation, self._turn(end).id)
+        path_here = turn_tree.path(self.chat.conversation, self._turn(end).id)
         shown = [self._labelled(turn) for turn in path_here if turn.picture]
         if not shown:
             raise CommandError("There are no pictures yet: all turns were only planned.")

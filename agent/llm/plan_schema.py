@@ -8,11 +8,10 @@ from typing import Any, Literal, assert_never
 
 from pydantic import BaseModel, Field, model_validator
 
-from agent import history
+from agent import turn_tree
 from agent.captions import replay
-from agent.history import Heads, NoSuchTurn
-from agent.llm.answers import Unusable, plain
-from agent.llm.rewriting import LONGEST_CAPTION, edit_of
+from agent.llm.caption_edit import LONGEST_CAPTION, edit_of
+from agent.llm.structured_output import Unusable, plain
 from agent.offline.grammar import Context, understand_offline
 from agent.state import (
     Ask,
@@ -29,6 +28,7 @@ from agent.state import (
     Step,
     Undo,
 )
+from agent.turn_tree import Heads, NoSuchTurn
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -91,7 +91,7 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
     Raises:
         Unusable: it makes no plan; the reason is for the LLM.
     """
-    planner = _Planner(context, message, context.caption, history.heads(context.conversation))
+    planner = _Planner(context, message, context.caption, turn_tree.heads(context.conversation))
     planner.world, planner.alone = world, sum(s.step == "edit" for s in reading.steps) == 1
     question: Ask | None = None
     for written in reading.steps[:MOST_STEPS]:
@@ -163,9 +163,9 @@ class _Planner:
                 case EditStep():
                     self.caption = step.target_prompt
                 case Undo():
-                    self._place(history.undo(self.heads, step.messages))
+                    self._place(turn_tree.undo(self.heads, step.messages))
                 case Redo():
-                    self._place(history.redo(self.heads, step.messages))
+                    self._place(turn_tree.redo(self.heads, step.messages))
                 case GoTo():
                     self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
                 case Revert():
@@ -181,7 +181,7 @@ class _Planner:
 
     def _take_back(self, number: int) -> None:
         conversation = self.context.conversation
-        replayed = history.later(conversation, number)
+        replayed = turn_tree.later(conversation, number)
         parent = conversation.turns[number].parent or 0
         self._place(Heads(parent, self.heads.past, self.heads.future))
         for turn in replayed:

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError
 from rapidfuzz import fuzz
 
-from agent.llm.answers import LlmError, Unusable
-from agent.scripts.reading import ScriptError, document, yaml
-from agent.studio import Llm
+from agent.context import Llm
+from agent.llm.structured_output import LlmError, Unusable
+from agent.scripts.loader import ScriptError, document, yaml
 
 SUFFIX = ".llm.yaml"
 ALIKE = 95.0  # of 100; how similar two requests with the same message must be

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from agent.scripts import wording
-from agent.scripts.form import (
+from agent.scripts import matchers
+from agent.scripts.loader import Line, Place
+from agent.scripts.runner import Happened, Stage
+from agent.scripts.schema import (
     Bound,
     Cost,
     Expected,
@@ -19,12 +21,10 @@ from agent.scripts.form import (
     Words,
     meets,
 )
-from agent.scripts.reading import Line, Place
-from agent.scripts.running import Happened, Stage
 from agent.state import Turn
-from agent.terminal.play import DONE
+from agent.terminal.run_message import DONE
 from tools.edit_picture import device_of
-from tools.look import Differences, differences, psnr
+from tools.inspection import Differences, differences, psnr
 from tools.pictures import PictureError, open_picture
 
 SAME = {"cpu": 45.0, "cuda": 30.0}
@@ -132,7 +132,7 @@ class _Checker:
         yield from self.text("caption", expected.caption, self.head.caption)
         for name, there in (("remembers", True), ("forgets", False)):
             words = getattr(expected, name)
-            held = tuple(word for word in words if wording.has(self.head.caption, word) == there)
+            held = tuple(word for word in words if matchers.has(self.head.caption, word) == there)
             if held != words:
                 wanted = f"{'' if there else 'no '}{', '.join(w for w in words if w not in held)}"
                 yield self.missed((name,), wanted, self.head.caption, list(held))
@@ -146,15 +146,15 @@ class _Checker:
         told = told or " ".join(self.happened.said)
         if expected is None:
             if code != DONE:
-                instead = {"exit": code, "says": wording.first(told)}
+                instead = {"exit": code, "says": matchers.first(told)}
                 yield self.missed(("error",), "no error", f"exit {code}: {told}", instead)
             return
         if code != expected.exit:
             found = f"exit {code}: {told}" if code else "no error"
             yield self.missed(("error", "exit"), f"exit {expected.exit}", found, code or None)
-        if not wording.fits(told, expected.says):
+        if not matchers.fits(told, expected.says):
             yield self.missed(
-                ("error", "says"), wording.shown(expected.says), told, wording.first(told)
+                ("error", "says"), matchers.shown(expected.says), told, matchers.first(told)
             )
 
     def cost(self, expected: Cost) -> Iterator[Missed]:
@@ -233,7 +233,7 @@ class _Checker:
                 yield self.missed(("picture", "attributes", name), value, found or "nothing", found)
 
     def clip(self, bound: Bound) -> Iterator[Missed]:
-        from tools.clip_eyes import ClipEyes
+        from tools.clip_judge import ClipEyes
 
         place: Place = ("picture", "clip")
         model, step = self.stage.studio.settings.clip, self.head.step
@@ -254,13 +254,13 @@ class _Checker:
             wanted = Words(equals=wanted)
         shown = {word.lower() for word in found}
         fits = (
-            (wanted.equals is None or shown == wording.lower(wanted.equals))
-            and shown >= wording.lower(wanted.superset)
-            and (wanted.subset is None or shown <= wording.lower(wanted.subset))
+            (wanted.equals is None or shown == matchers.lower(wanted.equals))
+            and shown >= matchers.lower(wanted.superset)
+            and (wanted.subset is None or shown <= matchers.lower(wanted.subset))
         )
         if not fits:
             want = wanted.model_dump(exclude_defaults=True)
-            yield self.missed(("edit_words",), wording.listed(want), ", ".join(found), list(found))
+            yield self.missed(("edit_words",), matchers.listed(want), ", ".join(found), list(found))
 
     def events(self, wanted: Sequence[str]) -> Iterator[Missed]:
         names = [event.event for event in self.happened.events]
@@ -270,8 +270,8 @@ class _Checker:
             yield self.missed(("events",), ", ".join(wanted), ", ".join(found), found)
 
     def text(self, name: str, wanted: Wording | None, found: str | None) -> Iterator[Missed]:
-        if wanted is not None and not wording.fits(found or "", wanted):
-            yield self.missed((name,), wording.shown(wanted), found or "nothing", found)
+        if wanted is not None and not matchers.fits(found or "", wanted):
+            yield self.missed((name,), matchers.shown(wanted), found or "nothing", found)
 
     def equal(self, place: str | Place, wanted: Any, found: Any) -> Iterator[Missed]:
         place = (place,) if isinstance(place, str) else place
@@ -282,7 +282,7 @@ class _Checker:
     def number(self, place: Place, bound: str | float, found: float) -> Iterator[Missed]:
         self.measured[".".join(map(str, place))] = found
         if not meets(found, bound):
-            yield self.missed(place, str(bound), f"{found:.4g}", wording.bound_for(bound, found))
+            yield self.missed(place, str(bound), f"{found:.4g}", matchers.bound_for(bound, found))
 
     def missed(self, place: Place, wanted: str, found: str, instead: Any = None) -> Missed:
         return Missed(self.happened.line, place, wanted, found, instead)

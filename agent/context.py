@@ -95,7 +95,7 @@ class Pictures(Protocol):
 
 
 class Eyes(Protocol):
-    """What can be seen in a picture: ``tools.look``."""
+    """What can be seen in a picture: ``tools.inspection``."""
 
     def describe(self, image: Image, /) -> str | None:
         """Return a caption of the picture, or None if it cannot be told."""
@@ -116,7 +116,7 @@ class Llm(Protocol):
     """A language model that answers in a schema: ``agent.llm.Server``.
 
     Attributes:
-        sees: whether it sees pictures; None until ``agent.llm.sight.can_see`` has found out.
+        sees: whether it sees pictures; None until ``agent.llm.vision.can_see`` has found out.
     """
 
     sees: bool | None
@@ -125,8 +125,8 @@ class Llm(Protocol):
         """Return the model's answer.
 
         Raises:
-            agent.llm.answers.LlmError: there is none; the message is one clear sentence.
-            agent.llm.answers.Unusable: it does not fit the schema.
+            agent.llm.structured_output.LlmError: there is none; the message is one clear sentence.
+            agent.llm.structured_output.Unusable: it does not fit the schema.
         """
 
 
