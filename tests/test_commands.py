@@ -21,7 +21,7 @@ def test_help_lists_every_command_with_its_docstring(desk):
 
 def test_help_ends_with_the_keys_as_the_readme_has_them(desk):
     last = typed(desk, "/help").splitlines()[-1]
-    readme = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+    readme = (Path(__file__).parents[1] / "agent/terminal/README.md").read_text("utf-8")
     assert last.startswith("Tab completes") and last in " ".join(readme.split())
 
 
