@@ -23,7 +23,8 @@ def edit_words(source: str, target: str) -> tuple[str, ...]:
 
     They are words of the target prompt, or, where words only vanish (a removal), of the source
     prompt. A word that stands elsewhere in the same prompt too is given with its right neighbour,
-    so that of two blues the right one is found: "blue hat" beside a blue t-shirt.
+    so that of two blues the right one is found: "blue hat" beside a blue t-shirt. Before a comma
+    it is given with its left one: "green shirt".
     """
     new = _changed(source, target)
     return _named(target, new) if new else _named(source, _changed(target, source))
@@ -57,11 +58,19 @@ def _diff(before: Sequence[Hashable], after: Sequence[Hashable]) -> Opcodes:
 
 
 def _named(prompt: str, chosen: list[int]) -> tuple[str, ...]:
-    words = words_of(prompt)
+    prompt = prompt.lower()
+    found = list(_WORD.finditer(prompt))
+    words = [word.group() for word in found]
+
+    def joined(i: int) -> bool:
+        """Say whether nothing but space stands between a word and the next one."""
+        return 0 <= i < len(found) - 1 and not prompt[found[i].end() : found[i + 1].start()].strip()
+
     named = []
     for i in chosen:
-        repeated = words.count(words[i]) > 1 and i + 1 < len(words)
-        named.append(" ".join(words[i : i + 2]) if repeated else words[i])
+        first = i if joined(i) else i - 1
+        repeated = words.count(words[i]) > 1 and joined(first)
+        named.append(" ".join(words[first : first + 2]) if repeated else words[i])
     return tuple(dict.fromkeys(named))
 
 

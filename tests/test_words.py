@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,6 +24,32 @@ CAPTION = "a smiling young woman with a brown bob, light skin, a blue t-shirt, g
 )
 def test_edit_words_name_the_change(target, words):
     assert edit_words(CAPTION, target) == words
+
+
+FAMILY = "a father in a blue shirt, a mother in a green dress, a boy in a red shirt"
+FUNCTION_WORDS = {"a", "an", "the", "of", "with", "and", "in", "on"}
+
+
+def test_a_repeated_word_before_a_comma_is_given_with_its_left_neighbour():
+    assert edit_words(FAMILY, FAMILY.replace("dress", "shirt")) == ("green shirt",)
+
+
+phrases = st.lists(
+    st.sampled_from("a the with in red blue green hat shirt t-shirt naïve dog's dog".split()),
+    min_size=1,
+    max_size=5,
+).map(" ".join)
+captions = st.lists(phrases, min_size=1, max_size=4).map(", ".join)
+
+
+@given(captions, captions)
+def test_edit_words_stand_in_a_prompt_name_something_and_cross_no_comma(source, target):
+    for words in edit_words(source, target):
+        assert "," not in words
+        assert set(words.split()) - FUNCTION_WORDS
+        assert any(
+            re.search(rf"(?<!\w){re.escape(words)}(?!\w)", prompt) for prompt in (source, target)
+        )
 
 
 def test_a_removal_is_named_by_the_words_that_vanish():
