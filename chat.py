@@ -78,7 +78,7 @@ def _other(name: str, words: list[str]) -> int:
     """Run a command that is no chat; it says its own errors."""
     from importlib import import_module
 
-    from editing_core.torchrun import processes
+    from editing_core.models.torchrun import processes
 
     _quiet()
     if processes() > 1:
@@ -130,7 +130,7 @@ def _run(flags: argparse.Namespace) -> int:
     from agent.bootstrap import settings_of
     from agent.provenance.signing import signer_of
     from agent.sessions.catalog import open_home
-    from editing_core.torchrun import follower
+    from editing_core.models.torchrun import follower
 
     _check(flags)
     given = {name: getattr(flags, name) for name in SETTINGS}
@@ -157,7 +157,7 @@ def _run(flags: argparse.Namespace) -> int:
 
 def _lend(settings: AppSettings) -> int:
     """Let the process that talks use this one's GPU, too."""
-    from editing_core.several import follow
+    from editing_core.models.context_parallel import follow
     from tools.edit_picture import load_editor
 
     follow(load_editor(settings.model, **settings.holding).flux)
@@ -307,10 +307,10 @@ def _leave(code: int) -> NoReturn:
     A daemon thread that still loads the model would be inside PyTorch while the interpreter takes
     it down, which crashes now and then (SIGSEGV); such a process ends without that.
     """
-    from editing_core.torchrun import processes
+    from editing_core.models.torchrun import processes
 
     if processes() > 1:
-        from editing_core.several import leave
+        from editing_core.models.context_parallel import leave
 
         leave(code)
     if any(thread.daemon for thread in threading.enumerate()):

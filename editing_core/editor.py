@@ -16,16 +16,16 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError, ModelMissing, NotAPicture
-from editing_core.flux import Flux, Latents
-from editing_core.glimpse import Glimpse
-from editing_core.keep import color_aligned, outside_kept
+from editing_core.latent_preview import Glimpse
 from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.lru_cache import Recent
+from editing_core.masks import region
 from editing_core.methods import METHODS, method_of
 from editing_core.methods.task import Outcome, Progress, Recorded, Task
-from editing_core.recent import Recent
-from editing_core.region import region
+from editing_core.models.flux1 import Flux, Latents
+from editing_core.preservation import color_aligned, outside_kept
 from editing_core.settings import PRESETS, EditSettings
-from editing_core.tokens import columns_of
+from editing_core.token_alignment import columns_of
 
 if TYPE_CHECKING:
     from editing_core.methods import Method

@@ -14,7 +14,7 @@ from torch import Tensor
 from editing_core.errors import NotAPicture
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
 
 TOKEN_SIDE = 16  # pixels a picture token covers: 8 by the VAE, times 2 by packing
 

@@ -3,10 +3,10 @@
 import torch
 from tiny_flux import noise_picture, tiny_flux
 
-from editing_core import several, torchrun
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
+from editing_core.models import context_parallel, torchrun
 from editing_core.settings import EditSettings
 
 CANVASES = [Canvas(64, 64), Canvas(48, 80), Canvas(33, 17)]
@@ -27,8 +27,8 @@ def edited(method: str) -> torch.Tensor:
 
 def lead() -> None:
     alone = [*map(velocity, CANVASES), edited("steady")]
-    several.begin()
-    several.share(tiny_flux())
+    context_parallel.begin()
+    context_parallel.share(tiny_flux())
     together = [*map(velocity, CANVASES), edited("steady")]
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(other, one, atol=1e-5, rtol=0)
@@ -38,12 +38,12 @@ def lead() -> None:
     except EditError as error:
         print(error)
     print("the same")
-    several.leave(0)
+    context_parallel.leave(0)
 
 
 if torchrun.follower():
-    several.begin()
-    several.share(tiny_flux())
-    several.follow(tiny_flux())
+    context_parallel.begin()
+    context_parallel.share(tiny_flux())
+    context_parallel.follow(tiny_flux())
 else:
     lead()

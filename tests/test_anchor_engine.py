@@ -15,10 +15,10 @@ from editing_core.anchor.model import Anchor
 from editing_core.anchor.parts import opened, save, with_words
 from editing_core.anchor.quick import look
 from editing_core.anchor.stream import FOUR, Guide
+from editing_core.disk_cache import Shelf
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
-from editing_core.shelf import Shelf
 
 CANVAS = Canvas(48, 32)
 STEPS = sum(1 + Guide(anchor().say([[""]])).looks(t) for t in FOUR)

@@ -10,9 +10,9 @@ from tiny_flux import noise_picture, tiny_parts
 from editing_core.anchor.engine import AnchorEngine
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.flux import Flux
 from editing_core.methods import READS
 from editing_core.methods import anchor as method
+from editing_core.models.flux1 import Flux
 from editing_core.settings import PRESETS, EditSettings
 
 SOURCE = "a portrait of a smiling young woman with a brown bob, blue t-shirt"

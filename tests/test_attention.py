@@ -5,16 +5,16 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
-from editing_core.attention import (
+from editing_core.attention_guidance import (
     AttentionControl,
     chosen_ranks,
     edit_mask,
     localised,
 )
-from editing_core.flow import Step
-from editing_core.hooks import HookedAttention
+from editing_core.attention_processor import HookedAttention
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
+from editing_core.solvers import Step
 
 SETTINGS = EditSettings()
 CANVASES = [Canvas(64, 64), Canvas(112, 48), Canvas(40, 90)]

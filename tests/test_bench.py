@@ -30,7 +30,7 @@ from editing_core.bench.summary import (
 )
 from editing_core.bench.tables import after_each, against, markdown
 from editing_core.bench.walks import STRESS, Walk, found, take
-from editing_core.measure import IDENTICAL
+from editing_core.metrics import IDENTICAL
 
 
 def test_sequences_change_one_thing_a_turn_and_never_the_person() -> None:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 
-from editing_core import columns
+from editing_core import attention_probs
+from editing_core.attention_probs import attend_telling
 from editing_core.bench.live import LiveBytes
-from editing_core.columns import attend_telling
 
 TEXT, PICTURE, HEADS, SIZE = 9, 23, 3, 16
 CHOSEN = (1, 4, 30)
@@ -42,7 +42,7 @@ def test_by_norms() -> None:
 @pytest.mark.parametrize("chosen", [CHOSEN, tuple(range(20))])
 def test_by_marks(monkeypatch: pytest.MonkeyPatch, chosen: tuple[int, ...]) -> None:
     """Also of more columns than a head has numbers."""
-    monkeypatch.setattr(columns, "_with_norms", lambda *qkv: None)
+    monkeypatch.setattr(attention_probs, "_with_norms", lambda *qkv: None)
     check("cpu", torch.float32, 1e-6, chosen)
 
 

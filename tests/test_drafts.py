@@ -11,10 +11,10 @@ from tiny_flux import noise_picture, tiny_flux
 from agent.choosing import settings_of
 from agent.state import EditStep
 from editing_core.bench.drafts import SAVINGS, cached
-from editing_core.drafts import reusing
 from editing_core.editor import Editor, EditResult
 from editing_core.methods import READS
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.step_cache import reusing
 from tools import provenance
 from tools.edit_picture import edit_picture
 from tools.pictures import PictureStore

@@ -8,10 +8,10 @@ from tiny_flux import noise_picture, tiny_flux, tiny_parts
 import editing_core.editor
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError, ModelMissing
-from editing_core.flow import integrate, time_grid
-from editing_core.flux import load
 from editing_core.latents import Canvas, to_latents
+from editing_core.models.flux1 import load
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.solvers import integrate, time_grid
 
 PAPER = PRESETS["paper"]
 QUICK = replace(PAPER, steps=5)  # the last step is emphasised
@@ -213,7 +213,7 @@ def test_a_saved_model_is_loaded_and_draws_the_same(tmp_path):
 
 def test_drawing_from_noise_is_what_the_stock_pipeline_does(tmp_path):
     """Velocity, text and position ids against ``FluxPipeline``, by Euler steps of its own grid."""
-    from editing_core.flow import integrate_euler
+    from editing_core.solvers import integrate_euler
 
     flux, canvas = tiny_flux(), Canvas(48, 80)
     pipeline = tiny_parts().pipeline()

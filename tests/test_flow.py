@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from editing_core.flow import integrate, integrate_euler, integrate_taylor, time_grid
+from editing_core.solvers import integrate, integrate_euler, integrate_taylor, time_grid
 
 
 def walk_error(solver, steps):

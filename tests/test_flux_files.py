@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 
 from editing_core.editor import draw_noise
 from editing_core.errors import ModelMissing
-from editing_core.flux import Flux, load
-from editing_core.geometry import with_depth
 from editing_core.latents import Canvas
-from editing_core.loading import depth_in, find, hash_of
+from editing_core.models.checkpoints import depth_in, find, hash_of
+from editing_core.models.configs import with_depth
+from editing_core.models.flux1 import Flux, load
 from editing_core.portraits.model import Parts
 
 CANVAS = Canvas(48, 32)
@@ -169,8 +169,8 @@ def test_files_that_are_not_there_or_not_what_they_say(tmp_path: Path) -> None:
 def test_large_files_are_told_apart_by_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("editing_core.loading.LARGE", 100)
-    monkeypatch.setattr("editing_core.loading.SAMPLE", 10)
+    monkeypatch.setattr("editing_core.models.checkpoints.LARGE", 100)
+    monkeypatch.setattr("editing_core.models.checkpoints.SAMPLE", 10)
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_bytes(bytes(1000))
     other.write_bytes(bytes(990) + b"1" * 10)

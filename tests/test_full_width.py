@@ -11,13 +11,13 @@ import pytest
 import torch
 from tiny_flux import noise_picture
 
-from editing_core import attention, columns
+from editing_core import attention_guidance, attention_probs
 from editing_core.bench.random_weights import NARROW_TEXT
 from editing_core.bench.speed import SOURCE, TARGET, WORDS
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.flux import Flux
-from editing_core.geometry import random_flux, with_depth
-from editing_core.placing import compile_blocks
+from editing_core.models.configs import random_flux, with_depth
+from editing_core.models.flux1 import Flux
+from editing_core.models.placement import compile_blocks
 from editing_core.settings import EditSettings
 
 SETTINGS = EditSettings(steps=4, guide_from=1, tau=0.6)
@@ -66,13 +66,13 @@ def compiled(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def by_marks(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(columns, "_with_norms", lambda *qkv: None)
+    monkeypatch.setattr(attention_probs, "_with_norms", lambda *qkv: None)
     yield
 
 
 @contextmanager
 def dense_attention(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(attention, "attend_telling", dense)
+    monkeypatch.setattr(attention_guidance, "attend_telling", dense)
     yield
 
 

@@ -15,15 +15,16 @@ from test_methods import request
 from tiny_flux import tiny_flux, tiny_parts
 from torch import Tensor
 
-from editing_core import columns, fused
+from editing_core import attention_probs
 from editing_core.editor import Editor
-from editing_core.flux import Flux
-from editing_core.fused import attention_for, attention_of, use_fused_attention
-from editing_core.geometry import FLUX_DEV
-from editing_core.holding import Held
-from editing_core.loading import PORTRAITS, Source
-from editing_core.memory import sizes_of
-from editing_core.planning import choose
+from editing_core.models import attention_backend
+from editing_core.models.attention_backend import attention_for, attention_of, use_fused_attention
+from editing_core.models.checkpoints import PORTRAITS, Source
+from editing_core.models.configs import FLUX_DEV
+from editing_core.models.flux1 import Flux
+from editing_core.models.loader import Held
+from editing_core.models.memory import sizes_of
+from editing_core.models.memory_plan import choose
 from editing_core.settings import EditSettings
 
 GPU = torch.device("cuda")
@@ -79,7 +80,7 @@ def test_what_it_cannot_do_it_is_not_asked_for(machine, monkeypatch) -> None:
 
 def test_it_is_said_before_loading(machine, monkeypatch) -> None:
     machine((9, 0), flash_3=True)
-    monkeypatch.setattr("editing_core.holding.free_bytes", lambda device: 80 * 10**9)
+    monkeypatch.setattr("editing_core.models.loader.free_bytes", lambda device: 80 * 10**9)
     sizes = sizes_of(FLUX_DEV)
     held = Held(Source("flux-dev", PORTRAITS), GPU, torch.bfloat16, plan=choose(sizes, 80 * 10**9))
     held.__dict__["sizes"] = sizes
@@ -107,7 +108,7 @@ def flux_3(machine, monkeypatch) -> Iterator[Flux]:
     known = set(_AttentionBackendRegistry._supported_arg_names[name])
     monkeypatch.setitem(_AttentionBackendRegistry._supported_arg_names, name, known)
     monkeypatch.setattr(dispatch, "_CAN_USE_FLASH_ATTN_3", True)
-    monkeypatch.setattr(fused, "_try", lambda *_: None)  # there is no such device
+    monkeypatch.setattr(attention_backend, "_try", lambda *_: None)  # there is no such device
     parts = vars(tiny_parts()) | {"transformer": copy.deepcopy(tiny_flux().transformer)}
     flux = Flux(**parts, name="tiny")
     use_fused_attention(flux.transformer, GPU, torch.bfloat16)
@@ -119,7 +120,7 @@ def flux_3(machine, monkeypatch) -> Iterator[Flux]:
 def test_edits_are_the_same_without_masks_and_norms(flux_3, monkeypatch, method) -> None:
     expected = Editor(tiny_flux()).edit(request(), settings=SETTINGS, seed=7, method=method)
     assert not CALLS
-    monkeypatch.setattr(columns, "_with_norms", lambda *_: None)
+    monkeypatch.setattr(attention_probs, "_with_norms", lambda *_: None)
     made = Editor(flux_3).edit(request(), settings=SETTINGS, seed=7, method=method)
     assert CALLS and attention_of(flux_3.transformer) == "FlashAttention 3"
     assert made.report.blocks == expected.report.blocks
@@ -139,7 +140,7 @@ def test_one_that_fails_is_not_used(machine, monkeypatch, caplog, wrong) -> None
         raise AssertionError(wrong)
 
     machine((9, 0))
-    monkeypatch.setattr(fused, "_try", fail)
+    monkeypatch.setattr(attention_backend, "_try", fail)
     transformer = copy.deepcopy(tiny_flux().transformer)
     with caplog.at_level(logging.WARNING):
         use_fused_attention(transformer, GPU, torch.bfloat16)
@@ -152,4 +153,4 @@ def test_the_one_chosen_works_here() -> None:
     transformer = copy.deepcopy(tiny_flux().transformer).to("cuda", torch.bfloat16)
     use_fused_attention(transformer, torch.device("cuda"), torch.bfloat16)
     chosen = attention_for(torch.device("cuda"), torch.bfloat16)
-    assert attention_of(transformer) == fused.SAID[chosen]
+    assert attention_of(transformer) == attention_backend.SAID[chosen]

@@ -14,12 +14,12 @@ from tiny_flux import noise_picture, tiny_flux
 from agent.state import Event
 from agent.terminal.progress import Bar
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
-from editing_core.flow import Step, integrate
-from editing_core.flux import load
-from editing_core.glimpse import Glimpse
+from editing_core.latent_preview import Glimpse
 from editing_core.latents import Canvas, to_latents
+from editing_core.models.flux1 import load
 from editing_core.portraits.world import draw, draws
 from editing_core.settings import EditSettings
+from editing_core.solvers import Step, integrate
 
 
 def test_what_lies_ahead_is_known_on_a_straight_path() -> None:

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from editing_core.flow import integrate
-from editing_core.guidance import dual_objective, dual_target, optimal_control, single_objective
+from editing_core.lqr import dual_objective, dual_target, optimal_control, single_objective
+from editing_core.solvers import integrate
 
 
 def tensors(count, seed=0):

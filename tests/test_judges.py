@@ -12,7 +12,7 @@ from tiny_networks import EXTRA, photograph, save_networks
 from editing_core.bench.photographs.names import NetworkNames
 from editing_core.clip import DEVIATION, MEAN, pixel_values
 from editing_core.errors import ModelMissing
-from editing_core.tokens import new_words
+from editing_core.token_alignment import new_words
 
 pytest.importorskip("torchmetrics", reason=EXTRA)
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from editing_core.keep import color_aligned, outside_kept
 from editing_core.latents import Canvas, unpack
+from editing_core.preservation import color_aligned, outside_kept
 
 CANVAS = Canvas(128, 96)
 REGION = torch.zeros(12, 16)

@@ -7,10 +7,10 @@ import pytest
 import torch
 from test_methods import SETTINGS, SOURCE, STEPS, close, far, intervals, task, times_of, velocity
 
+from editing_core.feature_injection import Sharing
 from editing_core.methods import beside, fireflow, masactrl, method_of, pnp, rf_solver, stableflow
 from editing_core.methods.injecting import moment
 from editing_core.methods.task import inverted_path
-from editing_core.sharing import Sharing
 
 
 class Tap:

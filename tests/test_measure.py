@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from editing_core.measure import (
+from editing_core.metrics import (
     IDENTICAL,
     box_mean,
     color_difference,

@@ -15,12 +15,12 @@ from agent.choices import MemoryUse
 from agent.settings import AppSettings
 from editing_core.bench.live import LiveBytes
 from editing_core.errors import ModelMissing
-from editing_core.flux import load
-from editing_core.geometry import FLUX_DEV, Configs, build, with_depth
-from editing_core.holding import Held, planned
 from editing_core.latents import Canvas
-from editing_core.loading import PORTRAITS, Source, configs
-from editing_core.memory import (
+from editing_core.models.checkpoints import PORTRAITS, Source, configs
+from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
+from editing_core.models.flux1 import load
+from editing_core.models.loader import Held, planned
+from editing_core.models.memory import (
     LEVELS,
     Sizes,
     forward_bytes,
@@ -29,7 +29,16 @@ from editing_core.memory import (
     transformer_bytes,
     vae_bytes,
 )
-from editing_core.planning import BY_NAME, GB, NAMES, TYPICAL, choose, missing, plans, sentence
+from editing_core.models.memory_plan import (
+    BY_NAME,
+    GB,
+    NAMES,
+    TYPICAL,
+    choose,
+    missing,
+    plans,
+    sentence,
+)
 
 
 @lru_cache
@@ -41,7 +50,9 @@ def flux_dev() -> Sizes:
 def installed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """Packages that count as installed; all that any level needs."""
     there = {name for level in LEVELS for name in level.packages}
-    monkeypatch.setattr("editing_core.planning.find_spec", lambda n: n if n in there else None)
+    monkeypatch.setattr(
+        "editing_core.models.memory_plan.find_spec", lambda n: n if n in there else None
+    )
     return there
 
 
@@ -181,7 +192,7 @@ def test_predicted_and_real_bytes_of_the_shipped_model() -> None:
 def test_predicted_and_real_bytes_of_quantised_weights(
     weights: str, dtype: torch.dtype, tmp_path: Any
 ) -> None:
-    from editing_core.placing import _transformer
+    from editing_core.models.placement import _transformer
 
     if lacking := missing(BY_NAME["full" if weights == "plain" else weights]):
         pytest.skip(f"needs: pip install {' '.join(lacking)}")
@@ -264,7 +275,7 @@ def test_the_shipped_model_is_not_planned_for() -> None:
 
 
 def test_a_plan_is_made_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("editing_core.holding.free_bytes", lambda device: 10_000_000)
+    monkeypatch.setattr("editing_core.models.loader.free_bytes", lambda device: 10_000_000)
     with pytest.raises(ModelMissing, match="are free"):
         planned(str(PORTRAITS), device="cpu")
     held: Held = planned(str(PORTRAITS), device="cpu", memory="full")

@@ -9,7 +9,6 @@ from test_sharing import processors
 from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.flow import time_grid
 from editing_core.latents import unpack
 from editing_core.methods import (
     METHODS,
@@ -21,6 +20,7 @@ from editing_core.methods import (
     summaries,
 )
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.solvers import time_grid
 
 SOLVERS = [method for method in METHODS if method != "anchor"]  # it brings its own model
 STEPS = 5

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from editing_core.latents import Canvas
-from editing_core.region import disagreement, region, soft_region
+from editing_core.masks import disagreement, region, soft_region
 from editing_core.settings import EditSettings
 
 CANVAS = Canvas(128, 96)

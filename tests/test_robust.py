@@ -15,12 +15,12 @@ from tiny_flux import noise_picture
 
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.flux import Flux, load
-from editing_core.geometry import FLUX_DEV, build
 from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.memory import Sizes
-from editing_core.placing import take_tiles
-from editing_core.planning import Plan, missing, plans
+from editing_core.models.configs import FLUX_DEV, build
+from editing_core.models.flux1 import Flux, load
+from editing_core.models.memory import Sizes
+from editing_core.models.memory_plan import Plan, missing, plans
+from editing_core.models.placement import take_tiles
 from editing_core.portraits.world import draw, draws
 from editing_core.settings import EditSettings
 
@@ -75,7 +75,7 @@ def test_out_of_memory_loads_the_next_level(flux: Flux, monkeypatch: pytest.Monk
         return plans(sizes, each=each)
 
     pytest.importorskip("accelerate", reason="needs: pip install accelerate")
-    monkeypatch.setattr("editing_core.holding.plans", as_on_a_gpu)
+    monkeypatch.setattr("editing_core.models.loader.plans", as_on_a_gpu)
     expected = edit(Editor(flux))
     runs_out(monkeypatch, 2)
     transformer, forwards = flux.transformer, flux.forwards
@@ -174,7 +174,7 @@ def test_every_level_makes_nearly_the_same_velocity(
     flux: Flux, repository: Path, level: str
 ) -> None:
     """Where only memory is saved the same; in 8 bits within what rounding costs."""
-    from editing_core.planning import BY_NAME
+    from editing_core.models.memory_plan import BY_NAME
 
     if lacking := missing(BY_NAME[level]):
         pytest.skip(f"needs: pip install {' '.join(lacking)}")

@@ -16,10 +16,10 @@ from PIL import Image
 from tiny_flux import tiny_flux
 
 import chat
-from editing_core import several
 from editing_core.editor import Editor
 from editing_core.errors import EditError
-from editing_core.flux import Flux
+from editing_core.models import context_parallel
+from editing_core.models.flux1 import Flux
 
 TESTS = Path(__file__).parent
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -46,7 +46,7 @@ def test_the_door_lends_all_processes_but_the_first(monkeypatch: pytest.MonkeyPa
     lent: list[Flux] = []
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr("tools.edit_picture.load_editor", lambda *a, **k: Editor(tiny_flux()))
-    monkeypatch.setattr(several, "follow", lent.append)
+    monkeypatch.setattr(context_parallel, "follow", lent.append)
     assert chat.main(["--model", "portraits", "--say", "undo"]) == 0
     assert lent == [tiny_flux()]
     assert chat.main(["--list-sessions"]) == 0 == chat.main(["--plan-only", "--say", "undo"])
@@ -65,10 +65,12 @@ def test_after_a_call_that_failed_here_alone_nobody_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent, left = [], []
-    monkeypatch.setattr(several, "_send", sent.append)
+    monkeypatch.setattr(context_parallel, "_send", sent.append)
     monkeypatch.setattr(os, "_exit", left.append)
-    monkeypatch.setattr(several.dist, "broadcast_object_list", lambda *a, **k: sent.append(a[0]))
-    lead = several.Lead()
+    monkeypatch.setattr(
+        context_parallel.dist, "broadcast_object_list", lambda *a, **k: sent.append(a[0])
+    )
+    lead = context_parallel.Lead()
     for call in ({"n": 1}, {"n": 2}):
         lead.tell(None, (), call)
         lead.answered(None, (), None)

@@ -7,9 +7,9 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
-from editing_core.hooks import HookedAttention
+from editing_core.attention_processor import HookedAttention
+from editing_core.feature_injection import Sharing, blocks_like, depth, later_blocks
 from editing_core.latents import Canvas
-from editing_core.sharing import Sharing, blocks_like, depth, later_blocks
 
 CANVAS = Canvas(48, 80)
 ALL = ("query", "key", "value", "output")

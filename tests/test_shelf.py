@@ -13,12 +13,12 @@ import torch
 from flux_files import PROMPTS, random_model, write_repository
 from tiny_flux import noise_picture
 
+from editing_core.disk_cache import Shelf, Tensors
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.flux import Flux, load
-from editing_core.recent import Recent, bytes_of
+from editing_core.lru_cache import Recent, bytes_of
+from editing_core.models.flux1 import Flux, load
 from editing_core.settings import EditSettings
-from editing_core.shelf import Shelf, Tensors
 
 QUICK = EditSettings(steps=2)
 ROOT = Path(__file__).parents[1]

@@ -14,14 +14,14 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from editing_core.attention import AttentionControl
+from editing_core.attention_guidance import AttentionControl
 from editing_core.bench import gpu, random_weights
 from editing_core.bench.floors import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
-from editing_core.flux import Text
-from editing_core.geometry import FLUX_DEV, random_flux, with_depth
 from editing_core.latents import Canvas
-from editing_core.memory import LEVELS
+from editing_core.models.configs import FLUX_DEV, random_flux, with_depth
+from editing_core.models.flux1 import Text
+from editing_core.models.memory import LEVELS
 from editing_core.settings import EditSettings
 
 

@@ -2,8 +2,8 @@ import pytest
 from tiny_flux import tiny_flux
 
 from editing_core.errors import EditError
-from editing_core.flux import Text
-from editing_core.tokens import columns_of, prompt_columns
+from editing_core.models.flux1 import Text
+from editing_core.token_alignment import columns_of, prompt_columns
 
 
 def pieces(text, columns):

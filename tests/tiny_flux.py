@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from PIL import Image
 
-from editing_core.flux import Flux
+from editing_core.models.flux1 import Flux
 from editing_core.portraits.model import Parts, Size, build
 
 TINY = Size(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods import METHODS, READS, refuse_model
 from editing_core.methods import summaries as method_summaries
+from editing_core.models.torchrun import processes
 from editing_core.settings import PRESETS, EditSettings
-from editing_core.torchrun import processes
 from tools import __version__, provenance
 from tools.edit_history import REMEMBERING, recalled
 from tools.pictures import PictureStore, picture_hash
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from editing_core.editor import Editor, EditRequest, EditResult
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
            "device_of", "edit_picture", "load_editor", "method_summaries",
@@ -104,7 +104,7 @@ def memory_told(
 
     Only configurations are fetched for that. See ``load_editor``.
     """
-    from editing_core.holding import planned
+    from editing_core.models.loader import planned
 
     with _refusing(device):
         return planned(model, device=device, memory=memory, compiled=compiled).said()
@@ -126,7 +126,7 @@ def load_editor(
         model: "portraits", "flux-dev", a hub id, a diffusers folder, or a .safetensors or .gguf
             file.
         device: Where to run; None chooses.
-        memory: How much it may take, by a name in ``editing_core.planning.NAMES``.
+        memory: How much it may take, by a name in ``editing_core.models.memory_plan.NAMES``.
         compiled: Whether its blocks are compiled.
         cache: A folder where texts and inversions are kept for later processes, if anywhere.
 
@@ -142,15 +142,15 @@ def load_editor(
 def _editor(model: str, device: str | None, memory: str, compiled: bool) -> Editor:
     from transformers.utils import logging
 
-    from editing_core import several
     from editing_core.editor import Editor
-    from editing_core.flux import load
+    from editing_core.models import context_parallel
+    from editing_core.models.flux1 import load
 
     logging.disable_progress_bar()  # the shipped weights load in a second
     with _refusing(device):
-        several.begin()
+        context_parallel.begin()
         flux = load(model, device=device, memory=memory, compiled=compiled)
-        several.share(flux)
+        context_parallel.share(flux)
     return Editor(flux)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core import measure
+from editing_core import metrics
 from editing_core.portraits import captions, world
 
 VALUES = world.VALUES
@@ -20,7 +20,7 @@ REMOVABLE = captions.REMOVABLE
 kind_of = captions.kind_of
 caption = captions.caption
 parse = captions.parse
-psnr = measure.psnr
+psnr = metrics.psnr
 
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
 MARGIN = 4  # pixels around a change that belong to it
@@ -65,20 +65,20 @@ def differences(
     """
     if before.size != after.size:
         raise ValueError(f"sizes differ: {before.size} and {after.size}")
-    a, b = measure.pixels_of(before), measure.pixels_of(after)
-    touched = measure.box_mean(np.abs(a - b).mean(axis=2)) > TOUCHED
-    inside = measure.widened(touched if mask is None else _meant(mask, before.size), MARGIN)
+    a, b = metrics.pixels_of(before), metrics.pixels_of(after)
+    touched = metrics.box_mean(np.abs(a - b).mean(axis=2)) > TOUCHED
+    inside = metrics.widened(touched if mask is None else _meant(mask, before.size), MARGIN)
     outside = ~inside if inside.mean() <= MOST else np.ones_like(inside)
     gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
     tint = (b[outside] - a[outside]).mean(axis=0)
     return Differences(
-        outside_ssim=float(measure.ssim_map(gray_a, gray_b)[outside].mean()),
+        outside_ssim=float(metrics.ssim_map(gray_a, gray_b)[outside].mean()),
         drift=float(np.abs(tint).max()),
-        shift=measure.shift(gray_a, gray_b, but=None if mask is None else inside),
+        shift=metrics.shift(gray_a, gray_b, but=None if mask is None else inside),
         mean=float(np.abs(a - b).mean()),
         changed=float(touched.mean()),
         changed_inside=float(touched[inside].mean()) if inside.any() else 0.0,
-        outside_psnr=measure.psnr_of(a[outside], b[outside]),
+        outside_psnr=metrics.psnr_of(a[outside], b[outside]),
     )
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image, ImageChops
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from editing_core.measure import psnr
 from editing_core.methods import METHODS, READS
+from editing_core.metrics import psnr
 from editing_core.settings import PRESETS, EditSettings
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.pictures import PictureStore

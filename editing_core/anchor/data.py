@@ -19,7 +19,7 @@ from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait, draw
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
 
 TURNS = 6
 SHARD = 500  # sessions a file
@@ -53,7 +53,7 @@ def _draw_shard(folder: Path, number: int) -> int:
 
 @cache
 def _flux() -> Flux:
-    from editing_core.flux import load
+    from editing_core.models.flux1 import load
 
     return load(device="cpu")
 

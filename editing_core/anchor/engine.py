@@ -16,12 +16,12 @@ from editing_core.anchor.memory import Frame, Memory
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.parts import opened
 from editing_core.anchor.stream import FOUR, Guide, paint, read, rising
+from editing_core.disk_cache import Tensors
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
-from editing_core.loading import hash_of
-from editing_core.recent import Recent
-from editing_core.region import CLEARLY, HARDLY, soft_region
-from editing_core.shelf import Tensors
+from editing_core.lru_cache import Recent
+from editing_core.masks import CLEARLY, HARDLY, soft_region
+from editing_core.models.checkpoints import hash_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 FRAMES_KEPT = 1 << 27  # bytes; about half a MB each

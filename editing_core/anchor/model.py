@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from editing_core.anchor.attention import Look, Sight, attended, rotation
 from editing_core.anchor.memory import Frame
-from editing_core.hooks import joint_qkv
+from editing_core.attention_processor import joint_qkv
 from editing_core.latents import Canvas
 from editing_core.portraits.world import SIZE
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from editing_core.errors import ModelMissing
-from editing_core.flux import load
-from editing_core.loading import PARTS
+from editing_core.models.checkpoints import PARTS
+from editing_core.models.flux1 import load
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.model import Parts, sample_captions, t5_tokenizer
 from editing_core.portraits.sessions import sessions

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from editing_core.bench.floors import now, seconds
 from editing_core.editor import Editor, EditRequest, EditResult
-from editing_core.flux import Flux
+from editing_core.models.flux1 import Flux
 from editing_core.settings import EditSettings
 
 

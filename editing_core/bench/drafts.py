@@ -19,10 +19,10 @@ from editing_core.bench.sequences import Turn, sequences
 from editing_core.bench.spread import Row, editor_of, spread
 from editing_core.bench.summary import jackknife
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
-from editing_core.flux import Flux, Text
-from editing_core.measure import pixels_of
 from editing_core.methods import method_of
 from editing_core.methods.task import Outcome, Task
+from editing_core.metrics import pixels_of
+from editing_core.models.flux1 import Flux, Text
 from editing_core.portraits.world import SIZE
 from editing_core.settings import PRESETS, EditSettings
 

@@ -13,9 +13,9 @@ from PIL import Image
 
 from editing_core.bench.spread import Row, averaged, editor_of, spread, told
 from editing_core.editor import EditRequest, Picture
-from editing_core.flux import load
 from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.measure import psnr
+from editing_core.metrics import psnr
+from editing_core.models.flux1 import load
 from editing_core.portraits.captions import caption, parse
 from editing_core.portraits.model import TEXT_LENGTH
 from editing_core.portraits.reader import FILE, reader

@@ -23,12 +23,12 @@ from editing_core.bench.spread import Row
 from editing_core.bench.told import row, tell
 from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
-from editing_core.flux import Flux, load
-from editing_core.fused import attention_of
 from editing_core.latents import Canvas
-from editing_core.memory import LEVELS, peak_bytes
-from editing_core.placing import emptied
-from editing_core.planning import GB, missing
+from editing_core.models.attention_backend import attention_of
+from editing_core.models.flux1 import Flux, load
+from editing_core.models.memory import LEVELS, peak_bytes
+from editing_core.models.memory_plan import GB, missing
+from editing_core.models.placement import emptied
 
 
 def gpu_rows(folder: str, device: torch.device, side: int, count: int) -> Iterator[Row]:

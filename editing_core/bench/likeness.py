@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from editing_core import measure
+from editing_core import metrics
 from editing_core.bench.measured import drawn
 from editing_core.bench.sequences import Turn
 from editing_core.portraits.world import VALUES, Portrait
@@ -22,10 +22,10 @@ def like_truth(picture: Image.Image, turn: Turn) -> bool:
         picture: After the turn.
         turn: What was asked for.
     """
-    seen = measure.pixels_of(picture)
+    seen = metrics.pixels_of(picture)
 
     def distance(portrait: Portrait) -> float:
-        return float(np.abs(seen - measure.pixels_of(drawn(portrait, picture.width))).mean())
+        return float(np.abs(seen - metrics.pixels_of(drawn(portrait, picture.width))).mean())
 
     others = (
         turn.after.with_(**{name: value})

@@ -10,7 +10,7 @@ from statistics import fmean
 import numpy as np
 from PIL import Image
 
-from editing_core import measure
+from editing_core import metrics
 from editing_core.bench.sequences import Turn
 from editing_core.portraits import world
 from editing_core.portraits.reader import Look, reader
@@ -77,20 +77,20 @@ def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[st
         Delta E; "shift" of what is outside, in pixels.
     """
     mask = changed_at(start, truth, picture.width)
-    a, b = measure.pixels_of(drawn(truth, picture.width)), measure.pixels_of(picture)
+    a, b = metrics.pixels_of(drawn(truth, picture.width)), metrics.pixels_of(picture)
     gray_a, gray_b = a.mean(axis=2), b.mean(axis=2)
-    near = measure.widened(mask, MARGIN)
-    alike = measure.ssim_map(gray_a, gray_b)
+    near = metrics.widened(mask, MARGIN)
+    alike = metrics.ssim_map(gray_a, gray_b)
     found = {"L1": float(np.abs(a - b).mean()), "SSIM": float(alike.mean())}
     for side, where, structure in (("inside", mask, mask), ("outside", ~mask, ~near)):
         if where.any():
             found[f"L1 {side}"] = float(np.abs(a - b)[where].mean())
-            found[f"PSNR {side}"] = measure.psnr_of(a[where], b[where])
+            found[f"PSNR {side}"] = metrics.psnr_of(a[where], b[where])
         if structure.any():
             found[f"SSIM {side}"] = float(alike[structure].mean())
     if not near.all():
-        found["drift"] = measure.color_difference(a[~near], b[~near])
-        found["shift"] = measure.shift(gray_a, gray_b, but=near)
+        found["drift"] = metrics.color_difference(a[~near], b[~near])
+        found["shift"] = metrics.shift(gray_a, gray_b, but=near)
     return found
 
 

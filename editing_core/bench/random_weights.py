@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from editing_core.flux import Flux, load
-from editing_core.fused import use_fused_attention
-from editing_core.geometry import FLUX_DEV, random_parts, with_depth
-from editing_core.placing import compile_blocks
+from editing_core.models.attention_backend import use_fused_attention
+from editing_core.models.configs import FLUX_DEV, random_parts, with_depth
+from editing_core.models.flux1 import Flux, load
+from editing_core.models.placement import compile_blocks
 from editing_core.portraits.model import Parts
 
 FULL_DEPTH = (19, 38)

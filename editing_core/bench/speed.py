@@ -17,22 +17,22 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from PIL import Image
 from torch import Tensor
 
-from editing_core.attention import AttentionControl
+from editing_core.attention_guidance import AttentionControl
+from editing_core.attention_probs import attend_telling
 from editing_core.bench.clock import Recorder, Took, replaced, timed_edit
 from editing_core.bench.floors import Machine, call_operations, counted, measured, seconds
 from editing_core.bench.live import LiveBytes
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
 from editing_core.bench.spread import Row
 from editing_core.bench.told import row, tell
-from editing_core.columns import attend_telling
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
-from editing_core.flux import Flux, load
 from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.loading import MODELS
-from editing_core.measure import pixels_of
-from editing_core.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
+from editing_core.metrics import pixels_of
+from editing_core.models.checkpoints import MODELS
+from editing_core.models.flux1 import Flux, load
+from editing_core.models.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
 from editing_core.settings import PRESETS
-from editing_core.tokens import columns_of
+from editing_core.token_alignment import columns_of
 
 SOURCE = "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt"
 TARGET = "a portrait of a smiling old woman with a gray bob, light skin, a red hat, a blue t-shirt"

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image
 
-from editing_core import measure
+from editing_core import metrics
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.sequences import Turn, sequences
 from editing_core.bench.spread import editor_of, spread
@@ -152,8 +152,8 @@ def _rounds(model: str, way: Way, walk: Walk) -> Iterator[Step]:
         yield (
             result.picture,
             {
-                "PSNR": measure.psnr(first, result.picture),
-                "PSNR of latents": measure.psnr(decoded, again),
+                "PSNR": metrics.psnr(first, result.picture),
+                "PSNR of latents": metrics.psnr(decoded, again),
                 **_cost(result),
             },
         )

@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
-from editing_core.flow import integrate_euler, time_grid
+from editing_core.feature_injection import Part, Sharing
 from editing_core.methods.task import Task, said_inverting, sample, told
-from editing_core.sharing import Part, Sharing
+from editing_core.solvers import integrate_euler, time_grid
 
 Schedule = Callable[[int], Collection[Part]]
 """Parts that are lent in a step, counted from 0."""

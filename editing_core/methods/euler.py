@@ -1,7 +1,7 @@
 """Plain Euler inversion and sampling: the simplest control."""
 
-from editing_core.flow import integrate_euler
 from editing_core.methods.task import Outcome, Task, invert, sample
+from editing_core.solvers import integrate_euler
 
 
 def edit(task: Task) -> Outcome:

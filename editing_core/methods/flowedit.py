@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.flow import Control, integrate_euler, time_grid
 from editing_core.methods.task import Outcome, Task, drafted, heard_by, told
+from editing_core.solvers import Control, integrate_euler, time_grid
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterable
 
 from torch import Tensor
 
-from editing_core.flow import Velocity, time_grid
+from editing_core.feature_injection import Features, Sharing
 from editing_core.methods.task import (
     Recorded,
     Solver,
@@ -21,7 +21,7 @@ from editing_core.methods.task import (
     told,
     walk_to_noise,
 )
-from editing_core.sharing import Features, Sharing
+from editing_core.solvers import Velocity, time_grid
 
 
 def edit_with_values(task: Task, *, solver: Solver, blocks: Iterable[int], steps: int) -> Tensor:

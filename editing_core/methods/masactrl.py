@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from editing_core.feature_injection import Part, Sharing, later_blocks
 from editing_core.methods.beside import sample_beside
 from editing_core.methods.task import Outcome, Task, inverted_path
-from editing_core.sharing import Part, Sharing, later_blocks
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Multi-turn Consistent Image Editing: the paper's method (arXiv 2505.04320)."""
 
-from editing_core.attention import AttentionControl
-from editing_core.guidance import dual_objective, dual_target, single_objective
+from editing_core.attention_guidance import AttentionControl
+from editing_core.lqr import dual_objective, dual_target, single_objective
 from editing_core.methods.task import Outcome, Task, invert, sample
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editing_core.flow import integrate_euler
-from editing_core.guidance import single_objective, toward_picture
+from editing_core.lqr import single_objective, toward_picture
 from editing_core.methods.task import Outcome, Task, invert, sample
+from editing_core.solvers import integrate_euler
 
 
 @dataclass(frozen=True)

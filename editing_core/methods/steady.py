@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.keep import outside_kept
+from editing_core.masks import soft_region
 from editing_core.methods import flowedit
 from editing_core.methods.task import Outcome, Task
-from editing_core.region import soft_region
+from editing_core.preservation import outside_kept
 
 
 @dataclass(frozen=True)

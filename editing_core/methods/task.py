@@ -9,8 +9,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.drafts import EXACT, reusing
-from editing_core.flow import (
+from editing_core.feature_injection import Features
+from editing_core.latents import Canvas
+from editing_core.lru_cache import Recent
+from editing_core.models.flux1 import Flux, Text
+from editing_core.settings import EditSettings
+from editing_core.solvers import (
     Control,
     OnStep,
     Step,
@@ -19,11 +23,7 @@ from editing_core.flow import (
     integrate_euler,
     time_grid,
 )
-from editing_core.flux import Flux, Text
-from editing_core.latents import Canvas
-from editing_core.recent import Recent
-from editing_core.settings import EditSettings
-from editing_core.sharing import Features
+from editing_core.step_cache import EXACT, reusing
 
 Progress = Callable[[str, int, int], None]
 """``progress(phase, index, of)``: a step of "invert" or "sample" is done; index counts from 0."""

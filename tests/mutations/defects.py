@@ -215,7 +215,7 @@ def caption_always_the_samples() -> None:
 
 def inverted_twice() -> None:
     """An inversion that is known already is made again."""
-    from editing_core.recent import Recent
+    from editing_core.lru_cache import Recent
 
     Recent.get = lambda kept, key, make: (make(), make())[1]
 

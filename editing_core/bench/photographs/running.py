@@ -19,9 +19,9 @@ from editing_core.bench.photographs.similarity import Floats, Scores, scores
 from editing_core.bench.spread import told
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.flux import Flux
+from editing_core.models.flux1 import Flux
 from editing_core.settings import EditSettings
-from editing_core.tokens import new_words
+from editing_core.token_alignment import new_words
 
 Ways = Mapping[str, tuple[str, Callable[[str, int], EditSettings]]]
 """Name in the table -> method, and its settings for a kind of change after so many turns."""

@@ -11,7 +11,7 @@ import numpy as np
 from editing_core.bench.photographs.running import Walk
 from editing_core.bench.spread import Row
 from editing_core.bench.summary import Estimate, frechet_distance, jackknife
-from editing_core.measure import Floats
+from editing_core.metrics import Floats
 
 COLUMNS = {
     "clip_text": ("CLIP-T", 1.0),

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from editing_core.hooks import Attend
+from editing_core.attention_processor import Attend
 
 ATEN = torch.ops.aten
 PaidTo = Callable[[Tensor], Tensor]

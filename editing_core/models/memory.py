@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from editing_core.geometry import Configs, build
 from editing_core.latents import Canvas
+from editing_core.models.configs import Configs, build
 
 Weights = Literal["plain", "int8", "fp8", "nf4", "gguf"]
 FLOAT32 = 4

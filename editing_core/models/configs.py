@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
     from editing_core.portraits.model import Parts
 
 Configs = dict[str, dict[str, Any]]
@@ -131,6 +131,6 @@ def random_parts(configs: Configs, prompts: list[str], seed: int = 0) -> Parts:
 
 def random_flux(configs: Configs, prompts: list[str], seed: int = 0) -> Flux:
     """Make a model with random weights; it edits into noise, but in the time a real one takes."""
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
 
     return Flux(**vars(random_parts(configs, prompts, seed)), name="random")

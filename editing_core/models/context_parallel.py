@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from editing_core.errors import EditError
-from editing_core.torchrun import follower, processes
+from editing_core.models.torchrun import follower, processes
 
 if TYPE_CHECKING:
-    from editing_core.flux import Flux
+    from editing_core.models.flux1 import Flux
 
 LOST = "The processes that share this picture have lost each other; leave and begin again."
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call

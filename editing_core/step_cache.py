@@ -12,7 +12,7 @@ from itertools import count
 
 from torch import Tensor
 
-from editing_core.flow import Velocity
+from editing_core.solvers import Velocity
 
 EXACT = 3 / 8
 """Share of the steps, from the noise, in which nothing is reused (ours, from `bench drafts`)."""

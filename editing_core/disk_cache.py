@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from editing_core.loading import hash_of
+from editing_core.models.checkpoints import hash_of
 
 Tensors = dict[str, Tensor]
 MOST = 1 << 30  # bytes
@@ -102,9 +102,7 @@ def surroundings(device: torch.device) -> str:
     """All that numbers depend on besides a model: this code, libraries, processor and threads."""
     import diffusers
 
-    here = Path(__file__).parent
-    folders = (here, here / "methods", here / "anchor")
-    code = hash_of(sorted(file for folder in folders for file in folder.glob("*.py")))
+    code = hash_of(sorted(Path(__file__).parent.rglob("*.py")))
     cuda = device.type == "cuda"
     kind = torch.cuda.get_device_name(device) if cuda else torch.backends.cpu.get_cpu_capability()
     versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from editing_core.loading import PARTS, Source, depth_in
-from editing_core.memory import Level
-from editing_core.planning import Plan
+from editing_core.models.checkpoints import PARTS, Source, depth_in
+from editing_core.models.memory import Level
+from editing_core.models.memory_plan import Plan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.holding import Held, planned
+from editing_core.disk_cache import Shelf, Tensors, surroundings
 from editing_core.latents import Canvas
-from editing_core.loading import MODELS, hash_of
-from editing_core.placing import emptied, take_tiles
-from editing_core.recent import Recent
-from editing_core.shelf import Shelf, Tensors, surroundings
+from editing_core.lru_cache import Recent
+from editing_core.models.checkpoints import MODELS, hash_of
+from editing_core.models.loader import Held, planned
+from editing_core.models.placement import emptied, take_tiles
 
 LONGEST_TEXT = 512  # T5 tokens FLUX was trained with
 TEXTS_KEPT = 1 << 26  # bytes, 4 MB a prompt with FLUX.1

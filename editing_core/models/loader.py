@@ -9,11 +9,11 @@ from typing import Any
 import torch
 
 from editing_core.errors import ModelMissing
-from editing_core.fused import SAID, attention_for, use_fused_attention
-from editing_core.loading import Source, configs, fetched, find, text_tokens
-from editing_core.memory import Sizes, sizes_of
-from editing_core.placing import compile_blocks, emptied, parts_of
-from editing_core.planning import Plan, choose, free_bytes, missing, plans, sentence
+from editing_core.models.attention_backend import SAID, attention_for, use_fused_attention
+from editing_core.models.checkpoints import Source, configs, fetched, find, text_tokens
+from editing_core.models.memory import Sizes, sizes_of
+from editing_core.models.memory_plan import Plan, choose, free_bytes, missing, plans, sentence
+from editing_core.models.placement import compile_blocks, emptied, parts_of
 
 
 def planned(

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from editing_core.errors import ModelMissing
-from editing_core.geometry import Configs
+from editing_core.models.configs import Configs
 
-PORTRAITS = Path(__file__).parent / "portraits" / "weights"
+PORTRAITS = Path(__file__).parents[1] / "portraits" / "weights"
 HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
 MODELS = ("transformer", "vae", "text_encoder", "text_encoder_2")
 PARTS = (*MODELS, "tokenizer", "tokenizer_2")

@@ -16,13 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.columns import attend_telling
-from editing_core.flow import Step
-from editing_core.flux import Text
-from editing_core.hooks import QKV, Attend, AttentionHook
+from editing_core.attention_probs import attend_telling
+from editing_core.attention_processor import QKV, Attend, AttentionHook
 from editing_core.latents import Canvas
+from editing_core.models.flux1 import Text
 from editing_core.settings import EditSettings
-from editing_core.tokens import phrase_columns, prompt_columns
+from editing_core.solvers import Step
+from editing_core.token_alignment import phrase_columns, prompt_columns
 
 PAPER_DEPTH = 19  # double blocks of FLUX.1, in which the paper counts ranks
 SHARPNESS = 10.0  # slope of the sigmoid that spreads a map (code)

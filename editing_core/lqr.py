@@ -12,7 +12,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from editing_core.flow import Control
+from editing_core.solvers import Control
 
 Denominator = Literal["code", "start"]
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from editing_core.flux import Flux
 from editing_core.latents import Canvas, to_latents, unpack
+from editing_core.models.flux1 import Flux
 
 SIDE = 256  # of the picture that the map is fitted to
 PATCHES = (4, 8, 16, 32)  # a side, coarse to fine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from editing_core.errors import EditError
 
 if TYPE_CHECKING:
-    from editing_core.flux import Text
+    from editing_core.models.flux1 import Text
 
 Span = tuple[int, int]
 """First and one-past-last character."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from editing_core.hooks import QKV, Attend, AttentionHook
+from editing_core.attention_processor import QKV, Attend, AttentionHook
 
 Part = Literal["query", "key", "value", "output"]
 """What can be lent; keys and queries after their rotation, the output before its projection."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from editing_core.errors import ModelMissing
 from editing_core.latents import Canvas
-from editing_core.memory import LEVELS, Level, Sizes, peak_bytes
+from editing_core.models.memory import LEVELS, Level, Sizes, peak_bytes
 
 GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
