@@ -21,7 +21,7 @@ from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.lru_cache import Recent
 from editing_core.masks import region
 from editing_core.methods import METHODS, method_of
-from editing_core.methods.task import Outcome, Progress, Recorded, Task
+from editing_core.methods.context import Outcome, Progress, Recorded, Task
 from editing_core.models.flux1 import Flux, Latents
 from editing_core.preservation import color_aligned, outside_kept
 from editing_core.settings import PRESETS, EditSettings

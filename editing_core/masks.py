@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from editing_core.latents import Canvas, unpack
-from editing_core.methods.task import Task
+from editing_core.methods.context import Task
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement

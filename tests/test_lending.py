@@ -8,9 +8,17 @@ import torch
 from test_methods import SETTINGS, SOURCE, STEPS, close, far, intervals, task, times_of, velocity
 
 from editing_core.feature_injection import Sharing
-from editing_core.methods import beside, fireflow, masactrl, method_of, pnp, rf_solver, stableflow
-from editing_core.methods.injecting import moment
-from editing_core.methods.task import inverted_path
+from editing_core.methods import (
+    fireflow,
+    masactrl,
+    method_of,
+    paired_sampling,
+    pnp,
+    rf_solver,
+    stableflow,
+)
+from editing_core.methods.context import inverted_path
+from editing_core.methods.value_injection import moment
 
 
 class Tap:
@@ -165,7 +173,7 @@ def test_the_corrected_source_is_the_picture():
     of = task()
     close(pnp.source_and_target(of)[:1], of.current)
     path, none = inverted_path(of), Sharing(of.flux.transformer, {}, 0)
-    uncorrected = beside.sample_beside(of, path[-1], none, lambda step: ())
+    uncorrected = paired_sampling.sample_beside(of, path[-1], none, lambda step: ())
     assert far(uncorrected[:1], of.current)
 
 
@@ -173,7 +181,7 @@ def test_the_corrected_source_is_the_picture():
 def test_beside_itself_sharing_all_changes_nothing(parts):
     of = task(SOURCE, replace(SETTINGS, guidance=1.0))
     shared = Sharing(of.flux.transformer, dict.fromkeys(range(7), parts), of.flux.text_length)
-    both = beside.sample_beside(of, inverted_path(of)[-1], shared, lambda step: parts)
+    both = paired_sampling.sample_beside(of, inverted_path(of)[-1], shared, lambda step: parts)
     plain = method_of("euler")(of).latents
     close(both[:1], plain)
     close(both[1:], plain)

@@ -20,7 +20,7 @@ from editing_core.bench.spread import Row, editor_of, spread
 from editing_core.bench.summary import jackknife
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.methods import method_of
-from editing_core.methods.task import Outcome, Task
+from editing_core.methods.context import Outcome, Task
 from editing_core.metrics import pixels_of
 from editing_core.models.flux1 import Flux, Text
 from editing_core.portraits.world import SIZE

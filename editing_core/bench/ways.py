@@ -14,7 +14,7 @@ from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
     from editing_core.methods import Method
-    from editing_core.methods.task import Outcome, Task
+    from editing_core.methods.context import Outcome, Task
 
 Fitting = Callable[[str, int], EditSettings]
 """``fitting(change, turns)``: the settings for a kind of change after so many turns."""

@@ -13,7 +13,7 @@ from editing_core.errors import EditError
 from editing_core.settings import EditSettings
 
 if TYPE_CHECKING:
-    from editing_core.methods.task import Outcome, Task
+    from editing_core.methods.context import Outcome, Task
 
     Method = Callable[[Task], Outcome]
 

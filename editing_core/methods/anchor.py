@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from editing_core.anchor.engine import AnchorEngine, Shown, engine
 from editing_core.anchor.stream import FOUR
 from editing_core.methods import refuse_model
-from editing_core.methods.task import Outcome, Task
+from editing_core.methods.context import Outcome, Task
 from editing_core.portraits.instructions import wish
 from editing_core.settings import PRESETS
 

@@ -1,6 +1,6 @@
 """Plain Euler inversion and sampling: the simplest control."""
 
-from editing_core.methods.task import Outcome, Task, invert, sample
+from editing_core.methods.context import Outcome, Task, invert, sample
 from editing_core.solvers import integrate_euler
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import FLUX_SINGLE, blocks_like
-from editing_core.methods.injecting import edit_with_values
-from editing_core.methods.task import Outcome, Task
+from editing_core.methods.context import Outcome, Task
+from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.methods.task import Outcome, Task, drafted, heard_by, told
+from editing_core.methods.context import Outcome, Task, drafted, heard_by, told
 from editing_core.solvers import Control, integrate_euler, time_grid
 
 

@@ -2,7 +2,7 @@
 
 from editing_core.attention_guidance import AttentionControl
 from editing_core.lqr import dual_objective, dual_target, single_objective
-from editing_core.methods.task import Outcome, Task, invert, sample
+from editing_core.methods.context import Outcome, Task, invert, sample
 
 
 def edit(task: Task) -> Outcome:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from editing_core.feature_injection import Part, Sharing, later_blocks
-from editing_core.methods.beside import sample_beside
-from editing_core.methods.task import Outcome, Task, inverted_path
+from editing_core.methods.context import Outcome, Task, inverted_path
+from editing_core.methods.paired_sampling import sample_beside
 
 
 @dataclass(frozen=True)

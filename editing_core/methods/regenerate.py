@@ -1,6 +1,6 @@
 """Draw the target prompt from fresh noise: the control that must lose what no caption says."""
 
-from editing_core.methods.task import Outcome, Task, sample
+from editing_core.methods.context import Outcome, Task, sample
 
 
 def edit(task: Task) -> Outcome:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.lqr import single_objective, toward_picture
-from editing_core.methods.task import Outcome, Task, invert, sample
+from editing_core.methods.context import Outcome, Task, invert, sample
 from editing_core.solvers import integrate_euler
 
 

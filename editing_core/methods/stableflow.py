@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import Sharing, blocks_like
-from editing_core.methods.beside import sample_beside
-from editing_core.methods.task import Outcome, Task, inverted_path
+from editing_core.methods.context import Outcome, Task, inverted_path
+from editing_core.methods.paired_sampling import sample_beside
 
 
 @dataclass(frozen=True)

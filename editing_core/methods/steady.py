@@ -14,7 +14,7 @@ from torch import Tensor
 
 from editing_core.masks import soft_region
 from editing_core.methods import flowedit
-from editing_core.methods.task import Outcome, Task
+from editing_core.methods.context import Outcome, Task
 from editing_core.preservation import outside_kept
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from editing_core.feature_injection import Part, Sharing
-from editing_core.methods.task import Task, said_inverting, sample, told
+from editing_core.methods.context import Task, said_inverting, sample, told
 from editing_core.solvers import integrate_euler, time_grid
 
 Schedule = Callable[[int], Collection[Part]]

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable
 from torch import Tensor
 
 from editing_core.feature_injection import Features, Sharing
-from editing_core.methods.task import (
+from editing_core.methods.context import (
     Recorded,
     Solver,
     Task,
