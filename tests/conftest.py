@@ -104,10 +104,10 @@ def photo(tmp_path: Path) -> Path:
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a shard of noise instead of drawn sessions, for the anchor's lessons."""
-    from editing_core.anchor import data, lessons
+    from editing_core.anchor import batches, data
 
     few = 6
-    monkeypatch.setattr(lessons, "SHARD", few)
+    monkeypatch.setattr(batches, "SHARD", few)
     folder = tmp_path / "sessions"
     folder.mkdir()
     noise = np.random.default_rng(0).normal(size=(few, data.TURNS + 1, 64, 64))

@@ -5,12 +5,12 @@ from test_anchor_model import SMALL, TEXTS, anchor, frame_of, frames
 from torch import Tensor
 
 from editing_core.anchor.attention import Sight
+from editing_core.anchor.batches import painting
 from editing_core.anchor.bidirectional import Bidirectional, BothWays
 from editing_core.anchor.engine import Shown
-from editing_core.anchor.lessons import painting
-from editing_core.anchor.memory import Memory
+from editing_core.anchor.kv_cache import Memory
 from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.stream import ALONE
+from editing_core.anchor.sampler import ALONE
 
 TURNS, WINDOW = 3, 1
 SIGHT = painting(TURNS, WINDOW)

@@ -9,12 +9,12 @@ from test_anchor_model import anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
+from editing_core.anchor.checkpoint import opened, save, with_words
 from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.engine import engine as shipped
+from editing_core.anchor.evaluate import look
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.parts import opened, save, with_words
-from editing_core.anchor.quick import look
-from editing_core.anchor.stream import FOUR, Guide
+from editing_core.anchor.sampler import FOUR, Guide
 from editing_core.disk_cache import Shelf
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas

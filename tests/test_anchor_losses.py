@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from editing_core.anchor import distil, train
-from editing_core.anchor.lessons import Batch, Lessons
+from editing_core.anchor import distillation, train
+from editing_core.anchor.batches import Batch, Lessons
 from editing_core.anchor.rollout import painted, with_own
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.sampler import FOUR
 
 
 def test_the_flow_loss_of_a_model_that_knows_is_nothing(drawn: Path) -> None:
@@ -126,6 +126,6 @@ def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyP
     def straight(model: object, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
         return (x - truth) / t[..., None, None]
 
-    monkeypatch.setattr(distil, "velocity", straight)
+    monkeypatch.setattr(distillation, "velocity", straight)
     nobody: Any = None
-    assert distil.consistency_loss(nobody, nobody, batch, 0) < 1e-9
+    assert distillation.consistency_loss(nobody, nobody, batch, 0) < 1e-9

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, Memory
 
 
 def frame(turn: int) -> Frame:

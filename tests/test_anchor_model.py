@@ -9,9 +9,9 @@ from tiny_flux import TINY, WORDS
 from torch import Tensor
 
 from editing_core.anchor.attention import STRIDE, causal, rotation
-from editing_core.anchor.memory import Memory
+from editing_core.anchor.kv_cache import Memory
 from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.stream import ALONE, paint, read
+from editing_core.anchor.sampler import ALONE, paint, read
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
 

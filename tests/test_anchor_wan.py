@@ -9,7 +9,7 @@ from diffusers import WanTransformer3DModel
 from torch import Tensor
 
 from editing_core.anchor.attention import causal
-from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, Memory
 from editing_core.anchor.wan import CausalWan, load_wan
 from editing_core.errors import ModelMissing
 

@@ -17,7 +17,7 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch import Tensor
 
-from editing_core.anchor.memory import Frame
+from editing_core.anchor.kv_cache import Frame
 
 STRIDE = 4  # temporal places from one turn to the next
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from editing_core.anchor.attention import Sight
 from editing_core.anchor.engine import AnchorEngine, Kept, Shown, plain
-from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, Memory
 from editing_core.anchor.model import Anchor, Said
 from editing_core.latents import Canvas
 

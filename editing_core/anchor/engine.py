@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor.attention import causal
-from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.checkpoint import opened
+from editing_core.anchor.kv_cache import Frame, Memory
 from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.parts import opened
-from editing_core.anchor.stream import FOUR, Guide, paint, read, rising
+from editing_core.anchor.sampler import FOUR, Guide, paint, read, rising
 from editing_core.disk_cache import Tensors
 from editing_core.errors import EditError
 from editing_core.latents import Canvas

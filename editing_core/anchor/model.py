@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from editing_core.anchor.attention import Look, Sight, attended, rotation
-from editing_core.anchor.memory import Frame
+from editing_core.anchor.kv_cache import Frame
 from editing_core.attention_processor import joint_qkv
 from editing_core.latents import Canvas
 from editing_core.portraits.world import SIZE

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.sampler import FOUR
 
 if TYPE_CHECKING:
+    from editing_core.anchor.batches import Batch
     from editing_core.anchor.bidirectional import BothWays
-    from editing_core.anchor.lessons import Batch
     from editing_core.anchor.model import Anchor
 
 OWN_ROWS = 3  # in one of so many sessions

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from editing_core.anchor.attention import STRIDE, Look, Sight, attended, rotation
-from editing_core.anchor.memory import Frame
+from editing_core.anchor.kv_cache import Frame
 from editing_core.errors import ModelMissing
 
 HEAD = 128  # width of a head in every Wan 2.1

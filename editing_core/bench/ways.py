@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from editing_core.anchor.engine import AnchorEngine, engine
-from editing_core.anchor.memory import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, Memory
 from editing_core.methods import anchor, steady
 from editing_core.settings import PRESETS, EditSettings
 

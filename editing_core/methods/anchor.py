@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from editing_core.anchor.engine import AnchorEngine, Shown, engine
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.sampler import FOUR
 from editing_core.methods import refuse_model
 from editing_core.methods.context import Outcome, Task
 from editing_core.portraits.instructions import wish

@@ -15,9 +15,9 @@ from torch import Tensor
 
 from editing_core.anchor.attention import Sight, causal
 from editing_core.anchor.data import SHARD, TURNS
-from editing_core.anchor.degrade import degraded
-from editing_core.anchor.memory import WINDOW
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.degradation import degraded
+from editing_core.anchor.kv_cache import WINDOW
+from editing_core.anchor.sampler import FOUR
 from editing_core.latents import Canvas, pack, unpack
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions

@@ -11,9 +11,9 @@ from statistics import fmean
 import torch
 
 from editing_core.anchor.data import decoded, encoded
-from editing_core.anchor.memory import WINDOW, Memory
+from editing_core.anchor.kv_cache import WINDOW, Memory
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.stream import FOUR, paint, read
+from editing_core.anchor.sampler import FOUR, paint, read
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.reader import reader
 from editing_core.portraits.sessions import sessions

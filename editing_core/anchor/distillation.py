@@ -8,10 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from editing_core.anchor.lessons import Batch
+from editing_core.anchor.batches import Batch
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.rollout import painted
-from editing_core.anchor.stream import FOUR
+from editing_core.anchor.sampler import FOUR
 
 GRID = 48  # steps of the teacher
 SHIFT = 5.0  # of its times towards noise
