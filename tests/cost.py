@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from editing_core.bench.__main__ import markdown
-from editing_core.bench.spread import Row
+from editing_core.bench.parallel import Row
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0  # seconds

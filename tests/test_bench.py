@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from editing_core.bench import sessions
-from editing_core.bench.drawing import vae_table
-from editing_core.bench.sequences import KINDS, balanced, sequences
-from editing_core.bench.sessions import planned, written
-from editing_core.bench.spread import averaged
-from editing_core.bench.stress import (
+from editing_core.bench.hard_sequences import (
     CONTRADICTED,
     ONE_REGION,
     contradicting,
     one_region,
     returning,
 )
+from editing_core.bench.parallel import averaged
+from editing_core.bench.rollouts import STRESS, Walk, found, take
+from editing_core.bench.sequences import KINDS, balanced, sequences
+from editing_core.bench.sessions import planned, written
 from editing_core.bench.summary import (
     COLUMNS,
     Column,
@@ -29,7 +29,7 @@ from editing_core.bench.summary import (
     jackknife,
 )
 from editing_core.bench.tables import after_each, against, markdown
-from editing_core.bench.walks import STRESS, Walk, found, take
+from editing_core.bench.text_to_image import vae_table
 from editing_core.metrics import IDENTICAL
 
 
@@ -170,7 +170,7 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     def unwanted(*_: object) -> None:
         raise AssertionError("taken twice")
 
-    monkeypatch.setattr("editing_core.bench.walks.spread", lambda *a: map(unwanted, a[-1]))
+    monkeypatch.setattr("editing_core.bench.rollouts.spread", lambda *a: map(unwanted, a[-1]))
     take(walks, "portraits", tmp_path)
     with pytest.raises(AssertionError, match="taken twice"):  # a longer one is not there yet
         take([Walk("rounds", "steady", 0, 3)], "portraits", tmp_path)

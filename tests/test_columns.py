@@ -8,7 +8,7 @@ from diffusers.models.attention_dispatch import dispatch_attention_fn
 
 from editing_core import attention_probs
 from editing_core.attention_probs import attend_telling
-from editing_core.bench.live import LiveBytes
+from editing_core.bench.memory_tracker import LiveBytes
 
 TEXT, PICTURE, HEADS, SIZE = 9, 23, 3, 16
 CHOSEN = (1, 4, 30)

@@ -10,7 +10,7 @@ from tiny_flux import noise_picture, tiny_flux
 
 from agent.choosing import settings_of
 from agent.state import EditStep
-from editing_core.bench.drafts import SAVINGS, cached
+from editing_core.bench.step_cache import SAVINGS, cached
 from editing_core.editor import Editor, EditResult
 from editing_core.methods import READS
 from editing_core.settings import PRESETS, EditSettings

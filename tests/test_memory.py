@@ -13,7 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agent.choices import MemoryUse
 from agent.settings import AppSettings
-from editing_core.bench.live import LiveBytes
+from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.latents import Canvas
 from editing_core.models.checkpoints import PORTRAITS, Source, configs

@@ -15,12 +15,12 @@ from tempfile import TemporaryDirectory
 import torch
 
 from editing_core.bench import random_weights
-from editing_core.bench.clock import Took, timed_edit
-from editing_core.bench.floors import call_operations, measured
+from editing_core.bench.parallel import Row
 from editing_core.bench.random_weights import FULL_DEPTH
+from editing_core.bench.roofline import call_operations, measured
+from editing_core.bench.rows import row, tell
 from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, speed_rows
-from editing_core.bench.spread import Row
-from editing_core.bench.told import row, tell
+from editing_core.bench.timing import Took, timed_edit
 from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
 from editing_core.latents import Canvas

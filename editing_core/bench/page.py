@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from editing_core.bench.measured import drawn
-from editing_core.bench.spread import Row
+from editing_core.bench.parallel import Row
+from editing_core.bench.rollouts import LONG, Walk, sequence
 from editing_core.bench.summary import COLUMNS, estimated
 from editing_core.bench.tables import Walked, cell
-from editing_core.bench.walks import LONG, Walk, sequence
 from editing_core.portraits.world import SIZE
 
 CURVES = ("success", "SR", "kept", "L1 outside", "SSIM outside", "drift")

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from editing_core.bench.spread import Row, averaged, spread
+from editing_core.bench.parallel import Row, averaged, spread
 from editing_core.portraits.lessons import damaged
 from editing_core.portraits.read import read
 from editing_core.portraits.reader import HIDDEN, reader

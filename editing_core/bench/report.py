@@ -15,10 +15,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from editing_core.bench import page
+from editing_core.bench.rollouts import LONG, MARKS, SHOWN, Walk, found, take
 from editing_core.bench.summary import Steps
 from editing_core.bench.tables import Walked, after_each, against, at_turn, markdown
-from editing_core.bench.walks import LONG, MARKS, SHOWN, Walk, found, take
-from editing_core.bench.ways import (
+from editing_core.bench.variants import (
     CONTROLS,
     ON_PORTRAITS,
     OURS,

@@ -15,11 +15,11 @@ from pathlib import Path
 from statistics import median
 
 from editing_core.anchor.engine import engine
+from editing_core.bench.parallel import Row
+from editing_core.bench.rollouts import LONG, MARKS, STRESS, Walk, edited, found, take
 from editing_core.bench.sequences import sequences
-from editing_core.bench.spread import Row
 from editing_core.bench.tables import Walked, against, at_turn, markdown
-from editing_core.bench.walks import LONG, MARKS, STRESS, Walk, edited, found, take
-from editing_core.bench.ways import PARTS_OF_ANCHOR, WAYS
+from editing_core.bench.variants import PARTS_OF_ANCHOR, WAYS
 
 MIDDLE = MARKS[1]
 OTHERS = ("regenerate", "RF-Inversion", "paper, fitted", "steady")

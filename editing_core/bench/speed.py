@@ -19,12 +19,12 @@ from torch import Tensor
 
 from editing_core.attention_guidance import AttentionControl
 from editing_core.attention_probs import attend_telling
-from editing_core.bench.clock import Recorder, Took, replaced, timed_edit
-from editing_core.bench.floors import Machine, call_operations, counted, measured, seconds
-from editing_core.bench.live import LiveBytes
+from editing_core.bench.memory_tracker import LiveBytes
+from editing_core.bench.parallel import Row
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
-from editing_core.bench.spread import Row
-from editing_core.bench.told import row, tell
+from editing_core.bench.roofline import Machine, call_operations, counted, measured, seconds
+from editing_core.bench.rows import row, tell
+from editing_core.bench.timing import Recorder, Took, replaced, timed_edit
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.metrics import pixels_of

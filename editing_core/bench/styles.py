@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import Turn
-from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.second_style import SHOWN, draw_toon
 from editing_core.portraits.world import Attributes, Portrait, draws

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editing_core.bench.measured import first_look
-from editing_core.bench.spread import Cell, Row
+from editing_core.bench.parallel import Cell, Row
+from editing_core.bench.rollouts import sequence
 from editing_core.bench.summary import (
     COLUMNS,
     Column,
@@ -20,7 +21,6 @@ from editing_core.bench.summary import (
     frechet,
     jackknife,
 )
-from editing_core.bench.walks import sequence
 from editing_core.portraits.world import SIZE
 
 Walked = Mapping[str, Sequence[Steps]]

@@ -19,12 +19,12 @@ from editing_core.anchor.bidirectional import Bidirectional
 from editing_core.anchor.data import encoded
 from editing_core.anchor.engine import AnchorEngine, engine
 from editing_core.bench.measured import agrees, distances
+from editing_core.bench.parallel import Row, spread
+from editing_core.bench.rollouts import edited
 from editing_core.bench.sequences import sequences
-from editing_core.bench.spread import Row, spread
 from editing_core.bench.summary import jackknife
 from editing_core.bench.tables import markdown
-from editing_core.bench.walks import edited
-from editing_core.bench.ways import Way, always
+from editing_core.bench.variants import Way, always
 from editing_core.methods import anchor
 from editing_core.portraits.reader import reader
 from editing_core.settings import PRESETS

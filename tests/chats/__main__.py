@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from editing_core.bench.__main__ import markdown
-from editing_core.bench.spread import Row, spread
+from editing_core.bench.parallel import Row, spread
 from editing_core.methods import METHODS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))

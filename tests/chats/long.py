@@ -11,12 +11,12 @@ from agent.bootstrap import studio_of
 from agent.graph import Chat, open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
-from editing_core.bench.likeness import like_truth
 from editing_core.bench.measured import drawn, followed
+from editing_core.bench.parallel import Row, spread
+from editing_core.bench.rollouts import sequence
 from editing_core.bench.sequences import Turn
-from editing_core.bench.spread import Row, spread
 from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
-from editing_core.bench.walks import sequence
+from editing_core.bench.truth_match import like_truth
 from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE
 

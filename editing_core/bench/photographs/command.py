@@ -91,7 +91,7 @@ def chosen(sequences: list[EditSequence], count: int | None) -> list[EditSequenc
 
 
 def _methods() -> Ways:
-    from editing_core.bench.ways import CONTROLS, OURS, RIVALS
+    from editing_core.bench.variants import CONTROLS, OURS, RIVALS
 
     ways = CONTROLS | RIVALS | OURS
     return {name: (str(way.method), way.settings) for name, way in ways.items()}

@@ -13,10 +13,10 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel, ValidationError
 
+from editing_core.bench.parallel import told
 from editing_core.bench.photographs.layouts import EditSequence
 from editing_core.bench.photographs.networks import Networks
 from editing_core.bench.photographs.similarity import Floats, Scores, scores
-from editing_core.bench.spread import told
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.models.flux1 import Flux

@@ -8,8 +8,8 @@ from statistics import fmean
 
 import numpy as np
 
+from editing_core.bench.parallel import Row
 from editing_core.bench.photographs.running import Walk
-from editing_core.bench.spread import Row
 from editing_core.bench.summary import Estimate, frechet_distance, jackknife
 from editing_core.metrics import Floats
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from editing_core.bench.spread import Row, averaged, editor_of, spread, told
+from editing_core.bench.parallel import Row, averaged, editor_of, spread, told
 from editing_core.editor import EditRequest, Picture
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.metrics import psnr

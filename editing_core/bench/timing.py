@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.bench.floors import now, seconds
+from editing_core.bench.roofline import now, seconds
 from editing_core.editor import Editor, EditRequest, EditResult
 from editing_core.models.flux1 import Flux
 from editing_core.settings import EditSettings

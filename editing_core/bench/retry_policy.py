@@ -6,8 +6,8 @@ The order in which the agent tries again (`agent/verify.py`) comes from this tab
 from __future__ import annotations
 
 from editing_core.bench.measured import Made, measured
+from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import KINDS, Turn, balanced
-from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
 from editing_core.settings import PRESETS, RUNGS

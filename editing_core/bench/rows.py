@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from editing_core.bench.spread import Row
+from editing_core.bench.parallel import Row
 from editing_core.bench.tables import markdown
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 from itertools import product
 
 from editing_core.bench.measured import measured
+from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import KINDS, Turn, balanced
-from editing_core.bench.spread import Row, averaged, editor_of, spread
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
 from editing_core.settings import PRESETS, EditSettings

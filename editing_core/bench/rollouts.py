@@ -17,11 +17,11 @@ from typing import Any
 from PIL import Image
 
 from editing_core import metrics
+from editing_core.bench.hard_sequences import contradicting, one_region, returning
 from editing_core.bench.measured import drawn, followed
+from editing_core.bench.parallel import editor_of, spread
 from editing_core.bench.sequences import Turn, sequences
-from editing_core.bench.spread import editor_of, spread
-from editing_core.bench.stress import contradicting, one_region, returning
-from editing_core.bench.ways import WAYS, Way
+from editing_core.bench.variants import WAYS, Way
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.portraits.instructions import wish

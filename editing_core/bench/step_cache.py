@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from diffusers import FirstBlockCacheConfig, TaylorSeerCacheConfig
 
-from editing_core.bench.clock import replaced
 from editing_core.bench.measured import drawn, followed
+from editing_core.bench.parallel import Row, editor_of, spread
 from editing_core.bench.sequences import Turn, sequences
-from editing_core.bench.spread import Row, editor_of, spread
 from editing_core.bench.summary import jackknife
+from editing_core.bench.timing import replaced
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.methods import method_of
 from editing_core.methods.context import Outcome, Task
