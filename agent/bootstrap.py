@@ -13,7 +13,7 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import ValidationError
 
-from agent.context import Edited, EditPicture, Eyes, Llm, Studio
+from agent.context import ChatContext, Edited, EditPicture, Eyes, Llm
 from agent.settings import AppSettings
 from agent.terminal.run_message import MISSING, UNREADABLE
 from tools.pictures import PictureStore
@@ -56,7 +56,7 @@ def studio_of(
     note: Note = print,
     listen: Listen = lambda llm: llm,
     glimpse: Glimpse | None = None,
-) -> Studio:
+) -> ChatContext:
     """Bring together all that a conversation works with.
 
     Args:
@@ -77,7 +77,7 @@ def studio_of(
     store = PictureStore(settings.home / "pictures")
     llm = listen(_llm(settings, note))
     edit = None if plan_only else _edit(settings, store, note, person=person, glimpse=glimpse)
-    return Studio(
+    return ChatContext(
         settings=settings,
         edit=edit,
         pictures=store,

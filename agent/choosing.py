@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.settings import AppSettings, paired
 from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
@@ -15,12 +15,12 @@ def start(state: Conversation) -> Turn:
     return state.turns[state.head if state.at is None else state.at]
 
 
-def seed_of(state: Conversation, studio: Studio) -> int:
+def seed_of(state: Conversation, studio: ChatContext) -> int:
     """Return the seed of the turn being made: the session's plus the turn's number."""
     return chosen_settings(state, studio).seed + len(state.turns)
 
 
-def chosen_settings(state: Conversation, studio: Studio) -> AppSettings:
+def chosen_settings(state: Conversation, studio: ChatContext) -> AppSettings:
     """Return the settings with what was chosen in this session."""
     chosen = state.chosen.model_dump(exclude_none=True, exclude={"strength"})
     if "method" in chosen or "preset" in chosen:
@@ -29,7 +29,7 @@ def chosen_settings(state: Conversation, studio: Studio) -> AppSettings:
     return studio.settings.model_copy(update=chosen)
 
 
-def settings_of(state: Conversation, studio: Studio, step: EditStep) -> Any:
+def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any:
     """Return the preset's numbers for the edit that is due, as strong as asked."""
     chosen = chosen_settings(state, studio)
     preset: Any = studio.presets.get(chosen.preset)

@@ -131,7 +131,7 @@ class Llm(Protocol):
 
 
 @dataclass(frozen=True)
-class Studio:
+class ChatContext:
     """Everything the graph needs and never stores.
 
     Attributes:

@@ -18,7 +18,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, StateSnapshot
 
 from agent import choosing, nodes, state
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.sessions.database import Saver, StorageError, open_file, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
@@ -35,9 +35,9 @@ STEPS = 500
 """Nodes that one message may run; far more than any plan of a person needs."""
 
 
-def build() -> StateGraph[Conversation, Studio, Conversation, Conversation]:
+def build() -> StateGraph[Conversation, ChatContext, Conversation, Conversation]:
     """Wire the nodes."""
-    graph = StateGraph(Conversation, context_schema=Studio)
+    graph = StateGraph(Conversation, context_schema=ChatContext)
     for node in (nodes.understand, nodes.ask, nodes.move, nodes.edit, nodes.check, nodes.reply):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
@@ -83,7 +83,7 @@ class Chat:
 
     def __init__(
         self,
-        studio: Studio,
+        studio: ChatContext,
         saver: BaseCheckpointSaver[Any],
         session: str,
         *,

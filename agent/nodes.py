@@ -17,7 +17,7 @@ from agent import verify as ladder
 from agent.actions import carry_out
 from agent.cancellation import Stopped, until_stopped
 from agent.choosing import chosen_settings, seed_of, settings_of, start
-from agent.context import Edited, Studio
+from agent.context import ChatContext, Edited
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.turn_tree import NoSuchTurn
 
@@ -42,7 +42,7 @@ def settled(state: Conversation) -> Update:
     }
 
 
-def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def understand(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Turn the message into a plan, unless the plan came with it (a /command)."""
     emit(runtime, "turn.started", request=state.request)
     update = settled(state)  # an earlier message may have been cut off
@@ -62,7 +62,9 @@ def understand(state: Conversation, runtime: Runtime[Studio]) -> Update:
     }
 
 
-def _read(message: str, state: Conversation, runtime: Runtime[Studio], question: str = "") -> Plan:
+def _read(
+    message: str, state: Conversation, runtime: Runtime[ChatContext], question: str = ""
+) -> Plan:
     """Read a message, or the answer to a question; Ctrl-C does not wait for a slow LLM."""
     from agent.understand import understand as read_message  # its word lists take a while to load
 
@@ -98,7 +100,7 @@ def after(state: Conversation) -> Any:
     return current(state.model_copy(update={"position": state.position + 1}))
 
 
-def ask(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def ask(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Put the question; the answer, or the default if nobody can answer, is read as a message."""
     question: Ask = current(state)
     if runtime.context.interactive:
@@ -133,7 +135,9 @@ def _noted(state: Conversation, **changes: str) -> Conversation:
     return state.model_copy(update={"messages": [*state.messages[:-1], last]})
 
 
-def _answered(answer: str, question: Ask, state: Conversation, runtime: Runtime[Studio]) -> Plan:
+def _answered(
+    answer: str, question: Ask, state: Conversation, runtime: Runtime[ChatContext]
+) -> Plan:
     """Read an answer: the option that it picks, nothing at all, or a message of its own."""
     from agent.offline.talk import chosen, drops
 
@@ -144,7 +148,7 @@ def _answered(answer: str, question: Ask, state: Conversation, runtime: Runtime[
     return _read(option or answer, state, runtime, question.question)
 
 
-def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def move(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Carry out a step that makes no picture: moves, questions, saving."""
     try:
         update = carry_out(current(state), state)
@@ -164,7 +168,7 @@ def move(state: Conversation, runtime: Runtime[Studio]) -> Update:
     return {"position": state.position + 1} | update
 
 
-def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Make one try of the current edit; the next try of a ladder is a little stronger or weaker."""
     step, studio = current(state), runtime.context
     rung = ladder.next_rung(state.tries, studio.settings.retries) if state.tries else None
@@ -204,7 +208,7 @@ def edit(state: Conversation, runtime: Runtime[Studio]) -> Update:
     return {"tries": [*state.tries, attempt]}
 
 
-def check(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Judge the last try; go for another one, or accept the best as a turn."""
     studio, attempt = runtime.context, state.tries[-1]
     if studio.edit is not None:
@@ -241,7 +245,7 @@ def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
     return "edit" if state.tries else route(state)
 
 
-def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
+def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn:
     """Make the turn of the best try."""
     step: EditStep = current(state)
     kept, head = ladder.best(tries), start(state)
@@ -270,7 +274,7 @@ def accepted(state: Conversation, tries: list[Try], studio: Studio) -> Turn:
     )
 
 
-def reply(state: Conversation, runtime: Runtime[Studio]) -> Update:
+def reply(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Say what was done, and close the message."""
     if state.failure:
         emit(runtime, "turn.failed", error=state.failure)
@@ -283,11 +287,11 @@ def reply(state: Conversation, runtime: Runtime[Studio]) -> Update:
     return update | {"request": "", "plan": None, "tries": [], "said": [], "failure": ""}
 
 
-def picture_path(studio: Studio, key: str) -> str | None:
+def picture_path(studio: ChatContext, key: str) -> str | None:
     """Return where a picture lies, or None for one that was only planned."""
     return str(studio.pictures.path(key)) if key else None
 
 
-def emit(runtime: Runtime[Studio], event: str, **data: Any) -> None:
+def emit(runtime: Runtime[ChatContext], event: str, **data: Any) -> None:
     """Tell the door that something happened."""
     runtime.stream_writer({"event": event, **data})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.llm.plan_schema import Reading, plan_of
 from agent.llm.prompt_builder import briefing
 from agent.llm.structured_output import LlmError, consult
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 def understand(
-    message: str, conversation: Conversation, studio: Studio, *, question: str = ""
+    message: str, conversation: Conversation, studio: ChatContext, *, question: str = ""
 ) -> Plan:
     """Return the plan for a message; if the LLM fails, that is said and the offline reader serves.
 
@@ -40,7 +40,7 @@ def understand(
         return plan.model_copy(update={"note": note})
 
 
-def ask_llm(message: str, context: Context, studio: Studio, *, question: str = "") -> Plan:
+def ask_llm(message: str, context: Context, studio: ChatContext, *, question: str = "") -> Plan:
     """Have the LLM read the message. Its answer is data: captions and turn numbers, nothing else.
 
     Raises:

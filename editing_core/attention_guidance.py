@@ -16,12 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.attention_probs import attend_telling
+from editing_core.attention_probs import attend_with_probs
 from editing_core.attention_processor import QKV, Attend, AttentionHook
 from editing_core.latents import Canvas
-from editing_core.models.flux1 import Text
+from editing_core.models.flux1 import TextEmbedding
 from editing_core.settings import EditSettings
-from editing_core.solvers import Step
+from editing_core.solvers import SolverStep
 from editing_core.token_alignment import phrase_columns, prompt_columns
 
 PAPER_DEPTH = 19  # double blocks of FLUX.1, in which the paper counts ranks
@@ -47,7 +47,7 @@ class AttentionControl(AttentionHook):
         self,
         transformer: Any,
         settings: EditSettings,
-        text: Text,
+        text: TextEmbedding,
         columns: tuple[int, ...],
         canvas: Canvas,
     ) -> None:
@@ -72,7 +72,7 @@ class AttentionControl(AttentionHook):
         """Attend, see where the edit words look, and scale how much of the text is taken in."""
         if not self.watching and self.mask is None:
             return attend(*qkv)
-        mixed, paid_to = attend_telling(attend, *qkv, text_tokens)
+        mixed, paid_to = attend_with_probs(attend, *qkv, text_tokens)
         if self.watching:
             self.maps[block] = paid_to(self._told_by)[0].mean(0).T  # of heads: (candidates, L)
         if (factors := self.factors()) is not None:
@@ -82,7 +82,7 @@ class AttentionControl(AttentionHook):
             mixed[:, text_tokens:] += torch.einsum("bhqk,bkhd->bqhd", more.to(value.dtype), taken)
         return mixed
 
-    def after_step(self, step: Step) -> None:
+    def after_step(self, step: SolverStep) -> None:
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
         if self.maps and self.watching and upcoming >= self._settings.guide_from:

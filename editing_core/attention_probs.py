@@ -14,14 +14,14 @@ from torch import Tensor
 from editing_core.attention_processor import Attend
 
 ATEN = torch.ops.aten
-PaidTo = Callable[[Tensor], Tensor]
+ColumnProbs = Callable[[Tensor], Tensor]
 """How much each query attends to the keys of these indices, (n,), which lie on the same device.
 Shape: (1, heads, queries, n), float32."""
 
 
-def attend_telling(
+def attend_with_probs(
     attend: Attend, query: Tensor, key: Tensor, value: Tensor, since: int
-) -> tuple[Tensor, PaidTo]:
+) -> tuple[Tensor, ColumnProbs]:
     """Attend, and return what tells the attention paid to chosen keys.
 
     Args:

@@ -25,7 +25,7 @@ MOST = 1 << 30  # bytes
 DIGEST = 32  # bytes of a SHA-256
 
 
-class Shelf:
+class DiskCache:
     """Tensors by key in a folder, the most recently used ones; anyone may empty it at any time."""
 
     def __init__(self, folder: Path, most: int = MOST) -> None:
@@ -98,7 +98,7 @@ def _read(file: Path) -> Tensors | None:
 
 
 @lru_cache
-def surroundings(device: torch.device) -> str:
+def environment(device: torch.device) -> str:
     """All that numbers depend on besides a model: this code, libraries, processor and threads."""
     import diffusers
 

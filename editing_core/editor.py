@@ -16,13 +16,13 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.errors import EditError, ModelMissing, NotAPicture
-from editing_core.latent_preview import Glimpse
+from editing_core.latent_preview import LatentPreview
 from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.lru_cache import Recent
+from editing_core.lru_cache import LRUCache
 from editing_core.masks import region
 from editing_core.methods import METHODS, method_of
-from editing_core.methods.context import Outcome, Progress, Recorded, Task
-from editing_core.models.flux1 import Flux, Latents
+from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
+from editing_core.models.flux1 import Flux, LatentCache
 from editing_core.preservation import color_aligned, outside_kept
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.token_alignment import columns_of
@@ -113,8 +113,8 @@ class Editor:
     def __init__(self, flux: Flux) -> None:
         """Edit with ``flux``."""
         self.flux = flux
-        self._latents_kept: Latents
-        self._recordings: Recent[Recorded]
+        self._latents_kept: LatentCache
+        self._recordings: LRUCache[Recorded]
         self._forget()
 
     @torch.no_grad()
@@ -159,20 +159,20 @@ class Editor:
             self._lighten(reason)  # after the failed try has let go of what it held
 
     def _edited(
-        self, prepare: Callable[[], Task], request: EditRequest, how: Method, name: str
+        self, prepare: Callable[[], EditContext], request: EditRequest, how: Method, name: str
     ) -> EditResult:
         started, forwards = time.perf_counter(), self.flux.forwards
-        task = prepare()
-        outcome = how(task)
-        picture, latents, mask = self._kept(outcome, task, request.current.image)
+        context = prepare()
+        outcome = how(context)
+        picture, latents, mask = self._kept(outcome, context, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
             forwards=self.flux.forwards - forwards,
-            columns=task.columns,
+            columns=context.columns,
             blocks=outcome.blocks,
             method=name,
-            seed=task.seed,
-            settings=task.settings,
+            seed=context.seed,
+            settings=context.settings,
             weights=outcome.weights,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
@@ -195,23 +195,23 @@ class Editor:
 
     def _forget(self) -> None:
         """Forget what was computed by a model that is no more, or came out wrong."""
-        self._latents_kept = Latents(self.flux, LATENTS_KEPT)
-        self._recordings = Recent(RECORDINGS_KEPT)
+        self._latents_kept = LatentCache(self.flux, LATENTS_KEPT)
+        self._recordings = LRUCache(RECORDINGS_KEPT)
 
     def _kept(
-        self, outcome: Outcome, task: Task, before: Image.Image
+        self, outcome: EditOutput, context: EditContext, before: Image.Image
     ) -> tuple[Image.Image, Tensor, Image.Image | None]:
         """Picture, latents and mask, with what the settings keep outside the region of the edit."""
-        if task.settings.keep == "nothing":
-            mask = None if outcome.mask is None else _mask_image(outcome.mask, task.canvas)
-            return to_picture(self.flux, outcome.latents, task.canvas), outcome.latents, mask
-        where = region(task) if outcome.region is None else outcome.region
-        mask = _mask_image(where, task.canvas)
-        if task.settings.keep == "color":
-            latents = color_aligned(outcome.latents, task.current, where, task.canvas)
-            return to_picture(self.flux, latents, task.canvas), latents, mask
-        latents = outside_kept(outcome.latents, task.current, where, task.canvas)
-        picture = to_picture(self.flux, latents, task.canvas)
+        if context.settings.keep == "nothing":
+            mask = None if outcome.mask is None else _mask_image(outcome.mask, context.canvas)
+            return to_picture(self.flux, outcome.latents, context.canvas), outcome.latents, mask
+        where = region(context) if outcome.region is None else outcome.region
+        mask = _mask_image(where, context.canvas)
+        if context.settings.keep == "color":
+            latents = color_aligned(outcome.latents, context.current, where, context.canvas)
+            return to_picture(self.flux, latents, context.canvas), latents, mask
+        latents = outside_kept(outcome.latents, context.current, where, context.canvas)
+        picture = to_picture(self.flux, latents, context.canvas)
         return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
     def _task(
@@ -221,7 +221,7 @@ class Editor:
         seed: int,
         on_step: Progress | None,
         on_glimpse: Callable[[Image.Image], None] | None = None,
-    ) -> Task:
+    ) -> EditContext:
         canvas = Canvas(*request.current.image.size)
         if request.original.image.size != request.current.image.size:
             raise EditError(
@@ -230,7 +230,7 @@ class Editor:
             )
         flux = self.flux
         target = flux.text(request.target_prompt)
-        return Task(
+        return EditContext(
             flux=flux,
             current=self._latents(request.current, canvas),
             original=self._latents(request.original, canvas),
@@ -250,8 +250,8 @@ class Editor:
         )
 
     @cached_property
-    def _glimpse(self) -> Glimpse:
-        return Glimpse(self.flux)
+    def _glimpse(self) -> LatentPreview:
+        return LatentPreview(self.flux)
 
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
         if picture.latents is None:

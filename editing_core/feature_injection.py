@@ -25,7 +25,7 @@ Features = dict[tuple[int, Part], Tensor]
 FLUX_DOUBLE, FLUX_SINGLE = 19, 38  # blocks of FLUX.1, whose numbers papers quote
 
 
-class Sharing(AttentionHook):
+class FeatureInjection(AttentionHook):
     """Records and lends features of a transformer while it is entered.
 
     Blocks count from 0, the double blocks before the single ones.

@@ -19,7 +19,7 @@ PATCHES = (4, 8, 16, 32)  # a side, coarse to fine
 PIXELS = 8  # of a picture, a side, that one pixel of a glimpse stands for
 
 
-class Glimpse:
+class LatentPreview:
     """Turns latents of one model into small pictures."""
 
     def __init__(self, flux: Flux) -> None:

@@ -1,12 +1,14 @@
 """Linear-quadratic guidance: pull the walk toward noise (inverting) or pictures (sampling).
 
-Proposition 1 of the paper: steering to several targets X_i with weights lambda_i is steering to
-their weighted mean with the summed weight, because
-sum lambda_i |z - X_i|^2 = Lambda |z - mean|^2 + constant. So remembering both the original and the
-previous picture costs no more than remembering one.
+The state follows dZ = c dt; the control c minimises its own effort and the distance at the end to
+the target: the integral of |c|^2 / 2 plus weight / 2 |Z_1 - target|^2.
+
+Proposition 1: several targets X_i with weights w_i act as one, their weighted mean with the summed
+weight W, because sum w_i |z - X_i|^2 = W |z - mean|^2 + constant. So remembering both the original
+and the previous picture costs no more than remembering one.
 """
 
-from collections.abc import Sequence
+import math
 from typing import Literal
 
 import torch
@@ -17,26 +19,20 @@ from editing_core.solvers import Control
 Denominator = Literal["code", "start"]
 
 
-def optimal_control(
-    targets: Sequence[Tensor], weights: Sequence[float], z: Tensor, t: float
-) -> Tensor:
-    """Best velocity now for dZ = c dt that minimises effort plus weighted distances at t = 1.
-
-    The cost is the integral of |c|^2 / 2 plus the sum of lambda_i / 2 |Z_1 - X_i|^2. As the
-    weights grow the control becomes (mean - z) / (1 - t), which the two guidances below use.
+def optimal_control(x: Tensor, target: Tensor, left: float, weight: float = math.inf) -> Tensor:
+    """The velocity that the linear-quadratic regulator takes now.
 
     Args:
-        targets: The X_i, each of the shape of ``z``.
-        weights: The lambda_i, positive.
-        z: State at ``t``.
-        t: Time in [0, 1), rising toward the targets.
+        x: The state.
+        target: Where it is to end. Shape: that of ``x``.
+        left: Time left, above 0.
+        weight: Of the distance at the end against the effort. All guidance below takes the limit
+            (infinity), in which the walk arrives at the target.
 
     Returns:
-        c*(z, t) = Lambda (mean - z) / (1 + Lambda (1 - t)). Shape: that of ``z``.
+        weight (target - x) / (1 + weight left). Shape: that of ``x``.
     """
-    total = sum(weights)
-    mean = sum((w * x for w, x in zip(weights, targets, strict=True)), start=0 * z) / total
-    return total * (mean - z) / (1 + total * (1 - t))
+    return (target - x) / (1 / weight + left)
 
 
 def dual_target(original: Tensor, previous: Tensor, lam: float) -> Tensor:
@@ -58,7 +54,7 @@ def single_objective(noise: Tensor, gamma: float, denominator: Denominator = "co
         if gamma == 0:
             return v
         left = 1 - t + (t_next - t) / 2 if denominator == "code" else 1 - t
-        return v + gamma * ((noise - x) / left - v)
+        return v + gamma * (optimal_control(x, noise, left) - v)
 
     return control
 
@@ -78,7 +74,7 @@ def dual_objective(target: Tensor, eta: float, guided_steps: int, of: int) -> Co
     def control(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         if eta == 0 or i >= guided_steps:
             return v
-        toward = (x - target) / (1 - i / of)  # dx/dt; time falls, so this points at the target
+        toward = -optimal_control(x, target, 1 - i / of)  # dx/dt, and time falls
         return v + eta * (toward - v)
 
     return control
@@ -94,6 +90,6 @@ def toward_picture(target: Tensor, eta: float, guided_steps: int) -> Control:
     """
 
     def control(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
-        return v + eta * ((x - target) / t - v) if i < guided_steps else v
+        return v + eta * (-optimal_control(x, target, t) - v) if i < guided_steps else v
 
     return control

@@ -12,7 +12,7 @@ from torch import Tensor
 V = TypeVar("V")
 
 
-class Recent(Generic[V]):
+class LRUCache(Generic[V]):
     """Values by key, the most recently used ones."""
 
     def __init__(self, most: int) -> None:

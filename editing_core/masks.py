@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from editing_core.latents import Canvas, unpack
-from editing_core.methods.context import Task
+from editing_core.methods.context import EditContext
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement
 
 
-def region(task: Task) -> Tensor:
+def region(context: EditContext) -> Tensor:
     """Return how much each latent pixel may change: 0 where the prompts hardly disagree.
 
     Returns:
         Shape: (2 rows, 2 cols), in [0, 1]; a latent pixel covers 8 x 8 pixels.
     """
-    return soft_region(disagreement(task), task.canvas, HARDLY, CLEARLY)
+    return soft_region(disagreement(context), context.canvas, HARDLY, CLEARLY)
 
 
 def soft_region(differences: Tensor, canvas: Canvas, hardly: float, clearly: float) -> Tensor:
@@ -44,14 +44,16 @@ def soft_region(differences: Tensor, canvas: Canvas, hardly: float, clearly: flo
     return ((share - hardly) / (clearly - hardly)).clamp(0, 1)
 
 
-def disagreement(task: Task) -> Tensor:
+def disagreement(context: EditContext) -> Tensor:
     """How the velocities under both prompts part at some times. Shape: (times, 1, L, C)."""
     found = []
     for t in TIMES:
-        x = torch.lerp(task.current, task.noise, t)
+        x = torch.lerp(context.current, context.noise, t)
         was, wanted = (
-            task.flux.velocity(x, t, text, guidance=task.settings.guidance, canvas=task.canvas)
-            for text in (task.source, task.target)
+            context.flux.velocity(
+                x, t, text, guidance=context.settings.guidance, canvas=context.canvas
+            )
+            for text in (context.source, context.target)
         )
         found.append(wanted - was)
     return torch.stack(found)

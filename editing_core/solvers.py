@@ -20,7 +20,7 @@ Control = Callable[[int, Tensor, float, float, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Step:
+class SolverStep:
     """One finished solver step.
 
     Attributes:
@@ -38,12 +38,12 @@ class Step:
     v: Tensor
 
     @property
-    def ahead(self) -> Tensor:
+    def pred_x0(self) -> Tensor:
         """Where this velocity would lead at t = 0: a first guess at the picture."""
         return self.x - self.t * self.v
 
 
-OnStep = Callable[[Step], None]
+OnStep = Callable[[SolverStep], None]
 
 
 def time_grid(steps: int, tokens: int) -> Tensor:
@@ -146,5 +146,5 @@ def _walk(
         used = control(i, x, t, t_next, v) if control else v
         x = x + dt * used
         if on_step:
-            on_step(Step(i, steps, t_next, x, v))
+            on_step(SolverStep(i, steps, t_next, x, v))
     return x

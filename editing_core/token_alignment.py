@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from editing_core.errors import EditError
 
 if TYPE_CHECKING:
-    from editing_core.models.flux1 import Text
+    from editing_core.models.flux1 import TextEmbedding
 
 Span = tuple[int, int]
 """First and one-past-last character."""
@@ -18,12 +18,12 @@ Span = tuple[int, int]
 _EMPTY = frozenset(("and", "the", "with"))
 
 
-def prompt_columns(text: Text) -> tuple[int, ...]:
+def prompt_columns(text: TextEmbedding) -> tuple[int, ...]:
     """Positions of the tokens that stand for characters of the prompt (no end, no padding)."""
     return tuple(i for i, (start, end) in enumerate(text.offsets) if end > start)
 
 
-def phrase_columns(text: Text, columns: Sequence[int]) -> tuple[int, ...]:
+def phrase_columns(text: TextEmbedding, columns: Sequence[int]) -> tuple[int, ...]:
     """Other tokens of the phrases, between commas, in which ``columns`` stand; no short words."""
     words = [m.span() for m in re.finditer(r"\w{3,}", text.prompt)]
     phrases = [m.span() for m in re.finditer(r"[^,]+", text.prompt)]
@@ -33,7 +33,9 @@ def phrase_columns(text: Text, columns: Sequence[int]) -> tuple[int, ...]:
     return tuple(i for i in near if i not in columns)
 
 
-def columns_of(text: Text, words: Iterable[str], *, source_prompt: str = "") -> tuple[int, ...]:
+def columns_of(
+    text: TextEmbedding, words: Iterable[str], *, source_prompt: str = ""
+) -> tuple[int, ...]:
     """Find the tokens of ``words`` in a prompt.
 
     A word or phrase counts where it stands whole, in either case, with all its pieces. Where it

@@ -36,7 +36,7 @@ import agent.terminal.repl
 import agent.understand
 import agent.verify
 import chat
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.graph import Chat
 from agent.sessions import catalog
 from agent.sessions.catalog import open_home
@@ -253,7 +253,7 @@ def harm(home: Home) -> Iterator[str]:
             yield "damaged databases"
             return
     with open_home(home.folder) as sessions:
-        studio = Studio(AppSettings(home=home.folder), edit=None, pictures=sessions.store)
+        studio = ChatContext(AppSettings(home=home.folder), edit=None, pictures=sessions.store)
         kept: dict[tuple[str, int], str] = {}
         for session in sessions.ids():
             conversation = Chat(studio, sessions.saver, session).conversation

@@ -14,7 +14,7 @@ from typing import Any
 from perfect_editor import draw_the_target
 
 import chat as door
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.graph import Chat
 from agent.sessions.catalog import Sessions
 from agent.sessions.pruning import YOUNG
@@ -31,7 +31,7 @@ def begin(sessions: Sessions, name: str, *messages: str) -> Chat:
     store = sessions.store
     settings = AppSettings(home=sessions.home, offline=True)
     edit = partial(draw_the_target, store)
-    studio = Studio(settings=settings, edit=edit, pictures=store, presets=PRESETS)
+    studio = ChatContext(settings=settings, edit=edit, pictures=store, presets=PRESETS)
     chat = Chat(studio, sessions.saver, name)
     if not chat.conversation.turns:
         image, caption = sample_portrait()
@@ -41,7 +41,7 @@ def begin(sessions: Sessions, name: str, *messages: str) -> Chat:
     return chat
 
 
-def with_eyes(studio: Studio) -> Studio:
+def with_eyes(studio: ChatContext) -> ChatContext:
     """Let a studio see portraits."""
     return replace(studio, eyes=PortraitEyes())
 

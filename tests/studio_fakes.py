@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from agent.captions import attributes_of
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.settings import AppSettings
 
 CAPTION = (
@@ -127,7 +127,7 @@ class FakeEyes:
         """Leave it to the attributes."""
 
 
-def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[Studio, FakeEditor, str]:
+def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext, FakeEditor, str]:
     """Return a studio of fakes, its editor, and the hash of the sample picture."""
     pictures = FakePictures(folder=folder)
     editor = FakeEditor(pictures)
@@ -135,4 +135,4 @@ def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[Studio, Fak
     settings = AppSettings(seed=7)
     given = {"edit": editor, "pictures": pictures, "eyes": FakeEyes(pictures),
              "presets": {"steady": FakeStrength()}, "settings": settings}  # fmt: skip
-    return Studio(**(given | changes)), editor, key
+    return ChatContext(**(given | changes)), editor, key

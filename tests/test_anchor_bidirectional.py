@@ -4,11 +4,11 @@ import torch
 from test_anchor_model import SMALL, TEXTS, anchor, frame_of, frames
 from torch import Tensor
 
-from editing_core.anchor.attention import Sight
+from editing_core.anchor.attention import Visibility
 from editing_core.anchor.batches import painting
 from editing_core.anchor.bidirectional import Bidirectional, BothWays
 from editing_core.anchor.engine import Shown
-from editing_core.anchor.kv_cache import Memory
+from editing_core.anchor.kv_cache import KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.sampler import ALONE
 
@@ -21,7 +21,9 @@ class Small:
 
     say = anchor().say
 
-    def __call__(self, x: Tensor, t: Tensor, turns: Tensor, said: Said, sight: Sight) -> Tensor:
+    def __call__(
+        self, x: Tensor, t: Tensor, turns: Tensor, said: Said, sight: Visibility
+    ) -> Tensor:
         velocity: Tensor = anchor()(x, t, turns, said, sight, canvas=SMALL)
         return velocity
 
@@ -41,7 +43,7 @@ def both_ways() -> BothWays:
 def test_a_turn_in_training_is_the_turn_itself() -> None:
     x, t, turns, said = lesson()
     together = both_ways()(x, t, turns, said, SIGHT)
-    engine = Bidirectional(anchor(), Memory(window=WINDOW))
+    engine = Bidirectional(anchor(), KVCache(window=WINDOW))
     history = [Shown(x[:1, k], TEXTS[0][k]) for k in range(TURNS)]
     for turn in (1, 2, 3):
         memory = engine.memory(history[:turn], SMALL)

@@ -14,14 +14,14 @@ from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.evaluate import look
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.sampler import FOUR, Guide
-from editing_core.disk_cache import Shelf
+from editing_core.anchor.sampler import FOUR, ClassifierFree
+from editing_core.disk_cache import DiskCache
 from editing_core.errors import EditError, ModelMissing
 from editing_core.latents import Canvas
 from editing_core.portraits.model import build
 
 CANVAS = Canvas(48, 32)
-STEPS = sum(1 + Guide(anchor().say([[""]])).looks(t) for t in FOUR)
+STEPS = sum(1 + ClassifierFree(anchor().say([[""]])).looks(t) for t in FOUR)
 """Model calls of a turn: a step that compares with doing nothing has two."""
 
 
@@ -45,7 +45,7 @@ def painted(
 def calls(history: list[Shown], shelf: Path, weights_hash: str = "these") -> tuple[int, Tensor]:
     """Take up a conversation in a new process: remembering calls, and the next picture."""
     engine = AnchorEngine(anchor(), weights_hash=weights_hash)
-    made = painted(engine, history, "bob", kept=Shelf(shelf).get)
+    made = painted(engine, history, "bob", kept=DiskCache(shelf).get)
     return engine.forwards - STEPS, made
 
 
@@ -112,10 +112,10 @@ def test_the_hundredth_turn_costs_what_the_fifth_did() -> None:
 def test_guidance_rises_once_the_layout_is_there() -> None:
     """Known answer: where the model says 3 when told and 1 when not."""
     told, untold, silent = torch.tensor(3.0), torch.tensor(1.0), anchor().say([[""]])
-    guided = [float(Guide(silent).guided(told, untold, t)) for t in FOUR]
+    guided = [float(ClassifierFree(silent).guided(told, untold, t)) for t in FOUR]
     assert guided == [3, 3, 4.25, 5.5]
-    assert all(Guide(silent, 0.0).guided(told, untold, t) == untold for t in FOUR)
-    assert [Guide(silent).looks(t) for t in FOUR] == [False, True, True, True]
+    assert all(ClassifierFree(silent, 0.0).guided(told, untold, t) == untold for t in FOUR)
+    assert [ClassifierFree(silent).looks(t) for t in FOUR] == [False, True, True, True]
 
 
 def test_an_instruction_may_count_for_more() -> None:

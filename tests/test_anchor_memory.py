@@ -3,21 +3,21 @@
 import pytest
 import torch
 
-from editing_core.anchor.kv_cache import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, KVCache
 
 
 def frame(turn: int) -> Frame:
     return Frame(turn, torch.full((2, 2, 1, 4, 1, 8), float(turn)))
 
 
-def filled(turns: int, window: int = 2) -> Memory:
-    memory = Memory(window=window)
+def filled(turns: int, window: int = 2) -> KVCache:
+    memory = KVCache(window=window)
     for turn in range(turns + 1):
         memory = memory.remember(frame(turn))
     return memory
 
 
-def turns(memory: Memory) -> list[int]:
+def turns(memory: KVCache) -> list[int]:
     return [frame.turn for frame in memory.frames]
 
 

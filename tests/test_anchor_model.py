@@ -9,7 +9,7 @@ from tiny_flux import TINY, WORDS
 from torch import Tensor
 
 from editing_core.anchor.attention import STRIDE, causal, rotation
-from editing_core.anchor.kv_cache import Memory
+from editing_core.anchor.kv_cache import KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.sampler import ALONE, paint, read
 from editing_core.latents import Canvas
@@ -51,7 +51,7 @@ def test_turn_after_turn_is_all_turns_at_once(window: int | None) -> None:
     x, t, places, said = frames()
     t[:, -1] = 0.6
     together = seen(x, t, places, said, causal(T, window))
-    memory = Memory(window=T if window is None else window)
+    memory = KVCache(window=T if window is None else window)
     for k in range(T):
         one = (x[:, k : k + 1], t[:, k : k + 1], places[:, k : k + 1], frame_of(said, k), ALONE)
         alone = seen(*one, memory=memory.seen)
@@ -143,7 +143,7 @@ def test_alone_it_is_the_stock_transformer() -> None:
 
 def test_a_branch_does_not_disturb_its_parent() -> None:
     x, _, _, said = frames()
-    memory = Memory(window=2)
+    memory = KVCache(window=2)
     for k in range(3):
         memory = memory.remember(read(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
     noise = torch.randn(x[:, 0].shape, generator=torch.Generator().manual_seed(5))
@@ -164,5 +164,5 @@ def test_one_step_from_the_truth_is_the_truth() -> None:
 
     model, said = Knowing(), Said(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2))
     for seed in (None, 3):
-        x = paint(model, Memory(), said, 1, noise, (1.0, 0.6, 0.2), seed)  # type: ignore[arg-type]
+        x = paint(model, KVCache(), said, 1, noise, (1.0, 0.6, 0.2), seed)  # type: ignore[arg-type]
         assert x.abs().max() < 1e-6

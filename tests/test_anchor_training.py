@@ -87,7 +87,7 @@ def test_degradation_is_slight_and_grows_with_strength() -> None:
 
 
 @pytest.mark.parametrize("harm", [harm for _, harm in HARMS])
-def test_every_harm_keeps_what_is_even_nearly_even(harm: batches.Sight) -> None:
+def test_every_harm_keeps_what_is_even_nearly_even(harm: batches.Visibility) -> None:
     flat = torch.ones(4, 3, 8, 8)
     harmed = harm(flat, torch.ones(4, 1, 1, 1), random_torch())  # type: ignore[operator]
     assert (harmed - flat).abs().mean() < 0.1

@@ -14,7 +14,7 @@ from editing_core.attention_guidance import (
 from editing_core.attention_processor import HookedAttention
 from editing_core.latents import Canvas
 from editing_core.settings import EditSettings
-from editing_core.solvers import Step
+from editing_core.solvers import SolverStep
 
 SETTINGS = EditSettings()
 CANVASES = [Canvas(64, 64), Canvas(112, 48), Canvas(40, 90)]
@@ -141,7 +141,7 @@ def test_a_mask_is_used_from_the_step_after_it_was_seen():
     with control(canvas) as watcher:
         for index in range(6):
             changed.append(not torch.equal(velocity(canvas, x), plain))
-            watcher.after_step(Step(index, 6, 0.5, x, x))
+            watcher.after_step(SolverStep(index, 6, 0.5, x, x))
     assert changed == [False] * 4 + [True] * 2
     assert watcher.mask.shape == (canvas.rows, canvas.cols)
 

@@ -15,7 +15,7 @@ from editing_core.bench.hard_sequences import (
     returning,
 )
 from editing_core.bench.parallel import averaged
-from editing_core.bench.rollouts import STRESS, Walk, found, take
+from editing_core.bench.rollouts import STRESS, Rollout, found, take
 from editing_core.bench.sequences import KINDS, balanced, sequences
 from editing_core.bench.sessions import planned, written
 from editing_core.bench.summary import (
@@ -157,13 +157,13 @@ def test_a_longer_sequence_begins_with_the_shorter_and_may_ask_again() -> None:
 @pytest.mark.weights
 def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     ways = [("turns", "paper"), ("turns", "steady"), ("rounds", "steady"), ("back", "regenerate")]
-    walks = [Walk(kind, way, 0, 2) for kind, way in ways]
+    walks = [Rollout(kind, way, 0, 2) for kind, way in ways]
     take(walks, "portraits", tmp_path)
-    nothing = found(Walk("rounds", "steady", 0, 2), tmp_path)
+    nothing = found(Rollout("rounds", "steady", 0, 2), tmp_path)
     assert [step["PSNR"] for step in nothing] == [IDENTICAL, IDENTICAL]
     assert [step["PSNR of latents"] for step in nothing] == [IDENTICAL, IDENTICAL]
     assert all(walk.picture(tmp_path, 2).exists() for walk in walks)
-    taken = {way: [found(Walk("turns", way, 0, 2), tmp_path)] for way in ("paper", "steady")}
+    taken = {way: [found(Rollout("turns", way, 0, 2), tmp_path)] for way in ("paper", "steady")}
     assert {row["which"] for row in against(taken, "steady", 2)} == {"paper"}
     assert [row["method"] for row in after_each(taken, "L1", (1, 2))] == ["paper", "steady"]
 
@@ -173,8 +173,8 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("editing_core.bench.rollouts.spread", lambda *a: map(unwanted, a[-1]))
     take(walks, "portraits", tmp_path)
     with pytest.raises(AssertionError, match="taken twice"):  # a longer one is not there yet
-        take([Walk("rounds", "steady", 0, 3)], "portraits", tmp_path)
-    assert len(found(Walk("rounds", "steady", 0, 1), tmp_path)) == 1
+        take([Rollout("rounds", "steady", 0, 3)], "portraits", tmp_path)
+    assert len(found(Rollout("rounds", "steady", 0, 1), tmp_path)) == 1
 
 
 @pytest.mark.weights

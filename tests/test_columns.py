@@ -7,7 +7,7 @@ import torch
 from diffusers.models.attention_dispatch import dispatch_attention_fn
 
 from editing_core import attention_probs
-from editing_core.attention_probs import attend_telling
+from editing_core.attention_probs import attend_with_probs
 from editing_core.bench.memory_tracker import LiveBytes
 
 TEXT, PICTURE, HEADS, SIZE = 9, 23, 3, 16
@@ -27,7 +27,7 @@ def dense(query: torch.Tensor, key: torch.Tensor) -> torch.Tensor:
 
 def check(device: str, dtype: torch.dtype, atol: float, chosen: tuple[int, ...] = CHOSEN) -> None:
     query, key, value = random_qkv(device, dtype)
-    mixed, paid_to = attend_telling(dispatch_attention_fn, query, key, value, TEXT)
+    mixed, paid_to = attend_with_probs(dispatch_attention_fn, query, key, value, TEXT)
     paid = paid_to(torch.tensor(chosen, device=device))
     weights = dense(query, key)
     torch.testing.assert_close(paid, weights[:, :, TEXT:][..., chosen], atol=atol, rtol=0)
@@ -61,7 +61,7 @@ def test_memory_is_a_tenth_of_the_dense_formulas() -> None:
     with LiveBytes() as plain:
         dispatch_attention_fn(query, key, value)
     with LiveBytes() as ours:
-        _, paid_to = attend_telling(dispatch_attention_fn, query, key, value, 512)
+        _, paid_to = attend_with_probs(dispatch_attention_fn, query, key, value, 512)
         paid_to(torch.arange(40))
     dense_bytes = heads * tokens * tokens * 4
     assert 0 < ours.peak - plain.peak < dense_bytes / 10

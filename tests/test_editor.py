@@ -268,7 +268,7 @@ def test_outside_its_region_every_pixel_stays(monkeypatch):
     wanted, left = request(112, 80), torch.zeros(10, 14)
     left[:, :7] = 1.0
     found = editing_core.editor.region
-    monkeypatch.setattr("editing_core.editor.region", lambda task: found(task) * 0 + left)
+    monkeypatch.setattr("editing_core.editor.region", lambda context: found(context) * 0 + left)
     result = edit(wanted, settings=replace(QUICK, keep="outside"))
     before, after = (np.asarray(image) for image in (wanted.current.image, result.picture))
     outside = np.asarray(result.mask) == 0

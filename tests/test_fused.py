@@ -19,10 +19,10 @@ from editing_core import attention_probs
 from editing_core.editor import Editor
 from editing_core.models import attention_backend
 from editing_core.models.attention_backend import attention_for, attention_of, use_fused_attention
-from editing_core.models.checkpoints import PORTRAITS, Source
+from editing_core.models.checkpoints import PORTRAITS, ModelSource
 from editing_core.models.configs import FLUX_DEV
 from editing_core.models.flux1 import Flux
-from editing_core.models.loader import Held
+from editing_core.models.loader import LoadSpec
 from editing_core.models.memory import sizes_of
 from editing_core.models.memory_plan import choose
 from editing_core.settings import EditSettings
@@ -82,7 +82,9 @@ def test_it_is_said_before_loading(machine, monkeypatch) -> None:
     machine((9, 0), flash_3=True)
     monkeypatch.setattr("editing_core.models.loader.free_bytes", lambda device: 80 * 10**9)
     sizes = sizes_of(FLUX_DEV)
-    held = Held(Source("flux-dev", PORTRAITS), GPU, torch.bfloat16, plan=choose(sizes, 80 * 10**9))
+    held = LoadSpec(
+        ModelSource("flux-dev", PORTRAITS), GPU, torch.bfloat16, plan=choose(sizes, 80 * 10**9)
+    )
     held.__dict__["sizes"] = sizes
     assert held.said().endswith("everything stays there; attention: FlashAttention 3.")
 

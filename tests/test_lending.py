@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_methods import SETTINGS, SOURCE, STEPS, close, far, intervals, task, times_of, velocity
+from test_methods import SETTINGS, SOURCE, STEPS, close, context, far, intervals, times_of, velocity
 
-from editing_core.feature_injection import Sharing
+from editing_core.feature_injection import FeatureInjection
 from editing_core.methods import (
     fireflow,
     masactrl,
@@ -62,7 +62,7 @@ def attentions(of):
 @pytest.mark.parametrize("steps_shared", [1, 2])
 @pytest.mark.parametrize("method", [fireflow, rf_solver])
 def test_values_of_the_inversion_written_out(method, steps_shared):
-    of = task()
+    of = context()
     taylor = method is rf_solver
     kept: list[dict] = []
     x, v = of.current, None
@@ -143,14 +143,14 @@ def projections(of, names, blocks):
 
 
 def test_stableflow_written_out():
-    of, tap = task(), Tap()
+    of, tap = context(), Tap()
     vital = projections(of, ("to_k", "to_v"), (0, 5))  # 0, 1, 17 and 18 of 19 are 0 and 5 of 6
     expected = beside_written_out(of, tap, lambda i: tapped(tap, vital), corrected=True, nudge=1.15)
     close(stableflow.edit(of).latents, expected)
 
 
 def test_masactrl_written_out():
-    of, tap = task(), Tap()
+    of, tap = context(), Tap()
     later = projections(of, ("to_k", "to_v"), (4, 5, 6))  # 10 of 16 blocks are 4 of 7
     expected = beside_written_out(
         of, tap, lambda i: tapped(tap, later if i >= 2 else []), corrected=False
@@ -159,7 +159,7 @@ def test_masactrl_written_out():
 
 
 def test_pnp_written_out():
-    of, tap = task(), Tap()
+    of, tap = context(), Tap()
     maps = projections(of, ("to_q", "to_k"), (4, 5, 6))  # 8 of 16 blocks are 4 of 7
     output = [(attentions(of)[4][0].to_out[0], 0)]
 
@@ -170,17 +170,19 @@ def test_pnp_written_out():
 
 
 def test_the_corrected_source_is_the_picture():
-    of = task()
+    of = context()
     close(pnp.source_and_target(of)[:1], of.current)
-    path, none = inverted_path(of), Sharing(of.flux.transformer, {}, 0)
+    path, none = inverted_path(of), FeatureInjection(of.flux.transformer, {}, 0)
     uncorrected = paired_sampling.sample_beside(of, path[-1], none, lambda step: ())
     assert far(uncorrected[:1], of.current)
 
 
 @pytest.mark.parametrize("parts", [("key", "value"), ("query", "key", "output")])
 def test_beside_itself_sharing_all_changes_nothing(parts):
-    of = task(SOURCE, replace(SETTINGS, guidance=1.0))
-    shared = Sharing(of.flux.transformer, dict.fromkeys(range(7), parts), of.flux.text_length)
+    of = context(SOURCE, replace(SETTINGS, guidance=1.0))
+    shared = FeatureInjection(
+        of.flux.transformer, dict.fromkeys(range(7), parts), of.flux.text_length
+    )
     both = paired_sampling.sample_beside(of, inverted_path(of)[-1], shared, lambda step: parts)
     plain = method_of("euler")(of).latents
     close(both[:1], plain)

@@ -3,7 +3,7 @@
 import pytest
 from PIL import ImageFilter
 
-from editing_core.bench.sequences import Turn, sequences
+from editing_core.bench.sequences import SequenceTurn, sequences
 from editing_core.bench.truth_match import like_truth
 from editing_core.portraits.world import Portrait, draw
 
@@ -17,12 +17,12 @@ def test_exact_drawings_are_like_the_truth_and_those_before_are_not() -> None:
 
 
 def test_a_blurred_drawing_is_and_one_of_another_color_is_not() -> None:
-    blue = Turn(HATTED, HATTED.with_(headwear_color="blue"))
+    blue = SequenceTurn(HATTED, HATTED.with_(headwear_color="blue"))
     assert like_truth(draw(blue.after).filter(ImageFilter.GaussianBlur(2)), blue)
     assert not like_truth(draw(HATTED.with_(headwear_color="purple")), blue)
 
 
 @pytest.mark.parametrize("lost", [{"background": "beach"}, {"clothing_color": "pink"}])
 def test_only_what_was_asked_for_is_judged(lost: dict[str, str]) -> None:
-    blue = Turn(HATTED, HATTED.with_(headwear_color="blue"))
+    blue = SequenceTurn(HATTED, HATTED.with_(headwear_color="blue"))
     assert like_truth(draw(blue.after.with_(**lost)), blue)

@@ -16,10 +16,10 @@ from agent.settings import AppSettings
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.latents import Canvas
-from editing_core.models.checkpoints import PORTRAITS, Source, configs
+from editing_core.models.checkpoints import PORTRAITS, ModelSource, configs
 from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
 from editing_core.models.flux1 import load
-from editing_core.models.loader import Held, planned
+from editing_core.models.loader import LoadSpec, planned
 from editing_core.models.memory import (
     LEVELS,
     Sizes,
@@ -181,7 +181,7 @@ def test_on_a_cpu_all_is_kept_or_refused(installed: set[str]) -> None:
 
 @pytest.mark.weights
 def test_predicted_and_real_bytes_of_the_shipped_model() -> None:
-    flux, sizes = load(), sizes_of(configs(Source("portraits", PORTRAITS)))
+    flux, sizes = load(), sizes_of(configs(ModelSource("portraits", PORTRAITS)))
     assert transformer_bytes(sizes, "plain", 4) == bytes_of(flux.transformer)
     assert 4 * sizes.vae == bytes_of(flux.vae)
     assert 4 * sizes.text == bytes_of(flux.text_encoder) + bytes_of(flux.text_encoder_2)
@@ -198,7 +198,7 @@ def test_predicted_and_real_bytes_of_quantised_weights(
         pytest.skip(f"needs: pip install {' '.join(lacking)}")
     parts, level = random_model(), replace(LEVELS[0], name=weights, weights=weights)
     parts.transformer.save_pretrained(tmp_path / "transformer")
-    real = _transformer(Source("random", tmp_path), level, dtype)
+    real = _transformer(ModelSource("random", tmp_path), level, dtype)
     sizes = sizes_of(NARROW)
     assert transformer_bytes(sizes, weights, dtype.itemsize) == bytes_of(real)  # type: ignore[arg-type]
 
@@ -278,7 +278,7 @@ def test_a_plan_is_made_before_anything_is_loaded(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("editing_core.models.loader.free_bytes", lambda device: 10_000_000)
     with pytest.raises(ModelMissing, match="are free"):
         planned(str(PORTRAITS), device="cpu")
-    held: Held = planned(str(PORTRAITS), device="cpu", memory="full")
+    held: LoadSpec = planned(str(PORTRAITS), device="cpu", memory="full")
     assert held.plan is not None and held.plan.level.name == "full"
 
 

@@ -33,7 +33,7 @@ def request(target=TARGET, size=(48, 32)):
     return EditRequest(current, original, SOURCE, target, ("hat",) if "hat" in target else ())
 
 
-def task(target=TARGET, settings=SETTINGS, seed=7):
+def context(target=TARGET, settings=SETTINGS, seed=7):
     return Editor(tiny_flux())._task(request(target), settings, seed, None)
 
 
@@ -86,7 +86,7 @@ def test_the_same_seed_gives_the_same_picture_of_the_same_size(method):
 
 @pytest.mark.parametrize("method", SOLVERS)
 def test_another_seed_matters_where_there_is_noise(method):
-    first, other = (method_of(method)(task(seed=seed)).latents for seed in (7, 8))
+    first, other = (method_of(method)(context(seed=seed)).latents for seed in (7, 8))
     random = {"mtc", "rf-inversion", "flowedit", "regenerate", "steady"}
     assert torch.equal(first, other) == (method not in random)
 
@@ -123,7 +123,7 @@ def test_methods_take_none_of_each_others_inversions():
     editor = Editor(tiny_flux())
     for method in SOLVERS:
         edited = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
-        assert torch.equal(edited.latents, method_of(method)(task()).latents), method
+        assert torch.equal(edited.latents, method_of(method)(context()).latents), method
 
 
 @pytest.mark.parametrize("phase", ["invert", "sample"])
@@ -139,13 +139,13 @@ def test_an_interrupted_edit_leaves_the_model_clean(method, phase):
             editor.edit(request(), settings=SETTINGS, seed=7, method=method, on_step=stop)
     assert processors() == before
     after = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
-    assert torch.equal(after.latents, method_of(method)(task()).latents)
+    assert torch.equal(after.latents, method_of(method)(context()).latents)
 
 
 @pytest.mark.parametrize("method", SOLVERS)
 def test_guidance_is_that_of_the_settings(method):
     weak, strong = (
-        method_of(method)(task(settings=replace(SETTINGS, guidance=guidance))).latents
+        method_of(method)(context(settings=replace(SETTINGS, guidance=guidance))).latents
         for guidance in (2.0, 4.0)
     )
     assert not torch.equal(weak, strong)
@@ -175,12 +175,12 @@ def test_each_has_a_summary_of_one_line():
 
 
 def test_flowedit_between_equal_prompts_returns_the_picture():
-    same = task(SOURCE, replace(SETTINGS, guidance=flowedit.PUBLISHED.source_guidance))
+    same = context(SOURCE, replace(SETTINGS, guidance=flowedit.PUBLISHED.source_guidance))
     assert torch.equal(flowedit.edit(same).latents, same.current)
 
 
 def test_flowedit_written_out():
-    of = task()
+    of = context()
     random = torch.Generator().manual_seed(7)
     x = edited = of.current
     for t, t_next in intervals(times_of(of))[1:]:  # 4 of 28 steps are 1 of 5
@@ -194,8 +194,8 @@ def test_flowedit_written_out():
 
 
 def test_steady_asked_for_nothing_changes_nothing():
-    same = steady.edit(task(SOURCE))
-    assert torch.equal(same.latents, task().current) and not same.region.any()
+    same = steady.edit(context(SOURCE))
+    assert torch.equal(same.latents, context().current) and not same.region.any()
     editor, asked = Editor(tiny_flux()), request(SOURCE)
     for seed in range(3):
         result = editor.edit(asked, settings=PRESETS["steady"], seed=seed, method="steady")
@@ -204,22 +204,24 @@ def test_steady_asked_for_nothing_changes_nothing():
 
 
 def test_steady_with_nothing_let_alone_is_flowedit_at_one_guidance():
-    of, everywhere = task(), steady.Numbers(hardly=-1.0, clearly=0.0)
-    even = flowedit.Numbers(skipped=0.0, source_guidance=SETTINGS.guidance)
+    of, everywhere = context(), steady.SteadyConfig(hardly=-1.0, clearly=0.0)
+    even = flowedit.FlowEditConfig(skipped=0.0, source_guidance=SETTINGS.guidance)
     close(steady.edit(of, everywhere).latents, flowedit.differences(of, even))
-    close(steady.edit(of, steady.Numbers(free_steps=99)).latents, flowedit.differences(of, even))
+    close(
+        steady.edit(of, steady.SteadyConfig(free_steps=99)).latents, flowedit.differences(of, even)
+    )
 
 
 def test_steady_leaves_latent_pixels_where_the_velocities_hardly_part():
-    of, met = task(), []
+    of, met = context(), []
 
     def heard(i, x, t, t_next, v):
         met.append(unpack(v, of.canvas)[0].pow(2).mean(0).sqrt())
         return v
 
-    numbers = steady.Numbers(hardly=0.7, clearly=0.9, free_steps=99)
+    numbers = steady.SteadyConfig(hardly=0.7, clearly=0.9, free_steps=99)
     made = steady.edit(of, numbers)
-    even = flowedit.Numbers(skipped=0.0, source_guidance=SETTINGS.guidance)
+    even = flowedit.FlowEditConfig(skipped=0.0, source_guidance=SETTINGS.guidance)
     flowedit.differences(of, even, control=heard)
     share = torch.stack(met).mean(0) / torch.stack(met).mean(0).max()
     close(made.region, ((share - 0.7) / 0.2).clamp(0, 1))
@@ -231,20 +233,20 @@ def test_steady_leaves_latent_pixels_where_the_velocities_hardly_part():
 
 
 def test_steady_by_token_has_a_region_of_tokens():
-    region = steady.edit(task(), steady.Numbers(by_token=True)).region
+    region = steady.edit(context(), steady.SteadyConfig(by_token=True)).region
     whole = region[::2, ::2].repeat_interleave(2, 0).repeat_interleave(2, 1)
     assert torch.equal(region, whole) and region.max() == 1
 
 
 def test_rf_inversion_pulled_all_the_way_reaches_the_picture():
-    of = task()
+    of = context()
     numbers = replace(rf_inversion.PUBLISHED, eta=1.0, share=1.0)
     close(rf_inversion.edit(of, numbers).latents, of.current)
     assert far(rf_inversion.edit(of).latents, of.current)
 
 
 def test_rf_inversion_written_out():
-    of, null = task(), tiny_flux().text("")
+    of, null = context(), tiny_flux().text("")
     x = of.current
     for t, t_next in intervals(times_of(of)[::-1]):
         u = velocity(of, x, t, null, 1.0)

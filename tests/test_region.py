@@ -14,7 +14,7 @@ from editing_core.settings import EditSettings
 CANVAS = Canvas(128, 96)
 
 
-def task(wanted: Tensor) -> Any:
+def context(wanted: Tensor) -> Any:
     """An edit whose target prompt wants `wanted` (rows, cols) more than its source prompt."""
 
     def velocity(x: Tensor, t: float, text: str, *, guidance: float, canvas: Canvas) -> Tensor:
@@ -34,8 +34,8 @@ def task(wanted: Tensor) -> Any:
 def test_a_region_is_relative_to_the_largest_disagreement() -> None:
     wanted = torch.zeros(6, 8)
     wanted[2, 3], wanted[2, 4], wanted[5, 7] = 4.0, -2.0, 0.4
-    flat = soft_region(disagreement(task(wanted)), CANVAS, 0.0, 1.0)
-    tenfold = soft_region(10 * disagreement(task(wanted)), CANVAS, 0.0, 1.0)
+    flat = soft_region(disagreement(context(wanted)), CANVAS, 0.0, 1.0)
+    tenfold = soft_region(10 * disagreement(context(wanted)), CANVAS, 0.0, 1.0)
     torch.testing.assert_close(flat, tenfold)
     tokens = F.avg_pool2d(flat[None, None], 2)[0, 0]
     assert tokens[2, 3] > 1.5 * tokens[2, 4] > 4 * tokens[5, 7] > 0
@@ -44,7 +44,7 @@ def test_a_region_is_relative_to_the_largest_disagreement() -> None:
 def test_a_region_fades_from_what_clearly_differs_to_what_hardly_does() -> None:
     wanted = torch.zeros(6, 8)
     wanted[2, 3], wanted[5, 7] = 1.0, 0.05
-    found = region(task(wanted))
+    found = region(context(wanted))
     assert found.shape == (12, 16)
     assert (found[4:6, 6:8] == 1).all()  # the token itself
     assert (found[:2] == 0).all() and (found[10:, 14:] == 0).all()
@@ -52,4 +52,4 @@ def test_a_region_fades_from_what_clearly_differs_to_what_hardly_does() -> None:
 
 
 def test_prompts_that_want_the_same_have_no_region() -> None:
-    assert not region(task(torch.zeros(6, 8))).any()
+    assert not region(context(torch.zeros(6, 8))).any()

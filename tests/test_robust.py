@@ -19,7 +19,7 @@ from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.models.configs import FLUX_DEV, build
 from editing_core.models.flux1 import Flux, load
 from editing_core.models.memory import Sizes
-from editing_core.models.memory_plan import Plan, missing, plans
+from editing_core.models.memory_plan import MemoryPlan, missing, plans
 from editing_core.models.placement import take_tiles
 from editing_core.portraits.world import draw, draws
 from editing_core.settings import EditSettings
@@ -71,7 +71,7 @@ def test_out_of_memory_takes_smaller_tiles_and_makes_the_same_picture(
 def test_out_of_memory_loads_the_next_level(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice, so that not smaller tiles alone but streamed text encoders are next."""
 
-    def as_on_a_gpu(sizes: Sizes, *, each: int, device: str) -> Iterator[Plan]:
+    def as_on_a_gpu(sizes: Sizes, *, each: int, device: str) -> Iterator[MemoryPlan]:
         return plans(sizes, each=each)
 
     pytest.importorskip("accelerate", reason="needs: pip install accelerate")

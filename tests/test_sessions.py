@@ -9,7 +9,7 @@ import pytest
 from perfect_chat import begin
 
 import chat as door
-from agent.context import Studio
+from agent.context import ChatContext
 from agent.sessions.catalog import InUse, SessionError
 
 ROOT = Path(door.__file__).parent
@@ -62,7 +62,7 @@ def test_a_copy_goes_its_own_way(sessions):
 
 def test_a_question_waits_in_the_copy_too(sessions):
     chat = begin(sessions, "a")
-    chat.studio = Studio(**{**vars(chat.studio), "interactive": True})
+    chat.studio = ChatContext(**{**vars(chat.studio), "interactive": True})
     list(chat.say("make her hair purple"))
     copy = begin(sessions, sessions.fork("a"))
     assert copy.question == chat.question is not None

@@ -8,7 +8,7 @@ from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
 from editing_core.attention_processor import HookedAttention
-from editing_core.feature_injection import Sharing, blocks_like, depth, later_blocks
+from editing_core.feature_injection import FeatureInjection, blocks_like, depth, later_blocks
 from editing_core.latents import Canvas
 
 CANVAS = Canvas(48, 80)
@@ -17,7 +17,7 @@ ALL = ("query", "key", "value", "output")
 
 def sharing(parts, first=0):
     transformer = tiny_flux().transformer
-    return Sharing(transformer, dict.fromkeys(range(depth(transformer)), parts), first)
+    return FeatureInjection(transformer, dict.fromkeys(range(depth(transformer)), parts), first)
 
 
 def velocity(x, prompt="a woman with a red hat", t=0.7):
@@ -111,7 +111,7 @@ def test_equals_the_dense_formula(double, parts):
         return (tokens[:, text_tokens:], tokens[:, :text_tokens]) if double else (tokens, None)
 
     source, target = inputs(), inputs()
-    shared = Sharing(transformer, {index: parts}, text_tokens)
+    shared = FeatureInjection(transformer, {index: parts}, text_tokens)
     processor = HookedAttention(shared, index, attn.processor)
     with shared.record() as features:
         processor(attn, *source, image_rotary_emb=rotary)

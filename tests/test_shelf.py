@@ -13,10 +13,10 @@ import torch
 from flux_files import PROMPTS, random_model, write_repository
 from tiny_flux import noise_picture
 
-from editing_core.disk_cache import Shelf, Tensors
+from editing_core.disk_cache import DiskCache, Tensors
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.lru_cache import Recent, bytes_of
+from editing_core.lru_cache import LRUCache, bytes_of
 from editing_core.models.flux1 import Flux, load
 from editing_core.settings import EditSettings
 
@@ -36,12 +36,12 @@ class Maker:
 
 def test_a_later_shelf_has_what_an_earlier_one_was_given(tmp_path: Path) -> None:
     make = Maker()
-    Shelf(tmp_path).get(("key", 1), make)
-    found = Shelf(tmp_path).get(("key", 1), make)
+    DiskCache(tmp_path).get(("key", 1), make)
+    found = DiskCache(tmp_path).get(("key", 1), make)
     assert make.made == 1
     assert found.keys() == make().keys()
     assert all(torch.equal(found[name], x) for name, x in make().items())
-    Shelf(tmp_path).get(("key", 2), make)
+    DiskCache(tmp_path).get(("key", 2), make)
     assert make.made == 4
 
 
@@ -56,13 +56,13 @@ def test_a_later_shelf_has_what_an_earlier_one_was_given(tmp_path: Path) -> None
 )
 def test_what_is_damaged_is_made_again(tmp_path: Path, damage) -> None:  # type: ignore[no-untyped-def]
     make = Maker()
-    Shelf(tmp_path).get("key", make)
+    DiskCache(tmp_path).get("key", make)
     (file,) = tmp_path.iterdir()
     file.write_bytes(damage(file.read_bytes()))
-    again = Shelf(tmp_path).get("key", make)
+    again = DiskCache(tmp_path).get("key", make)
     assert make.made == 2
     assert torch.equal(again["x"], make()["x"])
-    Shelf(tmp_path).get("key", make)
+    DiskCache(tmp_path).get("key", make)
     assert make.made == 3, "only the line before asked: it is whole again"
 
 
@@ -70,7 +70,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
     def make() -> Tensors:
         return {"x": torch.zeros(1000)}
 
-    shelf = Shelf(tmp_path, most=20_000)
+    shelf = DiskCache(tmp_path, most=20_000)
     shelf.get("first", make)
     (first,) = tmp_path.iterdir()
     for number in range(3):
@@ -85,7 +85,7 @@ def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
 
 
 def test_what_is_no_number_is_not_kept(tmp_path: Path) -> None:
-    Shelf(tmp_path).get("key", lambda: {"x": torch.tensor([1, torch.nan])})
+    DiskCache(tmp_path).get("key", lambda: {"x": torch.tensor([1, torch.nan])})
     assert not list(tmp_path.iterdir())
 
 
@@ -93,12 +93,12 @@ def test_where_nothing_can_be_written_nothing_is_kept(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     make = Maker()
     for _ in range(2):
-        Shelf(tmp_path / "file" / "cache").get("key", make)
+        DiskCache(tmp_path / "file" / "cache").get("key", make)
     assert make.made == 2
 
 
 def test_memory_is_bounded_in_bytes() -> None:
-    recent: Recent[torch.Tensor] = Recent(8000)
+    recent: LRUCache[torch.Tensor] = LRUCache(8000)
     for number in range(4):
         recent.get(number, lambda: torch.zeros(900))
     kept = [n for n in range(4) if recent.get(n, lambda: torch.ones(0)).numel()]

@@ -20,7 +20,7 @@ from editing_core.bench.roofline import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
 from editing_core.latents import Canvas
 from editing_core.models.configs import FLUX_DEV, random_flux, with_depth
-from editing_core.models.flux1 import Text
+from editing_core.models.flux1 import TextEmbedding
 from editing_core.models.memory import LEVELS
 from editing_core.settings import EditSettings
 
@@ -123,7 +123,7 @@ def test_a_call_never_waits_for_the_device() -> None:
     """Nor does attention's control: on the meta device, which stands for a GPU here."""
     canvas, flux = Canvas(64, 64), random_flux(NARROW, [SOURCE, TARGET])
     said, meta = flux.text(TARGET), torch.device("meta")
-    text = Text(TARGET, said.embeds.to(meta), said.pooled.to(meta), said.offsets)
+    text = TextEmbedding(TARGET, said.embeds.to(meta), said.pooled.to(meta), said.offsets)
     flux.transformer.to(meta)
     flux.__dict__["device"] = meta
     x = torch.empty(1, canvas.tokens, 64, device=meta)

@@ -2,7 +2,7 @@ import pytest
 from tiny_flux import tiny_flux
 
 from editing_core.errors import EditError
-from editing_core.models.flux1 import Text
+from editing_core.models.flux1 import TextEmbedding
 from editing_core.token_alignment import columns_of, prompt_columns
 
 
@@ -28,7 +28,7 @@ def test_an_unknown_word_is_all_its_pieces():
 
 def test_offsets_that_include_the_space():
     offsets = ((0, 1), (1, 5), (5, 6), (6, 9), (0, 0))
-    text = Text("a red hat", None, None, offsets)
+    text = TextEmbedding("a red hat", None, None, offsets)
     assert columns_of(text, ["red"]) == (1,)
     assert columns_of(text, ["hat"]) == (3,)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from agent.bootstrap import Refusal, studio_of
-from agent.context import Llm, Studio
+from agent.context import ChatContext, Llm
 from agent.graph import Chat, open_sessions
 from agent.scripts.cassette import SUFFIX, Player, Recorder
 from agent.scripts.loader import Case, Line, ScriptError
@@ -94,7 +94,7 @@ class Stage:
     _call: float = field(default=0.0)
 
     @property
-    def studio(self) -> Studio:
+    def studio(self) -> ChatContext:
         """What the chat works with."""
         return self.chat.studio
 

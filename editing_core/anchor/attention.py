@@ -21,18 +21,18 @@ from editing_core.anchor.kv_cache import Frame
 
 STRIDE = 4  # temporal places from one turn to the next
 
-Sight = Sequence[Sequence[int]]
+Visibility = Sequence[Sequence[int]]
 """For each frame, which other frames of the same call it sees."""
 
 
-def causal(frames: int, window: int | None = None) -> Sight:
+def causal(frames: int, window: int | None = None) -> Visibility:
     """Every frame sees the first one and the ``window`` before it; without a window, all."""
     reach = frames if window is None else window
     return [[*range(min(f, 1)), *range(max(1, f - reach), f)] for f in range(frames)]
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
+class TurnContext:
     """What attention needs to know during one call of a transformer.
 
     Attributes:
@@ -47,12 +47,12 @@ class Look:
     frames: int
     text: int
     rotation: tuple[Tensor, Tensor]
-    sight: Sight
+    sight: Visibility
     memory: Sequence[Frame] = ()
     written: list[Tensor] | None = None
 
 
-def attended(q: Tensor, k: Tensor, v: Tensor, look: Look, layer: int, how: Any) -> Tensor:
+def attended(q: Tensor, k: Tensor, v: Tensor, look: TurnContext, layer: int, how: Any) -> Tensor:
     """Attend each frame to itself, its text, the frames it sees, and what is remembered.
 
     Args:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from editing_core.anchor.attention import Sight, causal
+from editing_core.anchor.attention import Visibility, causal
 from editing_core.anchor.data import SHARD, TURNS
 from editing_core.anchor.degradation import degraded
 from editing_core.anchor.kv_cache import WINDOW
@@ -53,7 +53,7 @@ class Batch:
     t: Tensor
     turns: Tensor
     texts: list[list[str]]
-    sight: Sight
+    sight: Visibility
     history: int
     begun: Tensor | None = None
 
@@ -189,7 +189,7 @@ class Lessons:
         return self.latents[shard][number], self.people[shard][number]
 
 
-def painting(turns: int, window: int) -> Sight:
+def painting(turns: int, window: int) -> Visibility:
     """Who sees whom: pictures 0 to turns - 1 are remembered, 1 to turns painted, and once more."""
     reach = causal(turns + 1, window)
     return [*reach[:turns], *reach[1:], *reach[1:]]

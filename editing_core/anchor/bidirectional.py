@@ -12,9 +12,9 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from editing_core.anchor.attention import Sight
+from editing_core.anchor.attention import Visibility
 from editing_core.anchor.engine import AnchorEngine, Kept, Shown, plain
-from editing_core.anchor.kv_cache import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.latents import Canvas
 
@@ -33,7 +33,9 @@ class BothWays:
         self.anchor = anchor
         self.say = anchor.say
 
-    def __call__(self, x: Tensor, t: Tensor, turns: Tensor, said: Said, sight: Sight) -> Tensor:
+    def __call__(
+        self, x: Tensor, t: Tensor, turns: Tensor, said: Said, sight: Visibility
+    ) -> Tensor:
         """Velocities (B, F, L, C) as of ``Anchor``, but those of memories, which come out as 0."""
         past = 1 + max(chain(*sight))
         remembered = sorted({tuple(seen) for seen in sight[past:]})
@@ -53,7 +55,7 @@ class Bidirectional(AnchorEngine):
     """An engine that reads the pictures it remembers anew for every turn, all together."""
 
     @torch.no_grad()
-    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept | None = None) -> Memory:
+    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept | None = None) -> KVCache:
         """The memory of a conversation."""
         self.forwards += 1
         count, window = len(history), self.empty.window
@@ -67,7 +69,7 @@ class Bidirectional(AnchorEngine):
         self.anchor(x, still, places, said, sight, written=written, canvas=canvas)
         read = torch.stack(written).unbind(3)
         frames = tuple(Frame(turn, one) for turn, one in zip(turns, read, strict=True))
-        self.latest = Memory(frames, window)
+        self.latest = KVCache(frames, window)
         return self.latest
 
 

@@ -13,19 +13,19 @@ from torch import Tensor
 
 from editing_core.anchor.attention import causal
 from editing_core.anchor.checkpoint import opened
-from editing_core.anchor.kv_cache import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.sampler import FOUR, Guide, paint, read, rising
+from editing_core.anchor.sampler import FOUR, ClassifierFree, paint, read, rising
 from editing_core.disk_cache import Tensors
 from editing_core.errors import EditError
 from editing_core.latents import Canvas
-from editing_core.lru_cache import Recent
+from editing_core.lru_cache import LRUCache
 from editing_core.masks import CLEARLY, HARDLY, soft_region
 from editing_core.models.checkpoints import hash_of
 
 WEIGHTS = Path(__file__).parent / "weights"
 FRAMES_KEPT = 1 << 27  # bytes; about half a MB each
-EMPTY = Memory()
+EMPTY = KVCache()
 UNSAVED = "unsaved"
 
 Kept = Callable[[Hashable, Callable[[], Tensors]], Tensors]
@@ -88,7 +88,7 @@ class AnchorEngine:
     def __init__(
         self,
         anchor: Anchor,
-        empty: Memory = EMPTY,
+        empty: KVCache = EMPTY,
         *,
         guidance: Callable[[float], float] = rising,
         weights_hash: str = UNSAVED,
@@ -100,7 +100,7 @@ class AnchorEngine:
         self.weights_hash = weights_hash
         self.forwards = 0
         self.latest = empty
-        self._frames: Recent[Frame] = Recent(FRAMES_KEPT)
+        self._frames: LRUCache[Frame] = LRUCache(FRAMES_KEPT)
 
     @torch.no_grad()
     def paint(
@@ -133,17 +133,17 @@ class AnchorEngine:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
         memory = self.memory(history, canvas, kept)
-        guide = Guide(self._said(""), strength, self.guidance)
+        guide = ClassifierFree(self._said(""), strength, self.guidance)
         self.forwards += sum(1 + guide.looks(t) for t in times)
         latents = paint(
             self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,
             on_step, guide,
         )  # fmt: skip
-        region = soft_region(torch.stack(guide.apart), canvas, HARDLY, CLEARLY)
+        region = soft_region(torch.stack(guide.differences), canvas, HARDLY, CLEARLY)
         return Painted(latents, region)
 
     @torch.no_grad()
-    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept = _made) -> Memory:
+    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept = _made) -> KVCache:
         """The memory of a conversation, read from its pictures as far as it is not known yet."""
         keys = self._keys(history, canvas)
         sight = causal(len(history) + 1, self.empty.window)
@@ -154,7 +154,7 @@ class AnchorEngine:
             key = keys[turn]
             return self._frames.get(key, lambda: Frame(turn, where(key, make)["kept"]))
 
-        def before(turn: int) -> Memory:
+        def before(turn: int) -> KVCache:
             return replace(self.empty, frames=tuple(frames[seen] for seen in sight[turn]))
 
         missing, wanted = list[int](), set(sight[-1])
@@ -171,7 +171,7 @@ class AnchorEngine:
         self.latest = before(len(history))
         return self.latest
 
-    def _read(self, memory: Memory, turn: int, shown: Shown, canvas: Canvas) -> Tensors:
+    def _read(self, memory: KVCache, turn: int, shown: Shown, canvas: Canvas) -> Tensors:
         self.forwards += 1
         said = self._said(shown.instruction)
         return {"kept": read(self.anchor, memory, shown.latents, said, turn, canvas).kept}

@@ -11,7 +11,7 @@ from statistics import fmean
 import torch
 
 from editing_core.anchor.data import decoded, encoded
-from editing_core.anchor.kv_cache import WINDOW, Memory
+from editing_core.anchor.kv_cache import WINDOW, KVCache
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.sampler import FOUR, paint, read
 from editing_core.portraits.instructions import instruction
@@ -51,7 +51,7 @@ def look(
     """Follow `count` held-out sessions for some turns."""
     people = _held_out(count, turns)
     chance = torch.Generator().manual_seed(1)
-    memory = Memory(window=window)
+    memory = KVCache(window=window)
     start = encoded([chain[0] for chain in people])
     memory = memory.remember(read(anchor, memory, start, anchor.say([[""]] * count), 0))
     shown = [set(chain[0].attributes.visible()) for chain in people]

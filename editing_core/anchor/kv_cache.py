@@ -27,7 +27,7 @@ class Frame:
 
 
 @dataclass(frozen=True)
-class Memory:
+class KVCache:
     """Frames in the order of their turns; the first is the anchor and is never forgotten.
 
     Attributes:
@@ -48,7 +48,7 @@ class Memory:
         """The turn whose picture comes next."""
         return self.frames[-1].turn + 1 if self.frames else 0
 
-    def remember(self, frame: Frame) -> Memory:
+    def remember(self, frame: Frame) -> KVCache:
         """Return a memory with one more frame; the oldest result goes when there are too many."""
         if frame.turn < self.next_turn:
             raise ValueError(f"turn {frame.turn} is remembered after turn {self.next_turn - 1}")

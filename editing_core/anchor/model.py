@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from editing_core.anchor.attention import Look, Sight, attended, rotation
+from editing_core.anchor.attention import TurnContext, Visibility, attended, rotation
 from editing_core.anchor.kv_cache import Frame
 from editing_core.attention_processor import joint_qkv
 from editing_core.latents import Canvas
@@ -72,7 +72,7 @@ class Anchor(nn.Module):
         self.transformer = parts.transformer
         self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
         self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
-        self.looking: list[Look] = []
+        self.looking: list[TurnContext] = []
         blocks = [*self.transformer.transformer_blocks, *self.transformer.single_transformer_blocks]
         for layer, block in enumerate(blocks):
             block.attn.set_processor(TurnAttention(layer, self))
@@ -99,7 +99,7 @@ class Anchor(nn.Module):
         t: Tensor,
         turns: Tensor,
         said: Said,
-        sight: Sight,
+        sight: Visibility,
         *,
         memory: Sequence[Frame] = (),
         written: list[Tensor] | None = None,
@@ -123,7 +123,7 @@ class Anchor(nn.Module):
         batch, frames = x.shape[:2]
         text = said.embeds.shape[2]
         axis = self.transformer.config.axes_dims_rope[0]
-        look = Look(frames, text, rotation(turns, axis), sight, memory, written)
+        look = TurnContext(frames, text, rotation(turns, axis), sight, memory, written)
         self.looking.append(look)
         try:
             velocity = self.transformer(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from editing_core.anchor.kv_cache import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import PORTRAIT, Anchor, Said
 from editing_core.latents import Canvas
 
@@ -28,7 +28,7 @@ def rising(t: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
+class ClassifierFree:
     """What an instruction is compared with: one that asks for nothing.
 
     Attributes:
@@ -38,10 +38,10 @@ class Guide:
         apart: Receives how both velocities part, (B, L, C) each.
     """
 
-    silent: Said
+    unconditional: Said
     strength: float = 1.0
     guidance: Callable[[float], float] = rising
-    apart: list[Tensor] = field(default_factory=list)
+    differences: list[Tensor] = field(default_factory=list)
 
     def by(self, t: float) -> float:
         """Guidance with the strength."""
@@ -51,16 +51,16 @@ class Guide:
         """Whether a step is compared."""
         return self.by(t) != 1 or LATE <= t <= EARLY
 
-    def guided(self, told: Tensor, untold: Tensor, t: float) -> Tensor:
+    def guided(self, conditional: Tensor, unconditional: Tensor, t: float) -> Tensor:
         """The velocity to follow."""
         if LATE <= t <= EARLY:
-            self.apart.append(told - untold)
-        return untold + self.by(t) * (told - untold)
+            self.differences.append(conditional - unconditional)
+        return unconditional + self.by(t) * (conditional - unconditional)
 
 
 def read(
     anchor: Anchor,
-    memory: Memory,
+    memory: KVCache,
     x: Tensor,
     said: Said,
     turn: int,
@@ -85,7 +85,7 @@ def read(
 
 def paint(
     anchor: Anchor,
-    memory: Memory,
+    memory: KVCache,
     said: Said,
     turn: int,
     noise: Tensor,
@@ -93,7 +93,7 @@ def paint(
     seed: int | None = 0,
     canvas: Canvas = PORTRAIT,
     on_step: Callable[[int], None] | None = None,
-    guide: Guide | None = None,
+    guide: ClassifierFree | None = None,
 ) -> Tensor:
     """Follow an instruction: from noise to the picture of a turn.
 
@@ -131,17 +131,17 @@ def paint(
 
 def _velocity(
     anchor: Anchor,
-    memory: Memory,
+    memory: KVCache,
     said: Said,
     turn: int,
     x: Tensor,
     t: float,
     canvas: Canvas,
-    guide: Guide | None,
+    guide: ClassifierFree | None,
 ) -> Tensor:
     """Where a painting goes at a time: told and, where a guide looks, untold beside it."""
     looking = guide is not None and guide.looks(t)
-    ways = [said, guide.silent] if guide is not None and looking else [said]
+    ways = [said, guide.unconditional] if guide is not None and looking else [said]
     places = torch.full((len(x), len(ways)), turn, device=x.device)
     v = anchor(
         torch.stack([x] * len(ways), 1),

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from editing_core import metrics
-from editing_core.bench.sequences import Turn
+from editing_core.bench.sequences import SequenceTurn
 from editing_core.portraits import world
 from editing_core.portraits.reader import Look, reader
 from editing_core.portraits.world import Portrait
@@ -48,7 +48,7 @@ class Made:
         }
 
 
-def measured(picture: Image.Image, turn: Turn) -> Made:
+def measured(picture: Image.Image, turn: SequenceTurn) -> Made:
     """Compare the picture of one edit with its truth."""
     seen, visible = reader().read(picture).attributes, turn.after.attributes.visible()
     return Made(
@@ -95,7 +95,7 @@ def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[st
 
 
 def followed(
-    picture: Image.Image, turns: list[Turn], seen_before: Mapping[str, str]
+    picture: Image.Image, turns: list[SequenceTurn], seen_before: Mapping[str, str]
 ) -> tuple[dict[str, float], Look]:
     """Measure the picture after the last of some turns.
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from editing_core.bench.measured import drawn
 from editing_core.bench.parallel import Row
-from editing_core.bench.rollouts import LONG, Walk, sequence
+from editing_core.bench.rollouts import LONG, Rollout, sequence
 from editing_core.bench.summary import COLUMNS, estimated
 from editing_core.bench.tables import Walked, cell
 from editing_core.portraits.world import SIZE
@@ -24,7 +24,9 @@ td, th { padding: .1em .6em; text-align: right; white-space: nowrap; }
 td:first-child { text-align: left; }"""
 
 
-def write(out: Path, tables: Mapping[str, Sequence[Row]], main: Walked, shown: list[Walk]) -> None:
+def write(
+    out: Path, tables: Mapping[str, Sequence[Row]], main: Walked, shown: list[Rollout]
+) -> None:
     """Write ``index.html`` and the pictures it shows."""
     curves(main, out / "curves.png")
     strips = filmstrips(out, shown)
@@ -57,7 +59,7 @@ def curves(walked: Walked, file: Path) -> None:
     figure.savefig(file, dpi=80)
 
 
-def filmstrips(out: Path, shown: list[Walk]) -> list[tuple[str, Path]]:
+def filmstrips(out: Path, shown: list[Rollout]) -> list[tuple[str, Path]]:
     """Make one sheet for every sequence: a row for the truth and one for each method."""
     files = []
     for kind, number in sorted({(walk.kind, walk.number) for walk in shown}):
@@ -68,7 +70,7 @@ def filmstrips(out: Path, shown: list[Walk]) -> list[tuple[str, Path]]:
     return files
 
 
-def _strip(out: Path, walks: list[Walk]) -> Image.Image:
+def _strip(out: Path, walks: list[Rollout]) -> Image.Image:
     turns = max(walk.turns for walk in walks)
     sheet = Image.new("RGB", (LABEL + FRAME * (turns + 1), FRAME * (len(walks) + 1)), "white")
     pen = ImageDraw.Draw(sheet)

@@ -10,7 +10,7 @@ from itertools import product
 
 from editing_core.bench.measured import measured
 from editing_core.bench.parallel import Row, averaged, editor_of, spread
-from editing_core.bench.sequences import KINDS, Turn, balanced
+from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
 from editing_core.settings import PRESETS, EditSettings
@@ -44,7 +44,7 @@ def _numbers(late: bool) -> dict[str, EditSettings]:
     }  # fmt: skip
 
 
-def _try_all(model: str, seed: int, sequence: list[Turn]) -> dict[str, dict[str, float]]:
+def _try_all(model: str, seed: int, sequence: list[SequenceTurn]) -> dict[str, dict[str, float]]:
     editor, last = editor_of(model), sequence[-1]
     current = original = Picture(draw(sequence[0].before))
     for n, turn in enumerate(sequence[:-1]):

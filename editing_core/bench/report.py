@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from editing_core.bench import page
-from editing_core.bench.rollouts import LONG, MARKS, SHOWN, Walk, found, take
+from editing_core.bench.rollouts import LONG, MARKS, SHOWN, Rollout, found, take
 from editing_core.bench.summary import Steps
 from editing_core.bench.tables import Walked, after_each, against, at_turn, markdown
 from editing_core.bench.variants import (
@@ -25,7 +25,7 @@ from editing_core.bench.variants import (
     PARTS_OF_PAPER,
     PARTS_OF_STEADY,
     RIVALS,
-    Way,
+    Variant,
 )
 
 SHORT, MIDDLE, _ = MARKS
@@ -82,20 +82,20 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def planned(size: Size) -> list[Walk]:
+def planned(size: Size) -> list[Rollout]:
     """Return all walks, those first that tell most."""
 
-    def turns(numbers: range, turns: int) -> list[Walk]:
-        return [Walk("turns", way, n, turns) for n in numbers for way in MAIN]
+    def turns(numbers: range, turns: int) -> list[Rollout]:
+        return [Rollout("turns", way, n, turns) for n in numbers for way in MAIN]
 
     parts = [
-        Walk("turns", way, n, turns)
+        Rollout("turns", way, n, turns)
         for n in range(size.parts)
         for ways, turns in ((PARTS_OF_PAPER, SHORT), (PARTS_OF_STEADY, MIDDLE))
         for way in ways
     ]
     idle = [
-        Walk(kind, way, n, LONG)
+        Rollout(kind, way, n, LONG)
         for n in range(size.portraits)
         for kind in ("back", "rounds")
         for way in MAIN
@@ -104,7 +104,7 @@ def planned(size: Size) -> list[Walk]:
     return [*turns(long, LONG), *parts, *idle, *turns(short, SHORT)]
 
 
-def write(taken: Mapping[Walk, Steps], out: Path) -> None:
+def write(taken: Mapping[Rollout, Steps], out: Path) -> None:
     """Write all tables as Markdown and as numbers, and the page with curves and filmstrips."""
     kinds: dict[str, dict[str, list[Steps]]] = {}
     for walk, steps in sorted(taken.items(), key=lambda item: item[0].number):
@@ -132,7 +132,7 @@ def write(taken: Mapping[Walk, Steps], out: Path) -> None:
 
 
 def _of(
-    turns: Mapping[str, list[Steps]], whole: str, parts: Mapping[str, Way], turn: int
+    turns: Mapping[str, list[Steps]], whole: str, parts: Mapping[str, Variant], turn: int
 ) -> Walked:
     """A way and what is left of it without some part, on the sequences that all have walked."""
     ways = (whole, *parts)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from editing_core.bench.measured import Made, measured
 from editing_core.bench.parallel import Row, averaged, editor_of, spread
-from editing_core.bench.sequences import KINDS, Turn, balanced
+from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
 from editing_core.settings import PRESETS, RUNGS
@@ -32,7 +32,7 @@ def rungs_table(model: str, count: int) -> list[Row]:
     ]
 
 
-def _try_all(model: str, seed: int, turn: Turn) -> dict[str, dict[str, float]]:
+def _try_all(model: str, seed: int, turn: SequenceTurn) -> dict[str, dict[str, float]]:
     first = Picture(draw(turn.before))
     request = EditRequest(first, first, turn.source_prompt, turn.target_prompt, turn.edit_words)
     base = PRESETS["paper"].fitted(turn.kind, 0)

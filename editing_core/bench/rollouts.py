@@ -20,8 +20,8 @@ from editing_core import metrics
 from editing_core.bench.hard_sequences import contradicting, one_region, returning
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.parallel import editor_of, spread
-from editing_core.bench.sequences import Turn, sequences
-from editing_core.bench.variants import WAYS, Way
+from editing_core.bench.sequences import SequenceTurn, sequences
+from editing_core.bench.variants import WAYS, Variant
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.portraits.instructions import wish
@@ -45,7 +45,7 @@ Step = tuple[Image.Image, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Walk:
+class Rollout:
     """One file's worth of work; numbers count from 0."""
 
     kind: str
@@ -66,24 +66,24 @@ class Walk:
         return out / self.kind.replace(" ", "-") / self.way.replace(" ", "-").replace(",", "")
 
 
-def take(walks: list[Walk], model: str, out: Path) -> None:
+def take(walks: list[Rollout], model: str, out: Path) -> None:
     """Take the walks that are not there yet, or are shorter there, on all cores."""
     missing = [(walk, out) for walk in walks if not _whole(walk, out)]
     for _ in spread(str(out), _take, model, missing):
         pass
 
 
-def found(walk: Walk, out: Path) -> list[dict[str, Any]]:
+def found(walk: Rollout, out: Path) -> list[dict[str, Any]]:
     """Return what was measured after each turn of a walk that was taken."""
     rows: list[dict[str, Any]] = json.loads(walk.file(out).read_text())
     return rows[: walk.turns]
 
 
-def _whole(walk: Walk, out: Path) -> bool:
+def _whole(walk: Rollout, out: Path) -> bool:
     return walk.file(out).exists() and len(found(walk, out)) == walk.turns
 
 
-def _take(model: str, _: int, job: tuple[Walk, Path]) -> None:
+def _take(model: str, _: int, job: tuple[Rollout, Path]) -> None:
     walk, out = job
     file = walk.file(out)
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def _take(model: str, _: int, job: tuple[Walk, Path]) -> None:
     part.replace(file)
 
 
-def edited(model: str, way: Way, turns: list[Turn], seed: int) -> Iterator[EditResult]:
+def edited(model: str, way: Variant, turns: list[SequenceTurn], seed: int) -> Iterator[EditResult]:
     """Make edit after edit; no walk profits from another's inversions."""
     editor = Editor(editor_of(model).flux)
     current = original = Picture(drawn(turns[0].before, SIZE))
@@ -121,11 +121,11 @@ def edited(model: str, way: Way, turns: list[Turn], seed: int) -> Iterator[EditR
         shown.append((current, wish(turn.source_prompt, turn.target_prompt)))
 
 
-def _turns(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+def _turns(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     return _along(model, way, walk, sequence(walk.number)[: walk.turns])
 
 
-def _along(model: str, way: Way, walk: Walk, turns: list[Turn]) -> Iterator[Step]:
+def _along(model: str, way: Variant, walk: Rollout, turns: list[SequenceTurn]) -> Iterator[Step]:
     seen = turns[0].before.attributes.visible()
     for n, result in enumerate(edited(model, way, turns, walk.number), start=1):
         row, look = followed(result.picture, turns[:n], seen)
@@ -135,18 +135,18 @@ def _along(model: str, way: Way, walk: Walk, turns: list[Turn]) -> Iterator[Step
 
 
 def _stressed(
-    make: Callable[[int, int], list[Turn]], model: str, way: Way, walk: Walk
+    make: Callable[[int, int], list[SequenceTurn]], model: str, way: Variant, walk: Rollout
 ) -> Iterator[Step]:
     return _along(model, way, walk, make(walk.number, walk.turns))
 
 
-def _rounds(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+def _rounds(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     portrait = next(islice(draws("eval", 2), walk.number, None))
     flux, canvas = editor_of(model).flux, Canvas(SIZE, SIZE)
     first = drawn(portrait, SIZE)
     decoded = to_picture(flux, to_latents(flux, first), canvas)
     plain = replace(way, settings=lambda change, n: replace(way.settings(change, n), guidance=1.0))
-    nothing = [Turn(portrait, portrait)] * walk.turns
+    nothing = [SequenceTurn(portrait, portrait)] * walk.turns
     for result in edited(model, plain, nothing, 100 + walk.number):
         again = to_picture(flux, result.latents.to(flux.device), canvas)
         yield (
@@ -159,9 +159,9 @@ def _rounds(model: str, way: Way, walk: Walk) -> Iterator[Step]:
         )
 
 
-def _back(model: str, way: Way, walk: Walk) -> Iterator[Step]:
+def _back(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     there = sequence(walk.number)[0]
-    both = [there, Turn(there.after, there.before)] * (walk.turns // 2)
+    both = [there, SequenceTurn(there.after, there.before)] * (walk.turns // 2)
     seen = there.before.attributes.visible()
     for n, result in enumerate(edited(model, way, both, walk.number)):
         row, look = followed(result.picture, both[: n + 1], seen)
@@ -169,13 +169,13 @@ def _back(model: str, way: Way, walk: Walk) -> Iterator[Step]:
         yield result.picture, {**row, **_cost(result)}
 
 
-def sequence(number: int) -> list[Turn]:
+def sequence(number: int) -> list[SequenceTurn]:
     """Return a sequence of `LONG` turns."""
     return _sequences(-(-(number + 1) // 100) * 100)[number]
 
 
 @lru_cache(2)
-def _sequences(count: int) -> list[list[Turn]]:
+def _sequences(count: int) -> list[list[SequenceTurn]]:
     return sequences(count, LONG)
 
 
@@ -183,7 +183,7 @@ def _cost(result: EditResult) -> dict[str, float]:
     return {"seconds": result.report.seconds, "model calls": result.report.forwards}
 
 
-KINDS: dict[str, Callable[[str, Way, Walk], Iterator[Step]]] = {
+KINDS: dict[str, Callable[[str, Variant, Rollout], Iterator[Step]]] = {
     "turns": _turns,
     "rounds": _rounds,
     "back": _back,

@@ -23,7 +23,7 @@ KINDS = ("add", "remove", "replace", "color", "attribute", "background")
 
 
 @dataclass(frozen=True)
-class Turn:
+class SequenceTurn:
     """One edit: the portrait before and after; only attributes differ, never the identity."""
 
     before: Portrait
@@ -58,15 +58,15 @@ class Turn:
         return tuple(word for word in said if word in words and word != "none")
 
 
-def sequences(count: int, turns: int = 4, seed: int = 0) -> list[list[Turn]]:
+def sequences(count: int, turns: int = 4, seed: int = 0) -> list[list[SequenceTurn]]:
     """`count` held-out sequences of `turns` edits; of each, a shorter one is the beginning."""
     portraits = draws("eval", seed)
     return [walked(next(portraits), turns, random.Random(f"{seed} {i}")) for i in range(count)]
 
 
-def balanced(count: int, turns: int, seed: int = 3) -> list[list[Turn]]:
+def balanced(count: int, turns: int, seed: int = 3) -> list[list[SequenceTurn]]:
     """`count` sequences of each kind of change that their last turn asks for."""
-    portraits, found = draws("eval", seed), {kind: list[list[Turn]]() for kind in KINDS}
+    portraits, found = draws("eval", seed), {kind: list[list[SequenceTurn]]() for kind in KINDS}
     for i, start in enumerate(portraits):
         sequence = walked(start, turns, random.Random(f"balanced {seed} {i}"))
         of_kind = found[sequence[-1].kind]
@@ -83,14 +83,14 @@ def walked(
     rng: random.Random,
     names: Sequence[str] = _ASKED,
     again_after: int = AGAIN_AFTER,
-) -> list[Turn]:
+) -> list[SequenceTurn]:
     """Edits of one portrait, each of one of some attributes, none again too soon."""
-    done: list[Turn] = []
+    done: list[SequenceTurn] = []
     asked: deque[str] = deque(maxlen=again_after)
     while len(done) < turns:
         name = rng.choice(names)
         before = done[-1].after if done else start
-        turn = Turn(before, before.with_(**{name: rng.choice(VALUES[name])}))
+        turn = SequenceTurn(before, before.with_(**{name: rng.choice(VALUES[name])}))
         if name in asked or name not in turn.changed or _implausible(turn.after):
             continue
         asked.append(name)

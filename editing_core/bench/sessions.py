@@ -16,7 +16,7 @@ from statistics import median
 
 from editing_core.anchor.engine import engine
 from editing_core.bench.parallel import Row
-from editing_core.bench.rollouts import LONG, MARKS, STRESS, Walk, edited, found, take
+from editing_core.bench.rollouts import LONG, MARKS, STRESS, Rollout, edited, found, take
 from editing_core.bench.sequences import sequences
 from editing_core.bench.tables import Walked, against, at_turn, markdown
 from editing_core.bench.variants import PARTS_OF_ANCHOR, WAYS
@@ -50,16 +50,16 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def planned(count: int, stress: int, ways: Sequence[str]) -> list[Walk]:
+def planned(count: int, stress: int, ways: Sequence[str]) -> list[Rollout]:
     """Return all walks; those of anchor's parts have ten turns."""
     counts = {"turns": count, **dict.fromkeys(STRESS, stress)}
     some = [(kind, n) for kind, most in counts.items() for n in range(most)]
-    whole = [Walk(kind, way, n, LONG) for kind, n in some for way in ways]
-    parts = [Walk("turns", way, n, MIDDLE) for n in range(count) for way in PARTS_OF_ANCHOR]
+    whole = [Rollout(kind, way, n, LONG) for kind, n in some for way in ways]
+    parts = [Rollout("turns", way, n, MIDDLE) for n in range(count) for way in PARTS_OF_ANCHOR]
     return [*whole, *parts]
 
 
-def written(walks: Sequence[Walk], out: Path) -> dict[str, list[Row]]:
+def written(walks: Sequence[Rollout], out: Path) -> dict[str, list[Row]]:
     """Return the tables of walks that were taken."""
     kinds: dict[str, dict[str, list[list[dict]]]] = {}  # type: ignore[type-arg]
     for walk in walks:

@@ -18,7 +18,7 @@ from PIL import Image
 from torch import Tensor
 
 from editing_core.attention_guidance import AttentionControl
-from editing_core.attention_probs import attend_telling
+from editing_core.attention_probs import attend_with_probs
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.bench.parallel import Row
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
@@ -185,7 +185,7 @@ def _memory(bench: Bench) -> Iterator[Row]:
     with LiveBytes() as plain:
         dispatch_attention_fn(query, key, value)
     with LiveBytes() as ours:
-        both = attend_telling(dispatch_attention_fn, query, key, value, flux.text_length)
+        both = attend_with_probs(dispatch_attention_fn, query, key, value, flux.text_length)
         both[1](chosen)
     dense = heads * tokens**2 * flux.dtype.itemsize
     share = (ours.peak - plain.peak) / dense

@@ -15,14 +15,14 @@ from diffusers import FirstBlockCacheConfig, TaylorSeerCacheConfig
 
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.parallel import Row, editor_of, spread
-from editing_core.bench.sequences import Turn, sequences
+from editing_core.bench.sequences import SequenceTurn, sequences
 from editing_core.bench.summary import jackknife
 from editing_core.bench.timing import replaced
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.methods import method_of
-from editing_core.methods.context import Outcome, Task
+from editing_core.methods.context import EditContext, EditOutput
 from editing_core.metrics import pixels_of
-from editing_core.models.flux1 import Flux, Text
+from editing_core.models.flux1 import Flux, TextEmbedding
 from editing_core.portraits.world import SIZE
 from editing_core.settings import PRESETS, EditSettings
 
@@ -83,7 +83,9 @@ def drafts_table(model: str, count: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def _walked(model: str, seed: int, turns: list[Turn]) -> dict[tuple[str, str], dict[str, float]]:
+def _walked(
+    model: str, seed: int, turns: list[SequenceTurn]
+) -> dict[tuple[str, str], dict[str, float]]:
     flux = editor_of(model).flux
     rows = {}
     for name, (method, preset) in METHODS.items():
@@ -101,7 +103,12 @@ def _walked(model: str, seed: int, turns: list[Turn]) -> dict[tuple[str, str], d
 
 
 def _edited(
-    flux: Flux, method: str, preset: EditSettings, saving: Saving, turns: list[Turn], seed: int
+    flux: Flux,
+    method: str,
+    preset: EditSettings,
+    saving: Saving,
+    turns: list[SequenceTurn],
+    seed: int,
 ) -> Iterator[EditResult]:
     editor = Editor(flux)
     current = original = Picture(drawn(turns[0].before, SIZE))
@@ -120,16 +127,18 @@ def _edited(
         current = Picture(made.picture, made.latents)
 
 
-def cached(method: str, config: Any) -> Callable[[Task], Outcome]:
+def cached(method: str, config: Any) -> Callable[[EditContext], EditOutput]:
     """Return a method whose sampling runs under a cache of diffusers', its inversion without."""
     edit = method_of(method)
 
-    def edit_cached(task: Task) -> Outcome:
-        flux, fresh = task.flux, counter()
-        sampling = {task.target.prompt} | ({task.source.prompt} if method == "steady" else set())
+    def edit_cached(context: EditContext) -> EditOutput:
+        flux, fresh = context.flux, counter()
+        sampling = {context.target.prompt} | (
+            {context.source.prompt} if method == "steady" else set()
+        )
         velocity = flux.velocity
 
-        def remembered(x: Any, t: float, text: Text, **how: Any) -> Any:
+        def remembered(x: Any, t: float, text: TextEmbedding, **how: Any) -> Any:
             name = text.prompt if text.prompt in sampling else f"inverting {next(fresh)}"
             with flux.transformer.cache_context(name):
                 return velocity(x, t, text, **how)
@@ -137,7 +146,7 @@ def cached(method: str, config: Any) -> Callable[[Task], Outcome]:
         flux.transformer.enable_cache(config)
         try:
             with replaced(flux, "velocity", remembered):
-                return edit(task)
+                return edit(context)
         finally:
             flux.transformer.disable_cache()
 
@@ -160,7 +169,7 @@ def _blocks_computed(flux: Flux) -> Iterator[Counter[int]]:
             hook.remove()
 
 
-def _measured(results: list[EditResult], turns: list[Turn]) -> dict[str, float]:
+def _measured(results: list[EditResult], turns: list[SequenceTurn]) -> dict[str, float]:
     seen = turns[0].before.attributes.visible()
     rows = []
     for n, made in enumerate(results, start=1):

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.bench.parallel import Row, averaged, editor_of, spread
-from editing_core.bench.sequences import Turn
+from editing_core.bench.sequences import SequenceTurn
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.second_style import SHOWN, draw_toon
 from editing_core.portraits.world import Attributes, Portrait, draws
@@ -34,7 +34,7 @@ def styles_table(model: str, count: int) -> list[Row]:
     return [{"asked": name, **row} for name, row in means.items()]
 
 
-def _turns(name: str) -> Iterator[Turn]:
+def _turns(name: str) -> Iterator[SequenceTurn]:
     rng = random.Random(name)
     for portrait in draws("eval", 8):
         shown = {
@@ -43,12 +43,12 @@ def _turns(name: str) -> Iterator[Turn]:
         }
         attributes = Attributes(gender=portrait.attributes.gender, **shown)
         before = Portrait(attributes, replace(portrait.identity, shift=(0.0, 0.0)))
-        turn = Turn(before, before.with_(**{name: rng.choice(SHOWN[name])}))
+        turn = SequenceTurn(before, before.with_(**{name: rng.choice(SHOWN[name])}))
         if turn.changed:
             yield turn
 
 
-def _edit_all(model: str, seed: int, turn: Turn) -> dict[str, dict[str, float]]:
+def _edit_all(model: str, seed: int, turn: SequenceTurn) -> dict[str, dict[str, float]]:
     name = next(iter(turn.changed))
     picture = Picture(draw_toon(turn.before))
     before, truth = (_pixels(draw_toon(p)) for p in (turn.before, turn.after))

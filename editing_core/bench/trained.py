@@ -24,7 +24,7 @@ from editing_core.bench.rollouts import edited
 from editing_core.bench.sequences import sequences
 from editing_core.bench.summary import jackknife
 from editing_core.bench.tables import markdown
-from editing_core.bench.variants import Way, always
+from editing_core.bench.variants import Variant, always
 from editing_core.methods import anchor
 from editing_core.portraits.reader import reader
 from editing_core.settings import PRESETS
@@ -58,7 +58,7 @@ def followed(model: str, _: int, job: Job) -> dict[str, float]:
     """Follow one sequence: share of edits seen, and how far its last picture is from the truth."""
     folder, both_ways, number = job
     by, settings = painter(folder, both_ways), PRESETS["steady"]
-    way = Way(lambda task: anchor.edit(task, by), always(settings), remembers=True)
+    way = Variant(lambda context: anchor.edit(context, by), always(settings), remembers=True)
     turns = sequences(number + 1, TURNS, seed=SEED)[number]
     seen = []
     for turn, result in zip(turns, edited(model, way, turns, number), strict=True):

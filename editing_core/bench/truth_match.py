@@ -7,11 +7,11 @@ from PIL import Image
 
 from editing_core import metrics
 from editing_core.bench.measured import drawn
-from editing_core.bench.sequences import Turn
+from editing_core.bench.sequences import SequenceTurn
 from editing_core.portraits.world import VALUES, Portrait
 
 
-def like_truth(picture: Image.Image, turn: Turn) -> bool:
+def like_truth(picture: Image.Image, turn: SequenceTurn) -> bool:
     """Whether no drawing of another outcome is nearer to an edit than its exact drawing.
 
     Another outcome is the truth with another value of one attribute that was to change. Distances

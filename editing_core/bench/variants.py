@@ -8,20 +8,20 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from editing_core.anchor.engine import AnchorEngine, engine
-from editing_core.anchor.kv_cache import Frame, Memory
+from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.methods import anchor, steady
 from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
     from editing_core.methods import Method
-    from editing_core.methods.context import Outcome, Task
+    from editing_core.methods.context import EditContext, EditOutput
 
 Fitting = Callable[[str, int], EditSettings]
 """``fitting(change, turns)``: the settings for a kind of change after so many turns."""
 
 
 @dataclass(frozen=True)
-class Way:
+class Variant:
     """One way to edit.
 
     Attributes:
@@ -45,68 +45,68 @@ def always(settings: EditSettings) -> Fitting:
 PAPER, STEADY = PRESETS["paper"], PRESETS["steady"]
 
 CONTROLS = {
-    "regenerate": Way("regenerate", always(PAPER)),
-    "Euler": Way("euler", always(PAPER)),
+    "regenerate": Variant("regenerate", always(PAPER)),
+    "Euler": Variant("euler", always(PAPER)),
 }
 """What needs no method: drawing the caption afresh, and plain inversion."""
 RIVALS = {
-    "RF-Inversion": Way("rf-inversion", always(PAPER)),
-    "StableFlow": Way("stableflow", always(PAPER)),
-    "FlowEdit": Way("flowedit", always(PAPER)),
-    "RF-Solver": Way("rf-solver", always(PAPER)),
-    "FireFlow": Way("fireflow", always(PAPER)),
-    "MasaCtrl": Way("masactrl", always(PAPER)),
-    "PnP Inversion": Way("pnp", always(PAPER)),
+    "RF-Inversion": Variant("rf-inversion", always(PAPER)),
+    "StableFlow": Variant("stableflow", always(PAPER)),
+    "FlowEdit": Variant("flowedit", always(PAPER)),
+    "RF-Solver": Variant("rf-solver", always(PAPER)),
+    "FireFlow": Variant("fireflow", always(PAPER)),
+    "MasaCtrl": Variant("masactrl", always(PAPER)),
+    "PnP Inversion": Variant("pnp", always(PAPER)),
 }
 OURS = {
-    "paper": Way("mtc", always(PAPER)),
-    "paper, fitted": Way("mtc", PAPER.fitted),
-    "steady": Way("steady", STEADY.fitted),
+    "paper": Variant("mtc", always(PAPER)),
+    "paper, fitted": Variant("mtc", PAPER.fitted),
+    "steady": Variant("steady", STEADY.fitted),
 }
 ON_PORTRAITS = {
-    "anchor": Way("anchor", STEADY.fitted, remembers=True),
+    "anchor": Variant("anchor", STEADY.fitted, remembers=True),
 }
 """What was trained on the portraits alone."""
 PARTS_OF_PAPER = {
-    "paper-15": Way("mtc", always(PRESETS["paper-15"])),
-    "code": Way("mtc", always(PRESETS["code"])),
-    "single-objective": Way("mtc", always(replace(PAPER, lam=1.0))),
-    "high-activation attention": Way("mtc", always(replace(PAPER, ranks=(1, 5)))),
-    "no attention": Way("mtc", always(replace(PAPER, amplify=1.0, damp=1.0))),
+    "paper-15": Variant("mtc", always(PRESETS["paper-15"])),
+    "code": Variant("mtc", always(PRESETS["code"])),
+    "single-objective": Variant("mtc", always(replace(PAPER, lam=1.0))),
+    "high-activation attention": Variant("mtc", always(replace(PAPER, ranks=(1, 5)))),
+    "no attention": Variant("mtc", always(replace(PAPER, amplify=1.0, damp=1.0))),
 }
 """The paper's own ablations, and its other two sets of numbers."""
 
 
-def _steady(**numbers: Any) -> Way:
-    own = steady.Numbers(**numbers)
-    return Way(lambda task: steady.edit(task, own), STEADY.fitted)
+def _steady(**numbers: Any) -> Variant:
+    own = steady.SteadyConfig(**numbers)
+    return Variant(lambda context: steady.edit(context, own), STEADY.fitted)
 
 
-def _everywhere(task: Task) -> Outcome:
-    return steady.edit(task, steady.Numbers(hardly=-1.0, clearly=0.0))
+def _everywhere(context: EditContext) -> EditOutput:
+    return steady.edit(context, steady.SteadyConfig(hardly=-1.0, clearly=0.0))
 
 
 PARTS_OF_STEADY = {
-    "no region": Way(_everywhere, always(replace(STEADY, keep="nothing"))),
-    "region only in the walk": Way("steady", always(replace(STEADY, keep="nothing"))),
+    "no region": Variant(_everywhere, always(replace(STEADY, keep="nothing"))),
+    "region only in the walk": Variant("steady", always(replace(STEADY, keep="nothing"))),
     "region of whole tokens": _steady(by_token=True),
     "region only at the end": _steady(free_steps=STEADY.steps),
     "an eighth skipped": _steady(skipped=1 / 8),
     "three steps free": _steady(free_steps=3),
     "source guidance 1.5": _steady(source_guidance=1.5),
-    "guidance 3.5": Way("steady", always(replace(STEADY, guidance=3.5))),
-    "through the VAE every turn": Way("steady", STEADY.fitted, latents_stay=False),
+    "guidance 3.5": Variant("steady", always(replace(STEADY, guidance=3.5))),
+    "through the VAE every turn": Variant("steady", STEADY.fitted, latents_stay=False),
 }
 """Steady with one of its parts taken out."""
 
 
-def _anchor(by: Callable[[], AnchorEngine] = engine, steps: int = 4) -> Way:
+def _anchor(by: Callable[[], AnchorEngine] = engine, steps: int = 4) -> Variant:
     times = tuple(1 - n / steps for n in range(steps))
-    return Way(lambda task: anchor.edit(task, by(), times), STEADY.fitted, remembers=True)
+    return Variant(lambda context: anchor.edit(context, by(), times), STEADY.fitted, remembers=True)
 
 
 @cache
-def _remembering(empty: Memory) -> AnchorEngine:
+def _remembering(empty: KVCache) -> AnchorEngine:
     return AnchorEngine(engine().anchor, empty)
 
 
@@ -115,7 +115,7 @@ def _guided(by: float) -> AnchorEngine:
     return AnchorEngine(engine().anchor, guidance=lambda t: by)
 
 
-class Unanchored(Memory):
+class Unanchored(KVCache):
     """One that forgets the original like any other picture."""
 
     @property
@@ -126,16 +126,18 @@ class Unanchored(Memory):
 
 PARTS_OF_ANCHOR = {
     "no original in memory": _anchor(lambda: _remembering(Unanchored())),
-    "the original alone": _anchor(lambda: _remembering(Memory(window=0))),
-    "window 1": _anchor(lambda: _remembering(Memory(window=1))),
-    "window 6": _anchor(lambda: _remembering(Memory(window=6))),
+    "the original alone": _anchor(lambda: _remembering(KVCache(window=0))),
+    "window 1": _anchor(lambda: _remembering(KVCache(window=1))),
+    "window 6": _anchor(lambda: _remembering(KVCache(window=6))),
     "12 steps": _anchor(steps=12),
     "24 steps": _anchor(steps=24),
     "no guidance": _anchor(lambda: _guided(1.0)),
     "guidance 1.5 in all steps": _anchor(lambda: _guided(1.5)),
-    "all of it repainted": Way("anchor", always(replace(STEADY, keep="nothing")), remembers=True),
+    "all of it repainted": Variant(
+        "anchor", always(replace(STEADY, keep="nothing")), remembers=True
+    ),
 }
 """Anchor with another memory, more steps, other guidance, or its region left out."""
 
-WAYS: dict[str, Way] = {**CONTROLS, **RIVALS, **PARTS_OF_PAPER, **OURS, **PARTS_OF_STEADY,
+WAYS: dict[str, Variant] = {**CONTROLS, **RIVALS, **PARTS_OF_PAPER, **OURS, **PARTS_OF_STEADY,
                         **ON_PORTRAITS, **PARTS_OF_ANCHOR}  # fmt: skip

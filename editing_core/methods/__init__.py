@@ -13,9 +13,9 @@ from editing_core.errors import EditError
 from editing_core.settings import EditSettings
 
 if TYPE_CHECKING:
-    from editing_core.methods.context import Outcome, Task
+    from editing_core.methods.context import EditContext, EditOutput
 
-    Method = Callable[[Task], Outcome]
+    Method = Callable[[EditContext], EditOutput]
 
 SAMPLING = ("steps", "guidance", "keep", "draft")
 INVERTING = (*SAMPLING, "invert_guidance", "inversion_prompt")

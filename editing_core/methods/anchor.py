@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from editing_core.anchor.engine import AnchorEngine, Shown, engine
 from editing_core.anchor.sampler import FOUR
 from editing_core.methods import refuse_model
-from editing_core.methods.context import Outcome, Task
+from editing_core.methods.context import EditContext, EditOutput
 from editing_core.portraits.instructions import wish
 from editing_core.settings import PRESETS
 
@@ -19,39 +19,41 @@ USUAL = PRESETS["steady"].guidance
 """The guidance that the model's own stands for: a setting above it asks for more."""
 
 
-def edit(task: Task, by: AnchorEngine | None = None, times: Sequence[float] = FOUR) -> Outcome:
+def edit(
+    context: EditContext, by: AnchorEngine | None = None, times: Sequence[float] = FOUR
+) -> EditOutput:
     """Paint the picture that follows the conversation.
 
     Args:
-        task: The edit.
+        context: The edit.
         by: Who paints; else the shipped engine.
         times: Of the steps, falling from 1.
 
     Raises:
         EditError: The model in use is not the one whose latents the painter knows.
     """
-    refuse_model("anchor", task.flux.name)
+    refuse_model("anchor", context.flux.name)
     painter = by or engine()
     before = painter.forwards
     painted = painter.paint(
-        _history(task),
-        task.instruction or wish(task.source.prompt, task.target.prompt),
-        canvas=task.canvas,
-        noise=task.noise,
-        seed=task.seed,
+        _history(context),
+        context.instruction or wish(context.source.prompt, context.target.prompt),
+        canvas=context.canvas,
+        noise=context.noise,
+        seed=context.seed,
         times=times,
-        strength=task.settings.guidance / USUAL,
-        on_step=lambda n: task.progress("sample", n, len(times)),
-        kept=task.flux.kept,
+        strength=context.settings.guidance / USUAL,
+        on_step=lambda n: context.progress("sample", n, len(times)),
+        kept=context.flux.kept,
     )
-    task.flux.forwards += painter.forwards - before
-    return Outcome(painted.latents, region=painted.region, weights=painter.weights_hash)
+    context.flux.forwards += painter.forwards - before
+    return EditOutput(painted.latents, region=painted.region, weights=painter.weights_hash)
 
 
-def _history(task: Task) -> list[Shown]:
+def _history(context: EditContext) -> list[Shown]:
     """All that was shown: what is not told is taken to have been made at one stroke."""
-    if task.history:
-        return [Shown(latents, asked) for latents, asked in task.history]
-    if task.current.equal(task.original):
-        return [Shown(task.original)]
-    return [Shown(task.original), Shown(task.current)]
+    if context.history:
+        return [Shown(latents, asked) for latents, asked in context.history]
+    if context.current.equal(context.original):
+        return [Shown(context.original)]
+    return [Shown(context.original), Shown(context.current)]

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from editing_core.feature_injection import Features
 from editing_core.latents import Canvas
-from editing_core.lru_cache import Recent
-from editing_core.models.flux1 import Flux, Text
+from editing_core.lru_cache import LRUCache
+from editing_core.models.flux1 import Flux, TextEmbedding
 from editing_core.settings import EditSettings
 from editing_core.solvers import (
     Control,
     OnStep,
-    Step,
+    SolverStep,
     Velocity,
     integrate,
     integrate_euler,
@@ -33,7 +33,7 @@ Recorded = tuple[Tensor, Mapping[Hashable, Features]]
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class EditContext:
     """One edit in latents.
 
     Attributes:
@@ -59,15 +59,15 @@ class Task:
     flux: Flux
     current: Tensor
     original: Tensor
-    source: Text
-    target: Text
+    source: TextEmbedding
+    target: TextEmbedding
     columns: tuple[int, ...]
     canvas: Canvas
     settings: EditSettings
     noise: Tensor
     seed: int
-    inversions: Recent[Tensor]
-    recordings: Recent[Recorded]
+    inversions: LRUCache[Tensor]
+    recordings: LRUCache[Recorded]
     progress: Progress
     seen: Callable[[Tensor], None] | None = None
     instruction: str = ""
@@ -75,7 +75,7 @@ class Task:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class EditOutput:
     """What a method made.
 
     Attributes:
@@ -99,9 +99,9 @@ Solver = Callable[..., Tensor]
 
 
 def invert(
-    task: Task,
+    context: EditContext,
     *,
-    said: Text | None = None,
+    said: TextEmbedding | None = None,
     control: Control | None = None,
     guided: Hashable = None,
     solver: Solver = integrate,
@@ -109,7 +109,7 @@ def invert(
     """Walk the current picture to noise, or remember the last such walk.
 
     Args:
-        task: The edit.
+        context: The edit.
         said: What the model is told; None leaves it to the settings.
         control: Guidance, if any.
         guided: The numbers ``control`` was made from, by which the walk is remembered.
@@ -118,38 +118,38 @@ def invert(
     Returns:
         The state at t = 1. Shape: (1, L, 64).
     """
-    said = said or said_inverting(task)
-    key = (inversion_key(task, said), guided, solver.__name__)
-    walk = told(task, said, task.settings.invert_guidance)
-    return task.inversions.get(
-        key, lambda: walk_to_noise(task, walk, task.current, control=control, solver=solver)
+    said = said or inversion_text(context)
+    key = (inversion_key(context, said), guided, solver.__name__)
+    walk = conditioned_velocity(context, said, context.settings.invert_guidance)
+    return context.inversions.get(
+        key, lambda: walk_to_noise(context, walk, context.current, control=control, solver=solver)
     )
 
 
-def inverted_path(task: Task, scale: float = 1.0) -> Tensor:
+def inverted_path(context: EditContext, scale: float = 1.0) -> Tensor:
     """Walk the current picture to noise by Euler steps and remember every state.
 
     Args:
-        task: The edit.
+        context: The edit.
         scale: What the picture's latents are multiplied by first.
 
     Returns:
         States from the picture to noise. Shape: (steps + 1, 1, L, 64).
     """
-    said = said_inverting(task)
+    said = inversion_text(context)
 
     def walk() -> Tensor:
-        states = [scale * task.current]
-        velocity = told(task, said, task.settings.invert_guidance)
-        walk_to_noise(task, velocity, states[0], solver=integrate_euler,
+        states = [scale * context.current]
+        velocity = conditioned_velocity(context, said, context.settings.invert_guidance)
+        walk_to_noise(context, velocity, states[0], solver=integrate_euler,
                       on_step=lambda step: states.append(step.x))  # fmt: skip
         return torch.stack(states)
 
-    return task.inversions.get((inversion_key(task, said), "path", scale), walk)
+    return context.inversions.get((inversion_key(context, said), "path", scale), walk)
 
 
 def walk_to_noise(
-    task: Task,
+    context: EditContext,
     velocity: Velocity,
     start: Tensor,
     *,
@@ -158,24 +158,26 @@ def walk_to_noise(
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Walk from ``start`` to noise without remembering it. Shape: (1, L, 64)."""
-    times = time_grid(task.settings.steps, task.canvas.tokens).flip(0)
-    heard = heard_by(task, "invert", on_step)
+    times = time_grid(context.settings.steps, context.canvas.tokens).flip(0)
+    heard = step_callback(context, "invert", on_step)
     return solver(velocity, start, times, control=control, on_step=heard)
 
 
-def said_inverting(task: Task) -> Text:
+def inversion_text(context: EditContext) -> TextEmbedding:
     """What the settings say that the model is told while inverting."""
-    return task.source if task.settings.inversion_prompt == "source" else task.flux.text("")
+    return (
+        context.source if context.settings.inversion_prompt == "source" else context.flux.text("")
+    )
 
 
-def inversion_key(task: Task, said: Text) -> Hashable:
+def inversion_key(context: EditContext, said: TextEmbedding) -> Hashable:
     """What any inversion depends on: the picture, the words and the numbers."""
-    s = task.settings
-    return _digest(task.current), said.prompt, task.canvas, s.steps, s.invert_guidance
+    s = context.settings
+    return _digest(context.current), said.prompt, context.canvas, s.steps, s.invert_guidance
 
 
 def sample(
-    task: Task,
+    context: EditContext,
     noise: Tensor,
     *,
     velocity: Velocity | None = None,
@@ -184,33 +186,36 @@ def sample(
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, 64)."""
-    times = time_grid(task.settings.steps, task.canvas.tokens)
-    velocity = drafted(task, velocity or told(task, task.target, task.settings.guidance))
-    heard = heard_by(task, "sample", on_step)
+    times = time_grid(context.settings.steps, context.canvas.tokens)
+    velocity = drafted(
+        context,
+        velocity or conditioned_velocity(context, context.target, context.settings.guidance),
+    )
+    heard = step_callback(context, "sample", on_step)
     return solver(velocity, noise, times, control=control, on_step=heard)
 
 
-def drafted(task: Task, velocity: Velocity) -> Velocity:
+def drafted(context: EditContext, velocity: Velocity) -> Velocity:
     """Return the velocity of one walk to the picture: itself, or in a draft part of it reused."""
-    s = task.settings
+    s = context.settings
     return reusing(velocity, round(EXACT * s.steps)) if s.draft else velocity
 
 
-def told(task: Task, text: Text, guidance: float) -> Velocity:
+def conditioned_velocity(context: EditContext, text: TextEmbedding, guidance: float) -> Velocity:
     """Return the model's velocity under a prompt."""
-    flux, canvas = task.flux, task.canvas
+    flux, canvas = context.flux, context.canvas
     return lambda x, t: flux.velocity(x, t, text, guidance=guidance, canvas=canvas)
 
 
-def heard_by(task: Task, phase: str, also: OnStep | None = None) -> OnStep:
-    """Return what tells ``also`` of every step, then those who follow the task."""
+def step_callback(context: EditContext, phase: str, also: OnStep | None = None) -> OnStep:
+    """Return what tells ``also`` of every step, then those who follow the edit."""
 
-    def on_step(step: Step) -> None:
+    def on_step(step: SolverStep) -> None:
         if also:
             also(step)
-        if task.seen and phase == "sample":
-            task.seen(step.ahead)
-        task.progress(phase, step.index, step.of)
+        if context.seen and phase == "sample":
+            context.seen(step.pred_x0)
+        context.progress(phase, step.index, step.of)
 
     return on_step
 

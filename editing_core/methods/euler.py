@@ -1,10 +1,10 @@
 """Plain Euler inversion and sampling: the simplest control."""
 
-from editing_core.methods.context import Outcome, Task, invert, sample
+from editing_core.methods.context import EditContext, EditOutput, invert, sample
 from editing_core.solvers import integrate_euler
 
 
-def edit(task: Task) -> Outcome:
+def edit(context: EditContext) -> EditOutput:
     """Walk to noise and back by first-order steps."""
-    noise = invert(task, solver=integrate_euler)
-    return Outcome(sample(task, noise, solver=integrate_euler))
+    noise = invert(context, solver=integrate_euler)
+    return EditOutput(sample(context, noise, solver=integrate_euler))

@@ -7,12 +7,18 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from editing_core.methods.context import Outcome, Task, drafted, heard_by, told
+from editing_core.methods.context import (
+    EditContext,
+    EditOutput,
+    conditioned_velocity,
+    drafted,
+    step_callback,
+)
 from editing_core.solvers import Control, integrate_euler, time_grid
 
 
 @dataclass(frozen=True)
-class Numbers:
+class FlowEditConfig:
     """FlowEdit's own numbers, as published for FLUX.
 
     Attributes:
@@ -27,38 +33,40 @@ class Numbers:
     source_guidance: float = 1.5
 
 
-PUBLISHED = Numbers()
+PUBLISHED = FlowEditConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: FlowEditConfig = PUBLISHED) -> EditOutput:
     """Move the picture as the target's velocity differs from the source's; nothing is inverted."""
-    return Outcome(differences(task, numbers))
+    return EditOutput(differences(context, numbers))
 
 
-def differences(task: Task, numbers: Numbers, *, control: Control | None = None) -> Tensor:
+def differences(
+    context: EditContext, numbers: FlowEditConfig, *, control: Control | None = None
+) -> Tensor:
     """Walk from the current picture along differences of velocities. Shape: (1, L, 64).
 
     Args:
-        task: The edit.
+        context: The edit.
         numbers: FlowEdit's.
         control: What bends the walk, if anything; it gets the differences.
     """
-    s = task.settings
-    source = told(task, task.source, numbers.source_guidance)
-    target = told(task, task.target, s.guidance)
-    times = time_grid(s.steps, task.canvas.tokens)[round(numbers.skipped * s.steps) :]
-    drawn = torch.Generator().manual_seed(task.seed)
+    s = context.settings
+    source = conditioned_velocity(context, context.source, numbers.source_guidance)
+    target = conditioned_velocity(context, context.target, s.guidance)
+    times = time_grid(s.steps, context.canvas.tokens)[round(numbers.skipped * s.steps) :]
+    drawn = torch.Generator().manual_seed(context.seed)
     noises = {  # of all steps, so that a draft, which skips some, has the others' from the same
-        t: [torch.randn(task.current.shape, generator=drawn) for _ in range(numbers.draws)]
+        t: [torch.randn(context.current.shape, generator=drawn) for _ in range(numbers.draws)]
         for t in times[:-1].tolist()
     }
 
     def difference(edited: Tensor, t: float) -> Tensor:
         total = torch.zeros_like(edited)
         for noise in noises[t]:
-            noised = torch.lerp(task.current, noise.to(edited), t)
-            total += target(noised + (edited - task.current), t) - source(noised, t)
+            noised = torch.lerp(context.current, noise.to(edited), t)
+            total += target(noised + (edited - context.current), t) - source(noised, t)
         return total / numbers.draws
 
-    velocity, heard = drafted(task, difference), heard_by(task, "sample")
-    return integrate_euler(velocity, task.current, times, control=control, on_step=heard)
+    velocity, heard = drafted(context, difference), step_callback(context, "sample")
+    return integrate_euler(velocity, context.current, times, control=control, on_step=heard)

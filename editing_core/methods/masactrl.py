@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from editing_core.feature_injection import Part, Sharing, later_blocks
-from editing_core.methods.context import Outcome, Task, inverted_path
+from editing_core.feature_injection import FeatureInjection, Part, later_blocks
+from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
 
 @dataclass(frozen=True)
-class Numbers:
+class MasaCtrlConfig:
     """MasaCtrl's own numbers, as published for Stable Diffusion 1.
 
     Attributes:
@@ -27,19 +27,19 @@ class Numbers:
     depth: float = 10 / 16
 
 
-PUBLISHED = Numbers()
+PUBLISHED = MasaCtrlConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: MasaCtrlConfig = PUBLISHED) -> EditOutput:
     """Invert, then walk back under both prompts from the same noise."""
-    transformer = task.flux.transformer
-    begin = round(numbers.begin * task.settings.steps)
+    transformer = context.flux.transformer
+    begin = round(numbers.begin * context.settings.steps)
 
     def lent_in(step: int) -> Collection[Part]:
         return ("key", "value") if step >= begin else ()
 
     later = later_blocks(transformer, numbers.depth)
-    sharing = Sharing(
-        transformer, dict.fromkeys(later, ("key", "value")), task.target.embeds.shape[1]
+    sharing = FeatureInjection(
+        transformer, dict.fromkeys(later, ("key", "value")), context.target.embeds.shape[1]
     )
-    return Outcome(sample_beside(task, inverted_path(task)[-1], sharing, lent_in)[1:])
+    return EditOutput(sample_beside(context, inverted_path(context)[-1], sharing, lent_in)[1:])

@@ -2,24 +2,26 @@
 
 from editing_core.attention_guidance import AttentionControl
 from editing_core.lqr import dual_objective, dual_target, single_objective
-from editing_core.methods.context import Outcome, Task, invert, sample
+from editing_core.methods.context import EditContext, EditOutput, invert, sample
 
 
-def edit(task: Task) -> Outcome:
+def edit(context: EditContext) -> EditOutput:
     """Invert toward fresh noise, then sample toward original and previous picture at once.
 
     The inversion carries the structure of the current picture, the pull of the first sampling
     steps its content and the original's, and the attention to the edit words says where to change.
     """
-    s = task.settings
+    s = context.settings
 
-    toward_noise = single_objective(task.noise, s.gamma, s.inversion_denominator)
-    guided = (task.seed, s.gamma, s.inversion_denominator)
-    structure = invert(task, control=toward_noise, guided=guided)
+    toward_noise = single_objective(context.noise, s.gamma, s.inversion_denominator)
+    guided = (context.seed, s.gamma, s.inversion_denominator)
+    structure = invert(context, control=toward_noise, guided=guided)
 
-    both = dual_target(task.original, task.current, s.lam)
+    both = dual_target(context.original, context.current, s.lam)
     toward_both = dual_objective(both, s.eta, s.guided_steps, s.steps)
-    attention = AttentionControl(task.flux.transformer, s, task.target, task.columns, task.canvas)
+    attention = AttentionControl(
+        context.flux.transformer, s, context.target, context.columns, context.canvas
+    )
     with attention:
-        edited = sample(task, structure, control=toward_both, on_step=attention.after_step)
-    return Outcome(edited, attention.mask, attention.blocks)
+        edited = sample(context, structure, control=toward_both, on_step=attention.after_step)
+    return EditOutput(edited, attention.mask, attention.blocks)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection
 import torch
 from torch import Tensor
 
-from editing_core.feature_injection import Part, Sharing
-from editing_core.methods.context import Task, said_inverting, sample, told
+from editing_core.feature_injection import FeatureInjection, Part
+from editing_core.methods.context import EditContext, conditioned_velocity, inversion_text, sample
 from editing_core.solvers import integrate_euler, time_grid
 
 Schedule = Callable[[int], Collection[Part]]
@@ -19,12 +19,16 @@ Schedule = Callable[[int], Collection[Part]]
 
 
 def sample_beside(
-    task: Task, noise: Tensor, sharing: Sharing, lent_in: Schedule, path: Tensor | None = None
+    context: EditContext,
+    noise: Tensor,
+    sharing: FeatureInjection,
+    lent_in: Schedule,
+    path: Tensor | None = None,
 ) -> Tensor:
     """Walk from ``noise`` under what the inversion was told and under the target prompt at once.
 
     Args:
-        task: The edit.
+        context: The edit.
         noise: Where both walks begin. Shape: (1, L, 64).
         sharing: The features that can be lent, entered here.
         lent_in: Which of them are, when.
@@ -34,10 +38,10 @@ def sample_beside(
     Returns:
         Where the source's and the target's walk arrive. Shape: (2, L, 64).
     """
-    s = task.settings
-    grid = time_grid(s.steps, task.canvas.tokens).tolist()
-    source = told(task, said_inverting(task), s.invert_guidance)
-    target = told(task, task.target, s.guidance)
+    s = context.settings
+    grid = time_grid(s.steps, context.canvas.tokens).tolist()
+    source = conditioned_velocity(context, inversion_text(context), s.invert_guidance)
+    target = conditioned_velocity(context, context.target, s.guidance)
 
     def both(x: Tensor, t: float) -> Tensor:
         with sharing.record() as features:
@@ -55,4 +59,4 @@ def sample_beside(
 
     starts = torch.cat([noise, noise])
     with sharing:
-        return sample(task, starts, velocity=both, control=corrected, solver=integrate_euler)
+        return sample(context, starts, velocity=both, control=corrected, solver=integrate_euler)

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from editing_core.feature_injection import Part, Sharing, later_blocks
-from editing_core.methods.context import Outcome, Task, inverted_path
+from editing_core.feature_injection import FeatureInjection, Part, later_blocks
+from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
 
 @dataclass(frozen=True)
-class Numbers:
+class PnPConfig:
     """The own numbers of Plug-and-Play (Tumanyan et al. 2023), as Direct Inversion uses it.
 
     Attributes:
@@ -31,17 +31,17 @@ class Numbers:
     depth: float = 8 / 16
 
 
-PUBLISHED = Numbers()
+PUBLISHED = PnPConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: PnPConfig = PUBLISHED) -> EditOutput:
     """Invert, then walk back under both prompts, the source's walk corrected to the inversion."""
-    return Outcome(source_and_target(task, numbers)[1:])
+    return EditOutput(source_and_target(context, numbers)[1:])
 
 
-def source_and_target(task: Task, numbers: Numbers = PUBLISHED) -> Tensor:
+def source_and_target(context: EditContext, numbers: PnPConfig = PUBLISHED) -> Tensor:
     """Return the source made again and the edited picture. Shape: (2, L, 64)."""
-    transformer, steps = task.flux.transformer, task.settings.steps
+    transformer, steps = context.flux.transformer, context.settings.steps
     first, *others = later_blocks(transformer, numbers.depth)
 
     def lent_in(step: int) -> Collection[Part]:
@@ -50,6 +50,6 @@ def source_and_target(task: Task, numbers: Numbers = PUBLISHED) -> Tensor:
 
     parts: dict[int, tuple[Part, ...]] = dict.fromkeys(others, ("query", "key"))
     parts[first] = ("query", "key", "output")
-    path = inverted_path(task)
-    sharing = Sharing(transformer, parts, task.target.embeds.shape[1])
-    return sample_beside(task, path[-1], sharing, lent_in, path)
+    path = inverted_path(context)
+    sharing = FeatureInjection(transformer, parts, context.target.embeds.shape[1])
+    return sample_beside(context, path[-1], sharing, lent_in, path)

@@ -1,8 +1,8 @@
 """Draw the target prompt from fresh noise: the control that must lose what no caption says."""
 
-from editing_core.methods.context import Outcome, Task, sample
+from editing_core.methods.context import EditContext, EditOutput, sample
 
 
-def edit(task: Task) -> Outcome:
+def edit(context: EditContext) -> EditOutput:
     """Ignore both pictures."""
-    return Outcome(sample(task, task.noise))
+    return EditOutput(sample(context, context.noise))

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.lqr import single_objective, toward_picture
-from editing_core.methods.context import Outcome, Task, invert, sample
+from editing_core.methods.context import EditContext, EditOutput, invert, sample
 from editing_core.solvers import integrate_euler
 
 
 @dataclass(frozen=True)
-class Numbers:
+class RFInversionConfig:
     """RF-Inversion's own numbers, as published.
 
     Attributes:
@@ -28,18 +28,18 @@ class Numbers:
     share: float = 7 / 28
 
 
-PUBLISHED = Numbers()
+PUBLISHED = RFInversionConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: RFInversionConfig = PUBLISHED) -> EditOutput:
     """Walk to noise without a prompt, and back by Euler steps, guided both times."""
     noise = invert(
-        task,
-        said=task.flux.text(""),
-        control=single_objective(task.noise, numbers.gamma, "start"),
-        guided=(task.seed, numbers.gamma),
+        context,
+        said=context.flux.text(""),
+        control=single_objective(context.noise, numbers.gamma, "start"),
+        guided=(context.seed, numbers.gamma),
         solver=integrate_euler,
     )
-    guided_steps = round(numbers.share * task.settings.steps)
-    pull = toward_picture(task.current, numbers.eta, guided_steps)
-    return Outcome(sample(task, noise, control=pull, solver=integrate_euler))
+    guided_steps = round(numbers.share * context.settings.steps)
+    pull = toward_picture(context.current, numbers.eta, guided_steps)
+    return EditOutput(sample(context, noise, control=pull, solver=integrate_euler))

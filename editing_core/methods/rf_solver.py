@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import blocks_like
-from editing_core.methods.context import Outcome, Task
+from editing_core.methods.context import EditContext, EditOutput
 from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate_taylor
 
 
 @dataclass(frozen=True)
-class Numbers:
+class RFSolverConfig:
     """RF-Solver-Edit's own numbers, as in its official release.
 
     Attributes:
@@ -24,11 +24,13 @@ class Numbers:
     blocks: tuple[int, ...] = tuple(range(20, 38))
 
 
-PUBLISHED = Numbers()
+PUBLISHED = RFSolverConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: RFSolverConfig = PUBLISHED) -> EditOutput:
     """Walk to noise and back with two model calls a step."""
-    steps = max(1, round(numbers.share * task.settings.steps))
-    blocks = blocks_like(task.flux.transformer, (), numbers.blocks)
-    return Outcome(edit_with_values(task, solver=integrate_taylor, blocks=blocks, steps=steps))
+    steps = max(1, round(numbers.share * context.settings.steps))
+    blocks = blocks_like(context.flux.transformer, (), numbers.blocks)
+    return EditOutput(
+        edit_with_values(context, solver=integrate_taylor, blocks=blocks, steps=steps)
+    )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editing_core.feature_injection import Sharing, blocks_like
-from editing_core.methods.context import Outcome, Task, inverted_path
+from editing_core.feature_injection import FeatureInjection, blocks_like
+from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
 
 @dataclass(frozen=True)
-class Numbers:
+class StableFlowConfig:
     """StableFlow's own numbers, as in its official release.
 
     Attributes:
@@ -25,16 +25,16 @@ class Numbers:
     nudge: float = 1.15
 
 
-PUBLISHED = Numbers()
+PUBLISHED = StableFlowConfig()
 
 
-def edit(task: Task, numbers: Numbers = PUBLISHED) -> Outcome:
+def edit(context: EditContext, numbers: StableFlowConfig = PUBLISHED) -> EditOutput:
     """Invert, then walk back beside the inversion's own states."""
-    transformer = task.flux.transformer
-    path = inverted_path(task, numbers.nudge)
+    transformer = context.flux.transformer
+    path = inverted_path(context, numbers.nudge)
     vital = blocks_like(transformer, numbers.double, numbers.single)
-    sharing = Sharing(
-        transformer, dict.fromkeys(vital, ("key", "value")), task.target.embeds.shape[1]
+    sharing = FeatureInjection(
+        transformer, dict.fromkeys(vital, ("key", "value")), context.target.embeds.shape[1]
     )
-    both = sample_beside(task, path[-1], sharing, lambda step: ("key", "value"), path)
-    return Outcome(both[1:])
+    both = sample_beside(context, path[-1], sharing, lambda step: ("key", "value"), path)
+    return EditOutput(both[1:])

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from editing_core.masks import soft_region
 from editing_core.methods import flowedit
-from editing_core.methods.context import Outcome, Task
+from editing_core.methods.context import EditContext, EditOutput
 from editing_core.preservation import outside_kept
 
 
 @dataclass(frozen=True)
-class Numbers:
+class SteadyConfig:
     """Steady's own numbers; `bench report` shows what each is worth.
 
     Attributes:
@@ -40,7 +40,7 @@ class Numbers:
     by_token: bool = False
 
 
-def edit(task: Task, numbers: Numbers = Numbers()) -> Outcome:
+def edit(context: EditContext, numbers: SteadyConfig = SteadyConfig()) -> EditOutput:
     """Walk by the difference of the velocities under target and source, inside the region."""
     met: list[Tensor] = []
 
@@ -49,18 +49,18 @@ def edit(task: Task, numbers: Numbers = Numbers()) -> Outcome:
         if numbers.by_token:
             sizes = differences.square().mean(-1, keepdim=True).sqrt()
             differences = sizes.expand_as(differences)
-        return soft_region(differences, task.canvas, numbers.hardly, numbers.clearly)
+        return soft_region(differences, context.canvas, numbers.hardly, numbers.clearly)
 
     def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         met.append(v)
         if i < numbers.free_steps:
             return v
-        there = outside_kept(x + (t_next - t) * v, task.current, region(), task.canvas)
+        there = outside_kept(x + (t_next - t) * v, context.current, region(), context.canvas)
         return (there - x) / (t_next - t)
 
-    same = task.settings.guidance
-    walk = flowedit.Numbers(
+    same = context.settings.guidance
+    walk = flowedit.FlowEditConfig(
         skipped=numbers.skipped,
         source_guidance=same if numbers.source_guidance is None else numbers.source_guidance,
     )
-    return Outcome(flowedit.differences(task, walk, control=kept), region=region())
+    return EditOutput(flowedit.differences(context, walk, control=kept), region=region())

@@ -10,25 +10,27 @@ from collections.abc import Hashable, Iterable
 
 from torch import Tensor
 
-from editing_core.feature_injection import Features, Sharing
+from editing_core.feature_injection import FeatureInjection, Features
 from editing_core.methods.context import (
+    EditContext,
     Recorded,
     Solver,
-    Task,
+    conditioned_velocity,
     inversion_key,
-    said_inverting,
+    inversion_text,
     sample,
-    told,
     walk_to_noise,
 )
 from editing_core.solvers import Velocity, time_grid
 
 
-def edit_with_values(task: Task, *, solver: Solver, blocks: Iterable[int], steps: int) -> Tensor:
+def edit_with_values(
+    context: EditContext, *, solver: Solver, blocks: Iterable[int], steps: int
+) -> Tensor:
     """Invert and sample, the first ``steps`` of sampling with the inversion's values.
 
     Args:
-        task: The edit.
+        context: The edit.
         solver: How to walk, there and back.
         blocks: Those whose values are given.
         steps: How many steps; at least one.
@@ -36,27 +38,27 @@ def edit_with_values(task: Task, *, solver: Solver, blocks: Iterable[int], steps
     Returns:
         Latents of the edited picture. Shape: (1, L, 64).
     """
-    s, blocks = task.settings, tuple(blocks)
-    grid = time_grid(s.steps, task.canvas.tokens).tolist()
-    sharing = Sharing(task.flux.transformer, dict.fromkeys(blocks, ("value",)), first=0)
-    said = said_inverting(task)
+    s, blocks = context.settings, tuple(blocks)
+    grid = time_grid(s.steps, context.canvas.tokens).tolist()
+    sharing = FeatureInjection(context.flux.transformer, dict.fromkeys(blocks, ("value",)), first=0)
+    said = inversion_text(context)
 
     def inverted() -> Recorded:
         tape: dict[Hashable, Features] = {}
-        plain = told(task, said, s.invert_guidance)
+        plain = conditioned_velocity(context, said, s.invert_guidance)
         recording = _recording(plain, sharing, tape, grid, steps)
-        return walk_to_noise(task, recording, task.current, solver=solver), tape
+        return walk_to_noise(context, recording, context.current, solver=solver), tape
 
     with sharing:
-        key = (inversion_key(task, said), solver.__name__, blocks, steps)
-        noise, tape = task.recordings.get(key, inverted)
+        key = (inversion_key(context, said), solver.__name__, blocks, steps)
+        noise, tape = context.recordings.get(key, inverted)
 
         def given(x: Tensor, t: float) -> Tensor:
             with sharing.lend(tape.get(moment(t, grid, rising=False), {})):
                 return plain(x, t)
 
-        plain = told(task, task.target, s.guidance)
-        return sample(task, noise, velocity=given, solver=solver)
+        plain = conditioned_velocity(context, context.target, s.guidance)
+        return sample(context, noise, velocity=given, solver=solver)
 
 
 def moment(t: float, grid: list[float], *, rising: bool) -> tuple[int, bool]:
@@ -76,7 +78,7 @@ def moment(t: float, grid: list[float], *, rising: bool) -> tuple[int, bool]:
 
 def _recording(
     velocity: Velocity,
-    sharing: Sharing,
+    sharing: FeatureInjection,
     tape: dict[Hashable, Features],
     grid: list[float],
     steps: int,

@@ -29,7 +29,7 @@ SCHNELL = (
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """Where a model is.
 
     Attributes:
@@ -56,7 +56,7 @@ class Source:
         return found if self.file is None else [*found, self.file]
 
 
-def find(model: str) -> Source:
+def find(model: str) -> ModelSource:
     """Find a model, with its configurations but perhaps not its weights, and judge it.
 
     Args:
@@ -75,7 +75,7 @@ def find(model: str) -> Source:
     return source
 
 
-def configs(source: Source) -> Configs:
+def configs(source: ModelSource) -> Configs:
     """Read the configurations of a model's four networks, the depth from its single file if any."""
     found = {part: _json(source.base / part / "config.json") for part in MODELS}
     if source.file is not None:
@@ -83,7 +83,7 @@ def configs(source: Source) -> Configs:
     return found
 
 
-def text_tokens(source: Source) -> int:
+def text_tokens(source: ModelSource) -> int:
     """T5 tokens that a prompt may have."""
     said = _json(source.base / "tokenizer_2" / "tokenizer_config.json").get("model_max_length", 512)
     return int(min(said, 512))
@@ -126,7 +126,7 @@ def _gguf() -> Any:
     return gguf
 
 
-def fetched(source: Source) -> Source:
+def fetched(source: ModelSource) -> ModelSource:
     """Fetch the weights that are still on the hub; what was begun is gone on with."""
     if source.hub_id is None:
         return source
@@ -155,27 +155,27 @@ def hash_of(files: list[Path]) -> str:
     return digest.hexdigest()[:12]
 
 
-def _folder(model: str) -> Source:
+def _folder(model: str) -> ModelSource:
     if model == "portraits":
         if not PORTRAITS.is_dir():
             raise ModelMissing(
                 f"The shipped model is not in {PORTRAITS}; fetch it again with git "
                 "or train it with python -m editing_core.portraits.train."
             )
-        return Source(model, PORTRAITS)
+        return ModelSource(model, PORTRAITS)
     path = Path(model).expanduser()
     if path.is_dir():
-        return Source(model, path)
+        return ModelSource(model, path)
     hub_id = HUB.get(model, model)
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", hub_id):
         raise ModelMissing(
             f"There is no model '{model}': say portraits, flux-dev, the id of a "
             "model on the Hugging Face hub, a folder, or a .safetensors or .gguf file."
         )
-    return Source(model, _configs_from(hub_id), hub_id)
+    return ModelSource(model, _configs_from(hub_id), hub_id)
 
 
-def _file(model: str) -> Source:
+def _file(model: str) -> ModelSource:
     """Find a transformer's file and where the rest is: beside it, or in FLUX.1-dev's repository."""
     file = Path(model).expanduser()
     if not file.is_file():
@@ -187,8 +187,8 @@ def _file(model: str) -> Source:
     if not any("guidance" in name for name in tensor_names(file)):
         raise ModelMissing(_no_guidance(file))
     if all((file.parent / part).is_dir() for part in PARTS):
-        return Source(model, file.parent, file=file)
-    return Source(model, _configs_from(HUB["flux-dev"]), HUB["flux-dev"], file)
+        return ModelSource(model, file.parent, file=file)
+    return ModelSource(model, _configs_from(HUB["flux-dev"]), HUB["flux-dev"], file)
 
 
 def _configs_from(hub_id: str) -> Path:
@@ -229,7 +229,7 @@ def _download(hub_id: str, wanted: list[str]) -> Path:
         ) from error
 
 
-def _check_layout(source: Source) -> None:
+def _check_layout(source: ModelSource) -> None:
     missing = [part for part in PARTS if not (source.base / part).is_dir()]
     if missing:
         raise ModelMissing(
@@ -238,7 +238,7 @@ def _check_layout(source: Source) -> None:
         )
 
 
-def _check_kind(source: Source) -> None:
+def _check_kind(source: ModelSource) -> None:
     """Refuse networks of another kind, and those that were not distilled with guidance."""
     known = source.hub_id if source.hub_id and not source.file else source.base
     transformer = _json(source.base / "transformer" / "config.json")

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.disk_cache import Shelf, Tensors, surroundings
+from editing_core.disk_cache import DiskCache, Tensors, environment
 from editing_core.latents import Canvas
-from editing_core.lru_cache import Recent
+from editing_core.lru_cache import LRUCache
 from editing_core.models.checkpoints import MODELS, hash_of
-from editing_core.models.loader import Held, planned
+from editing_core.models.loader import LoadSpec, planned
 from editing_core.models.placement import emptied, take_tiles
 
 LONGEST_TEXT = 512  # T5 tokens FLUX was trained with
@@ -23,7 +23,7 @@ TEXTS_KEPT = 1 << 26  # bytes, 4 MB a prompt with FLUX.1
 
 
 @dataclass(frozen=True, eq=False)
-class Text:
+class TextEmbedding:
     """An encoded prompt.
 
     Attributes:
@@ -60,7 +60,7 @@ class Flux:
         tokenizer: Any,
         tokenizer_2: Any,
         name: str,
-        held: Held | None = None,
+        held: LoadSpec | None = None,
     ) -> None:
         """Take the parts of a pipeline; ``held`` says how they were loaded, if they were."""
         self.transformer = transformer.eval()
@@ -72,8 +72,8 @@ class Flux:
         self.name = name
         self.held = held
         self.forwards = 0
-        self.shelf: Shelf | None = None
-        self._texts: Recent[Text] = Recent(TEXTS_KEPT)
+        self.shelf: DiskCache | None = None
+        self._texts: LRUCache[TextEmbedding] = LRUCache(TEXTS_KEPT)
 
     @cached_property
     def device(self) -> torch.device:
@@ -128,25 +128,25 @@ class Flux:
             self.__dict__.update(vars(_loaded(after)) | same)
         return f"{after.plan.level.said}, pictures in tiles of {after.plan.tile} pixels"
 
-    def text(self, prompt: str) -> Text:
+    def text(self, prompt: str) -> TextEmbedding:
         """Encode a prompt as ``FluxPipeline`` does; padding is not masked, also as there."""
 
-        def make() -> Text:
+        def make() -> TextEmbedding:
             found = self.kept(("text", prompt), lambda: self._encoded(prompt))
             offsets = tuple((start, end) for start, end in found["offsets"].tolist())
-            return Text(prompt, found["embeds"], found["pooled"], offsets)
+            return TextEmbedding(prompt, found["embeds"], found["pooled"], offsets)
 
         return self._texts.get(prompt, make)
 
     def keep_in(self, folder: Path | None) -> None:
         """Keep texts, encodings and inversions in a folder from now on, or nowhere."""
-        self.shelf = None if folder is None else Shelf(folder)
+        self.shelf = None if folder is None else DiskCache(folder)
 
     def kept(self, key: Hashable, make: Callable[[], Tensors]) -> Tensors:
         """Return what this model made of ``key``, now or in an earlier process."""
         if self.shelf is None or self.held is None:
             return make()
-        how = f"{self.weights_hash}, {self.held.how}, {surroundings(self.device)}"
+        how = f"{self.weights_hash}, {self.held.how}, {environment(self.device)}"
         found = self.shelf.get((how, key), make)
         return {name: x.to(self.device) for name, x in found.items()}
 
@@ -172,7 +172,7 @@ class Flux:
 
     @torch.no_grad()
     def velocity(
-        self, x: Tensor, t: float, text: Text, *, guidance: float, canvas: Canvas
+        self, x: Tensor, t: float, text: TextEmbedding, *, guidance: float, canvas: Canvas
     ) -> Tensor:
         """Predict dx/dt, which points from the picture (t = 0) to the noise (t = 1).
 
@@ -226,7 +226,7 @@ def load(
     return _loaded(planned(model, device=device, dtype=dtype, memory=memory, compiled=compiled))
 
 
-def _loaded(held: Held) -> Flux:
+def _loaded(held: LoadSpec) -> Flux:
     parts, held = held.parts()
     return Flux(**parts, name=held.source.name, held=held)
 
@@ -239,7 +239,7 @@ def _positions(canvas: Canvas, device: torch.device) -> Tensor:
     return grid.float().to(device)
 
 
-class Latents(Recent[Tensor]):
+class LatentCache(LRUCache[Tensor]):
     """Latents that a model made, in memory and on its shelf."""
 
     def __init__(self, flux: Flux, most: int) -> None:

@@ -10,9 +10,9 @@ import torch
 
 from editing_core.errors import ModelMissing
 from editing_core.models.attention_backend import SAID, attention_for, use_fused_attention
-from editing_core.models.checkpoints import Source, configs, fetched, find, text_tokens
+from editing_core.models.checkpoints import ModelSource, configs, fetched, find, text_tokens
 from editing_core.models.memory import Sizes, sizes_of
-from editing_core.models.memory_plan import Plan, choose, free_bytes, missing, plans, sentence
+from editing_core.models.memory_plan import MemoryPlan, choose, free_bytes, missing, plans, sentence
 from editing_core.models.placement import compile_blocks, emptied, parts_of
 
 
@@ -23,12 +23,12 @@ def planned(
     dtype: torch.dtype | None = None,
     memory: str = "auto",
     compiled: bool = False,
-) -> Held:
+) -> LoadSpec:
     """Find a model and decide how to hold it, before any weight is fetched; see ``flux.load``."""
     source = find(model)
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = dtype or (torch.float32 if where.type == "cpu" else torch.bfloat16)
-    held = Held(source, where, dtype, compiled)
+    held = LoadSpec(source, where, dtype, compiled)
     if memory == "auto" and (model == "portraits" or held.free is None):
         return held
     plan = choose(held.sizes, held.free or 0, wanted=memory, each=dtype.itemsize, device=where.type)
@@ -36,7 +36,7 @@ def planned(
 
 
 @dataclass(frozen=True)
-class Held:
+class LoadSpec:
     """How a model is held, or will be once it is loaded.
 
     Attributes:
@@ -47,11 +47,11 @@ class Held:
         plan: What is kept where; without one, all as it is on the device.
     """
 
-    source: Source
+    source: ModelSource
     device: torch.device
     dtype: torch.dtype
     compiled: bool = False
-    plan: Plan | None = None
+    plan: MemoryPlan | None = None
 
     @cached_property
     def sizes(self) -> Sizes:
@@ -80,7 +80,7 @@ class Held:
         attention = SAID[attention_for(self.device, self.dtype)]
         return f"{self.source.name} {told}; attention: {attention}."
 
-    def lighter(self) -> Held | None:
+    def lighter(self) -> LoadSpec | None:
         """The next plan that needs less memory; None if there is none."""
         if self.plan is None:
             return None
@@ -89,7 +89,7 @@ class Held:
                 return replace(self, plan=plan)
         return None
 
-    def parts(self) -> tuple[dict[str, Any], Held]:
+    def parts(self) -> tuple[dict[str, Any], LoadSpec]:
         """Fetch what is not there yet and load it, in less memory than planned where need be.
 
         Returns:

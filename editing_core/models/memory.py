@@ -18,7 +18,7 @@ FLOAT32 = 4
 
 
 @dataclass(frozen=True)
-class Level:
+class MemoryLevel:
     """One way to hold a model.
 
     Attributes:
@@ -41,17 +41,18 @@ class Level:
 
 
 LEVELS = (
-    Level("full", "everything stays there", text_streamed=False),
-    Level("lean", "the text encoders wait in ordinary memory", packages=("accelerate",)),
-    Level("int8", "8 bits a weight, text encoders in ordinary memory", "int8",
+    MemoryLevel("full", "everything stays there", text_streamed=False),
+    MemoryLevel("lean", "the text encoders wait in ordinary memory", packages=("accelerate",)),
+    MemoryLevel("int8", "8 bits a weight, text encoders in ordinary memory", "int8",
           packages=("accelerate", "torchao")),
-    Level("fp8", "8 floating bits a weight, text encoders in ordinary memory", "fp8",
+    MemoryLevel("fp8", "8 floating bits a weight, text encoders in ordinary memory", "fp8",
           packages=("accelerate", "torchao"), offered=False),
-    Level("fp8-fast", "matrix products in 8 floating bits (Ada, Hopper)", "fp8",
+    MemoryLevel("fp8-fast", "matrix products in 8 floating bits (Ada, Hopper)", "fp8",
           packages=("accelerate", "torchao"), offered=False),
-    Level("nf4", "4 bits a weight, text encoders in ordinary memory", "nf4",
+    MemoryLevel("nf4", "4 bits a weight, text encoders in ordinary memory", "nf4",
           packages=("accelerate", "bitsandbytes")),
-    Level("stream", "all weights wait in ordinary memory and come block by block, which is slow",
+    MemoryLevel("stream",
+          "all weights wait in ordinary memory and come block by block, which is slow",
           model_streamed=True, packages=("accelerate",)),
 )  # fmt: skip
 """From the fastest to the thriftiest."""
@@ -180,7 +181,7 @@ def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:
     return pixels * FLOAT32 * max(3 * narrow, 5 * wide)
 
 
-def peak_bytes(sizes: Sizes, level: Level, canvas: Canvas, tile: int, each: int) -> int:
+def peak_bytes(sizes: Sizes, level: MemoryLevel, canvas: Canvas, tile: int, each: int) -> int:
     """Bytes of the device needed at the most, from loading to the edited picture.
 
     Args:

@@ -10,7 +10,7 @@ from typing import Any
 
 from editing_core.errors import ModelMissing
 from editing_core.latents import Canvas
-from editing_core.models.memory import LEVELS, Level, Sizes, peak_bytes
+from editing_core.models.memory import LEVELS, MemoryLevel, Sizes, peak_bytes
 
 GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
@@ -21,7 +21,7 @@ NAMES = ("auto", *BY_NAME)
 
 
 @dataclass(frozen=True)
-class Plan:
+class MemoryPlan:
     """How a model will be held.
 
     Attributes:
@@ -30,12 +30,12 @@ class Plan:
         peak: Bytes needed at the most, for a picture of the size it was made for.
     """
 
-    level: Level
+    level: MemoryLevel
     tile: int
     peak: int
 
 
-def plans(sizes: Sizes, *, each: int = 2, device: str = "cuda") -> Iterator[Plan]:
+def plans(sizes: Sizes, *, each: int = 2, device: str = "cuda") -> Iterator[MemoryPlan]:
     """All plans that may be chosen, from the fastest to the thriftiest; each needs less memory."""
     least = None
     for level in LEVELS[:1] if device == "cpu" else LEVELS:
@@ -45,17 +45,17 @@ def plans(sizes: Sizes, *, each: int = 2, device: str = "cuda") -> Iterator[Plan
             peak = peak_bytes(sizes, level, TYPICAL, tile, each)
             if least is None or peak < least:
                 least = peak
-                yield Plan(level, tile, peak)
+                yield MemoryPlan(level, tile, peak)
 
 
-def missing(level: Level) -> list[str]:
+def missing(level: MemoryLevel) -> list[str]:
     """Packages that a level needs and that are not installed."""
     return [package for package in level.packages if find_spec(package) is None]
 
 
 def choose(
     sizes: Sizes, free: int, *, wanted: str = "auto", each: int = 2, device: str = "cuda"
-) -> Plan:
+) -> MemoryPlan:
     """Choose the fastest plan that fits, or the best of the level that is wanted.
 
     Args:
@@ -78,7 +78,7 @@ def choose(
     raise ModelMissing(_too_large(sizes, free, fitting, each, device))
 
 
-def _too_large(sizes: Sizes, free: int, fitting: list[Plan], each: int, device: str) -> str:
+def _too_large(sizes: Sizes, free: int, fitting: list[MemoryPlan], each: int, device: str) -> str:
     ready = [p for p in plans(sizes, each=each, device=device) if not missing(p.level)]
     if fitting:
         packages = " ".join(missing(fitting[0].level))
@@ -93,7 +93,7 @@ def _too_large(sizes: Sizes, free: int, fitting: list[Plan], each: int, device: 
     )
 
 
-def level_named(name: str) -> Level:
+def level_named(name: str) -> MemoryLevel:
     """Return a level that is ready to be used.
 
     Raises:
@@ -106,17 +106,17 @@ def level_named(name: str) -> Level:
     return BY_NAME[name]
 
 
-def _at(level: Level, sizes: Sizes, usable: int, each: int) -> Plan:
+def _at(level: MemoryLevel, sizes: Sizes, usable: int, each: int) -> MemoryPlan:
     if sizes.stored and level.weights != "plain":
         raise ModelMissing(
             f"The weights of a GGUF file stay as they are, so --memory {level.name} is not for it; "
             "choose full, lean or stream."
         )
-    tried = [Plan(level, t, peak_bytes(sizes, level, TYPICAL, t, each)) for t in TILES]
+    tried = [MemoryPlan(level, t, peak_bytes(sizes, level, TYPICAL, t, each)) for t in TILES]
     return next((plan for plan in tried if plan.peak <= usable), tried[-1])
 
 
-def sentence(plan: Plan, sizes: Sizes, free: int, *, each: int = 2) -> str:
+def sentence(plan: MemoryPlan, sizes: Sizes, free: int, *, each: int = 2) -> str:
     """Say in one sentence what is needed, what is there, and what will be done."""
     full = next(plans(sizes, each=each))
     if plan.level.name == full.level.name:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from editing_core.models.checkpoints import PARTS, Source, depth_in
-from editing_core.models.memory import Level
-from editing_core.models.memory_plan import Plan
+from editing_core.models.checkpoints import PARTS, ModelSource, depth_in
+from editing_core.models.memory import MemoryLevel
+from editing_core.models.memory_plan import MemoryPlan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
 
 
 def parts_of(
-    source: Source, plan: Plan | None, device: torch.device, dtype: torch.dtype
+    source: ModelSource, plan: MemoryPlan | None, device: torch.device, dtype: torch.dtype
 ) -> dict[str, Any]:
     """Load each part by itself: without the pipeline around them this starts faster.
 
@@ -74,7 +74,7 @@ def _lean() -> bool:
     return bool(is_accelerate_available())
 
 
-def _transformer(source: Source, level: Level | None, dtype: torch.dtype) -> Any:
+def _transformer(source: ModelSource, level: MemoryLevel | None, dtype: torch.dtype) -> Any:
     from diffusers import FluxTransformer2DModel
 
     options: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": _lean()}
@@ -96,7 +96,7 @@ def _transformer(source: Source, level: Level | None, dtype: torch.dtype) -> Any
         raise ValueError(str(error).splitlines()[0]) from error
 
 
-def _quantisation(source: Source, level: Level | None, dtype: torch.dtype) -> Any:
+def _quantisation(source: ModelSource, level: MemoryLevel | None, dtype: torch.dtype) -> Any:
     """Return diffusers' words for how weights are kept, None for as they are."""
     from diffusers import BitsAndBytesConfig, GGUFQuantizationConfig, TorchAoConfig
 
@@ -120,7 +120,7 @@ def _quantisation(source: Source, level: Level | None, dtype: torch.dtype) -> An
 
 
 def _place(
-    transformer: Any, encoders: list[Any], level: Level | None, device: torch.device
+    transformer: Any, encoders: list[Any], level: MemoryLevel | None, device: torch.device
 ) -> None:
     cpu, stream = torch.device("cpu"), device.type == "cuda"
     if level and level.model_streamed:

@@ -14,7 +14,7 @@ from agent.state import EditStep
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.parallel import Row, spread
 from editing_core.bench.rollouts import sequence
-from editing_core.bench.sequences import Turn
+from editing_core.bench.sequences import SequenceTurn
 from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
 from editing_core.bench.truth_match import like_truth
 from editing_core.portraits.instructions import wish
@@ -82,7 +82,7 @@ def gone_through(model: str, _: int, job: Job) -> Steps:
 
 
 def _judged(
-    picture: Image.Image, turns: list[Turn], seen: dict[str, str]
+    picture: Image.Image, turns: list[SequenceTurn], seen: dict[str, str]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """By the reader and by exact drawings; and what the reader sees by now."""
     row, look = followed(picture, turns, seen)
@@ -90,7 +90,7 @@ def _judged(
     return row, look.seen.attributes
 
 
-def _step(turn: Turn) -> EditStep:
+def _step(turn: SequenceTurn) -> EditStep:
     return EditStep(
         change=turn.kind,
         source_prompt=turn.source_prompt,

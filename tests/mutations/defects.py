@@ -46,7 +46,7 @@ def original_forgotten() -> None:
 def mask_inverted() -> None:
     """The region of an edit is where nothing is to change."""
     right = editing_core.editor.region
-    editing_core.editor.region = lambda task: 1 - right(task)
+    editing_core.editor.region = lambda context: 1 - right(context)
 
 
 def nothing_kept() -> None:
@@ -215,9 +215,9 @@ def caption_always_the_samples() -> None:
 
 def inverted_twice() -> None:
     """An inversion that is known already is made again."""
-    from editing_core.lru_cache import Recent
+    from editing_core.lru_cache import LRUCache
 
-    Recent.get = lambda kept, key, make: (make(), make())[1]
+    LRUCache.get = lambda kept, key, make: (make(), make())[1]
 
 
 def picture_of_the_parent() -> None:

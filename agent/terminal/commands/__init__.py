@@ -11,12 +11,12 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from agent.terminal.commands.base import CommandError, Desk, Leave
-from agent.terminal.commands.files import Keeping
-from agent.terminal.commands.inspection import Looking
-from agent.terminal.commands.making import Making
-from agent.terminal.commands.navigation import Moving
-from agent.terminal.commands.settings import Choosing
+from agent.terminal.commands.base import CommandBase, CommandError, Leave
+from agent.terminal.commands.files import FileCommands
+from agent.terminal.commands.inspection import InspectionCommands
+from agent.terminal.commands.making import EditCommands
+from agent.terminal.commands.navigation import NavigationCommands
+from agent.terminal.commands.settings import SettingCommands
 from agent.terminal.run_message import DONE
 from tools.arguments import short
 
@@ -55,7 +55,7 @@ def edited(text: str) -> str:
         return Path(file.name).read_text("utf-8").strip()
 
 
-class Leaving(Desk):
+class Leaving(CommandBase):
     """Explain, and let go."""
 
     title = "Help, and the way out"
@@ -91,11 +91,20 @@ class Leaving(Desk):
         raise Leave
 
 
-class Commands(Moving, Making, Choosing, Looking, Keeping, Leaving):
+class Commands(
+    NavigationCommands, EditCommands, SettingCommands, InspectionCommands, FileCommands, Leaving
+):
     """What can be typed after a slash."""
 
 
-GROUPS: tuple[type[Desk], ...] = (Moving, Making, Choosing, Looking, Keeping, Leaving)
+GROUPS: tuple[type[CommandBase], ...] = (
+    NavigationCommands,
+    EditCommands,
+    SettingCommands,
+    InspectionCommands,
+    FileCommands,
+    Leaving,
+)
 
 
 def names() -> list[str]:
@@ -103,7 +112,7 @@ def names() -> list[str]:
     return [name for group in GROUPS for name in of(group)]
 
 
-def of(group: type[Desk]) -> list[str]:
+def of(group: type[CommandBase]) -> list[str]:
     """Return the names of the commands of one group."""
     return [name for name, held in vars(group).items() if callable(held) and name[0] != "_"]
 

@@ -28,7 +28,7 @@ class Leave(Exception):
     """The person wants to go."""
 
 
-class Desk:
+class CommandBase:
     """Works on a chat and shows results on a screen; the groups of commands derive from it."""
 
     title = ""

@@ -12,7 +12,7 @@ from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import Saver
 from agent.sessions.listing import left_out
 from agent.sessions.pruning import prunable, prune, young
-from agent.terminal.commands.base import CommandError, Desk, one_of
+from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.file_io import export, file_name
 from agent.terminal.screen import tilde
 from tools.arguments import number, path_of, short
@@ -22,7 +22,7 @@ CLEAN = "--clean"
 KINDS = ("script", "html", "png", "gif")
 
 
-class Keeping(Desk):
+class FileCommands(CommandBase):
     """Put something on disk, and find it again."""
 
     title = "Files and sessions"
@@ -176,11 +176,11 @@ class Keeping(Desk):
             self.screen.say(waiting)
 
 
-ACTIONS: dict[str, Callable[[Keeping, Sessions, str], None]] = {
-    "list": Keeping._listed,
-    "rename": Keeping._renamed,
-    "delete": Keeping._deleted,
-    "prune": Keeping._pruned,
+ACTIONS: dict[str, Callable[[FileCommands, Sessions, str], None]] = {
+    "list": FileCommands._listed,
+    "rename": FileCommands._renamed,
+    "delete": FileCommands._deleted,
+    "prune": FileCommands._pruned,
 }
 """What /session can do."""
 

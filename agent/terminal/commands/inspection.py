@@ -7,12 +7,12 @@ from pathlib import Path
 
 from agent import turn_tree
 from agent.state import Compare, Describe, Turn
-from agent.terminal.commands.base import CommandError, Desk
+from agent.terminal.commands.base import CommandBase, CommandError
 from agent.terminal.comparison import measured, overlaid
 from agent.terminal.why import Line, explained
 
 
-class Looking(Desk):
+class InspectionCommands(CommandBase):
     """Show and explain."""
 
     title = "Looking"

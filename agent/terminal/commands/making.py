@@ -10,7 +10,7 @@ from typing import get_args
 from urllib.parse import unquote, urlsplit
 
 from agent.state import Retry
-from agent.terminal.commands.base import CommandError, Desk, one_of
+from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.file_io import is_picture, open_file
 from agent.terminal.run_message import FAILED
 from agent.text_to_image import Undrawable, draw, unheard
@@ -21,7 +21,7 @@ HOWS = get_args(Retry.model_fields["how"].annotation)
 _PATH = re.compile(r"""\s*["']?(?:/[^/\s]+/|~/|\.\.?/|file:)""")
 
 
-class Making(Desk):
+class EditCommands(CommandBase):
     """Open or make pictures."""
 
     title = "Making pictures"

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from agent import turn_tree
 from agent.state import MOST_AT_ONCE, GoTo, Redo, Rewind, Turn, Undo
-from agent.terminal.commands.base import CommandError, Desk
+from agent.terminal.commands.base import CommandBase, CommandError
 from agent.terminal.run_message import DONE
 from agent.visible import visible
 from tools.arguments import number, short
@@ -23,7 +23,7 @@ RESTORED: dict[str, Literal["both", "picture", "chat"]] = {
 }
 
 
-class Moving(Desk):
+class NavigationCommands(CommandBase):
     """Move about among the turns."""
 
     title = "Back and forth"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 from agent.state import Choose
-from agent.terminal.commands.base import CommandError, Desk, one_of
+from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.why import differing
 from tools.arguments import number, short
 from tools.edit_picture import method_summaries
@@ -27,7 +27,7 @@ DRAFTS = {
 """Whether edits are quick drafts."""
 
 
-class Choosing(Desk):
+class SettingCommands(CommandBase):
     """Choose how edits are made."""
 
     title = "How edits are made from now on"

@@ -21,7 +21,7 @@ from editing_core.bench.photographs.names import LEVELS, NetworkNames
 from editing_core.errors import EditError, ModelMissing
 
 if TYPE_CHECKING:
-    from editing_core.bench.photographs.running import Walk, Ways
+    from editing_core.bench.photographs.running import PhotographRollout, Ways
     from editing_core.bench.photographs.table import Measured
 
 DONE, FAILED, UNREADABLE, MISSING = 0, 1, 2, 3
@@ -107,7 +107,7 @@ def _needed() -> None:
 
 def _walks(
     flags: argparse.Namespace, sequences: list[EditSequence], ways: Ways
-) -> dict[str, list[Walk]]:
+) -> dict[str, list[PhotographRollout]]:
     from editing_core.bench.photographs.networks import load_networks
     from editing_core.bench.photographs.running import run
     from editing_core.models.flux1 import load
@@ -122,7 +122,9 @@ def _names(flags: argparse.Namespace) -> NetworkNames:
 
 
 def _tell(
-    flags: argparse.Namespace, sequences: list[EditSequence], walks: dict[str, list[Walk]]
+    flags: argparse.Namespace,
+    sequences: list[EditSequence],
+    walks: dict[str, list[PhotographRollout]],
 ) -> None:
     """Print the table, and write all numbers to a file."""
     from editing_core.bench.photographs.table import measured

@@ -50,7 +50,7 @@ class Judged(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class Walk:
+class PhotographRollout:
     """One sequence, edited in one way, and judged."""
 
     costs: tuple[Cost, ...]
@@ -61,7 +61,7 @@ class Walk:
 
 def run(
     flux: Flux, networks: Networks, sequences: Sequence[EditSequence], ways: Ways, out: Path
-) -> dict[str, list[Walk]]:
+) -> dict[str, list[PhotographRollout]]:
     """Edit and judge every sequence in every way, and tell how far things are.
 
     Args:
@@ -77,13 +77,13 @@ def run(
     Raises:
         EditError: An edit cannot be made.
     """
-    found: dict[str, list[Walk]] = {name: [] for name in ways}
+    found: dict[str, list[PhotographRollout]] = {name: [] for name in ways}
     work = [(sequence, name) for sequence in sequences for name in ways]
     for _, (sequence, name) in told(str(out), work, len(work)):
         folder = out / name.replace(" ", "-").replace(",", "") / sequence.name
         costs = _edited(flux, sequence, ways[name], folder)
         judged, features = _judged(networks, sequence, folder)
-        found[name].append(Walk(costs, judged, features))
+        found[name].append(PhotographRollout(costs, judged, features))
     return found
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 import numpy as np
 
 from editing_core.bench.parallel import Row
-from editing_core.bench.photographs.running import Walk
+from editing_core.bench.photographs.running import PhotographRollout
 from editing_core.bench.summary import Estimate, frechet_distance, jackknife
 from editing_core.metrics import Floats
 
@@ -54,7 +54,7 @@ class Measured:
         return {"method": way, "FID": first, **cells, **costs}
 
 
-def measured(walks: Sequence[Walk], turn: int) -> Measured:
+def measured(walks: Sequence[PhotographRollout], turn: int) -> Measured:
     """Measure the walks of one way after a turn, counted from 1."""
     scores = [walk.scores[turn - 1] for walk in walks]
     costs = [walk.costs[turn - 1] for walk in walks]

@@ -10,21 +10,14 @@ def tensors(count, seed=0):
     return [torch.randn(5, generator=generator, dtype=torch.float64) for _ in range(count)]
 
 
-def test_two_weighted_targets_equal_their_weighted_mean():
-    """Proposition 1."""
-    original, previous, z = tensors(3)
-    weights = (0.6, 1.4)
+def test_the_dual_target_is_the_mean_of_its_two_with_their_weights():
+    original, previous = tensors(2)
     mean = (0.6 * original + 1.4 * previous) / 2.0
-    for t in (0.0, 0.5, 0.99):
-        torch.testing.assert_close(
-            optimal_control([original, previous], weights, z, t),
-            optimal_control([mean], [2.0], z, t),
-        )
     torch.testing.assert_close(mean, dual_target(original, previous, 0.7))
 
 
 def test_optimal_control_minimises_the_cost():
-    """Walking by the feedback law costs what the best of all piecewise constant controls costs."""
+    """The law toward the weighted mean is the best of all controls toward two (Proposition 1)."""
     first, second, z = tensors(3, seed=1)
     weights, steps = (0.5, 2.0), 10
 
@@ -40,9 +33,9 @@ def test_optimal_control_minimises_the_cost():
     hessian = torch.autograd.functional.hessian(cost, controls).reshape(5 * steps, 5 * steps)
     best = -torch.linalg.solve(hessian, gradient.flatten()).view(steps, 5)
 
-    x, walked = z, []
+    x, walked, mean = z, [], (0.5 * first + 2.0 * second) / 2.5
     for i in range(steps):
-        walked.append(optimal_control([first, second], weights, x, i / steps))
+        walked.append(optimal_control(x, mean, 1 - i / steps, weight=2.5))
         x = x + walked[-1] / steps
     torch.testing.assert_close(torch.stack(walked), best)
 
@@ -50,8 +43,9 @@ def test_optimal_control_minimises_the_cost():
 def test_heavy_weight_arrives_at_the_target():
     target, z = tensors(2)
     torch.testing.assert_close(
-        optimal_control([target], [1e12], z, 0.25), (target - z) / 0.75, rtol=1e-6, atol=0
+        optimal_control(z, target, 0.75, weight=1e12), optimal_control(z, target, 0.75)
     )
+    torch.testing.assert_close(optimal_control(z, target, 0.75), (target - z) / 0.75)
 
 
 def test_zero_strength_is_the_velocity_itself():
