@@ -8,7 +8,7 @@ from functools import cache
 from typing import cast
 
 from agent.state import Change, EditStep
-from agent.words import edit_words, transfer, words_of
+from editing_core.prompt_diff import edit_words, transfer, words_of
 from tools.inspection import COLOR_OF, COLORS, REMOVABLE, VALUES, caption, kind_of, parse
 
 ABSENT = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agent.state import Conversation, Turn
-from agent.words import edit_words, words_of
+from editing_core.prompt_diff import edit_words, words_of
 from tools.arguments import whole
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()

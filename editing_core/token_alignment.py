@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 from editing_core.errors import EditError
+from editing_core.prompt_diff import Span, changed_spans
 
 if TYPE_CHECKING:
     from editing_core.models.flux1 import TextEmbedding
-
-Span = tuple[int, int]
-"""First and one-past-last character."""
-
-_EMPTY = frozenset(("and", "the", "with"))
 
 
 def prompt_columns(text: TextEmbedding) -> tuple[int, ...]:
@@ -54,7 +49,7 @@ def columns_of(
     Raises:
         EditError: A word stands in neither prompt, or beyond the tokens the model reads.
     """
-    new = _new_spans(source_prompt, text.prompt)
+    new = changed_spans(source_prompt, text.prompt)
     spans: list[Span] = []
     for word in words:
         found = _occurrences(word, text.prompt)
@@ -69,26 +64,11 @@ def columns_of(
     return _touching(text.offsets, spans)
 
 
-def new_words(source: str, target: str) -> tuple[str, ...]:
-    """Return the words of three letters or more that a word diff calls new in a prompt."""
-    words = (target[start:end] for start, end in _new_spans(source, target))
-    return tuple(dict.fromkeys(word for word in words if len(word) > 2 and word not in _EMPTY))
-
-
 def _occurrences(word: str, prompt: str) -> list[Span]:
     phrase = r"\s+".join(map(re.escape, word.split()))
     if not phrase:
         return []
     return [m.span() for m in re.finditer(rf"(?<!\w){phrase}(?!\w)", prompt, re.IGNORECASE)]
-
-
-def _new_spans(source: str, target: str) -> list[Span]:
-    """Characters of the words of ``target`` that a word diff calls inserted or replaced."""
-    before = re.findall(r"\w+", source)
-    after = list(re.finditer(r"\w+", target))
-    diff = SequenceMatcher(None, before, [m.group() for m in after], autojunk=False)
-    changed = [after[j1:j2] for tag, _, _, j1, j2 in diff.get_opcodes() if tag != "equal"]
-    return [m.span() for run in changed for m in run]
 
 
 def _overlaps(span: Span, others: Iterable[Span]) -> bool:

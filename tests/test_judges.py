@@ -12,7 +12,6 @@ from tiny_networks import EXTRA, photograph, save_networks
 from editing_core.bench.photographs.names import NetworkNames
 from editing_core.clip import DEVIATION, MEAN, pixel_values
 from editing_core.errors import ModelMissing
-from editing_core.token_alignment import new_words
 
 pytest.importorskip("torchmetrics", reason=EXTRA)
 
@@ -147,11 +146,6 @@ def test_the_frechet_distance_is_the_one_of_torchmetrics() -> None:
     theirs.update(torch.from_numpy(x), real=True)
     theirs.update(torch.from_numpy(y), real=False)
     assert frechet_distance(x, y) == pytest.approx(float(theirs.compute()), rel=1e-4)
-
-
-def test_new_words_name_the_change() -> None:
-    assert new_words("a cat on a fence", "a cat with a blue hat on a fence") == ("blue", "hat")
-    assert new_words("a cat and a dog", "a cat") == ()
 
 
 def test_a_network_of_another_kind_is_refused(names) -> None:

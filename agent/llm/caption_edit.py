@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from agent.captions import changes, edit_step, parse
 from agent.llm.structured_output import Unusable
 from agent.state import Change, EditStep
-from agent.words import edit_words, words_of
+from editing_core.prompt_diff import edit_words, words_of
 
 LONGEST_CAPTION = 600  # characters; T5 reads 512 pieces
 MOST_LOST = 0.6  # share of the caption's words that one change may take away

@@ -13,7 +13,7 @@ from agent.offline.scene import Changes, Scene, scene_of
 from agent.offline.stage import Stage, last_thing, main_noun
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
 from agent.turn_tree import Heads, NoSuchTurn
-from agent.words import edit_words
+from editing_core.prompt_diff import edit_words
 
 SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 

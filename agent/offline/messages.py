@@ -8,7 +8,7 @@ from agent.captions import COLOR_OF
 from agent.offline import lexicon
 from agent.offline.spelling import corrected
 from agent.offline.vocabulary import mentions
-from agent.words import words_of
+from editing_core.prompt_diff import words_of
 
 LONGEST = 2000
 """Characters of a message that are read."""

@@ -12,7 +12,7 @@ from agent.offline.sentence import same
 from agent.offline.stage import last_thing
 from agent.offline.vocabulary import mentions
 from agent.state import Conversation, Turn
-from agent.words import words_of
+from editing_core.prompt_diff import words_of
 
 _BEFORE, _AFTER, _JUST, _NTH, _ORIGINAL, _TURN_WORDS, _WHO_DID = (
     re.compile(lexicon.filled("moves", lexicon.load("moves")["reference"][name]))

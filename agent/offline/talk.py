@@ -12,7 +12,7 @@ from agent.offline import lexicon, messages
 from agent.offline.draft import SUGGESTIONS
 from agent.offline.references import named
 from agent.state import Ask, Conversation, Describe, Help, Plan
-from agent.words import words_of
+from editing_core.prompt_diff import words_of
 from tools.arguments import LARGEST, whole
 
 NOTHING_PENDING = (

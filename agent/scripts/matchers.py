@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from agent.scripts.schema import Text, Wording, limit_of
-from agent.words import words_of
+from editing_core.prompt_diff import words_of
 
 
 def fits(found: str, wanted: Wording) -> bool:

@@ -17,7 +17,7 @@ from agent.captions import changes, is_portrait
 from agent.graph import Chat
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan, Step
-from agent.words import words_of
+from editing_core.prompt_diff import words_of
 
 HERE = Path(__file__).parent
 SCOPES, SPLITS = ("portraits", "general"), ("tuned", "held_out")

@@ -198,9 +198,10 @@ def failures_hidden() -> None:
 
 def edit_words_of_the_source() -> None:
     """Edits name the words that go instead of those that come."""
-    from agent import captions, words
+    from agent import captions
+    from editing_core import prompt_diff
 
-    right = words.edit_words
+    right = prompt_diff.edit_words
     captions.edit_words = lambda source, target: right(target, source)
 
 

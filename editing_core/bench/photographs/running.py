@@ -20,8 +20,8 @@ from editing_core.bench.photographs.similarity import Floats, Scores, scores
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.models.flux1 import Flux
+from editing_core.prompt_diff import edit_words
 from editing_core.settings import EditSettings
-from editing_core.token_alignment import new_words
 
 Ways = Mapping[str, tuple[str, Callable[[str, int], EditSettings]]]
 """Name in the table -> method, and its settings for a kind of change after so many turns."""
@@ -134,7 +134,7 @@ def _turns(
     current = original = Picture(photograph)
     source = sequence.source_prompt
     for n, (target, numbers) in enumerate(zip(sequence.target_prompts, settings, strict=True)):
-        request = EditRequest(current, original, source, target, new_words(source, target))
+        request = EditRequest(current, original, source, target, edit_words(source, target))
         try:
             result = editor.edit(request, settings=numbers, seed=n, method=method)
         except EditError as error:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.captions import edit_step, replay
-from agent.words import edit_words, transfer, words_of
+from editing_core.prompt_diff import edit_words, transfer, words_of
 
 CAPTION = "a smiling young woman with a brown bob, light skin, a blue t-shirt, green background"
 

@@ -1,4 +1,4 @@
-"""Edit words: which words of a prompt pair name the change, and how to move a change elsewhere."""
+"""The diff of two prompts: which words name the change, where they stand, how it is transferred."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from difflib import SequenceMatcher
 
 Opcodes = Sequence[tuple[str, int, int, int, int]]
 """Runs of a diff: what each is, then its start and end before and after."""
+
+Span = tuple[int, int]
+"""First and one-past-last character."""
 
 _WORD = re.compile(r"[\w'-]+")
 _EMPTY = frozenset("a an the of with and in on at to is her his their wearing no portrait".split())
@@ -28,6 +31,12 @@ def edit_words(source: str, target: str) -> tuple[str, ...]:
     """
     new = _changed(source, target)
     return _named(target, new) if new else _named(source, _changed(target, source))
+
+
+def changed_spans(source: str, target: str) -> list[Span]:
+    """Return where the words stand in ``target`` that ``source`` does not have at their place."""
+    found = [word.span() for word in _WORD.finditer(target)]
+    return [found[i] for i in _changed(source, target)]
 
 
 def _changed(before: str, after: str) -> list[int]:
