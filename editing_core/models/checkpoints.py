@@ -15,6 +15,7 @@ from typing import Any
 
 from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
+from editing_core.models.layout_check import check_shapes, check_types
 
 PORTRAITS = Path(__file__).parents[1] / "portraits" / "weights"
 HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
@@ -71,7 +72,12 @@ def find(model: str) -> ModelSource:
     source = _file(model) if model.lower().endswith(SINGLE) else _folder(model)
     if source.hub_id is None:
         _check_layout(source)
+    for part in MODELS:
+        file = source.base / part / "config.json"
+        check_types(part, _json(file), file)
     _check_kind(source)
+    if source.hub_id is None:
+        _check_weights(source)
     return source
 
 
@@ -85,7 +91,10 @@ def configs(source: ModelSource) -> Configs:
 
 def text_tokens(source: ModelSource) -> int:
     """T5 tokens that a prompt may have."""
-    said = _json(source.base / "tokenizer_2" / "tokenizer_config.json").get("model_max_length", 512)
+    file = source.base / "tokenizer_2" / "tokenizer_config.json"
+    said = _json(file).get("model_max_length", 512)
+    if isinstance(said, bool) or not isinstance(said, (int, float)) or said < 1:
+        raise ModelMissing(f'{file}: "model_max_length" must be a number above 0, not {said!r}.')
     return int(min(said, 512))
 
 
@@ -135,6 +144,7 @@ def fetched(source: ModelSource) -> ModelSource:
         wanted[0] = "transformer/config.json"
     complete = replace(source, base=_download(source.hub_id, wanted))
     _check_layout(complete)
+    _check_weights(complete)
     return complete
 
 
@@ -238,6 +248,14 @@ def _check_layout(source: ModelSource) -> None:
         )
 
 
+def _check_weights(source: ModelSource) -> None:
+    if source.base == PORTRAITS:  # shipped, and tested as it is
+        return
+    for part, config in configs(source).items():
+        if part != "transformer" or source.file is None:
+            check_shapes(part, config, source.base / part)
+
+
 def _check_kind(source: ModelSource) -> None:
     """Refuse networks of another kind, and those that were not distilled with guidance."""
     known = source.hub_id if source.hub_id and not source.file else source.base
@@ -265,7 +283,9 @@ def _no_guidance(where: Path | str) -> str:
 
 def _json(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        found = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelMissing(f"{file} cannot be read.") from error
+    if not isinstance(found, dict):
+        raise ModelMissing(f"{file} must hold names with values ({{…}}).")
     return found

@@ -103,9 +103,12 @@ class LoadSpec:
             parts = parts_of(held.source, held.plan, held.device, held.dtype)
         except torch.OutOfMemoryError:
             parts = {}
-        except (OSError, ValueError, ImportError, KeyError) as error:
-            where, reason = held.source.file or held.source.base, str(error).splitlines()[0]
-            raise ModelMissing(f"The model in {where} cannot be read: {reason}") from error
+        except ModelMissing:
+            raise
+        except Exception as error:  # files may come from anywhere, and libraries have their own
+            where, reason = held.source.file or held.source.base, str(error) or repr(error)
+            said = reason.splitlines()[0]
+            raise ModelMissing(f"The model in {where} cannot be read: {said}") from error
         if not parts:
             if (lighter := held.lighter()) is None:
                 raise ModelMissing(f"There is not enough memory for {held.source.name}.")
