@@ -143,7 +143,8 @@ def _run(flags: argparse.Namespace) -> int:
         _readable(path, settings)
     screen = _screen(flags, settings)
     screen.sign = signer_of(settings)
-    with open_home(settings.home) as sessions:
+    looking = flags.list_sessions or flags.read_only
+    with open_home(settings.home, read_only=looking) as sessions:
         if flags.list_sessions:
             return _list_sessions(sessions, json_lines=flags.json)
         try:
@@ -212,15 +213,19 @@ def _converse(
 ) -> int:
     """Open or resume a session, do what was asked, and close it."""
     from agent.bootstrap import studio_of
-    from agent.graph import Chat
+    from agent.chat import Chat
     from agent.state import Choices
     from agent.terminal.commands import Commands
     from agent.terminal.repl import farewell, read_lines, talk
 
     person = not flags.say and sys.stdin.isatty()
-    plan_only = flags.plan_only or flags.read_only
     studio = studio_of(
-        settings, person=person, plan_only=plan_only, note=screen.note, glimpse=screen.glimpse
+        settings,
+        person=person,
+        plan_only=flags.plan_only or flags.read_only,
+        looking=bool(flags.say) and all(line.lstrip().startswith("/") for line in flags.say),
+        note=screen.note,
+        glimpse=screen.glimpse,
     )
     chosen = Choices(**{name: getattr(flags, name) for name in CHOSEN})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)

@@ -9,6 +9,8 @@ from agent.settings import AppSettings, paired
 from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
 
+OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
+
 
 def start(state: Conversation) -> Turn:
     """Return the turn that the current edit starts from."""

@@ -11,7 +11,7 @@ from perfect_chat import begin, desk_of
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from agent.graph import Chat
+from agent.chat import Chat
 from agent.sessions.catalog import Sessions, open_home
 from agent.state import Ask
 from agent.terminal import repl

@@ -14,11 +14,12 @@ from pathlib import Path
 from PIL import Image
 
 from agent.bootstrap import Refusal, studio_of
+from agent.chat import Chat
 from agent.context import ChatContext, Llm
-from agent.graph import Chat, open_sessions
 from agent.scripts.cassette import SUFFIX, Player, Recorder
 from agent.scripts.loader import Case, Line, ScriptError
 from agent.scripts.schema import Llm as LlmMode
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings, default_home
 from agent.state import Ask, Conversation, Event
 from agent.terminal.commands import Commands, Leave

@@ -30,7 +30,7 @@ from agent.visible import visible
 from tools.edit_picture import METHODS
 
 if TYPE_CHECKING:
-    from agent.graph import Chat
+    from agent.chat import Chat
 
 MARK = "you › "
 NARROW = 50  # columns below which the toolbar hides
