@@ -16,7 +16,7 @@ try:
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
-    from agent.terminal.flags import parser
+    from agent.terminal.flags import OPTIONS, parser
     from agent.visible import visible
 except KeyboardInterrupt:  # in the first second
     sys.exit(130)
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 
 WRONG_USAGE, NOT_INSTALLED, STOPPED = 2, 3, 130
-CHOSEN = ("method", "preset", "keep", "draft", "seed")
-"""Flags that a session remembers, as if their /commands had been given."""
-SETTINGS = (
-    *CHOSEN,
-    *("model", "device", "memory", "compile", "llm_url", "llm_model", "offline", "preview", "home"),
-)
 OTHERS = {
     "recipe": "agent.provenance.show_recipe",
     "redo": "agent.provenance.redo",
@@ -133,7 +127,7 @@ def _run(flags: argparse.Namespace) -> int:
     from editing_core.models.torchrun import follower
 
     _check(flags)
-    given = {name: getattr(flags, name) for name in SETTINGS}
+    given = {name: getattr(flags, name) for names in OPTIONS.values() for name in names}
     settings = settings_of(flags.config, **given)
     _quiet()
     if follower():  # another process talks
@@ -214,6 +208,7 @@ def _converse(
     """Open or resume a session, do what was asked, and close it."""
     from agent.bootstrap import studio_of
     from agent.chat import Chat
+    from agent.options import EDIT_OPTIONS
     from agent.state import Choices
     from agent.terminal.commands import Commands
     from agent.terminal.repl import farewell, read_lines, talk
@@ -227,7 +222,7 @@ def _converse(
         note=screen.note,
         glimpse=screen.glimpse,
     )
-    chosen = Choices(**{name: getattr(flags, name) for name in CHOSEN})
+    chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
     try:

@@ -60,7 +60,7 @@ class Chat:
         self.saver = saver
         self.session = session
         self.read_only = read_only
-        self._chosen = chosen.model_dump(exclude_unset=True, exclude_none=True) if chosen else {}
+        self._chosen = chosen.made if chosen else {}
         self._config: RunnableConfig = {
             "configurable": {"thread_id": session},
             "recursion_limit": STEPS,

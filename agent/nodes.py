@@ -267,7 +267,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
             "seconds": round(sum(t.seconds for t in tries), 2),
             "forwards": sum(t.forwards for t in tries),
             "tries": len(tries),
-            "notches": step.strength + state.chosen.strength,
+            "notches": step.strength + settings.strength,
         },
         tries=tuple(tries),
     )

@@ -220,18 +220,8 @@ def _open(stage: Stage) -> Event:
 
 
 def _settings(case: Case, home: Path, *, offline: bool) -> AppSettings:
-    d = case.defaults
-    return AppSettings(
-        home=home,
-        offline=offline,
-        seed=d.seed,
-        model=d.model,
-        method=d.method,
-        preset=d.preset,
-        keep=d.keep,
-        retries=d.retries,
-        llm_model=d.llm_model,
-    )
+    given = case.defaults.model_dump(exclude={"llm", "plan_only"})
+    return AppSettings(home=home, offline=offline, **given)
 
 
 def _listener(
