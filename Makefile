@@ -18,7 +18,7 @@ chat: $(STAMP)  ## Chat about a portrait (ARGS="photo.png" opens your own)
 	@$(BIN)/python chat.py $(ARGS)
 
 test: $(STAMP)  ## Run the tests (ARGS="-k undo" runs some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: $(STAMP)  ## Check style and types
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ try:
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
-    from agent.terminal.flags import parser
+    from agent.terminal.flags import OPTIONS, parser
     from agent.visible import visible
 except KeyboardInterrupt:  # in the first second
     sys.exit(130)
@@ -29,12 +29,6 @@ if TYPE_CHECKING:
 
 
 WRONG_USAGE, NOT_INSTALLED, STOPPED = 2, 3, 130
-CHOSEN = ("method", "preset", "keep", "draft", "seed")
-"""Flags that a session remembers, as if their /commands had been given."""
-SETTINGS = (
-    *CHOSEN,
-    *("model", "device", "memory", "compile", "llm_url", "llm_model", "offline", "preview", "home"),
-)
 OTHERS = {
     "recipe": "agent.provenance.show_recipe",
     "redo": "agent.provenance.redo",
@@ -133,7 +127,7 @@ def _run(flags: argparse.Namespace) -> int:
     from editing_core.models.torchrun import follower
 
     _check(flags)
-    given = {name: getattr(flags, name) for name in SETTINGS}
+    given = {name: getattr(flags, name) for names in OPTIONS.values() for name in names}
     settings = settings_of(flags.config, **given)
     _quiet()
     if follower():  # another process talks
@@ -143,7 +137,8 @@ def _run(flags: argparse.Namespace) -> int:
         _readable(path, settings)
     screen = _screen(flags, settings)
     screen.sign = signer_of(settings)
-    with open_home(settings.home) as sessions:
+    looking = flags.list_sessions or flags.read_only
+    with open_home(settings.home, read_only=looking) as sessions:
         if flags.list_sessions:
             return _list_sessions(sessions, json_lines=flags.json)
         try:
@@ -211,17 +206,22 @@ def _converse(
 ) -> int:
     """Open or resume a session, do what was asked, and close it."""
     from agent.bootstrap import studio_of
-    from agent.graph import Chat
+    from agent.chat import Chat
+    from agent.options import EDIT_OPTIONS
     from agent.state import Choices
     from agent.terminal.commands import Commands
     from agent.terminal.repl import farewell, read_lines, talk
 
     person = not flags.say and sys.stdin.isatty()
-    plan_only = flags.plan_only or flags.read_only
     studio = studio_of(
-        settings, person=person, plan_only=plan_only, note=screen.note, glimpse=screen.glimpse
+        settings,
+        person=person,
+        plan_only=flags.plan_only or flags.read_only,
+        looking=bool(flags.say) and all(line.lstrip().startswith("/") for line in flags.say),
+        note=screen.note,
+        glimpse=screen.glimpse,
     )
-    chosen = Choices(**{name: getattr(flags, name) for name in CHOSEN})
+    chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
     try:

@@ -53,6 +53,7 @@ def studio_of(
     *,
     person: bool,
     plan_only: bool = False,
+    looking: bool = False,
     note: Note = print,
     listen: Listen = lambda llm: llm,
     glimpse: Glimpse | None = None,
@@ -63,6 +64,7 @@ def studio_of(
         settings: What was chosen.
         person: Whether somebody can answer questions.
         plan_only: Understand only, load no model.
+        looking: Load the model only once a message or a /command that edits comes, if ever.
         note: Told what takes a while.
         listen: Gets the LLM that was configured and returns the one to use.
         glimpse: Gets small guesses at a picture while it is made.
@@ -76,7 +78,10 @@ def studio_of(
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
     llm = listen(_llm(settings, note))
-    edit = None if plan_only else _edit(settings, store, note, person=person, glimpse=glimpse)
+    edit = None
+    if not plan_only:
+        later = looking or settings.model == "portraits"  # which takes two seconds
+        edit = _edit(settings, store, note, later=later, glimpse=glimpse)
     return ChatContext(
         settings=settings,
         edit=edit,
@@ -94,17 +99,17 @@ def _edit(
     store: PictureStore,
     note: Note,
     *,
-    person: bool,
+    later: bool,
     glimpse: Glimpse | None,
 ) -> EditPicture:
-    """Bind the model to the tool that the agent calls; load it now, or behind the prompt."""
+    """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
     edit = LoadedLater(settings, store, glimpse)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         alone = processes() == 1  # else torchrun's others wait for it
-        if not (person and alone and settings.model == "portraits"):
+        if not (later and alone):
             note(f"loading the model {settings.model} …")
             if told := memory_told(settings.model, **settings.holding):
                 note(told)
@@ -178,12 +183,15 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     """Return the eyes that judge: the portraits' own, an LLM's, CLIP's, whichever there are."""
-    from agent.llm.vision import LlmEyes
     from tools.inspection import PortraitEyes
 
     own: Eyes | None = PortraitEyes() if settings.model == "portraits" else None
     clip = None if own is not None or settings.clip is None else _clip(settings.clip)
-    return own or clip if llm is None else LlmEyes(llm, own, clip)
+    if llm is None:
+        return own or clip
+    from agent.llm.vision import LlmEyes
+
+    return LlmEyes(llm, own, clip)
 
 
 def _clip(model: str) -> Eyes:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from agent.context import ChatContext
+from agent.options import EDIT_OPTIONS
 from agent.settings import AppSettings, paired
 from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
+
+OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
 
 
 def start(state: Conversation) -> Turn:
@@ -22,7 +25,7 @@ def seed_of(state: Conversation, studio: ChatContext) -> int:
 
 def chosen_settings(state: Conversation, studio: ChatContext) -> AppSettings:
     """Return the settings with what was chosen in this session."""
-    chosen = state.chosen.model_dump(exclude_none=True, exclude={"strength"})
+    chosen = {k: v for k, v in state.chosen.made.items() if k in EDIT_OPTIONS}
     if "method" in chosen or "preset" in chosen:
         pair = paired(chosen.get("method", ""), chosen.get("preset", ""))
         chosen |= dict(zip(("method", "preset"), pair, strict=True))
@@ -34,7 +37,7 @@ def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any
     chosen = chosen_settings(state, studio)
     preset: Any = studio.presets.get(chosen.preset)
     settings = preset.fitted(step.change, len(path(state, start(state).id)) - 1)
-    notches = step.strength + state.chosen.strength
+    notches = step.strength + chosen.strength
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()
     settings = settings if chosen.keep == "auto" else settings.keeping(chosen.keep)

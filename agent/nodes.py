@@ -16,14 +16,13 @@ from agent import replies
 from agent import verify as ladder
 from agent.actions import carry_out
 from agent.cancellation import Stopped, until_stopped
-from agent.choosing import chosen_settings, seed_of, settings_of, start
+from agent.choosing import OTHER_SEED, chosen_settings, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.turn_tree import NoSuchTurn
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
-OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
 LONGEST_ERROR = 300  # characters of an error that a reply repeats
 
 
@@ -268,7 +267,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
             "seconds": round(sum(t.seconds for t in tries), 2),
             "forwards": sum(t.forwards for t in tries),
             "tries": len(tries),
-            "notches": step.strength + state.chosen.strength,
+            "notches": step.strength + settings.strength,
         },
         tries=tuple(tries),
     )

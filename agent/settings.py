@@ -1,9 +1,9 @@
-"""Every knob: defaults < config.toml < environment (PALIMPSEST_*) < flags."""
+"""The settings of one run: defaults < config.toml < environment (PALIMPSEST_*) < flags."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import Field, model_validator
@@ -14,7 +14,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from agent.choices import Drafting, Kept, MemoryUse
+from agent.options import EditOptions, Option
+
+MemoryUse = Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"]
+Preview = Literal["auto", "kitty", "sixel", "blocks", "off"]
 
 
 def default_home() -> Path:
@@ -33,8 +36,8 @@ def paired(method: str, preset: str) -> tuple[str, str]:
     return method, preset or ("steady" if method in ("steady", "anchor") else "paper")
 
 
-class AppSettings(BaseSettings):
-    """The settings of one run.
+class AppSettings(EditOptions, BaseSettings):
+    """The settings of one run; those with an `Option` are flags, too.
 
     ``AppSettings.load(config, **flags)`` is the way in; flags that are None are left out.
     """
@@ -43,41 +46,29 @@ class AppSettings(BaseSettings):
         env_prefix="PALIMPSEST_", extra="forbid", frozen=True, protected_namespaces=()
     )
 
-    model: str = "portraits"
-    """"portraits", "flux-dev", a hub id, a diffusers folder, a .safetensors or .gguf file."""
-    method: str = ""
-    """How to edit: "steady", "mtc" (the paper) or another (/method lists them); see `paired`."""
-    preset: str = ""
-    """The method's numbers: "steady", "paper", "paper-15" or "code"; see `paired`."""
-    keep: Kept = "auto"
-    """What stays as it was outside an edit's region: slow colour, or every pixel; "auto" keeps
-    every pixel for all but backgrounds, styles and poses."""
-    draft: Drafting = "off"
-    """Whether edits are made as quick drafts, with a part of their sampling reused."""
-    seed: int = Field(default=0, ge=0)
-    """The session's seed; turn n is made with seed + n."""
-    device: str | None = None
-    """"cpu", "cuda", "cuda:1"; None chooses."""
-    memory: MemoryUse = "auto"
-    """How much memory the model may take; "auto" chooses by what is free."""
-    compile: bool = False
-    """Whether the model's blocks are compiled: the first edit waits a minute, later ones less."""
-    llm_url: str | None = None
-    """Base URL of an OpenAI-compatible server; None means OPENAI_BASE_URL, if set."""
-    llm_model: str = "gpt-5-mini"
-    """The model to ask there."""
+    model: Annotated[
+        str, Option("the model: portraits (shipped), flux-dev, a hub id, folder or file")
+    ] = "portraits"
+    device: Annotated[str | None, Option("cpu, cuda, cuda:1 ...")] = None
+    memory: Annotated[MemoryUse, Option("how much memory the model may take", metavar="KIND")] = (
+        "auto"
+    )
+    compile: Annotated[bool, Option("slow first edit, faster later ones", flag=True)] = False
+    offline: Annotated[bool, Option("no LLM, even if one is configured", flag=True)] = False
+    llm_url: Annotated[
+        str | None, Option("an OpenAI-compatible server (key: OPENAI_API_KEY)", metavar="URL")
+    ] = None
+    llm_model: Annotated[str, Option("the model to ask there")] = "gpt-5-mini"
     llm_sees: Literal["auto", "yes", "no"] = "auto"
     """Whether the LLM may be shown photographs; "auto" finds out whether it sees them."""
     llm_timeout: float = Field(default=120.0, gt=0, le=3600)
     """Seconds that the LLM has for a whole answer."""
     clip: str | None = None
     """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
-    offline: bool = False
-    """Read messages without any LLM even if one is configured."""
-    preview: str = "auto"
-    """How pictures are shown: "auto", "kitty", "sixel", "blocks" or "off"."""
-    home: Path = Field(default_factory=default_home)
-    """Where sessions.sqlite and pictures/ are."""
+    preview: Annotated[Preview, Option("pictures in the terminal", metavar="KIND")] = "auto"
+    home: Annotated[Path, Option("where sessions and pictures are", metavar="DIR")] = Field(
+        default_factory=default_home
+    )
     retries: int = Field(default=2, ge=0, le=4)
     """How often an edit that fails its check is tried again."""
     c2pa_certificate: Path | None = None

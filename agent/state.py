@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from agent.options import EDIT_OPTIONS
 from agent.visible import json_line
 from tools.arguments import LARGEST
 
@@ -130,7 +131,7 @@ class Choose(Record):
     """Choose how the coming edits of this session are made."""
 
     step: Literal["choose"] = "choose"
-    setting: Literal["seed", "method", "preset", "keep", "draft", "strength"]
+    setting: Literal[EDIT_OPTIONS]  # type: ignore[valid-type]
     value: str | Annotated[int, Field(ge=-LARGEST, le=LARGEST)]
 
 
@@ -228,16 +229,16 @@ class Message(Record):
     """Whether the person went back to before it, so that no LLM is told of it."""
 
 
-class Choices(Record):
-    """What was chosen in this session, by flags or /commands; None leaves it to configuration."""
+class Choices(BaseModel):
+    """What was chosen in this session, by flags or /commands: a value for some `EDIT_OPTIONS`."""
 
-    seed: int | None = None
-    method: str | None = None
-    preset: str | None = None
-    keep: str | None = None
-    draft: str | None = None
-    strength: int = 0
-    """Notches that every edit is made stronger (positive) or weaker (negative)."""
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What was chosen; older sessions also hold None for what was not."""
+        extra = self.model_extra or {}
+        return {name: value for name, value in extra.items() if value is not None}
 
 
 class Conversation(BaseModel):

@@ -9,9 +9,9 @@ from typing import Any
 from PIL import Image
 
 from agent.captions import attributes_of, caption, is_portrait, parse
+from agent.chat import Chat
+from agent.choosing import OTHER_SEED
 from agent.context import OnStep
-from agent.graph import Chat
-from agent.nodes import OTHER_SEED
 from agent.state import EditStep
 from tools.inspection import sample_portrait
 

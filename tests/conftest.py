@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,9 @@ from tools.pictures import PictureStore
 if TYPE_CHECKING:
     from agent.sessions.catalog import Sessions
     from agent.terminal.commands import Commands
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has one core
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest_plugins = ["pytester"]
 WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"

@@ -13,14 +13,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from itertools import cycle, islice
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from perfect_chat import begin
+
+from agent.sessions.catalog import open_home
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.parallel import Row
 
 ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0  # seconds
 TORCH = "import torch"
+MANY = (10, 100, 300)
+"""Turns at which a long session is measured; its editor draws the answers exactly."""
+SAID = ("make her older", "make her younger", "give her sunglasses", "remove the sunglasses")
 
 
 def main() -> None:
@@ -43,6 +52,7 @@ def main() -> None:
         second = time.monotonic() - said
         os.write(terminal, b"/quit\r")
         os.waitpid(pid, 0)
+    long = _long_session()
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
     if sys.platform == "darwin":
         memory /= 1024
@@ -58,9 +68,28 @@ def main() -> None:
         },
         {"what": "the next message and its edit", "cost": f"{second:.1f} s"},
         {"what": "peak memory of the chat", "cost": f"{memory:.0f} MB"},
+        *long,
         {"what": "weights in the repository", "cost": f"{size:.1f} MB"},
     ]
     print(markdown(rows))
+
+
+def _long_session() -> list[Row]:
+    """Return what many turns cost: bytes a turn in the database, and seconds to look at them."""
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory() as home:
+        file, before, turns = Path(home) / "sessions.sqlite", 0, 0
+        for turn in MANY:
+            with open_home(Path(home)) as sessions:
+                begin(sessions, "long", *islice(cycle(SAID), turns, turn))
+            cost = (file.stat().st_size - before) / (turn - turns) / 1024
+            what = f"the database, a turn, from turn {turns} to {turn}"
+            rows.append({"what": what, "cost": f"{cost:.1f} kB"})
+            before, turns = file.stat().st_size, turn
+        look = ("chat.py", "--home", home, "--resume", "--say", "/tree")
+        what = f"python chat.py --resume --say /tree with {turns} turns"
+        rows.append({"what": what, "cost": f"{_took(*look):.2f} s"})
+    return rows
 
 
 def _took(*words: str) -> float:

@@ -1,6 +1,6 @@
 """Kill a chat with kill -9 at random moments, take it up again, and print what was lost.
 
-python -m tests.kills --count 200 --real 50
+python -m tests.kills --count 200 --real 50 --flips 300
 
 Every chat is a process of its own with pictures, database and locks on disk; most have an editor
 that draws the answer exactly, ``--real`` of them the shipped model. After every kill the database
@@ -11,6 +11,7 @@ session is taken up, and killed again, ten times.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import math
 import os
@@ -22,7 +23,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from functools import partial, wraps
 from pathlib import Path
@@ -36,8 +37,8 @@ import agent.terminal.repl
 import agent.understand
 import agent.verify
 import chat
+from agent.chat import Chat
 from agent.context import ChatContext
-from agent.graph import Chat
 from agent.sessions import catalog
 from agent.sessions.catalog import open_home
 from agent.sessions.database import Saver
@@ -70,6 +71,7 @@ ELSEWHERE, TOLD = "starting or leaving", "just having told of a turn"
 ONCE = 2  # of these, the last, come once in a chat
 TIMES = 8  # how often, at most, a moment is let pass before the kill
 DELAYS = (1e-4, 0.2)  # seconds after a moment begins, at least and at most, that the kill comes
+BROKEN = "broken"
 STEP = 0.01  # seconds that a step of the editor takes that is no model
 
 
@@ -87,6 +89,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kills")
     parser.add_argument("--count", type=int, default=200, metavar="N")
     parser.add_argument("--real", type=int, default=0, metavar="N", help="with the shipped model")
+    parser.add_argument("--flips", type=int, default=200, metavar="N", help="of bits in the file")
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     flags = parser.parse_args()
     chance, losses = random.Random(flags.seed), dict[str, Counter[str]]()
@@ -109,8 +112,9 @@ def main() -> int:
         if moment in losses
     ]
     print(markdown(rows))
+    broken = flips(flags.flips, chance)
     print(f"{time.monotonic() - started:.0f} s", file=sys.stderr)
-    return int(any(losses[moment][name] for moment in losses for name in names[1:]))
+    return int(broken or any(losses[moment][name] for moment in losses for name in names[1:]))
 
 
 def warm_up(real: bool) -> None:
@@ -159,13 +163,15 @@ def finish(home: Home, kind: str) -> list[str]:
     return ["cannot go on"] if os.waitstatus_to_exitcode(status) else []
 
 
-def start(home: Home, kind: str, said: tuple[str, ...]) -> tuple[int, int, int]:
+def start(
+    home: Home, kind: str, said: tuple[str, ...], *, afresh: bool = False
+) -> tuple[int, int, int]:
     """Fork a chat; return its id, and pipes of what it tells and of what it is at."""
     told, telling = os.pipe()
     trace, tracing = os.pipe()
     argv = ["--offline", "--json", "--seed", "7", "--home", str(home.folder)]
     with open_home(home.folder) as sessions:
-        argv += ["--resume"] if sessions.ids() else []
+        argv += ["--resume"] if sessions.ids() and not afresh else []
     argv += [part for message in said for part in ("--say", message)]
     if process := os.fork():
         os.close(telling)
@@ -267,6 +273,52 @@ def harm(home: Home) -> Iterator[str]:
         for place, picture in home.told.items():
             if kept.get(place) != picture:
                 yield "lost turns"
+
+
+def flips(count: int, chance: random.Random) -> bool:
+    """Flip bits of a database, one in a copy each, and print what the program then says of it.
+
+    Returns:
+        Whether it ever broke, or lost a session that the bit was not in.
+    """
+    codes: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        for said in (SAID, SAID[:2], SAID[2:4]):
+            process, told, trace = start(Home(Path(folder)), "exact", said, afresh=True)
+            note(Home(Path(folder)), told)
+            os.close(trace)
+            os.waitpid(process, 0)
+        file = Path(folder) / "sessions.sqlite"
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode=DELETE")
+        kept = bytearray(file.read_bytes())
+        for _ in range(count):
+            content = kept.copy()
+            content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+            file.write_bytes(content)
+            codes.update(_looked_at(folder))
+            for log in ("sessions.sqlite-wal", "sessions.sqlite-shm"):
+                (Path(folder) / log).unlink(missing_ok=True)
+    print(markdown([{"after one flipped bit": what, "times": str(codes[what])} for what in codes]))
+    return any(what.endswith(BROKEN) for what in codes)
+
+
+def _looked_at(home: str) -> Iterator[str]:
+    """Use a database as a person would, and name what happened."""
+    looks = {
+        "list": ["--list-sessions"],
+        "look": ["--resume", "--read-only", "--say", "/tree"],
+        "go on": ["--resume", "--say", "/goto 1"],
+        "copy": ["--resume", "--fork", "--say", "/goto 0"],
+    }
+    for name, words in looks.items():
+        said, complained = io.StringIO(), io.StringIO()
+        with redirect_stdout(said), redirect_stderr(complained):
+            code = chat.main(["--offline", "--json", "--home", home, *words])
+        lost = name == "list" and code == 0 and len(said.getvalue().splitlines()) != 3
+        broken = code in (1, 4) or lost or "Traceback" in complained.getvalue()
+        outcome = BROKEN if broken else "refused in a sentence" if code else "done"
+        yield f"{name}: {outcome}"
 
 
 def whole(store: PictureStore, name: str) -> bool:

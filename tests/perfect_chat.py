@@ -14,8 +14,8 @@ from typing import Any
 from perfect_editor import draw_the_target
 
 import chat as door
+from agent.chat import Chat
 from agent.context import ChatContext
-from agent.graph import Chat
 from agent.sessions.catalog import Sessions
 from agent.sessions.pruning import YOUNG
 from agent.settings import AppSettings

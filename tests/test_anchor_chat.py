@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from agent.bootstrap import studio_of
-from agent.graph import Chat, open_sessions
+from agent.chat import Chat
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from agent.state import Choose, Turn
 from editing_core.anchor.engine import WEIGHTS, AnchorEngine

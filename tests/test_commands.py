@@ -35,12 +35,13 @@ def test_quit_leaves(desk):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("/s", "could be /seed, /strength, /show, /save or /session"),
+        ("/s", "could be /strength, /seed, /show, /save or /session"),
         ("/retry harder", 'no way to retry "harder"; choose one of: again'),
         ("/seed -1", "A seed is a whole number"),
         ("/seed ²", "A seed is a whole number"),
         ("/strength 4", "from -3 to 3"),
-        ("/strength ٣", "from -3 to 3"),
+        ("/strength ³", "from -3 to 3"),
+        ("/strength --3", "from -3 to 3"),
         ("/method fireflaw", "did you mean fireflow"),
         ("/keep everything", "choose one of: auto"),
         ("/show mask", "@0 has no mask"),

@@ -12,10 +12,9 @@ import perfect_chat
 import pytest
 from perfect_chat import talk
 
-from agent.graph import open_sessions
 from agent.sessions import database
 from agent.sessions.catalog import Sessions, open_home
-from agent.sessions.database import StorageError
+from agent.sessions.database import StorageError, open_sessions
 
 OLD = Path(__file__).parent / "data" / "sessions.v0.sqlite.gz"
 """Two sessions, as 0.1.0 wrote them before its file had a version."""
@@ -75,20 +74,21 @@ def test_steps_are_taken_in_order_and_all_or_none(file, monkeypatch):
 
     before = file.read_bytes()
     steps = (*database.MIGRATIONS, second)
-    monkeypatch.setattr(database, "VERSION", 3)
+    now = database.VERSION
+    monkeypatch.setattr(database, "VERSION", now + 2)
     monkeypatch.setattr(database, "MIGRATIONS", (*steps, third))
     with pytest.raises(StorageError):
         open_sessions(file)
     assert file.read_bytes() == before
-    monkeypatch.setattr(database, "VERSION", 2)
+    monkeypatch.setattr(database, "VERSION", now + 1)
     monkeypatch.setattr(database, "MIGRATIONS", steps)
     open_sessions(file).conn.close()
     assert rows(file, "SELECT colour FROM palimpsest_sessions") == []
     with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute(f"PRAGMA user_version = {now}")
         connection.execute("ALTER TABLE palimpsest_sessions DROP COLUMN colour")
     open_sessions(file).conn.close()
-    assert file.with_name("sessions.sqlite.v1.bak").exists()
+    assert file.with_name(f"sessions.sqlite.v{now}.bak").exists()
 
 
 def test_no_migration_without_a_backup(file, monkeypatch):
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_used_is_left_alone(capsys, file, harm, words):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="permissions are POSIX's")
-def test_a_home_that_may_only_be_read(capsys, monkeypatch):
+def test_a_home_that_may_only_be_read_can_be_looked_at(capsys, monkeypatch):
     with tempfile.TemporaryDirectory() as folder:
         monkeypatch.setenv("XDG_CONFIG_HOME", folder)
         home = Path(folder) / "home"
@@ -151,16 +151,23 @@ def test_a_home_that_may_only_be_read(capsys, monkeypatch):
         path = home / "sessions.sqlite"
         path.write_bytes(gzip.decompress(OLD.read_bytes()))
         before = path.read_bytes()
+        looking = ("--home", home, "--resume", "--read-only", "--say", "/tree", "--say", "/why")
+        talk(capsys, *looking)  # imports what nobody but root may read on some machines
+        assert path.read_bytes() == before
         for place, mode in ((path, 0o444), (home, 0o555), (Path(folder), 0o755)):
             place.chmod(mode)
         root = os.geteuid() == 0
         if root:
             os.seteuid(65534)  # root may write anywhere
         try:
-            said = talk(capsys, "--home", home, "--list-sessions", code=3)[1]
+            listed = talk(capsys, "--home", home, "--list-sessions")[0]
+            events = talk(capsys, *looking)[0]
+            said = talk(capsys, "--home", home, "--resume", "--say", "add a hat", code=3)[1]
         finally:
             if root:
                 os.seteuid(0)
+        assert [session["edits"] for session in listed] == [2, 1]
+        assert "give her sunglasses" in events[1]["text"]
         assert "--home" in said and said.count("\n") == 1
         assert path.read_bytes() == before
         home.chmod(0o755)

@@ -13,8 +13,10 @@ import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.graph import Chat, open_sessions, serializer
+from agent.chat import Chat
 from agent.sessions.catalog import Sessions
+from agent.sessions.database import open_sessions
+from agent.sessions.records import serializer
 from agent.state import Ask, GoTo, Plan, Redo, Undo
 
 
@@ -180,7 +182,8 @@ KILLED = """
 import os, sys
 sys.path.insert(0, {tests!r})
 from studio_fakes import CAPTION, fake_studio
-from agent.graph import Chat, open_sessions
+from agent.chat import Chat
+from agent.sessions.database import open_sessions
 from pathlib import Path
 
 studio, editor, key = fake_studio(Path({path!r}).parent)

@@ -12,9 +12,11 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="chats are forked, and killed with a signal")
 def test_kills_lose_nothing():
-    command = [sys.executable, "-m", "tests.kills", "--count", "5"]
+    command = [sys.executable, "-m", "tests.kills", "--count", "5", "--flips", "20"]
     env = os.environ | {"OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = [line.split(" | ") for line in done.stdout.splitlines()[2:]]
+    kills, flips = done.stdout.split("| after one flipped bit")
+    rows = [line.split(" | ") for line in kills.splitlines()[2:]]
     assert sum(int(row[1]) for row in rows) == 5, done.stdout
+    assert flips.count("list: ") >= 1 and "broken" not in flips

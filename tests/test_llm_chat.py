@@ -10,8 +10,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from llm_server import Refuses, Says, serving
 from studio_fakes import CAPTION, fake_studio
 
-from agent.graph import Chat, serializer
+from agent.chat import Chat
 from agent.llm.client import Server
+from agent.sessions.records import serializer
 from agent.settings import AppSettings
 
 PHOTO = "a man in a red coat on a bench, a snowy park"

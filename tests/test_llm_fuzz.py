@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.graph import Chat, serializer
+from agent.chat import Chat
 from agent.llm.caption_edit import LONGEST_CAPTION
 from agent.llm.plan_schema import Reading
 from agent.llm.structured_output import LlmError, Unusable, plain, read
+from agent.sessions.records import serializer
 from agent.settings import AppSettings
 from agent.state import Conversation
 

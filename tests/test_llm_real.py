@@ -20,13 +20,14 @@ from PIL import Image
 from studio_fakes import CAPTION, fake_studio
 from test_llm_fuzz import sound
 
-from agent.graph import Chat, serializer
+from agent.chat import Chat
 from agent.llm.client import Server
 from agent.llm.plan_schema import Reading
 from agent.llm.prompt_builder import briefing
 from agent.llm.structured_output import LlmError
 from agent.llm.vision import LlmEyes
 from agent.offline.grammar import Context
+from agent.sessions.records import serializer
 from agent.settings import AppSettings
 
 pytestmark = pytest.mark.llm

@@ -10,9 +10,10 @@ from llm_server import serving
 from PIL import Image
 from studio_fakes import fake_studio
 
-from agent.graph import Chat, serializer
+from agent.chat import Chat
 from agent.llm.client import Server
 from agent.llm.vision import NOT_SEEN, LlmEyes
+from agent.sessions.records import serializer
 from agent.terminal.file_io import open_file
 from chat import main
 from tools.pictures import PictureError, PictureStore

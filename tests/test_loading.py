@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from perfect_chat import begin
 
 from agent.bootstrap import LoadedLater
+from agent.sessions.catalog import Sessions
 from agent.settings import AppSettings
 from tools.edit_picture import ModelMissing
 from tools.pictures import PictureStore
@@ -52,3 +54,28 @@ def test_the_door_opens_without_torch() -> None:
            "agent.bootstrap, tools.edit_picture, tools.inspection; " \
            "sys.exit('torch' in sys.modules)"  # fmt: skip
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+HEAVY = ("torch", "diffusers", "transformers", "langgraph.graph", "langgraph.pregel", "openai")
+LOOKS = {
+    "--list-sessions": [],
+    "--resume": ["/tree", "/why", "/branches", "/session list", "/help"],
+    "--resume --read-only": ["/tree", "/why"],
+}
+
+
+@pytest.mark.parametrize("flags", LOOKS)
+def test_looking_loads_no_model(sessions: Sessions, flags: str) -> None:
+    begin(sessions, "a", "make her older", "add a hat")
+    words = ["--offline", "--home", str(sessions.home), *flags.split()]
+    words += [word for line in LOOKS[flags] for word in ("--say", line)]
+    code = (
+        f"import sys, chat; code = chat.main({words}); "
+        f"loaded = [name for name in {HEAVY} if name in sys.modules]; "
+        "sys.exit(str(loaded) if loaded else code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "add a hat" in done.stdout

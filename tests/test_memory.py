@@ -11,8 +11,7 @@ import torch
 from flux_files import NARROW, random_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from agent.choices import MemoryUse
-from agent.settings import AppSettings
+from agent.settings import AppSettings, MemoryUse
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas

@@ -11,7 +11,7 @@ from perfect_chat import begin, desk_of
 from prompt_toolkit.completion import CompleteEvent
 from prompt_toolkit.document import Document
 
-from agent.graph import Chat
+from agent.chat import Chat
 from agent.sessions.catalog import Sessions, open_home
 from agent.state import Ask
 from agent.terminal import repl
@@ -183,8 +183,8 @@ def test_tab_offers_what_a_command_takes(typed, name):
 
 def test_the_toolbar_tells_where_one_is_and_reads_the_session_once(typed, monkeypatch):
     chat, _ = typed("add a hat", "/goto 0", "add glasses", "/method fireflow")
-    reads, read = [], Chat._snapshot
-    monkeypatch.setattr(Chat, "_snapshot", lambda self: reads.append(1) or read(self))
+    reads, read = [], Chat._saved
+    monkeypatch.setattr(Chat, "_saved", lambda self: reads.append(1) or read(self))
     assert toolbar(chat, 90).split("   ") == [
         " @2", "branch 2 of 2", "portraits · fireflow", "next seed 3", "0.1 s", "/help",
         "test",

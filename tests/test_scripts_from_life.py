@@ -11,9 +11,10 @@ from script_files import ROOT
 
 import chat
 from agent.bootstrap import studio_of
-from agent.graph import Chat, open_sessions
+from agent.chat import Chat
 from agent.scripts.exporting import export_script
 from agent.scripts.loader import cases, find
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from agent.state import Rewind
 from tools.inspection import sample_portrait

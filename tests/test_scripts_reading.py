@@ -23,7 +23,7 @@ from agent.scripts.schema import Script
         ("- say: ''", "", "'say': string should have at least 1 character"),
         ("- include: nowhere.chat.yaml", "", "nowhere.chat.yaml cannot be read"),
         ("- include: one.chat.yaml", "", "includes itself"),
-        ("- say: hi", "matrix: {keep: [all]}\n", "matrix: 'keep'"),
+        ("- say: hi", "matrix: {keep: [all]}\n", ":3: 'keep': input should be 'auto'"),
         ("- say: [", "", "this is no YAML"),
     ],
 )  # fmt: skip

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from perfect_chat import begin
 import chat as door
 from agent.context import ChatContext
 from agent.sessions.catalog import InUse, SessionError
+from agent.sessions.database import KEPT
 
 ROOT = Path(door.__file__).parent
 
@@ -85,8 +87,27 @@ def test_only_one_at_a_time_holds_a_session(sessions):
 def test_the_database_stays_small(sessions):
     chat = begin(sessions, "a", *["make her older", "/x", "make her younger"] * 4)
     count = "SELECT (SELECT COUNT(*) FROM checkpoints), (SELECT COUNT(*) FROM writes)"
-    assert sessions.saver.conn.execute(count).fetchone() == (1, 0)
+    assert sessions.saver.conn.execute(count).fetchone() == (KEPT, 0)
     assert len(chat.conversation.turns) > 4
+
+
+def test_a_turn_costs_the_same_however_many_there_are(sessions):
+    def size():
+        tables = {"checkpoints": "checkpoint", "palimpsest_records": "content"}
+        counts = [
+            sessions.saver.conn.execute(f"SELECT SUM(LENGTH({column})) FROM {table}").fetchone()[0]
+            for table, column in tables.items()
+        ]
+        return sum(counts)
+
+    chat = begin(sessions, "a", *["add a hat", "/undo 1"] * 5)
+    sizes = [size()]
+    for _ in range(3):
+        begin(sessions, "a", *["make her older", "make her younger"] * 10)
+        sizes.append(size())
+    assert len(chat.conversation.turns) > 60
+    grown = [after - before for before, after in pairwise(sizes)]
+    assert max(grown) < 1.3 * min(grown)
 
 
 def test_a_kill_frees_the_session(sessions, tmp_path):

@@ -31,14 +31,19 @@ def number(text: str, *, least: int = 0, most: int = LARGEST, name: str = "") ->
     Raises:
         InputError: It is none, or out of bounds.
     """
-    found = whole(text)
-    if found is None and text.isdecimal() or found is not None and found > most:
+    signed = least < 0 and text[:1] in ("+", "-", "−")  # people type both kinds of minus
+    digits = text[1:] if signed else text
+    found = whole(digits)
+    if found is not None and signed and text[0] != "+":
+        found = -found
+    if found is not None and least <= found <= most:
+        return found
+    if least >= 0 and digits.isdecimal() and (found is None or found > most):
         raise InputError(f"{short(text)} is too large; the largest {name or 'number'} is {most}.")
-    if found is None or found < least:
-        needed = f"A {name} is a whole number" if name else "A number"
-        rest = "" if name else " is needed"
-        raise InputError(f'{needed} from {least}{rest}, not "{short(text)}".')
-    return found
+    needed = f"A {name} is a whole number" if name else "A number"
+    limit = f" to {most}" if least < 0 else ""
+    rest = "" if name else " is needed"
+    raise InputError(f'{needed} from {least}{limit}{rest}, not "{short(text)}".')
 
 
 def path_of(text: str | os.PathLike[str]) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from editing_core.models.base import Model
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
-           "device_of", "edit_picture", "load_editor", "method_summaries",
+           "device_of", "differing", "edit_picture", "load_editor", "method_summaries",
            "processes", "refuse_choice"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
@@ -292,3 +292,31 @@ def _processor(device: str) -> Recipe:
         return {"processor": torch.cuda.get_device_name(), "threads": None}
     kind = torch.backends.cpu.get_cpu_capability()
     return {"processor": kind, "threads": torch.get_num_threads()}
+
+
+def preset_summaries() -> dict[str, str]:
+    """Return each preset with the numbers that are not the paper's."""
+    paper = PRESETS["paper"]
+    return {name: differing(held, paper) or "the paper's numbers" for name, held in PRESETS.items()}
+
+
+def differing(used: Any, plain: Any) -> str:
+    """Name the numbers that are not the preset's, each with the preset's own."""
+    numbers, own = _as_data(used), _as_data(plain)
+    return ", ".join(
+        f"{name} {_shown(value)} (not {_shown(own.get(name))})"
+        for name, value in numbers.items()
+        if value != own.get(name)
+    )
+
+
+def _as_data(settings: Any) -> dict[str, Any]:
+    """Return settings as a stored recipe has them: lists for tuples."""
+    data = asdict(settings) if is_dataclass(settings) else dict(settings)  # type: ignore[arg-type]
+    return {n: list(v) if isinstance(v, tuple | list) else v for n, v in data.items()}
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, list):
+        return " to ".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

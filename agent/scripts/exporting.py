@@ -9,8 +9,8 @@ from typing import Any
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from agent.captions import changes
+from agent.chat import Chat
 from agent.exports.output_path import make_folder
-from agent.graph import Chat
 from agent.scripts.loader import written, yaml
 from agent.scripts.schema import SUFFIX, Defaults
 from agent.settings import paired

@@ -14,11 +14,12 @@ from pathlib import Path
 from PIL import Image
 
 from agent.bootstrap import Refusal, studio_of
+from agent.chat import Chat
 from agent.context import ChatContext, Llm
-from agent.graph import Chat, open_sessions
 from agent.scripts.cassette import SUFFIX, Player, Recorder
 from agent.scripts.loader import Case, Line, ScriptError
 from agent.scripts.schema import Llm as LlmMode
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings, default_home
 from agent.state import Ask, Conversation, Event
 from agent.terminal.commands import Commands, Leave
@@ -219,18 +220,8 @@ def _open(stage: Stage) -> Event:
 
 
 def _settings(case: Case, home: Path, *, offline: bool) -> AppSettings:
-    d = case.defaults
-    return AppSettings(
-        home=home,
-        offline=offline,
-        seed=d.seed,
-        model=d.model,
-        method=d.method,
-        preset=d.preset,
-        keep=d.keep,
-        retries=d.retries,
-        llm_model=d.llm_model,
-    )
+    given = case.defaults.model_dump(exclude={"llm", "plan_only"})
+    return AppSettings(home=home, offline=offline, **given)
 
 
 def _listener(

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from agent.captions import VALUES
-from agent.choices import Kept
+from agent.options import EditOptions
 from agent.state import Change
 
 SUFFIX = ".chat.yaml"
@@ -202,14 +202,11 @@ class Include(Form):
     include: str
 
 
-class Defaults(Form):
+class Defaults(Form, EditOptions):
     """How the conversation is run."""
 
     seed: int = Field(default=7, ge=0)
     model: str = "portraits"
-    method: str = ""
-    preset: str = ""
-    keep: Kept = "auto"
     llm: Llm = "offline"
     llm_model: str = "gpt-5-mini"
     retries: int = Field(default=2, ge=0, le=4)
@@ -225,17 +222,13 @@ Turn = Annotated[
 ]
 
 
-class Matrix(Form):
-    """Values to run the script with, every combination of them."""
-
-    picture: tuple[Picture, ...] = ()
-    seed: tuple[int, ...] = ()
-    model: tuple[str, ...] = ()
-    method: tuple[str, ...] = ()
-    preset: tuple[str, ...] = ()
-    keep: tuple[str, ...] = ()
-    llm: tuple[Llm, ...] = ()
-    llm_model: tuple[str, ...] = ()
+_axes: dict[str, Any] = {
+    name: (tuple[field.rebuild_annotation(), ...], ())  # type: ignore[misc]
+    for name, field in Defaults.model_fields.items()
+    if name not in ("retries", "plan_only")
+}
+Matrix = create_model("Matrix", __base__=Form, picture=(tuple[Picture, ...], ()), **_axes)
+"""Values to run the script with, every combination of them."""
 
 
 class Script(Form):
@@ -250,7 +243,7 @@ class Script(Form):
     caption: str | None = None
     """What the picture shows, where it cannot be told."""
     defaults: Defaults = Defaults()
-    matrix: Matrix = Matrix()
+    matrix: Matrix = Matrix()  # type: ignore[valid-type]
     turns: tuple[Turn, ...] = Field(min_length=1)
     expect: State = State()
     """What must be so at the end."""

@@ -14,15 +14,25 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 from urllib.parse import quote
 
 from filelock import FileLock, Timeout
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
-from agent.graph import open_sessions
-from agent.sessions.database import Saver, StorageError, trouble
+from agent.sessions.database import (
+    DamagedSession,
+    Saver,
+    StorageError,
+    drop_loose_records,
+    open_sessions,
+    open_sessions_to_read,
+    trouble,
+)
 from agent.sessions.listing import Session
 from agent.state import Conversation
 from tools.pictures import PictureStore
@@ -59,25 +69,22 @@ class Sessions:
 
     def names(self) -> dict[str, str]:
         """Return the names that sessions were given, by their ids."""
+        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'palimpsest_sessions'"):
+            return {}  # a file of form 0 that may only be read
         return dict(self._rows("SELECT session, name FROM palimpsest_sessions"))
 
     def listed(self) -> Iterator[Session]:
-        """Yield the sessions, the last used first."""
+        """Yield the sessions, the last used first; of a damaged one only what is known."""
         names = self.names()
         for session in self.ids():
-            saved = self.saver.get_tuple({"configurable": {"thread_id": session}})
-            if saved is None:  # deleted just now
-                continue
-            values = saved.checkpoint["channel_values"]
-            known = {name: values[name] for name in Conversation.model_fields if name in values}
-            kept = Conversation(**known)
-            yield Session(
-                id=session,
-                name=names.get(session, ""),
-                edits=sum(turn.step is not None for turn in kept.turns),
-                used=datetime.fromisoformat(saved.checkpoint["ts"]).timestamp(),
-                messages=tuple(message.text for message in kept.messages),
-            )
+            name = names.get(session, "")
+            try:
+                saved = self.saver.get_tuple({"configurable": {"thread_id": session}})
+                if saved is None:  # deleted just now
+                    continue
+                yield _session(session, name, saved)
+            except (DamagedSession, ValueError, KeyError, TypeError):
+                yield Session(id=session, name=name, damaged=True)
 
     def find(self, wanted: str) -> str:
         """Return the id of a session by its id, its name or a unique beginning of either.
@@ -130,19 +137,55 @@ class Sessions:
     def fork(self, session: str) -> str:
         """Copy the conversation under a new id, and return that; pictures are shared.
 
-        What waits in it, a question or an unfinished message, waits in the copy as well.
+        What waits in it, a question or an unfinished message, waits in the copy as well. Of a
+        damaged session the last checkpoint is copied that can be read; if there is none, the turns
+        and messages before the first that is lost.
+
+        Raises:
+            SessionError: Nothing can be read.
         """
         copy = new_id()
+        if last := self._last_good(session):
+            self._copy(session, last, copy)
+            return copy
+        for checkpoint in self.saver.checkpoints(session):
+            with self.saver.serde.forgiving():
+                saved = self._read(session, checkpoint)
+            if saved is not None and (rest := _rest(saved)) is not None:
+                place: RunnableConfig = {"configurable": {"thread_id": copy, "checkpoint_ns": ""}}
+                self.saver.put(place, rest, saved.metadata, {})
+                return copy
+        raise SessionError(
+            f"Nothing of the session {session} can be read; put back a copy of sessions.sqlite, or "
+            f"delete it with /session delete {session}."
+        )
+
+    def _last_good(self, session: str) -> str | None:
+        """Return the id of the last checkpoint that can be read."""
+        for checkpoint in self.saver.checkpoints(session):
+            saved = self._read(session, checkpoint)
+            with suppress(ValueError, KeyError, TypeError):
+                if saved is not None and _session(session, "", saved):
+                    return checkpoint
+        return None
+
+    def _read(self, session: str, checkpoint: str) -> CheckpointTuple | None:
+        with suppress(DamagedSession):
+            return self.saver.get_tuple(
+                {"configurable": {"thread_id": session, "checkpoint_id": checkpoint}}
+            )
+        return None
+
+    def _copy(self, session: str, checkpoint: str, copy: str) -> None:
         with self.saver.cursor() as cursor:
             for table in ("checkpoints", "writes"):
                 columns = [row[1] for row in cursor.execute(f"PRAGMA table_info({table})")]
                 others = ", ".join(column for column in columns if column != "thread_id")
                 cursor.execute(
                     f"INSERT INTO {table} (thread_id, {others}) SELECT ?, {others} FROM {table}"
-                    " WHERE thread_id = ?",
-                    (copy, session),
+                    " WHERE thread_id = ? AND checkpoint_id = ?",
+                    (copy, session, checkpoint),
                 )
-        return copy
 
     @contextmanager
     def held(self, session: str, called: str = "") -> Iterator[None]:
@@ -218,9 +261,11 @@ class Sessions:
         """
         with self.held(session, called):
             with self.saver.cursor() as cursor:
+                cursor.execute("BEGIN IMMEDIATE")  # nobody refers to a record while it goes
                 for table in ("checkpoints", "writes"):
                     cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
                 cursor.execute("DELETE FROM palimpsest_sessions WHERE session = ?", (session,))
+                drop_loose_records(cursor)
             self.forget()
             with suppress(OSError):  # on Windows a locked file stays
                 (self.home / "locks" / f"{quote(session, safe='')}.lock").unlink()
@@ -238,14 +283,46 @@ class Sessions:
             cursor.execute(query, values)
 
 
+def _session(session: str, name: str, saved: CheckpointTuple) -> Session:
+    """Return what a list shows of a session."""
+    values = saved.checkpoint["channel_values"]
+    known = {field: values[field] for field in Conversation.model_fields if field in values}
+    kept = Conversation(**known)
+    return Session(
+        id=session,
+        name=name,
+        edits=sum(turn.step is not None for turn in kept.turns),
+        used=datetime.fromisoformat(saved.checkpoint["ts"]).timestamp(),
+        messages=tuple(message.text for message in kept.messages),
+    )
+
+
+def _rest(saved: CheckpointTuple) -> Checkpoint | None:
+    """Return a checkpoint at rest with the turns and messages before the first that is lost."""
+    values = saved.checkpoint["channel_values"]
+    turns = list(takewhile(lambda turn: turn is not None, values.get("turns", ())))
+    if not turns:
+        return None
+    messages = list(takewhile(lambda message: message is not None, values.get("messages", ())))
+    head = min(values.get("head", 0), len(turns) - 1)
+    chosen = {"chosen": values["chosen"]} if "chosen" in values else {}
+    rest = Conversation(turns=turns, messages=messages, head=head, before=head, **chosen)
+    fields = {name: getattr(rest, name) for name in Conversation.model_fields if name in values}
+    return {**saved.checkpoint, "channel_values": {**values, **fields}}
+
+
 def new_id() -> str:
     """Return the id of a new session: when it began, and some letters."""
     return f"{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
 
 
 @contextmanager
-def open_home(home: Path) -> Iterator[Sessions]:
-    """Make the home folder and open its sessions.
+def open_home(home: Path, *, read_only: bool = False) -> Iterator[Sessions]:
+    """Open the sessions of a home folder, which is made if it is missing.
+
+    Args:
+        home: The folder.
+        read_only: Only look; nothing is made or changed, so that no right to write is needed.
 
     Raises:
         SessionError: It is no folder.
@@ -253,11 +330,13 @@ def open_home(home: Path) -> Iterator[Sessions]:
     """
     if home.is_file():
         raise SessionError(f"--home {home} is a file, not a folder.")
+    file = home / "sessions.sqlite"
     try:
-        home.mkdir(parents=True, exist_ok=True)
+        if not read_only:
+            home.mkdir(parents=True, exist_ok=True)
+        saver = open_sessions_to_read(file) if read_only else open_sessions(file)
     except OSError as error:
         raise StorageError(trouble(error, home)) from None
-    saver = open_sessions(home / "sessions.sqlite")
     try:
         yield Sessions(saver, home)
     finally:

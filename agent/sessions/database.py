@@ -1,5 +1,8 @@
 """The SQLite file of the sessions: opened with care, brought up to date, kept small.
 
+What stands in it: LangGraph's ``checkpoints`` and ``writes``, the ``palimpsest_records`` that they
+refer to, and the names in ``palimpsest_sessions``.
+
 Durability: a write-ahead log with ``synchronous=FULL``. Every saved node is on the disk before the
 next one begins, so neither a kill nor a power cut takes a turn that was announced; NORMAL would
 survive kills only, and saves no time that a person notices beside an edit.
@@ -8,16 +11,27 @@ survive kills only, and saves no time that a person notices beside an edit.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
-from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
 from langgraph.checkpoint.sqlite import SqliteSaver
 
+from agent.sessions.records import RecordSerializer, serializer
+
+KEPT = 8  # checkpoints of a session: the latest, and some to go back to should it be damaged
+_HASH = re.compile(rb"[0-9a-f]{64}")
 PATIENCE = 30.0  # seconds to wait for another process that is writing
 _REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
@@ -47,12 +61,30 @@ def trouble(error: sqlite3.Error | OSError, folder: Path | str = "the data folde
     return f"Sessions cannot be kept in {folder}: {reason}."
 
 
-class Saver(SqliteSaver):
-    """LangGraph's saver, which keeps only the latest checkpoint of every session.
+class DamagedSession(StorageError):
+    """A session cannot be read whole; others can."""
 
-    Nothing here ever reads an older one, the tree of turns being part of each; kept all, they
-    would grow with the square of the session's length.
+    def __init__(self, session: str) -> None:
+        """Say what can be done."""
+        super().__init__(
+            f"The session {session} is damaged; --resume {session} --fork goes on in a copy of "
+            "what can still be read of it."
+        )
+
+
+class Saver(SqliteSaver):
+    """LangGraph's saver, with records of turns and messages, and only the last few checkpoints.
+
+    Nothing here reads an older one unless the latest is damaged, the tree of turns being part of
+    each.
     """
+
+    serde: RecordSerializer
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        """Save in the database that is open."""
+        super().__init__(connection, serde=RecordSerializer(serializer(), self._record))
+        self._saving = threading.RLock()
 
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
@@ -63,6 +95,7 @@ class Saver(SqliteSaver):
                 try:
                     yield cursor
                     if transaction:
+                        self._store_records(cursor)
                         self.conn.commit()
                 except BaseException:
                     self.conn.rollback()
@@ -75,25 +108,110 @@ class Saver(SqliteSaver):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """Save a checkpoint, then drop the ones before it.
+        """Save a checkpoint, then drop those that are too old.
 
         In that order and in two commits: a kill or a full disk between them costs room, never a
         checkpoint.
         """
-        saved = super().put(config, checkpoint, metadata, new_versions)
+        with self._saving:
+            saved = super().put(config, checkpoint, metadata, new_versions)
         place = saved["configurable"]
+        thread = (place["thread_id"], place["checkpoint_ns"])
         with suppress(sqlite3.Error), self.cursor() as cursor:
-            for table in ("checkpoints", "writes"):
-                cursor.execute(
-                    f"DELETE FROM {table}"
-                    " WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id < ?",
-                    (place["thread_id"], place["checkpoint_ns"], place["checkpoint_id"]),
-                )
+            cursor.execute(
+                "DELETE FROM writes WHERE thread_id = ? AND checkpoint_ns = ?"
+                " AND checkpoint_id < ?",
+                (*thread, place["checkpoint_id"]),
+            )
+            cursor.execute(
+                "DELETE FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ?"
+                " AND checkpoint_id <= (SELECT checkpoint_id FROM checkpoints WHERE thread_id = ?"
+                " AND checkpoint_ns = ? ORDER BY 1 DESC LIMIT 1 OFFSET ?)",
+                (*thread, *thread, KEPT),
+            )
         return saved
 
+    def put_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Save what a node has done, before the next checkpoint."""
+        with self._saving:
+            super().put_writes(config, writes, task_id, task_path)
 
-def open_file(path: Path, serde: SerializerProtocol) -> Saver:
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint, the latest unless it is named.
+
+        Raises:
+            DamagedSession: It is there, and cannot be read.
+        """
+        try:
+            return super().get_tuple(config)
+        except sqlite3.Error:
+            raise
+        except Exception as error:  # whatever damaged bytes lead to
+            raise DamagedSession(config["configurable"]["thread_id"]) from error
+
+    def checkpoints(self, session: str) -> list[str]:
+        """Return the ids of the checkpoints of a session, the latest first."""
+        with self.cursor(transaction=False) as cursor:
+            cursor.execute(
+                "SELECT checkpoint_id FROM checkpoints WHERE thread_id = ? ORDER BY 1 DESC",
+                (session,),
+            )
+            return [row[0] for row in cursor]
+
+    def _store_records(self, cursor: sqlite3.Cursor) -> None:
+        """Store the records that what is now saved refers to, in the same transaction."""
+        pending, self.serde.pending = self.serde.pending, {}
+        if pending:
+            cursor.executemany(
+                "INSERT OR IGNORE INTO palimpsest_records VALUES (?, ?)", pending.items()
+            )
+
+    def _record(self, key: str) -> bytes | None:
+        with closing(self.conn.cursor()) as cursor:
+            cursor.execute("SELECT content FROM palimpsest_records WHERE hash = ?", (key,))
+            found = cursor.fetchone()
+        return None if found is None else bytes(found[0])
+
+
+def reached(cursor: sqlite3.Cursor, but: Collection[str] = ()) -> set[str]:
+    """Return every hash, of records and pictures, that sessions hold, but for some of them.
+
+    Checkpoints are searched as bytes: whatever part of a conversation names a picture (a turn, a
+    mask, an original, a try of an unfinished message) names it by its hash.
+    """
+    found: set[str] = set()
+    cursor.execute(
+        "SELECT thread_id, checkpoint FROM checkpoints"
+        " UNION ALL SELECT thread_id, value FROM writes"
+    )
+    for session, content in cursor:
+        if session not in but:
+            found.update(name.decode() for name in _HASH.findall(content or b""))
+    cursor.execute("SELECT hash, content FROM palimpsest_records")
+    for key, content in cursor:
+        if key in found:
+            found.update(name.decode() for name in _HASH.findall(content))
+    return found
+
+
+def drop_loose_records(cursor: sqlite3.Cursor) -> None:
+    """Drop the records that no session refers to, inside a transaction that is under way."""
+    found = reached(cursor)
+    keys = cursor.execute("SELECT hash FROM palimpsest_records").fetchall()
+    loose = [key for key in keys if key[0] not in found]
+    cursor.executemany("DELETE FROM palimpsest_records WHERE hash = ?", loose)
+
+
+def open_sessions(path: Path) -> Saver:
     """Open (or make) the file, and bring one of an older form up to date after a backup.
+
+    Close it with ``.conn.close()``.
 
     Raises:
         StorageError: It cannot be used; it is left as it was.
@@ -105,7 +223,7 @@ def open_file(path: Path, serde: SerializerProtocol) -> Saver:
             connection.execute("PRAGMA synchronous=FULL")
             if _version(connection) < VERSION:
                 _migrate(connection, path)
-            saver = Saver(connection, serde=serde)
+            saver = Saver(connection)
             saver.setup()
         except BaseException:
             connection.close()
@@ -113,6 +231,50 @@ def open_file(path: Path, serde: SerializerProtocol) -> Saver:
     except (sqlite3.Error, OSError) as error:
         raise StorageError(trouble(error, path.parent)) from None
     return saver
+
+
+def open_sessions_to_read(path: Path) -> Saver:
+    """Open the file to look only: it, and its folder, may be read-only and of an older form.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    try:
+        connection = _reading(path)
+        try:
+            _examine(connection, path)
+            saver = Saver(connection)
+            saver.is_setup = True  # or it would be written to
+        except BaseException:
+            connection.close()
+            raise
+    except (sqlite3.Error, OSError) as error:
+        raise StorageError(trouble(error, path.parent)) from None
+    return saver
+
+
+def _reading(path: Path) -> sqlite3.Connection:
+    """Connect without writing; a file that is not there is an empty one."""
+    if not path.exists():
+        connection = sqlite3.connect(":memory:", check_same_thread=False)
+        Saver(connection).setup()
+        for step in MIGRATIONS:
+            step(connection)
+        return connection
+
+    def connect(more: str) -> sqlite3.Connection:
+        address = f"{path.resolve().as_uri()}?mode=ro{more}"
+        opened = sqlite3.connect(address, uri=True, timeout=PATIENCE, check_same_thread=False)
+        opened.execute("SELECT COUNT(*) FROM sqlite_schema").fetchone()
+        return opened
+
+    try:
+        return connect("")
+    except sqlite3.OperationalError:
+        log = path.with_name(f"{path.name}-wal")
+        if log.exists() and log.stat().st_size:  # what stands in it would be missed
+            raise
+        return connect("&immutable=1")  # no room for a log's index, and no log
 
 
 def _examine(connection: sqlite3.Connection, path: Path) -> None:
@@ -181,6 +343,14 @@ def _names_and_latest(connection: sqlite3.Connection) -> None:
             )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_names_and_latest,)
+def _records(connection: sqlite3.Connection) -> None:
+    """Form 2: turns and messages are stored once, as records."""
+    connection.execute(
+        "CREATE TABLE palimpsest_records (hash TEXT PRIMARY KEY, content BLOB NOT NULL)"
+        " WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_names_and_latest, _records)
 """What turns a file of form n into one of form n + 1; never changed once released."""
 VERSION = len(MIGRATIONS)

@@ -15,13 +15,18 @@ class Session:
 
     id: str
     name: str
-    edits: int
-    used: float
+    edits: int = 0
+    used: float = 0.0
     """When it was last saved, in seconds since 1970."""
-    messages: tuple[str, ...]
+    messages: tuple[str, ...] = ()
+    damaged: bool = False
+    """Whether it cannot be read; all but id and name is unknown then."""
 
     def line(self) -> str:
         """Return it as one line for a person."""
+        if self.damaged:
+            name = f" [{self.name}]" if self.name else ""
+            return f"{self.id}{name}  is damaged; --resume {self.id} --fork goes on in a copy"
         count = f"{self.edits:>3} edit{'s' if self.edits != 1 else ' '}"
         when = datetime.fromtimestamp(self.used).strftime("%Y-%m-%d %H:%M")
         name = f"[{self.name}] " if self.name else ""
@@ -32,7 +37,7 @@ class Session:
     @property
     def blank(self) -> bool:
         """Whether nothing was said in it, and nobody gave it a name."""
-        return not self.messages and not self.name
+        return not (self.messages or self.name or self.damaged)
 
     def row(self) -> dict[str, object]:
         """Return it as data for a program."""
@@ -42,6 +47,7 @@ class Session:
             "edits": self.edits,
             "last_use": round(self.used, 3),
             "messages": list(self.messages),
+            "damaged": self.damaged,
         }
 
 

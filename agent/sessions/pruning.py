@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import time
 from collections.abc import Collection
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sessions.catalog import InUse, Sessions
+from agent.sessions.database import drop_loose_records, reached
 from tools.pictures import picture_of
 
 YOUNG = 3600.0  # seconds; a picture no older may be about to be saved with its turn
-_HASH = re.compile(rb"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,12 @@ def prunable(
     for place, session in enumerate(sessions.listed()):
         old = older_than is not None and time.time() - session.used > older_than
         many = newest is not None and place >= newest
-        if (old or many) and session.id != but and not _in_use(sessions, session.id):
+        if (
+            (old or many)
+            and not session.damaged
+            and session.id != but
+            and not _in_use(sessions, session.id)
+        ):
             going.append(session.id)
     files = sessions.store.loose(_reached(sessions, but=going), older_than=YOUNG)
     return Prunable(tuple(going), tuple(files), sum(_size(file) for file in files))
@@ -76,6 +80,9 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
             size += own
     if freed:
         sessions.forget()
+    with sessions.saver.cursor() as cursor:
+        cursor.execute("BEGIN IMMEDIATE")
+        drop_loose_records(cursor)
     with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
         sessions.saver.conn.execute("VACUUM")
     return Prunable(tuple(gone), tuple(freed), size)
@@ -109,21 +116,9 @@ def _in_use(sessions: Sessions, session: str) -> bool:
 
 
 def _reached(sessions: Sessions, but: Collection[str] = ()) -> set[str]:
-    """Return every hash that stands anywhere in what the sessions hold, but for some of them.
-
-    Checkpoints are searched as bytes: whatever part of a conversation names a picture (a turn, a
-    mask, an original, a try of an unfinished message) names it by its hash.
-    """
-    found: set[str] = set()
+    """Return every hash that stands anywhere in what the sessions hold, but for some of them."""
     with sessions.saver.cursor(transaction=False) as cursor:
-        cursor.execute(
-            "SELECT thread_id, checkpoint FROM checkpoints"
-            " UNION ALL SELECT thread_id, value FROM writes"
-        )
-        for session, content in cursor:
-            if session not in but:
-                found.update(name.decode() for name in _HASH.findall(content or b""))
-    return found
+        return reached(cursor, but)
 
 
 def _size(file: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent.graph import Chat
+from agent.chat import Chat
 from agent.state import Event
 from agent.visible import visible
 from tools import provenance

@@ -8,12 +8,13 @@ import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar, get_args
+from typing import Any, NoReturn, TypeVar
 
-from agent.choices import Kept, MemoryUse
+from agent.options import EDIT_OPTIONS, bounds, literals, option_of
+from agent.settings import AppSettings
 from agent.visible import visible
 from tools import __version__
-from tools.arguments import InputError, number, path_of, short
+from tools.arguments import LARGEST, InputError, number, path_of, short
 
 Given = TypeVar("Given")
 
@@ -34,6 +35,14 @@ configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 C
 """
 
 
+OPTIONS = {
+    "how to edit": ("model", *EDIT_OPTIONS, "device", "memory", "compile"),
+    "who reads the messages": ("offline", "llm_url", "llm_model"),
+    "showing and keeping": ("preview", "home"),
+}
+"""The settings that are flags, as help groups them."""
+
+
 def parser() -> argparse.ArgumentParser:
     """Return what reads the command line of a chat."""
     made = Parser(
@@ -45,9 +54,11 @@ def parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     _doing(_group(made, "what to do"))
-    _editing(_group(made, "how to edit"))
-    _reading(_group(made, "who reads the messages"))
-    _showing(_group(made, "showing and keeping"))
+    for title, names in OPTIONS.items():
+        add = _group(made, title)
+        for name in names:
+            _option(add, name)
+    _showing(add)
     return made
 
 
@@ -68,34 +79,28 @@ def _doing(add: Any) -> None:
     add("--list-sessions", action="store_true", help="list the sessions, newest first")
 
 
-def _editing(add: Any) -> None:
-    add("--model", metavar="NAME", help="portraits (shipped), flux-dev, a hub id, folder or file")
-    add("--method", metavar="NAME", help="steady, mtc (the paper), flowedit ... (/method)")
-    add("--preset", metavar="NAME", help="the method's numbers: steady, paper, paper-15, code")
-    _choice(add, "--keep", get_args(Kept), "what stays as it was outside an edit")
-    add("--draft", action="store_const", const="on", help="quick drafts: fewer model calls")
-    add("--seed", type=_seed, metavar="N", help="turn n is made with seed N + n")
-    add("--device", metavar="NAME", help="cpu, cuda, cuda:1 ...")
-    _choice(add, "--memory", get_args(MemoryUse), "how much the model may take")
-    add("--compile", action="store_true", default=None, help="slow first edit, faster later ones")
-
-
-def _reading(add: Any) -> None:
-    add("--offline", action="store_true", default=None, help="no LLM, even if one is configured")
-    add("--llm-url", metavar="URL", help="an OpenAI-compatible server (key: OPENAI_API_KEY)")
-    add("--llm-model", metavar="NAME", help="the model to ask there")
-
-
 def _showing(add: Any) -> None:
-    _choice(
-        add, "--preview", ("auto", "kitty", "sixel", "blocks", "off"), "pictures in the terminal"
-    )
     add("--json", action="store_true", help="one event a line on standard output")
-    add("--home", type=_path, metavar="DIR", help="where sessions and pictures are")
     add("--config", type=_path, metavar="FILE", help="a config.toml")
-    _choice(add, "--completion", ("bash", "zsh", "fish", "tcsh"), "print completion for", Complete)
+    shells = ("bash", "zsh", "fish", "tcsh")
+    help = f"print completion for {', '.join(shells)}"
+    add("--completion", choices=shells, metavar="KIND", action=Complete, help=help)
     add("--version", action="version", version=f"palimpsest {__version__}", help="print it")
     add("-h", "--help", action="help", help="print this")
+
+
+def _option(add: Any, name: str) -> None:
+    """Add the flag of a setting, as its declaration says."""
+    field = AppSettings.model_fields[name]
+    option = option_of(field)
+    assert option is not None
+    flag, known = f"--{name.replace('_', '-')}", literals(field.annotation)
+    if option.flag is not None:
+        add(flag, action="store_const", const=option.flag, help=option.help)
+        return
+    help = f"{option.help}: {', '.join(known)}" if known else option.help
+    kind = {int: partial(_number, name), Path: _path}.get(field.annotation, str)  # type: ignore[arg-type]
+    add(flag, type=kind, choices=known or None, metavar=option.metavar, help=help)
 
 
 class Parser(argparse.ArgumentParser):
@@ -112,17 +117,6 @@ class Parser(argparse.ArgumentParser):
 
 def _group(made: argparse.ArgumentParser, title: str) -> Any:
     return made.add_argument_group(title).add_argument
-
-
-def _choice(
-    add: Any,
-    flag: str,
-    names: tuple[str, ...],
-    what: str,
-    action: str | type[argparse.Action] = "store",
-) -> None:
-    """Add a flag whose few values stand in its help."""
-    add(flag, choices=names, metavar="KIND", action=action, help=f"{what}: {', '.join(names)}")
 
 
 class Complete(argparse.Action):
@@ -142,8 +136,9 @@ class Complete(argparse.Action):
         parser.exit()
 
 
-def _seed(text: str) -> int:
-    return _read(partial(number, name="seed"), text)
+def _number(name: str, text: str) -> int:
+    least, most = bounds(AppSettings.model_fields[name])
+    return _read(partial(number, least=least or 0, most=most or LARGEST, name=name), text)
 
 
 def _path(text: str) -> Path:

@@ -18,19 +18,18 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import turn_tree
 from agent.choosing import chosen_settings
+from agent.options import EDIT_OPTIONS, described
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.settings import AppSettings, paired
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
 from agent.terminal.commands.files import ACTIONS, KINDS
 from agent.terminal.commands.making import HOWS
-from agent.terminal.commands.settings import DRAFTS, KEPT
 from agent.terminal.file_io import is_picture
 from agent.visible import visible
-from tools.edit_picture import METHODS
 
 if TYPE_CHECKING:
-    from agent.graph import Chat
+    from agent.chat import Chat
 
 MARK = "you › "
 NARROW = 50  # columns below which the toolbar hides
@@ -195,9 +194,10 @@ class Words(Completer):
         if parameter == "command":
             return dict.fromkeys(names(), "")
         fixed = {
-            "method": METHODS, "preset": self._chat.studio.presets, "keep": KEPT,
-            "retry": HOWS, "export": KINDS, "session": ACTIONS, "draft": DRAFTS,
+            "retry": HOWS, "export": KINDS, "session": ACTIONS,
         }  # fmt: skip
+        if name in EDIT_OPTIONS:
+            return dict(described(name).choices())
         return dict.fromkeys(fixed.get(name, ()), "")
 
     def _turns(self) -> dict[str, str]:

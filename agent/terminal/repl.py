@@ -27,7 +27,7 @@ from tools.arguments import InputError, whole
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-    from agent.graph import Chat
+    from agent.chat import Chat
 
 
 _YES = re.compile(

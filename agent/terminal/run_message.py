@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tools.arguments import InputError
 
 if TYPE_CHECKING:
-    from agent.graph import Chat
+    from agent.chat import Chat
     from agent.state import Ask, Event
     from agent.terminal.screen import Screen
 

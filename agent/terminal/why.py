@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, is_dataclass
 from typing import Any
 
 from PIL import ImageStat
 
 from agent.state import Check, Conversation, Try, Turn
 from tools import provenance
-from tools.edit_picture import READS
+from tools.edit_picture import READS, differing
 from tools.pictures import PictureStore
 
 Line = tuple[str, object]
@@ -70,28 +69,6 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{abs(notches)} x {word} than the preset"))
     return lines
-
-
-def differing(used: Any, plain: Any) -> str:
-    """Name the numbers that are not the preset's, each with the preset's own."""
-    numbers, own = _as_data(used), _as_data(plain)
-    return ", ".join(
-        f"{name} {_shown(value)} (not {_shown(own.get(name))})"
-        for name, value in numbers.items()
-        if value != own.get(name)
-    )
-
-
-def _as_data(settings: Any) -> dict[str, Any]:
-    """Return settings as a stored recipe has them: lists for tuples."""
-    data = asdict(settings) if is_dataclass(settings) else dict(settings)  # type: ignore[arg-type]
-    return {n: list(v) if isinstance(v, tuple | list) else v for n, v in data.items()}
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, list):
-        return " to ".join(map(str, value))
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _where(turn: Turn, store: PictureStore, recipe: Mapping[str, Any]) -> list[Line]:

@@ -99,6 +99,7 @@ class LoadSpec:
             ModelMissing: It cannot be fetched or read.
         """
         held = replace(self, source=fetched(self.source))
+        torch.empty(0, device=held.device)  # a device that is not there is no damaged file
         try:
             parts = parts_of(held.source, held.plan, held.device, held.dtype)
         except torch.OutOfMemoryError:

@@ -8,7 +8,8 @@ from pathlib import Path
 from PIL import Image
 
 from agent.bootstrap import studio_of
-from agent.graph import Chat, open_sessions
+from agent.chat import Chat
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
 from editing_core.bench.measured import drawn, followed

@@ -8,7 +8,8 @@ from pathlib import Path
 from statistics import fmean
 
 from agent.bootstrap import studio_of
-from agent.graph import Chat, open_sessions
+from agent.chat import Chat
+from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from chats.scripts import Script
 from editing_core.portraits.reader import reader

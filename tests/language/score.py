@@ -14,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
 from agent.captions import changes, is_portrait
-from agent.graph import Chat
+from agent.chat import Chat
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan, Step
 from editing_core.prompt_diff import words_of

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from agent import turn_tree
-from agent.graph import Chat
+from agent.chat import Chat
 from agent.state import Step, Turn
 from agent.terminal.run_message import play
 from agent.terminal.screen import Screen
