@@ -65,8 +65,7 @@ def find(model: str) -> ModelSource:
     Raises:
         ModelMissing: It is not there or cannot edit; one sentence says what to do.
     """
-    if "schnell" in model.lower():
-        raise ModelMissing(SCHNELL)
+    refuse_name(model)
     source = _file(model) if model.lower().endswith(SINGLE) else _folder(model)
     if source.hub_id is None:
         _check_layout(source)
@@ -77,6 +76,16 @@ def find(model: str) -> ModelSource:
     if source.hub_id is None:
         _check_weights(source)
     return source
+
+
+def refuse_name(model: str) -> None:
+    """Refuse a model that is known not to edit by its name alone.
+
+    Raises:
+        ModelMissing: It cannot edit.
+    """
+    if "schnell" in model.lower():
+        raise ModelMissing(SCHNELL)
 
 
 def configs(source: ModelSource) -> Configs:
