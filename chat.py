@@ -16,6 +16,7 @@ try:
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
+    from agent.exit_codes import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
     from agent.terminal.flags import OPTIONS, parser
     from agent.visible import visible
 except KeyboardInterrupt:  # in the first second
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from agent.terminal.screen import Screen
 
 
-WRONG_USAGE, NOT_INSTALLED, STOPPED = 2, 3, 130
 OTHERS = {
     "recipe": "agent.provenance.show_recipe",
     "redo": "agent.provenance.redo",
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
         return _give_up(
             f"Palimpsest is not installed for this Python (no module {error.name}); "
             "run `make chat`, or .venv/bin/python chat.py.",
-            NOT_INSTALLED,
+            MISSING,
         )
 
 
@@ -76,7 +76,7 @@ def _other(name: str, words: list[str]) -> int:
 
     _quiet()
     if processes() > 1:
-        return _give_up(f"`{name}` needs one process; leave torchrun out.", WRONG_USAGE)
+        return _give_up(f"`{name}` needs one process; leave torchrun out.", UNREADABLE)
     code: int = import_module(OTHERS[name]).main(words)
     return code
 
@@ -90,7 +90,6 @@ def _guarded(flags: argparse.Namespace) -> int:
     from agent.sessions.database import StorageError, trouble
     from agent.settings import default_home
     from agent.terminal.last_net import sentence
-    from agent.terminal.run_message import BROKEN, FAILED, MISSING, UNREADABLE
     from tools.arguments import InputError
     from tools.pictures import StoreError
 
