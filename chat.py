@@ -151,10 +151,9 @@ def _run(flags: argparse.Namespace) -> int:
 
 def _lend(settings: AppSettings) -> int:
     """Let the process that talks use this one's GPU, too."""
-    from editing_core.models.context_parallel import follow
-    from tools.edit_picture import load_editor
+    from tools.edit_picture import follow
 
-    follow(load_editor(settings.model, **settings.holding).flux)
+    follow(settings.model, **settings.holding)
     return 0
 
 

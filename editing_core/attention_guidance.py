@@ -1,25 +1,25 @@
 """Adaptive attention (paper, section on attention guidance): where do the edit words look?
 
-While sampling, the double blocks tell how much every picture token attends to the edit words.
-Blocks of middling activation locate the edit best; their mean map, thresholded, is the mask. In the
+While sampling, the joint layers tell how much every image token attends to the edit words.
+Layers of middling activation locate the edit best; their mean map, thresholded, is the mask. In the
 next step picture-to-text attention is amplified inside the mask and damped outside.
 
 Neither reading nor scaling builds the (text + picture)^2 score matrix: fused attention's norms
 give any of its columns, and adding (m - 1) * (what these columns take) scales them by m for each
-query. That is exact; see ``columns``.
+query. That is exact; see ``attention_probs``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from editing_core.attention_hook import AttentionHook
 from editing_core.attention_probs import attend_with_probs
-from editing_core.attention_processor import QKV, Attend, AttentionHook
-from editing_core.latents import Canvas
-from editing_core.models.flux1 import TextEmbedding
+from editing_core.models.base import AttentionCall, Model, TextEmbedding
+from editing_core.models.canvas import Canvas
 from editing_core.settings import EditSettings
 from editing_core.solvers import SolverStep
 from editing_core.token_alignment import phrase_columns, prompt_columns
@@ -30,7 +30,7 @@ DIFFUSE = 0.3  # of the picture; a word that lights up more of it tells little o
 
 
 class AttentionControl(AttentionHook):
-    """Watches and steers the double blocks of a transformer while it is entered.
+    """Watches and steers the joint layers of a model (all, if none is joint) while it is entered.
 
     Without edit words it does nothing. Feed it every finished solver step.
 
@@ -45,22 +45,24 @@ class AttentionControl(AttentionHook):
 
     def __init__(
         self,
-        transformer: Any,
+        model: Model,
         settings: EditSettings,
         text: TextEmbedding,
         columns: tuple[int, ...],
         canvas: Canvas,
     ) -> None:
         """Prepare to watch the text tokens ``columns``; nothing is installed yet."""
-        super().__init__(dict(enumerate(transformer.transformer_blocks)) if columns else {})
-        most = transformer.config.attention_head_dim  # of candidates a map can tell apart
+        layers = model.attention() if columns else ()
+        watched = [layer for layer in layers if layer.stream == "joint"] or layers
+        super().__init__(watched)
+        most = min((layer.head_size for layer in watched), default=0)  # that a map tells apart
         self.candidates = (columns + phrase_columns(text, columns))[:most]
         self._own = min(len(columns), most)
         first15 = tuple(range(min(15, len(text.offsets))))
         self.emphasised = prompt_columns(text) if settings.columns == "prompt" else first15
-        on = {"device": transformer.device, "dtype": torch.long}  # else each use would wait for it
-        self._told_by = torch.tensor(self.candidates, **on)
-        self._scaled = torch.tensor(self.emphasised, **on)
+        on = partial(torch.tensor, device=model.device, dtype=torch.long)  # or each use waits
+        self._told_by = on(self.candidates)
+        self._scaled = on(self.emphasised)
         self.mask: Tensor | None = None
         self.watching = settings.guide_from <= 1 < settings.steps
         self.maps: dict[int, Tensor] = {}
@@ -68,18 +70,19 @@ class AttentionControl(AttentionHook):
         self._settings = settings
         self._canvas = canvas
 
-    def attended(self, block: int, qkv: QKV, text_tokens: int, attend: Attend) -> Tensor:
+    def attended(self, call: AttentionCall) -> Tensor:
         """Attend, see where the edit words look, and scale how much of the text is taken in."""
         if not self.watching and self.mask is None:
-            return attend(*qkv)
-        mixed, paid_to = attend_with_probs(attend, *qkv, text_tokens)
+            return call.attend(call.query, call.key, call.value)
+        mixed, paid_to = attend_with_probs(call)
         if self.watching:
-            self.maps[block] = paid_to(self._told_by)[0].mean(0).T  # of heads: (candidates, L)
+            self.maps[call.layer.index] = (
+                paid_to(self._told_by)[0].mean(0).T
+            )  # of heads: (candidates, L)
         if (factors := self.factors()) is not None:
-            value = qkv[2]
             more = paid_to(self._scaled) * (factors.transpose(1, 2) - 1)
-            taken = value[:, self._scaled]
-            mixed[:, text_tokens:] += torch.einsum("bhqk,bkhd->bqhd", more.to(value.dtype), taken)
+            taken = call.value[:, self._scaled]
+            mixed[:, call.image] += torch.einsum("bhqk,bkhd->bqhd", more.to(taken.dtype), taken)
         return mixed
 
     def after_step(self, step: SolverStep) -> None:

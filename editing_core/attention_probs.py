@@ -11,7 +11,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from editing_core.attention_processor import Attend
+from editing_core.models.base import AttentionCall
 
 ATEN = torch.ops.aten
 ColumnProbs = Callable[[Tensor], Tensor]
@@ -19,28 +19,23 @@ ColumnProbs = Callable[[Tensor], Tensor]
 Shape: (1, heads, queries, n), float32."""
 
 
-def attend_with_probs(
-    attend: Attend, query: Tensor, key: Tensor, value: Tensor, since: int
-) -> tuple[Tensor, ColumnProbs]:
-    """Attend, and return what tells the attention paid to chosen keys.
+def attend_with_probs(call: AttentionCall) -> tuple[Tensor, ColumnProbs]:
+    """Attend, and return what tells the attention that the image's queries pay to chosen keys.
 
-    Args:
-        attend: Attention where norms are not told; chosen keys then cost another pass.
-        query: Shape: (1, tokens, heads, head size).
-        key: Of the same shape.
-        value: Of the same shape.
-        since: The first query that will be asked about.
+    Where the backend tells no norms, or a mask hides keys, chosen keys cost another pass.
 
     Returns:
-        What was attended to, of the shape of ``query``, and what tells of queries from ``since``.
+        What was attended to, of the shape of ``call.query``, and what tells of the image's queries.
     """
-    if known := _with_norms(query, key, value):
+    query, key, value = call.query, call.key, call.value
+    if call.mask is None and (known := _with_norms(query, key, value)):
         mixed, norms = known
 
         def from_norms(columns: Tensor) -> Tensor:
             few = key[:, columns]
-            scores = torch.einsum("bqhd,bkhd->bhqk", query[:, since:], few).float()
-            return scores.mul_(query.shape[-1] ** -0.5).sub_(norms[:, :, since:, None]).exp_()
+            scores = torch.einsum("bqhd,bkhd->bhqk", query[:, call.image], few).float()
+            scale = query.shape[-1] ** -0.5
+            return scores.mul_(scale).sub_(norms[:, :, call.image, None]).exp_()
 
         return mixed, from_norms
 
@@ -50,10 +45,10 @@ def attend_with_probs(
         for some in columns.split(value.shape[-1]):
             marked = torch.zeros_like(value)
             marked[:, some, :, torch.arange(len(some), device=some.device)] = 1
-            seen.append(attend(query[:, since:], key, marked)[..., : len(some)])
+            seen.append(call.attend(query, key, marked)[:, call.image, :, : len(some)])
         return torch.cat(seen, -1).transpose(1, 2).float()
 
-    return attend(query, key, value), from_marks
+    return call.attend(query, key, value), from_marks
 
 
 def _with_norms(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor] | None:

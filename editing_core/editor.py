@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -15,15 +14,15 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
+from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.latents import Canvas, to_latents, to_picture
-from editing_core.lru_cache import LRUCache
-from editing_core.masks import region
+from editing_core.masks import color_aligned, outside_kept, region
 from editing_core.methods import METHODS, method_of
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
-from editing_core.models.flux1 import Flux, LatentCache
-from editing_core.preservation import color_aligned, outside_kept
+from editing_core.models.base import Model
+from editing_core.models.canvas import Canvas
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.token_alignment import columns_of
 
@@ -37,7 +36,7 @@ RECORDINGS_KEPT = 1 << 30  # bytes of features; hundreds of MB each at 512 x 512
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """An image and, if it came out of an edit, its float latents: (1, L, 64) on the CPU."""
+    """An image and, if it came out of an edit, its float latents: (1, L, C) on the CPU."""
 
     image: Image.Image
     latents: Tensor | None = None
@@ -76,7 +75,7 @@ class Report:
         seconds: Wall time.
         forwards: Model calls.
         columns: Positions of the edit words among the tokens.
-        blocks: Double blocks that told where the edit words look.
+        blocks: Layers that told where the edit words look.
         method: In ``METHODS``.
         seed: Of the noise.
         settings: The numbers.
@@ -107,12 +106,25 @@ class EditResult:
     report: Report
 
 
+class LatentCache(LRUCache[Tensor]):
+    """Latents that a model made, in memory and in its files for later processes."""
+
+    def __init__(self, model: Model, most: int) -> None:
+        """Keep ``most`` bytes of them in memory."""
+        super().__init__(most)
+        self._model = model
+
+    def get(self, key: Hashable, make: Callable[[], Tensor]) -> Tensor:
+        """Return the latents of ``key``, made now unless they are remembered."""
+        return super().get(key, lambda: self._model.kept(key, lambda: {"x": make()})["x"])
+
+
 class Editor:
     """Edits pictures with one model, remembering recent encodings and inversions."""
 
-    def __init__(self, flux: Flux) -> None:
-        """Edit with ``flux``."""
-        self.flux = flux
+    def __init__(self, model: Model) -> None:
+        """Edit with ``model``."""
+        self.model = model
         self._latents_kept: LatentCache
         self._recordings: LRUCache[Recorded]
         self._forget()
@@ -145,7 +157,7 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name = _method(method)
-        prepare = partial(self._task, request, settings, seed, on_step, on_glimpse)
+        prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
         while True:
             try:
                 return self._edited(prepare, request, how, name)
@@ -153,21 +165,20 @@ class Editor:
                 reason = str(error).partition("\n")[0]
             except NotAPicture:
                 self._forget()
-                if self.flux.shelf:
-                    self.flux.shelf.clear()
+                self.model.forget_kept()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
 
     def _edited(
         self, prepare: Callable[[], EditContext], request: EditRequest, how: Method, name: str
     ) -> EditResult:
-        started, forwards = time.perf_counter(), self.flux.forwards
+        started, forwards = time.perf_counter(), self.model.forwards
         context = prepare()
         outcome = how(context)
         picture, latents, mask = self._kept(outcome, context, request.current.image)
         report = Report(
             seconds=time.perf_counter() - started,
-            forwards=self.flux.forwards - forwards,
+            forwards=self.model.forwards - forwards,
             columns=context.columns,
             blocks=outcome.blocks,
             method=name,
@@ -182,7 +193,7 @@ class Editor:
     def _lighten(self, reason: str) -> None:
         """Go on with less memory, or say that this is not possible."""
         try:
-            how = self.flux.lighten()
+            how = self.model.lighten()
         except ModelMissing as error:
             raise EditError(str(error)) from error
         if not how:
@@ -195,7 +206,7 @@ class Editor:
 
     def _forget(self) -> None:
         """Forget what was computed by a model that is no more, or came out wrong."""
-        self._latents_kept = LatentCache(self.flux, LATENTS_KEPT)
+        self._latents_kept = LatentCache(self.model, LATENTS_KEPT)
         self._recordings = LRUCache(RECORDINGS_KEPT)
 
     def _kept(
@@ -204,17 +215,19 @@ class Editor:
         """Picture, latents and mask, with what the settings keep outside the region of the edit."""
         if context.settings.keep == "nothing":
             mask = None if outcome.mask is None else _mask_image(outcome.mask, context.canvas)
-            return to_picture(self.flux, outcome.latents, context.canvas), outcome.latents, mask
+            return self.model.decode(outcome.latents, context.canvas), outcome.latents, mask
         where = region(context) if outcome.region is None else outcome.region
         mask = _mask_image(where, context.canvas)
         if context.settings.keep == "color":
-            latents = color_aligned(outcome.latents, context.current, where, context.canvas)
-            return to_picture(self.flux, latents, context.canvas), latents, mask
-        latents = outside_kept(outcome.latents, context.current, where, context.canvas)
-        picture = to_picture(self.flux, latents, context.canvas)
+            latents = color_aligned(
+                self.model, outcome.latents, context.current, where, context.canvas
+            )
+            return self.model.decode(latents, context.canvas), latents, mask
+        latents = outside_kept(self.model, outcome.latents, context.current, where, context.canvas)
+        picture = self.model.decode(latents, context.canvas)
         return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
-    def _task(
+    def _context(
         self,
         request: EditRequest,
         settings: EditSettings,
@@ -222,24 +235,24 @@ class Editor:
         on_step: Progress | None,
         on_glimpse: Callable[[Image.Image], None] | None = None,
     ) -> EditContext:
-        canvas = Canvas(*request.current.image.size)
+        canvas = self.model.canvas(*request.current.image.size)
         if request.original.image.size != request.current.image.size:
             raise EditError(
                 "The picture to edit and the original differ in size: "
                 f"{request.current.image.size} and {request.original.image.size}."
             )
-        flux = self.flux
-        target = flux.text(request.target_prompt)
+        model = self.model
+        target = model.encode_text(request.target_prompt)
         return EditContext(
-            flux=flux,
+            model=model,
             current=self._latents(request.current, canvas),
             original=self._latents(request.original, canvas),
-            source=flux.text(request.source_prompt),
+            source=model.encode_text(request.source_prompt),
             target=target,
             columns=columns_of(target, request.edit_words, source_prompt=request.source_prompt),
             canvas=canvas,
             settings=settings,
-            noise=draw_noise(seed, canvas, flux.channels).to(flux.device),
+            noise=draw_noise(seed, canvas, model.channels).to(model.device),
             seed=seed,
             inversions=self._latents_kept,
             recordings=self._recordings,
@@ -251,20 +264,19 @@ class Editor:
 
     @cached_property
     def _glimpse(self) -> LatentPreview:
-        return LatentPreview(self.flux)
+        return LatentPreview(self.model)
 
     def _latents(self, picture: Picture, canvas: Canvas) -> Tensor:
         if picture.latents is None:
-            pixels = hashlib.sha256(picture.image.convert("RGB").tobytes()).digest()
-            key = ("encoded", canvas, pixels)
-            return self._latents_kept.get(key, lambda: to_latents(self.flux, picture.image))
-        expected = (1, canvas.tokens, self.flux.channels)
+            key = ("encoded", canvas, pixel_hash(picture.image))
+            return self._latents_kept.get(key, lambda: self.model.encode(picture.image))
+        expected = (1, canvas.tokens, self.model.channels)
         if picture.latents.shape != expected:
             raise EditError(
                 f"The stored latents have the shape {tuple(picture.latents.shape)}, "
                 f"but this model and picture need {expected}."
             )
-        return picture.latents.to(self.flux.device, torch.float32)
+        return picture.latents.to(self.model.device, torch.float32)
 
 
 def _method(asked: str | Method) -> tuple[Method, str]:

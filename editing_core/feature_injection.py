@@ -1,4 +1,4 @@
-"""Sharing features: what chosen blocks compute in one model call is lent to another.
+"""Feature injection: what chosen layers compute in one model call stands in for another call's.
 
 Rivals of the paper keep a picture by letting its own queries, keys, values or attention outputs
 stand in for those of the walk to the target. This is their common part. Only attention's inputs
@@ -7,41 +7,45 @@ and outputs are exchanged, never score matrices, so it is exact and works with e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+from editing_core.attention_hook import AttentionHook
 
-from editing_core.attention_processor import QKV, Attend, AttentionHook
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from editing_core.models.base import AttentionCall, AttentionLayer
 
 Part = Literal["query", "key", "value", "output"]
 """What can be lent; keys and queries after their rotation, the output before its projection."""
 
-Features = dict[tuple[int, Part], Tensor]
-"""By block and part. Shape of each: (1, tokens, heads, head size)."""
+Features = dict[tuple[int, Part], "Tensor"]
+"""By layer and part. Shape of each: (1, tokens, heads, head size)."""
 
-FLUX_DOUBLE, FLUX_SINGLE = 19, 38  # blocks of FLUX.1, whose numbers papers quote
+FLUX_JOINT, FLUX_SINGLE = 19, 38  # layers of FLUX.1, whose numbers papers quote
 
 
 class FeatureInjection(AttentionHook):
-    """Records and lends features of a transformer while it is entered.
-
-    Blocks count from 0, the double blocks before the single ones.
+    """Records and lends features of a model while it is entered.
 
     Attributes:
-        first: The first token that is lent: 0 lends text and picture, the number of text tokens
-            the picture alone.
+        text: Whether features of text tokens are lent, too, or those of the image alone.
         recorded: Where features go now, if anywhere.
         lent: Features that now stand in for the model's own.
     """
 
-    def __init__(self, transformer: Any, parts: Mapping[int, Iterable[Part]], first: int) -> None:
-        """Prepare to share these parts of these blocks; nothing is installed yet."""
-        blocks = _blocks(transformer)
-        super().__init__({index: blocks[index] for index in parts})
-        self.first = first
+    def __init__(
+        self,
+        layers: Iterable[AttentionLayer],
+        parts: Mapping[int, Iterable[Part]],
+        *,
+        text: bool = False,
+    ) -> None:
+        """Prepare to share these parts of these layers, by number; nothing is installed yet."""
+        super().__init__(layer for layer in layers if layer.index in parts)
+        self.text = text
         self.recorded: Features | None = None
         self.lent: Features = {}
         self._parts = {index: frozenset(wanted) for index, wanted in parts.items()}
@@ -64,70 +68,67 @@ class FeatureInjection(AttentionHook):
         finally:
             self.lent = {}
 
-    def attended(self, block: int, qkv: QKV, text_tokens: int, attend: Attend) -> Tensor:
+    def attended(self, call: AttentionCall) -> Tensor:
         """Attend with what is lent, where it is, and record what is wanted."""
-        query, key, value = qkv
-        mixed = attend(
-            self.exchanged(block, "query", query),
-            self.exchanged(block, "key", key),
-            self.exchanged(block, "value", value),
+        mixed = call.attend(
+            self._exchanged(call, "query", call.query),
+            self._exchanged(call, "key", call.key),
+            self._exchanged(call, "value", call.value),
         )
-        return self.exchanged(block, "output", mixed)
+        return self._exchanged(call, "output", mixed)
 
-    def exchanged(self, block: int, part: Part, own: Tensor) -> Tensor:
-        """Record a block's own feature and return it or what stands in for it.
+    def _exchanged(self, call: AttentionCall, part: Part, own: Tensor) -> Tensor:
+        """Record a layer's own feature, of all tokens, and return it or what stands in for it."""
+        import torch
 
-        Args:
-            block: Which one.
-            part: Of what.
-            own: Of text and picture. Shape: (1, T + L, heads, head size).
-        """
-        if self.recorded is not None and part in self._parts[block]:
-            self.recorded[block, part] = own[:, self.first :]
-        if (block, part) not in self.lent:
+        index = call.layer.index
+        first = call.text.start if self.text else call.image.start
+        if self.recorded is not None and part in self._parts[index]:
+            self.recorded[index, part] = own[:, first : call.image.stop]
+        if (index, part) not in self.lent:
             return own
-        return torch.cat([own[:, : self.first], self.lent[block, part].to(own)], dim=1)
+        lent = self.lent[index, part].to(own)
+        return torch.cat([own[:, :first], lent, own[:, call.image.stop :]], dim=1)
 
 
-def depth(transformer: Any) -> int:
-    """How many blocks a transformer has."""
-    return len(_blocks(transformer))
+def layers_like(
+    layers: Sequence[AttentionLayer], joint: Iterable[int], single: Iterable[int]
+) -> tuple[int, ...]:
+    """Find the layers that stand for these of FLUX.1 (19 joint, 38 single ones).
 
-
-def blocks_like(transformer: Any, double: Iterable[int], single: Iterable[int]) -> tuple[int, ...]:
-    """Find the blocks that stand for these of FLUX.1 (19 double, 38 single blocks).
-
-    A block of a shallower transformer stands for several; it is chosen if half of them are.
+    A layer of a shallower model stands for several; it is chosen if half of them are.
 
     Args:
-        transformer: Of any depth.
-        double: Double blocks of FLUX.1, from 0.
-        single: Single blocks of FLUX.1, from 0.
+        layers: Of any model.
+        joint: Joint layers of FLUX.1, from 0.
+        single: Single layers of FLUX.1, from 0.
 
     Returns:
-        Blocks counted through.
+        Their numbers.
     """
-    doubles = len(transformer.transformer_blocks)
-    among_double = _standing_for(double, FLUX_DOUBLE, doubles)
-    among_single = _standing_for(single, FLUX_SINGLE, depth(transformer) - doubles)
-    return (*among_double, *(doubles + block for block in among_single))
+    ours = {
+        stream: [layer.index for layer in layers if layer.stream == stream]
+        for stream in ("joint", "single")
+    }
+    return (
+        *_standing_for(joint, FLUX_JOINT, ours["joint"]),
+        *_standing_for(single, FLUX_SINGLE, ours["single"]),
+    )
 
 
-def later_blocks(transformer: Any, share: float) -> range:
-    """All blocks but the first ``share`` of them."""
-    return range(round(share * depth(transformer)), depth(transformer))
+def later_layers(layers: Sequence[AttentionLayer], share: float) -> tuple[int, ...]:
+    """Return the numbers of all layers but the first ``share`` of them."""
+    return tuple(layer.index for layer in layers[round(share * len(layers)) :])
 
 
-def _standing_for(chosen: Iterable[int], of: int, depth: int) -> list[int]:
-    """Which of ``depth`` blocks stand for the chosen ones of ``of``, by half of each or more."""
-    chosen = set(chosen)
-    stands_for: list[list[bool]] = [[] for _ in range(depth)]
-    for block in range(of):
-        stands_for[min(block * depth // of, depth - 1)].append(block in chosen)
+def _standing_for(chosen: Iterable[int], of: int, among: Sequence[int]) -> list[int]:
+    """Return which layers stand for the chosen ones of ``of``, by half of each or more."""
+    chosen, depth = set(chosen), len(among)
+    stands_for: list[list[bool]] = [[] for _ in among]
+    for layer in range(of if among else 0):
+        stands_for[min(layer * depth // of, depth - 1)].append(layer in chosen)
     return [
-        block for block, votes in enumerate(stands_for) if votes and 2 * sum(votes) >= len(votes)
+        layer
+        for layer, votes in zip(among, stands_for, strict=True)
+        if votes and 2 * sum(votes) >= len(votes)
     ]
-
-
-def _blocks(transformer: Any) -> list[Any]:
-    return [*transformer.transformer_blocks, *transformer.single_transformer_blocks]

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from editing_core.latents import Canvas, to_latents, unpack
-from editing_core.models.flux1 import Flux
+from editing_core.models.base import Model
+from editing_core.models.canvas import Canvas
 
 SIDE = 256  # of the picture that the map is fitted to
 PATCHES = (4, 8, 16, 32)  # a side, coarse to fine
@@ -22,11 +22,12 @@ PIXELS = 8  # of a picture, a side, that one pixel of a glimpse stands for
 class LatentPreview:
     """Turns latents of one model into small pictures."""
 
-    def __init__(self, flux: Flux) -> None:
+    def __init__(self, model: Model) -> None:
         """Fit the map, for which one small picture is encoded."""
         pixels = _patches()
         picture = Image.fromarray((255 * pixels).round().byte().permute(1, 2, 0).numpy())
-        latents = unpack(to_latents(flux, picture), Canvas(SIDE, SIDE))[0].cpu()
+        self._model = model
+        latents = model.to_grid(model.encode(picture), model.canvas(SIDE, SIDE))[0].cpu()
         colours = F.avg_pool2d(pixels, PIXELS)
         self._map = torch.linalg.lstsq(_with_ones(latents), colours.flatten(1).T).solution
 
@@ -37,7 +38,7 @@ class LatentPreview:
             x: Packed latents. Shape: (1, L, 64).
             canvas: The size of the picture they are of.
         """
-        latents = unpack(x.float().cpu(), canvas)[0]
+        latents = self._model.to_grid(x.float().cpu(), canvas)[0]
         colours = (_with_ones(latents) @ self._map).T.view(3, *latents.shape[1:])
         colours = colours[:, : -(-canvas.height // PIXELS), : -(-canvas.width // PIXELS)]
         values = (255 * colours.clamp(0, 1)).round().byte()

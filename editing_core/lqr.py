@@ -8,13 +8,15 @@ weight W, because sum w_i |z - X_i|^2 = W |z - mean|^2 + constant. So rememberin
 and the previous picture costs no more than remembering one.
 """
 
-import math
-from typing import Literal
+from __future__ import annotations
 
-import torch
-from torch import Tensor
+import math
+from typing import TYPE_CHECKING, Literal
 
 from editing_core.solvers import Control
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Denominator = Literal["code", "start"]
 
@@ -37,7 +39,7 @@ def optimal_control(x: Tensor, target: Tensor, left: float, weight: float = math
 
 def dual_target(original: Tensor, previous: Tensor, lam: float) -> Tensor:
     """The one target that stands for two: X_0 + lam (X_{k-1} - X_0)."""
-    return torch.lerp(original, previous, lam)  # exact at both ends
+    return original.lerp(previous, lam)  # exact at both ends
 
 
 def single_objective(noise: Tensor, gamma: float, denominator: Denominator = "code") -> Control:

@@ -1,59 +1,113 @@
-"""Where an edit acts: the tokens at which its two prompts want different pictures.
+"""Where an edit acts, and what stays as it was outside: colours, or everything.
 
 DiffEdit (Couairon et al. 2023, arXiv 2210.11427) for flows: noise the picture half way, ask the
 model for its velocity under either prompt, and see where the two part. Attention to the edit words
 finds the middle of a change; this finds all of it, and also what is to vanish or to be behind.
+
+A region says how much each latent pixel may change, (h, w) in [0, 1].
 """
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from editing_core.latents import Canvas, unpack
-from editing_core.methods.context import EditContext
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from editing_core.methods.context import EditContext
+    from editing_core.models.base import Model
+    from editing_core.models.canvas import Canvas
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement
+SOFT = 4.0  # latent pixels; deviation of the blur that leaves only slow changes of colour
 
 
 def region(context: EditContext) -> Tensor:
     """Return how much each latent pixel may change: 0 where the prompts hardly disagree.
 
     Returns:
-        Shape: (2 rows, 2 cols), in [0, 1]; a latent pixel covers 8 x 8 pixels.
+        Shape: (h, w), in [0, 1].
     """
-    return soft_region(disagreement(context), context.canvas, HARDLY, CLEARLY)
+    grids = [context.model.to_grid(v, context.canvas) for v in disagreement(context)]
+    return soft_region(grids, HARDLY, CLEARLY)
 
 
-def soft_region(differences: Tensor, canvas: Canvas, hardly: float, clearly: float) -> Tensor:
+def soft_region(differences: Iterable[Tensor], hardly: float, clearly: float) -> Tensor:
     """Return how much each latent pixel may change, from differences of velocities.
 
     Args:
-        differences: Between target and source, of several times. Shape: (times, 1, L, C).
-        canvas: Size of the picture.
+        differences: Between target and source, at several times, laid out in space.
+            Shape of each: (1, c, h, w).
         hardly: Share of the largest disagreement below which nothing may change.
         clearly: Share from which all may.
 
     Returns:
-        Shape: (2 rows, 2 cols), in [0, 1]; all 0 where the prompts agree everywhere.
+        Shape: (h, w), in [0, 1]; all 0 where the prompts agree everywhere.
     """
-    size = [unpack(v, canvas)[0].square().mean(0).sqrt() for v in differences]
-    mean = torch.stack(size).mean(0)
+    import torch
+
+    mean = torch.stack([v[0].square().mean(0).sqrt() for v in differences]).mean(0)
     share = mean / mean.max().clamp_min(1e-12)
     return ((share - hardly) / (clearly - hardly)).clamp(0, 1)
 
 
-def disagreement(context: EditContext) -> Tensor:
-    """How the velocities under both prompts part at some times. Shape: (times, 1, L, C)."""
+def disagreement(context: EditContext) -> list[Tensor]:
+    """How the velocities under both prompts part at some times. Shape of each: (1, L, C)."""
     found = []
     for t in TIMES:
-        x = torch.lerp(context.current, context.noise, t)
+        x = context.current.lerp(context.noise, t)
         was, wanted = (
-            context.flux.velocity(
+            context.model.velocity(
                 x, t, text, guidance=context.settings.guidance, canvas=context.canvas
             )
             for text in (context.source, context.target)
         )
         found.append(wanted - was)
-    return torch.stack(found)
+    return found
+
+
+def color_aligned(
+    model: Model, edited: Tensor, before: Tensor, region: Tensor, canvas: Canvas
+) -> Tensor:
+    """Take back slow shifts of colour that an edit brought outside its region.
+
+    The difference to the picture before is blurred outside the region and added there, so that
+    neither details nor the edit itself are touched.
+
+    Args:
+        model: Whose latents they are.
+        edited: Latents after the edit. Shape: (1, L, C).
+        before: Latents of the picture that was edited. Shape: (1, L, C).
+        region: Where the edit was meant to act. Shape: (h, w).
+        canvas: Size of the picture.
+    """
+    difference = model.to_grid(before - edited, canvas)  # (1, c, h, w)
+    outside = (1 - region)[None, None].to(difference)
+    slow = _blurred(difference * outside) / _blurred(outside).clamp_min(1e-3)
+    return edited + model.from_grid(slow * outside)
+
+
+def outside_kept(
+    model: Model, edited: Tensor, before: Tensor, region: Tensor, canvas: Canvas
+) -> Tensor:
+    """Latents (1, L, C) of the edit inside a region, of the picture before outside."""
+    was, now = (model.to_grid(x, canvas) for x in (before, edited))
+    return model.from_grid(was.lerp(now, region))
+
+
+def _blurred(x: Tensor) -> Tensor:
+    """Gaussian blur of (1, C, H, W) by SOFT latent pixels, edges not counted."""
+    import torch
+    import torch.nn.functional as F
+
+    reach = min(int(2 * SOFT), min(x.shape[-2:]) - 1)
+    at = torch.arange(-reach, reach + 1, device=x.device, dtype=x.dtype)
+    kernel = torch.exp(-(at**2) / (2 * SOFT**2))
+    kernel = kernel / kernel.sum()
+    channels = x.shape[1]
+    x = F.conv2d(x, kernel.view(1, 1, -1, 1).expand(channels, 1, -1, 1), groups=channels,
+                 padding=(reach, 0))  # fmt: skip
+    return F.conv2d(x, kernel.view(1, 1, 1, -1).expand(channels, 1, 1, -1), groups=channels,
+                    padding=(0, reach))  # fmt: skip

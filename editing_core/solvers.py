@@ -1,21 +1,38 @@
 """Rectified flow from noise (t = 1) to picture (t = 0) and back: the time grid and three solvers.
 
-The model is any function ``velocity(x, t)`` with dx/dt = velocity, so that solvers can be tested
-with ``lambda x, t: 3 * t**2``. Inversion is the same solver on ``times.flip(0)``.
+The model is any function ``velocity(x, t, call)`` with dx/dt = velocity, so that solvers can be
+tested with ``lambda x, t, call: 3 * t**2``. Inversion is the same solver on ``times.flip(0)``.
 """
+
+from __future__ import annotations
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
-Velocity = Callable[[Tensor, float], Tensor]
-"""The model: ``velocity(x, t)``, of the shape of ``x``."""
 
-Control = Callable[[int, Tensor, float, float, Tensor], Tensor]
+@dataclass(frozen=True)
+class ModelCall:
+    """Which model call of a walk this is.
+
+    Attributes:
+        step: Number of the solver step, from 0.
+        midpoint: Whether it is made in the middle of the step, not at its beginning.
+    """
+
+    step: int
+    midpoint: bool = False
+
+
+Velocity = Callable[["Tensor", float, ModelCall], "Tensor"]
+"""The model: ``velocity(x, t, call)``, of the shape of ``x``."""
+
+Control = Callable[[int, "Tensor", float, float, "Tensor"], "Tensor"]
 """Guidance: ``control(i, x, t, t_next, v)`` returns the velocity used instead of ``v``."""
 
 
@@ -46,20 +63,20 @@ class SolverStep:
 OnStep = Callable[[SolverStep], None]
 
 
-def time_grid(steps: int, tokens: int) -> Tensor:
-    """Times from 1 (noise) to 0 (picture), spent near the noise the more the larger the picture.
+def shifted_times(steps: int, mu: float) -> Tensor:
+    """Times from 1 (noise) to 0 (picture), spent near the noise the more the larger ``mu``.
 
-    FLUX's schedule: t = e^mu / (e^mu + 1/s - 1) of the even grid s, with mu on the line through
-    (256 tokens, 0.5) and (4096 tokens, 1.15), also beyond its ends.
+    FLUX's schedule: t = e^mu / (e^mu + 1/s - 1) of the even grid s.
 
     Args:
         steps: Number of intervals N.
-        tokens: Number of picture tokens L.
+        mu: The shift; 0 leaves the grid even.
 
     Returns:
         Times. Shape: (steps + 1,), float64.
     """
-    mu = 0.5 + (1.15 - 0.5) * (tokens - 256) / (4096 - 256)
+    import torch
+
     even = torch.linspace(1, 0, steps + 1, dtype=torch.float64)
     return math.exp(mu) * even / (math.exp(mu) * even + 1 - even)
 
@@ -90,10 +107,10 @@ def integrate(
     """
     met: Tensor | None = None
 
-    def midpoint(x: Tensor, t: float, dt: float) -> Tensor:
+    def midpoint(i: int, x: Tensor, t: float, dt: float) -> Tensor:
         nonlocal met
-        x_mid = x + dt / 2 * (velocity(x, t) if met is None else met)
-        met = velocity(x_mid, t + dt / 2)
+        x_mid = x + dt / 2 * (velocity(x, t, ModelCall(i)) if met is None else met)
+        met = velocity(x_mid, t + dt / 2, ModelCall(i, midpoint=True))
         return met
 
     return _walk(midpoint, x, times, control, on_step)
@@ -108,7 +125,7 @@ def integrate_euler(
     on_step: OnStep | None = None,
 ) -> Tensor:
     """Walk along ``times`` with Euler's rule: N model calls, first order. See ``integrate``."""
-    return _walk(lambda x, t, dt: velocity(x, t), x, times, control, on_step)
+    return _walk(lambda i, x, t, dt: velocity(x, t, ModelCall(i)), x, times, control, on_step)
 
 
 def integrate_taylor(
@@ -125,24 +142,25 @@ def integrate_taylor(
     (ahead - v) / (dt/2); the sum is that velocity itself, so this is the midpoint rule.
     """
 
-    def taylor(x: Tensor, t: float, dt: float) -> Tensor:
-        return velocity(x + dt / 2 * velocity(x, t), t + dt / 2)
+    def taylor(i: int, x: Tensor, t: float, dt: float) -> Tensor:
+        x_mid = x + dt / 2 * velocity(x, t, ModelCall(i))
+        return velocity(x_mid, t + dt / 2, ModelCall(i, midpoint=True))
 
     return _walk(taylor, x, times, control, on_step)
 
 
 def _walk(
-    rule: Callable[[Tensor, float, float], Tensor],
+    rule: Callable[[int, Tensor, float, float], Tensor],
     x: Tensor,
     times: Tensor,
     control: Control | None,
     on_step: OnStep | None,
 ) -> Tensor:
-    """Take every step with the velocity that ``rule(x, t, dt)`` finds for it."""
+    """Take every step with the velocity that ``rule(i, x, t, dt)`` finds for it."""
     steps = len(times) - 1
     for i, (t, t_next) in enumerate(pairwise(times.tolist())):
         dt = t_next - t
-        v = rule(x, t, dt)
+        v = rule(i, x, t, dt)
         used = control(i, x, t, t_next, v) if control else v
         x = x + dt * used
         if on_step:

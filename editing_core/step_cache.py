@@ -9,10 +9,12 @@ held, compiled or shared. diffusers' caches skip blocks instead; `bench drafts` 
 from __future__ import annotations
 
 from itertools import count
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from editing_core.solvers import ModelCall, Velocity
 
-from editing_core.solvers import Velocity
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXACT = 3 / 8
 """Share of the steps, from the noise, in which nothing is reused (ours, from `bench drafts`)."""
@@ -25,12 +27,13 @@ def reusing(velocity: Velocity, exact: int) -> Velocity:
         velocity: Of the model, or made from it.
         exact: So many calls are made, one at least, before the first that is left out.
     """
-    asked, met = count(), [Tensor()]
+    asked = count()
+    met: list[Tensor] = []
 
-    def answered(x: Tensor, t: float) -> Tensor:
+    def answered(x: Tensor, t: float, call: ModelCall) -> Tensor:
         late = next(asked) - max(exact, 1)
         if late < 0 or late % 2:
-            met[0] = velocity(x, t)
+            met[:] = [velocity(x, t, call)]
         return met[0]
 
     return answered

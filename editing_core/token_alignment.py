@@ -10,7 +10,7 @@ from editing_core.errors import EditError
 from editing_core.prompt_diff import Span, changed_spans
 
 if TYPE_CHECKING:
-    from editing_core.models.flux1 import TextEmbedding
+    from editing_core.models.base import TextEmbedding
 
 
 def prompt_columns(text: TextEmbedding) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from editing_core.models.configs import FLUX_DEV, Configs, random_parts
+from editing_core.bench.random_weights import random_parts
+from editing_core.models.configs import FLUX_DEV, Configs
 from editing_core.portraits.model import Parts
 
 PROMPTS = ["a portrait of a smiling young woman with a brown bob", "a woman with a red hat"]

@@ -5,8 +5,8 @@ from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
-from editing_core.latents import Canvas
 from editing_core.models import context_parallel, torchrun
+from editing_core.models.canvas import Canvas
 from editing_core.settings import EditSettings
 
 CANVASES = [Canvas(64, 64), Canvas(48, 80), Canvas(33, 17)]
@@ -15,7 +15,7 @@ CANVASES = [Canvas(64, 64), Canvas(48, 80), Canvas(33, 17)]
 def velocity(canvas: Canvas) -> torch.Tensor:
     flux = tiny_flux()
     x = draw_noise(0, canvas, flux.channels)
-    return flux.velocity(x, 0.5, flux.text("a woman"), guidance=1.0, canvas=canvas)
+    return flux.velocity(x, 0.5, flux.encode_text("a woman"), guidance=1.0, canvas=canvas)
 
 
 def edited(method: str) -> torch.Tensor:

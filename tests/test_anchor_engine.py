@@ -15,9 +15,9 @@ from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.evaluate import look
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.sampler import FOUR, ClassifierFree
-from editing_core.disk_cache import DiskCache
+from editing_core.cache import DiskCache
 from editing_core.errors import EditError, ModelMissing
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.portraits.model import build
 
 CANVAS = Canvas(48, 32)

@@ -12,7 +12,7 @@ from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.methods import READS
 from editing_core.methods import anchor as method
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 from editing_core.settings import PRESETS, EditSettings
 
 SOURCE = "a portrait of a smiling young woman with a brown bob, blue t-shirt"
@@ -27,7 +27,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> AnchorEngine:
 
 
 def editor(name: str = "portraits") -> Editor:
-    return Editor(Flux(**vars(tiny_parts()), name=name))
+    return Editor(Flux1(**vars(tiny_parts()), name=name))
 
 
 def picture(seed: int) -> Picture:

@@ -12,7 +12,7 @@ from editing_core.anchor.attention import STRIDE, causal, rotation
 from editing_core.anchor.kv_cache import KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.sampler import ALONE, paint, read
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.portraits.model import build
 
 T = 5

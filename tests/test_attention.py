@@ -11,8 +11,8 @@ from editing_core.attention_guidance import (
     edit_mask,
     localised,
 )
-from editing_core.attention_processor import HookedAttention
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
+from editing_core.models.flux_attention import JointProcessor
 from editing_core.settings import EditSettings
 from editing_core.solvers import SolverStep
 
@@ -24,7 +24,7 @@ HAT = (4, 5)
 
 def control(canvas, settings=SETTINGS, columns=HAT):
     flux = tiny_flux()
-    return AttentionControl(flux.transformer, settings, flux.text(PROMPT), columns, canvas)
+    return AttentionControl(flux, settings, flux.encode_text(PROMPT), columns, canvas)
 
 
 def random_inputs(canvas, seed=0):
@@ -79,8 +79,8 @@ def test_equals_the_dense_formula(canvas, columns):
     attn = tiny_flux().transformer.transformer_blocks[1].attn
     picture, text, rotary = random_inputs(canvas)
 
-    processor = HookedAttention(watcher, 1, attn.processor)
-    got = processor(attn, picture, text, image_rotary_emb=rotary)
+    with watcher:
+        got = attn.processor(attn, picture, text, image_rotary_emb=rotary)
 
     factors = torch.where(watcher.mask.flatten(), 2.0, 0.8)
     emphasised = range(6) if columns == "prompt" else range(15)
@@ -109,8 +109,8 @@ def test_without_emphasis_equals_diffusers(canvas, fused):
     if fused:
         attn.fuse_projections()
     try:
-        ours = HookedAttention(control(canvas), 0, attn.processor)
-        got = ours(attn, picture, text, image_rotary_emb=rotary)
+        with control(canvas):
+            got = attn.processor(attn, picture, text, image_rotary_emb=rotary)
         expected = attn.processor(attn, picture, text, image_rotary_emb=rotary)
     finally:
         attn.unfuse_projections() if fused else None
@@ -120,7 +120,7 @@ def test_without_emphasis_equals_diffusers(canvas, fused):
 
 def velocity(canvas, x):
     flux = tiny_flux()
-    return flux.velocity(x, 0.7, flux.text(PROMPT), guidance=3.0, canvas=canvas)
+    return flux.velocity(x, 0.7, flux.encode_text(PROMPT), guidance=3.0, canvas=canvas)
 
 
 def test_watching_leaves_the_velocity_alone():
@@ -150,7 +150,7 @@ def test_processors_are_put_back_after_an_error():
     blocks = tiny_flux().transformer.transformer_blocks
     before = [block.attn.processor for block in blocks]
     with pytest.raises(KeyboardInterrupt), control(Canvas(32, 32)):
-        assert isinstance(blocks[0].attn.processor, HookedAttention)
+        assert isinstance(blocks[0].attn.processor, JointProcessor)
         raise KeyboardInterrupt
     assert [block.attn.processor for block in blocks] == before
 
@@ -158,7 +158,7 @@ def test_processors_are_put_back_after_an_error():
 def test_without_edit_words_nothing_is_installed():
     blocks = tiny_flux().transformer.transformer_blocks
     with control(Canvas(32, 32), columns=()):
-        assert not any(isinstance(block.attn.processor, HookedAttention) for block in blocks)
+        assert not any(isinstance(block.attn.processor, JointProcessor) for block in blocks)
 
 
 def test_ranks_of_19_blocks_scale_to_other_depths():

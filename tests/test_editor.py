@@ -8,10 +8,10 @@ from tiny_flux import noise_picture, tiny_flux, tiny_parts
 import editing_core.editor
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError, ModelMissing
-from editing_core.latents import Canvas, to_latents
-from editing_core.models.flux1 import load
+from editing_core.models.canvas import Canvas
+from editing_core.models.load import load
 from editing_core.settings import PRESETS, EditSettings
-from editing_core.solvers import integrate, time_grid
+from editing_core.solvers import integrate, shifted_times
 
 PAPER = PRESETS["paper"]
 QUICK = replace(PAPER, steps=5)  # the last step is emphasised
@@ -36,8 +36,8 @@ def edit(wanted=None, editor=None, settings=QUICK, **how):
 def plain_fireflow(wanted, settings):
     """Written out by hand: midpoint steps there and back, the last midpoint velocity reused."""
     flux, canvas = tiny_flux(), Canvas(*wanted.current.image.size)
-    x = to_latents(flux, wanted.current.image)
-    times = time_grid(settings.steps, canvas.tokens).tolist()
+    x = flux.encode(wanted.current.image)
+    times = flux.times(settings.steps, canvas).tolist()
     for prompt, guidance, grid in (
         (wanted.source_prompt, settings.invert_guidance, times[::-1]),
         (wanted.target_prompt, settings.guidance, times),
@@ -46,8 +46,8 @@ def plain_fireflow(wanted, settings):
         for t, t_next in zip(grid[:-1], grid[1:], strict=True):
             dt, told = t_next - t, {"guidance": guidance, "canvas": canvas}
             if v is None:
-                v = flux.velocity(x, t, flux.text(prompt), **told)
-            v = flux.velocity(x + dt / 2 * v, t + dt / 2, flux.text(prompt), **told)
+                v = flux.velocity(x, t, flux.encode_text(prompt), **told)
+            v = flux.velocity(x + dt / 2 * v, t + dt / 2, flux.encode_text(prompt), **told)
             x = x + dt * v
     return x
 
@@ -229,10 +229,11 @@ def test_drawing_from_noise_is_what_the_stock_pipeline_does(tmp_path):
         latents=noise,
         output_type="latent",
     ).images
+    text = flux.encode_text(TARGET)
     drawn = integrate_euler(
-        lambda x, t: flux.velocity(x, t, flux.text(TARGET), guidance=3.0, canvas=canvas),
+        lambda x, t, call: flux.velocity(x, t, text, guidance=3.0, canvas=canvas),
         noise,
-        time_grid(4, canvas.tokens),
+        flux.times(4, canvas),
     )
     torch.testing.assert_close(drawn, expected, atol=1e-4, rtol=0)
 
@@ -258,9 +259,9 @@ def test_a_folder_that_is_no_model(tmp_path):
 def test_integrate_is_reversible_for_a_linear_flow():
     """Inversion is the same loop on the reversed grid."""
     x = torch.randn(3, dtype=torch.float64)
-    times = time_grid(50, 64)
-    there = integrate(lambda x, t: 0.5 * x, x, times.flip(0))
-    back = integrate(lambda x, t: 0.5 * x, there, times)
+    times = shifted_times(50, 0.5)
+    there = integrate(lambda x, t, call: 0.5 * x, x, times.flip(0))
+    back = integrate(lambda x, t, call: 0.5 * x, there, times)
     torch.testing.assert_close(back, x, atol=1e-3, rtol=0)
 
 

@@ -13,10 +13,12 @@ from safetensors.torch import save_file
 
 from editing_core.editor import draw_noise
 from editing_core.errors import ModelMissing
-from editing_core.latents import Canvas
-from editing_core.models.checkpoints import depth_in, find, hash_of
+from editing_core.hashes import file_hash
+from editing_core.models.canvas import Canvas
+from editing_core.models.checkpoints import depth_in, find
 from editing_core.models.configs import with_depth
-from editing_core.models.flux1 import Flux, load
+from editing_core.models.flux1 import Flux1
+from editing_core.models.load import load
 from editing_core.portraits.model import Parts
 
 CANVAS = Canvas(48, 32)
@@ -32,14 +34,14 @@ def repository(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_repository(parts, tmp_path_factory.mktemp("FLUX.1-dev"))
 
 
-def velocity(flux: Flux) -> torch.Tensor:
+def velocity(flux: Flux1) -> torch.Tensor:
     noise = draw_noise(0, CANVAS, flux.channels)
-    return flux.velocity(noise, 0.5, flux.text(PROMPTS[1]), guidance=3.5, canvas=CANVAS)
+    return flux.velocity(noise, 0.5, flux.encode_text(PROMPTS[1]), guidance=3.5, canvas=CANVAS)
 
 
-def same(one: Flux, parts: Parts) -> None:
+def same(one: Flux1, parts: Parts) -> None:
     """The model and its memory of words are those that were written."""
-    expected = velocity(Flux(**vars(parts), name="written"))
+    expected = velocity(Flux1(**vars(parts), name="written"))
     torch.testing.assert_close(velocity(one), expected, atol=1e-5, rtol=0)
 
 
@@ -47,8 +49,8 @@ def test_the_folder_is_loaded(repository: Path, parts: Parts) -> None:
     flux = load(str(repository))
     same(flux, parts)
     assert flux.text_length == 512
-    assert len(flux.text(PROMPTS[0]).offsets) == 512
-    assert flux.weights_hash == hash_of(sorted(repository.glob("*/*.safetensors")))
+    assert len(flux.encode_text(PROMPTS[0]).offsets) == 512
+    assert flux.weights_hash == file_hash(sorted(repository.glob("*/*.safetensors")))
 
 
 def test_a_single_file_stands_in_for_the_folders_transformer(
@@ -115,7 +117,7 @@ def test_gguf_is_loaded(repository: Path, tmp_path: Path) -> None:
     flux = load(str(file))
     assert "GGUF" in type(flux.transformer.proj_out.weight).__name__
     assert flux.dtype == torch.float32
-    expected = velocity(Flux(**vars(parts), name="written"))
+    expected = velocity(Flux1(**vars(parts), name="written"))
     error = (velocity(flux) - expected).norm() / expected.norm()
     assert 0 < error < 0.02
 
@@ -169,11 +171,11 @@ def test_files_that_are_not_there_or_not_what_they_say(tmp_path: Path) -> None:
 def test_large_files_are_told_apart_by_samples(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("editing_core.models.checkpoints.LARGE", 100)
-    monkeypatch.setattr("editing_core.models.checkpoints.SAMPLE", 10)
+    monkeypatch.setattr("editing_core.hashes.LARGE", 100)
+    monkeypatch.setattr("editing_core.hashes.SAMPLE", 10)
     one, other = tmp_path / "one", tmp_path / "other"
     one.write_bytes(bytes(1000))
     other.write_bytes(bytes(990) + b"1" * 10)
-    assert hash_of([one]) != hash_of([other])
+    assert file_hash([one]) != file_hash([other])
     other.write_bytes(bytes(1000))
-    assert hash_of([one]) == hash_of([other])
+    assert file_hash([one]) == file_hash([other])

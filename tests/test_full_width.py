@@ -12,11 +12,11 @@ import torch
 from tiny_flux import noise_picture
 
 from editing_core import attention_guidance, attention_probs
-from editing_core.bench.random_weights import NARROW_TEXT
+from editing_core.bench.random_weights import NARROW_TEXT, random_flux
 from editing_core.bench.speed import SOURCE, TARGET, WORDS
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.models.configs import random_flux, with_depth
-from editing_core.models.flux1 import Flux
+from editing_core.models.configs import with_depth
+from editing_core.models.flux1 import Flux1
 from editing_core.models.placement import compile_blocks
 from editing_core.settings import EditSettings
 
@@ -25,7 +25,7 @@ SETTINGS = EditSettings(steps=4, guide_from=1, tau=0.6)
 
 
 @pytest.fixture(scope="module")
-def flux() -> Flux:
+def flux() -> Flux1:
     """One block of each kind, 24 heads of 128: 480 million weights."""
     configs = with_depth(1, 1)
     configs["text_encoder_2"] = configs["text_encoder_2"] | NARROW_TEXT | {"n_positions": 64}
@@ -33,7 +33,7 @@ def flux() -> Flux:
     return random_flux(configs, [SOURCE, TARGET])
 
 
-def edited(flux: Flux) -> torch.Tensor:
+def edited(flux: Flux1) -> torch.Tensor:
     picture = Picture(noise_picture(64, 48))
     request = EditRequest(picture, picture, SOURCE, TARGET, WORDS)
     result = Editor(flux).edit(request, settings=SETTINGS, seed=1)
@@ -54,7 +54,7 @@ def dense(attend: Any, query: Any, key: Any, value: Any, since: int) -> Any:
 
 
 @contextmanager
-def compiled(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def compiled(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     compile_blocks(flux.transformer)
     yield
     for block in (
@@ -65,19 +65,19 @@ def compiled(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @contextmanager
-def by_marks(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def by_marks(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(attention_probs, "_with_norms", lambda *qkv: None)
     yield
 
 
 @contextmanager
-def dense_attention(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def dense_attention(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(attention_guidance, "attend_telling", dense)
     yield
 
 
 @contextmanager
-def streamed(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def streamed(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pytest.importorskip("accelerate", reason="needs: pip install accelerate")
     whole = flux.transformer
     flux.transformer = deepcopy(whole)
@@ -89,7 +89,7 @@ def streamed(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @contextmanager
-def int8(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def int8(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     quantization = pytest.importorskip("torchao.quantization", reason="needs: pip install torchao")
     whole = flux.transformer
     flux.transformer = deepcopy(whole)
@@ -110,7 +110,7 @@ def int8(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_the_same_edit(
-    flux: Flux,
+    flux: Flux1,
     run: Callable[..., Any],
     tolerance: float,
     monkeypatch: pytest.MonkeyPatch,

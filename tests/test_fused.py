@@ -21,7 +21,7 @@ from editing_core.models import attention_backend
 from editing_core.models.attention_backend import attention_for, attention_of, use_fused_attention
 from editing_core.models.checkpoints import PORTRAITS, ModelSource
 from editing_core.models.configs import FLUX_DEV
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 from editing_core.models.loader import LoadSpec
 from editing_core.models.memory import sizes_of
 from editing_core.models.memory_plan import choose
@@ -102,7 +102,7 @@ CALLS: list[torch.Size] = []
 
 
 @pytest.fixture
-def flux_3(machine, monkeypatch) -> Iterator[Flux]:
+def flux_3(machine, monkeypatch) -> Iterator[Flux1]:
     """A model that attends by a stand-in for FlashAttention 3."""
     machine((9, 0), flash_3=True)
     name = AttentionBackendName._FLASH_3
@@ -112,7 +112,7 @@ def flux_3(machine, monkeypatch) -> Iterator[Flux]:
     monkeypatch.setattr(dispatch, "_CAN_USE_FLASH_ATTN_3", True)
     monkeypatch.setattr(attention_backend, "_try", lambda *_: None)  # there is no such device
     parts = vars(tiny_parts()) | {"transformer": copy.deepcopy(tiny_flux().transformer)}
-    flux = Flux(**parts, name="tiny")
+    flux = Flux1(**parts, name="tiny")
     use_fused_attention(flux.transformer, GPU, torch.bfloat16)
     CALLS.clear()
     yield flux

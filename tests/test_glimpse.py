@@ -15,8 +15,8 @@ from agent.state import Event
 from agent.terminal.progress import Bar
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latent_preview import LatentPreview
-from editing_core.latents import Canvas, to_latents
-from editing_core.models.flux1 import load
+from editing_core.models.canvas import Canvas
+from editing_core.models.load import load
 from editing_core.portraits.world import draw, draws
 from editing_core.settings import EditSettings
 from editing_core.solvers import SolverStep, integrate
@@ -27,7 +27,7 @@ def test_what_lies_ahead_is_known_on_a_straight_path() -> None:
     noise, picture = torch.randn(2, 1, 4, 64, generator=torch.Generator().manual_seed(0))
     steps: list[SolverStep] = []
     times = torch.tensor([1, 0.7, 0.2, 0])
-    integrate(lambda x, t: noise - picture, noise, times, on_step=steps.append)
+    integrate(lambda x, t, call: noise - picture, noise, times, on_step=steps.append)
     for step in steps:
         torch.testing.assert_close(step.pred_x0, picture)
 
@@ -37,7 +37,7 @@ def test_colours_are_where_they_are_in_the_picture() -> None:
     flux = load()
     picture = draw(next(draws("eval", 1))).convert("RGB").resize((120, 72))
     canvas = Canvas(*picture.size)
-    seen = LatentPreview(flux)(to_latents(flux, picture), canvas)
+    seen = LatentPreview(flux)(flux.encode(picture), canvas)
     assert seen.size == (15, 9)
     true = np.asarray(picture.resize(seen.size, Image.Resampling.BOX)).astype(float)
     apart = np.abs(np.asarray(seen) - true).mean()

@@ -17,7 +17,7 @@ from huggingface_hub.errors import (
 )
 
 from editing_core.errors import ModelMissing
-from editing_core.models.flux1 import load
+from editing_core.models.load import load
 
 
 class Hub:

@@ -11,7 +11,7 @@ import pytest
 from flux_files import random_model, write_repository
 
 from editing_core.errors import ModelMissing
-from editing_core.models.flux1 import load
+from editing_core.models.load import load
 
 
 @pytest.fixture(scope="module")

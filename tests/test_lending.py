@@ -18,7 +18,6 @@ from editing_core.methods import (
     stableflow,
 )
 from editing_core.methods.context import inverted_path
-from editing_core.methods.value_injection import moment
 
 
 class Tap:
@@ -52,10 +51,10 @@ class Tap:
 
 def attentions(of):
     """Attention of each block, and the first picture token in what its projections make."""
-    transformer = of.flux.transformer
+    transformer = of.model.transformer
     return [
         *((block.attn, 0) for block in transformer.transformer_blocks),
-        *((block.attn, of.flux.text_length) for block in transformer.single_transformer_blocks),
+        *((block.attn, of.model.text_length) for block in transformer.single_transformer_blocks),
     ]
 
 
@@ -96,16 +95,6 @@ def test_values_of_the_inversion_written_out(method, steps_shared):
     numbers = replace(method.PUBLISHED, share=steps_shared / STEPS, blocks=tuple(range(38)))
     close(method.edit(of, numbers).latents, x)
     assert far(method.edit(of, replace(numbers, blocks=())).latents, x)
-
-
-def test_moments_are_the_same_there_and_back():
-    grid = [1.0, 0.6, 0.3, 0.0]
-    assert [moment(t, grid, rising=False) for t in (1.0, 0.8, 0.6, 0.45, 0.15)] == [
-        (0, True), (0, False), (1, True), (1, False), (2, False)
-    ]  # fmt: skip
-    assert [moment(t, grid, rising=True) for t in (0.0, 0.15, 0.3, 0.6, 0.8)] == [
-        (2, True), (2, False), (1, True), (0, True), (0, False)
-    ]  # fmt: skip
 
 
 def beside_written_out(of, tap, parts_in, *, corrected, nudge=1.0):
@@ -172,7 +161,7 @@ def test_pnp_written_out():
 def test_the_corrected_source_is_the_picture():
     of = context()
     close(pnp.source_and_target(of)[:1], of.current)
-    path, none = inverted_path(of), FeatureInjection(of.flux.transformer, {}, 0)
+    path, none = inverted_path(of), FeatureInjection(of.model.attention(), {})
     uncorrected = paired_sampling.sample_beside(of, path[-1], none, lambda step: ())
     assert far(uncorrected[:1], of.current)
 
@@ -180,9 +169,7 @@ def test_the_corrected_source_is_the_picture():
 @pytest.mark.parametrize("parts", [("key", "value"), ("query", "key", "output")])
 def test_beside_itself_sharing_all_changes_nothing(parts):
     of = context(SOURCE, replace(SETTINGS, guidance=1.0))
-    shared = FeatureInjection(
-        of.flux.transformer, dict.fromkeys(range(7), parts), of.flux.text_length
-    )
+    shared = FeatureInjection(of.model.attention(), dict.fromkeys(range(7), parts))
     both = paired_sampling.sample_beside(of, inverted_path(of)[-1], shared, lambda step: parts)
     plain = method_of("euler")(of).latents
     close(both[:1], plain)

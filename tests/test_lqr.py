@@ -59,7 +59,7 @@ def test_full_strength_arrives_at_the_target():
     target, x = tensors(2)
     even = torch.linspace(1, 0, 9, dtype=torch.float64)
     pulled = integrate(
-        lambda x, t: x, x, even, control=dual_objective(target, 1.0, guided_steps=8, of=8)
+        lambda x, t, call: x, x, even, control=dual_objective(target, 1.0, guided_steps=8, of=8)
     )
     torch.testing.assert_close(pulled, target)
 
@@ -68,7 +68,7 @@ def test_inversion_at_full_strength_arrives_at_the_noise():
     noise, x = tensors(2)
     even = torch.linspace(0, 1, 9, dtype=torch.float64)
     control = single_objective(noise, 1.0, "start")
-    torch.testing.assert_close(integrate(lambda x, t: x, x, even, control=control), noise)
+    torch.testing.assert_close(integrate(lambda x, t, call: x, x, even, control=control), noise)
 
 
 @pytest.mark.parametrize(("denominator", "pull"), [("code", 1 / 3), ("start", 0.5)])

@@ -14,10 +14,10 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from agent.settings import AppSettings, MemoryUse
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import PORTRAITS, ModelSource, configs
 from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
-from editing_core.models.flux1 import load
+from editing_core.models.load import load
 from editing_core.models.loader import LoadSpec, planned
 from editing_core.models.memory import (
     LEVELS,

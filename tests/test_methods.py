@@ -9,7 +9,6 @@ from test_sharing import processors
 from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.latents import unpack
 from editing_core.methods import (
     METHODS,
     READS,
@@ -19,8 +18,8 @@ from editing_core.methods import (
     steady,
     summaries,
 )
+from editing_core.models.canvas import unpack
 from editing_core.settings import PRESETS, EditSettings
-from editing_core.solvers import time_grid
 
 SOLVERS = [method for method in METHODS if method != "anchor"]  # it brings its own model
 STEPS = 5
@@ -34,11 +33,11 @@ def request(target=TARGET, size=(48, 32)):
 
 
 def context(target=TARGET, settings=SETTINGS, seed=7):
-    return Editor(tiny_flux())._task(request(target), settings, seed, None)
+    return Editor(tiny_flux())._context(request(target), settings, seed, None)
 
 
 def velocity(of, x, t, text, guidance):
-    return of.flux.velocity(x, t, text, guidance=guidance, canvas=of.canvas)
+    return of.model.velocity(x, t, text, guidance=guidance, canvas=of.canvas)
 
 
 def close(got, expected):
@@ -50,7 +49,7 @@ def far(got, expected):
 
 
 def times_of(of):
-    return time_grid(of.settings.steps, of.canvas.tokens).tolist()
+    return of.model.times(of.settings.steps, of.canvas).tolist()
 
 
 def intervals(times):
@@ -246,7 +245,7 @@ def test_rf_inversion_pulled_all_the_way_reaches_the_picture():
 
 
 def test_rf_inversion_written_out():
-    of, null = context(), tiny_flux().text("")
+    of, null = context(), tiny_flux().encode_text("")
     x = of.current
     for t, t_next in intervals(times_of(of)[::-1]):
         u = velocity(of, x, t, null, 1.0)

@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from editing_core.latents import Canvas
 from editing_core.masks import disagreement, region, soft_region
+from editing_core.models.canvas import Canvas, unpack
 from editing_core.settings import EditSettings
 
 CANVAS = Canvas(128, 96)
@@ -21,7 +21,7 @@ def context(wanted: Tensor) -> Any:
         return x + (wanted.reshape(1, -1, 1) if text == "target" else 0)
 
     return SimpleNamespace(
-        flux=SimpleNamespace(velocity=velocity),
+        model=SimpleNamespace(velocity=velocity, to_grid=unpack),
         current=torch.randn(1, CANVAS.tokens, 64),
         noise=torch.randn(1, CANVAS.tokens, 64),
         source="source",
@@ -31,11 +31,16 @@ def context(wanted: Tensor) -> Any:
     )
 
 
+def grids(wanted: Tensor) -> list[Tensor]:
+    """How the prompts disagree, laid out in space."""
+    return [unpack(v, CANVAS) for v in disagreement(context(wanted))]
+
+
 def test_a_region_is_relative_to_the_largest_disagreement() -> None:
     wanted = torch.zeros(6, 8)
     wanted[2, 3], wanted[2, 4], wanted[5, 7] = 4.0, -2.0, 0.4
-    flat = soft_region(disagreement(context(wanted)), CANVAS, 0.0, 1.0)
-    tenfold = soft_region(10 * disagreement(context(wanted)), CANVAS, 0.0, 1.0)
+    flat = soft_region(grids(wanted), 0.0, 1.0)
+    tenfold = soft_region([10 * grid for grid in grids(wanted)], 0.0, 1.0)
     torch.testing.assert_close(flat, tenfold)
     tokens = F.avg_pool2d(flat[None, None], 2)[0, 0]
     assert tokens[2, 3] > 1.5 * tokens[2, 4] > 4 * tokens[5, 7] > 0

@@ -15,9 +15,10 @@ from tiny_flux import noise_picture
 
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.models.canvas import Canvas
 from editing_core.models.configs import FLUX_DEV, build
-from editing_core.models.flux1 import Flux, load
+from editing_core.models.flux1 import Flux1
+from editing_core.models.load import load
 from editing_core.models.memory import Sizes
 from editing_core.models.memory_plan import MemoryPlan, missing, plans
 from editing_core.models.placement import take_tiles
@@ -33,7 +34,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def flux(repository: Path) -> Flux:
+def flux(repository: Path) -> Flux1:
     return load(str(repository), device="cpu", memory="full")
 
 
@@ -44,18 +45,18 @@ def edit(editor: Editor) -> EditResult:
 
 def runs_out(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
     """Let so many calls of the model find no memory left, the first of them in mid-edit."""
-    velocity, calls = Flux.velocity, iter(range(100))
+    velocity, calls = Flux1.velocity, iter(range(100))
 
-    def scarce(self: Flux, *args: Any, **kwargs: Any) -> torch.Tensor:
+    def scarce(self: Flux1, *args: Any, **kwargs: Any) -> torch.Tensor:
         if 1 <= next(calls) <= times:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
         return velocity(self, *args, **kwargs)
 
-    monkeypatch.setattr(Flux, "velocity", scarce)
+    monkeypatch.setattr(Flux1, "velocity", scarce)
 
 
 def test_out_of_memory_takes_smaller_tiles_and_makes_the_same_picture(
-    flux: Flux, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    flux: Flux1, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     expected = edit(Editor(flux))
     runs_out(monkeypatch, 1)
@@ -68,7 +69,7 @@ def test_out_of_memory_takes_smaller_tiles_and_makes_the_same_picture(
     assert "Out of memory, so from now on everything stays there" in caplog.text
 
 
-def test_out_of_memory_loads_the_next_level(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_out_of_memory_loads_the_next_level(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice, so that not smaller tiles alone but streamed text encoders are next."""
 
     def as_on_a_gpu(sizes: Sizes, *, each: int, device: str) -> Iterator[MemoryPlan]:
@@ -87,7 +88,7 @@ def test_out_of_memory_loads_the_next_level(flux: Flux, monkeypatch: pytest.Monk
     torch.testing.assert_close(result.latents, expected.latents, atol=1e-5, rtol=0)
 
 
-def test_with_no_level_left_it_is_said(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_no_level_left_it_is_said(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> None:
     runs_out(monkeypatch, 99)
     with pytest.raises(EditError, match="not enough memory.*2 GiB.*smaller picture"):
         edit(Editor(flux))
@@ -96,25 +97,25 @@ def test_with_no_level_left_it_is_said(flux: Flux, monkeypatch: pytest.MonkeyPat
 def test_a_model_without_a_plan_says_so_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    flux = Flux(**vars(random_model()), name="random")
+    flux = Flux1(**vars(random_model()), name="random")
     runs_out(monkeypatch, 1)
     with pytest.raises(EditError, match="not enough memory"):
         edit(Editor(flux))
 
 
 def test_numbers_that_are_none_are_reported_and_forgotten(
-    flux: Flux, monkeypatch: pytest.MonkeyPatch
+    flux: Flux1, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    editor, velocity = Editor(flux), Flux.velocity
+    editor, velocity = Editor(flux), Flux1.velocity
     expected = edit(Editor(flux))
-    monkeypatch.setattr(Flux, "velocity", lambda self, x, *a, **k: x * float("nan"))
+    monkeypatch.setattr(Flux1, "velocity", lambda self, x, *a, **k: x * float("nan"))
     with pytest.raises(EditError, match="NaN"):
         edit(editor)
-    monkeypatch.setattr(Flux, "velocity", velocity)
+    monkeypatch.setattr(Flux1, "velocity", velocity)
     assert torch.equal(edit(editor).latents, expected.latents)
 
 
-def test_a_black_picture_is_reported(flux: Flux, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_black_picture_is_reported(flux: Flux1, monkeypatch: pytest.MonkeyPatch) -> None:
     decode = flux.vae.decode
 
     def black(latents: torch.Tensor) -> Any:
@@ -132,10 +133,10 @@ def test_tiles_of_256_pixels_shift_colours_by_few_levels() -> None:
     """Of 255, on average and in the worst 32 x 32 pixels, with the shipped VAE."""
     shipped, canvas = load(), Canvas(384, 384)
     picture = draw(next(draws("eval", 1))).convert("RGB").resize((384, 384))
-    latents = to_latents(shipped, picture)
-    whole = np.asarray(to_picture(shipped, latents, canvas)).astype(float)
+    latents = shipped.encode(picture)
+    whole = np.asarray(shipped.decode(latents, canvas)).astype(float)
     take_tiles(shipped.vae, 256)
-    apart = np.asarray(to_picture(shipped, latents, canvas)) - whole
+    apart = np.asarray(shipped.decode(latents, canvas)) - whole
     blocks = apart.reshape(12, 32, 12, 32, 3).mean((1, 3))
     assert 0 < np.abs(apart).mean() < 2.5
     assert np.abs(blocks).max() < 6
@@ -161,9 +162,9 @@ def test_tiles_keep_the_size_and_the_picture() -> None:
     shipped = load()
     picture = draw(next(draws("eval", 1))).resize((201, 133))
     canvas = Canvas(*picture.size)
-    whole = to_picture(shipped, to_latents(shipped, picture), canvas)
+    whole = shipped.decode(shipped.encode(picture), canvas)
     take_tiles(shipped.vae, 64)
-    tiled = to_picture(shipped, to_latents(shipped, picture), canvas)
+    tiled = shipped.decode(shipped.encode(picture), canvas)
     assert tiled.size == whole.size == picture.size
     apart = np.abs(np.asarray(tiled).astype(int) - np.asarray(whole))
     assert 0 < apart.mean() < 15
@@ -171,7 +172,7 @@ def test_tiles_keep_the_size_and_the_picture() -> None:
 
 @pytest.mark.parametrize("level", ["lean", "int8", "fp8", "stream"])
 def test_every_level_makes_nearly_the_same_velocity(
-    flux: Flux, repository: Path, level: str
+    flux: Flux1, repository: Path, level: str
 ) -> None:
     """Where only memory is saved the same; in 8 bits within what rounding costs."""
     from editing_core.models.memory_plan import BY_NAME

@@ -19,7 +19,7 @@ import chat
 from editing_core.editor import Editor
 from editing_core.errors import EditError
 from editing_core.models import context_parallel
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 
 TESTS = Path(__file__).parent
 TWO = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
@@ -43,7 +43,7 @@ def test_two_processes_are_one() -> None:
 
 
 def test_the_door_lends_all_processes_but_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    lent: list[Flux] = []
+    lent: list[Flux1] = []
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setattr("tools.edit_picture.load_editor", lambda *a, **k: Editor(tiny_flux()))
     monkeypatch.setattr(context_parallel, "follow", lent.append)

@@ -7,22 +7,21 @@ import torch
 from diffusers.models.embeddings import apply_rotary_emb
 from tiny_flux import tiny_flux
 
-from editing_core.attention_processor import HookedAttention
-from editing_core.feature_injection import FeatureInjection, blocks_like, depth, later_blocks
-from editing_core.latents import Canvas
+from editing_core.feature_injection import FeatureInjection, later_layers, layers_like
+from editing_core.models.canvas import Canvas
+from editing_core.models.flux_attention import JointProcessor
 
 CANVAS = Canvas(48, 80)
 ALL = ("query", "key", "value", "output")
 
 
-def sharing(parts, first=0):
-    transformer = tiny_flux().transformer
-    return FeatureInjection(transformer, dict.fromkeys(range(depth(transformer)), parts), first)
+def sharing(parts, text=True):
+    return FeatureInjection(tiny_flux().attention(), dict.fromkeys(range(7), parts), text=text)
 
 
 def velocity(x, prompt="a woman with a red hat", t=0.7):
     flux = tiny_flux()
-    return flux.velocity(x, t, flux.text(prompt), guidance=3.0, canvas=CANVAS)
+    return flux.velocity(x, t, flux.encode_text(prompt), guidance=3.0, canvas=CANVAS)
 
 
 def states(seed):
@@ -36,10 +35,10 @@ def processors():
 
 
 @pytest.mark.parametrize("parts", [ALL[:1], ALL[1:3], ALL])
-@pytest.mark.parametrize("first", [0, 5])
-def test_a_call_lent_its_own_features_stays_the_same(parts, first):
+@pytest.mark.parametrize("text", [True, False])
+def test_a_call_lent_its_own_features_stays_the_same(parts, text):
     plain, other = velocity(states(0)), velocity(states(1))
-    with sharing(parts, first) as shared:
+    with sharing(parts, text) as shared:
         with shared.record() as features:
             recorded = velocity(states(0))
         with shared.lend(features):
@@ -99,7 +98,7 @@ def test_equals_the_dense_formula(double, parts):
     flux = tiny_flux()
     transformer, text_tokens = flux.transformer, flux.text_length
     blocks = transformer.transformer_blocks if double else transformer.single_transformer_blocks
-    attn, index = blocks[0].attn, 0 if double else depth(transformer) - 1
+    attn, index = blocks[0].attn, 0 if double else 6
     grid = torch.cartesian_prod(*(torch.arange(n) for n in (1, CANVAS.rows, CANVAS.cols)))
     rotary = transformer.pos_embed(torch.cat([torch.zeros(text_tokens, 3), grid]).float())
     random = torch.Generator().manual_seed(0)
@@ -111,12 +110,11 @@ def test_equals_the_dense_formula(double, parts):
         return (tokens[:, text_tokens:], tokens[:, :text_tokens]) if double else (tokens, None)
 
     source, target = inputs(), inputs()
-    shared = FeatureInjection(transformer, {index: parts}, text_tokens)
-    processor = HookedAttention(shared, index, attn.processor)
-    with shared.record() as features:
-        processor(attn, *source, image_rotary_emb=rotary)
-    with shared.lend(features):
-        got = processor(attn, *target, image_rotary_emb=rotary)
+    with FeatureInjection(flux.attention(), {index: parts}) as shared:
+        with shared.record() as features:
+            attn.processor(attn, *source, image_rotary_emb=rotary)
+        with shared.lend(features):
+            got = attn.processor(attn, *target, image_rotary_emb=rotary)
     expected = dense(attn, source, target, rotary, parts, text_tokens)
     if double:
         picture, text = expected[:, text_tokens:], expected[:, :text_tokens]
@@ -129,27 +127,26 @@ def test_equals_the_dense_formula(double, parts):
 def test_processors_are_put_back_after_an_error():
     before = processors()
     with pytest.raises(KeyboardInterrupt), sharing(ALL) as shared, shared.record():
-        assert all(isinstance(processor, HookedAttention) for processor in processors())
+        assert all(isinstance(processor, JointProcessor) for processor in processors())
         raise KeyboardInterrupt
     assert processors() == before
     assert shared.recorded is None and shared.lent == {}
 
 
-def of_depth(double, single):
-    return SimpleNamespace(
-        transformer_blocks=[None] * double, single_transformer_blocks=[None] * single
-    )
+def of_depth(joint, single):
+    streams = ["joint"] * joint + ["single"] * single
+    return [SimpleNamespace(index=i, stream=stream) for i, stream in enumerate(streams)]
 
 
-def test_blocks_of_flux_scale_to_other_depths():
-    vital = {"double": (0, 1, 17, 18), "single": (6, 9, 34, 35, 37)}
+def test_layers_of_flux_scale_to_other_depths():
+    vital = {"joint": (0, 1, 17, 18), "single": (6, 9, 34, 35, 37)}
     expected = (0, 1, 17, 18, 25, 28, 53, 54, 56)
-    assert blocks_like(of_depth(19, 38), **vital) == expected
-    assert blocks_like(of_depth(6, 2), **vital) == (0, 5)
-    assert blocks_like(of_depth(6, 2), (), range(20, 38)) == (7,)
-    assert blocks_like(of_depth(6, 2), (), range(38)) == (6, 7)
+    assert layers_like(of_depth(19, 38), **vital) == expected
+    assert layers_like(of_depth(6, 2), **vital) == (0, 5)
+    assert layers_like(of_depth(6, 2), (), range(20, 38)) == (7,)
+    assert layers_like(of_depth(6, 2), (), range(38)) == (6, 7)
 
 
-def test_later_blocks():
-    assert later_blocks(of_depth(19, 38), 10 / 16) == range(36, 57)
-    assert later_blocks(of_depth(6, 2), 10 / 16) == range(5, 8)
+def test_later_layers():
+    assert later_layers(of_depth(19, 38), 10 / 16) == tuple(range(36, 57))
+    assert later_layers(of_depth(6, 2), 10 / 16) == (5, 6, 7)

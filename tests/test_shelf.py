@@ -13,11 +13,12 @@ import torch
 from flux_files import PROMPTS, random_model, write_repository
 from tiny_flux import noise_picture
 
-from editing_core.disk_cache import DiskCache, Tensors
+from editing_core.cache import DiskCache, LRUCache, bytes_of
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.lru_cache import LRUCache, bytes_of
-from editing_core.models.flux1 import Flux, load
+from editing_core.models.base import Tensors
+from editing_core.models.flux1 import Flux1
+from editing_core.models.load import load
 from editing_core.settings import EditSettings
 
 QUICK = EditSettings(steps=2)
@@ -128,7 +129,7 @@ def test_a_retry_finds_the_inversion_and_makes_the_same_picture(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit(opened(repository, tmp_path))
-    monkeypatch.setattr(Flux, "_encoded", lambda *a: pytest.fail("the texts were there"))
+    monkeypatch.setattr(Flux1, "_encoded", lambda *a: pytest.fail("the texts were there"))
     again = edit(opened(repository, tmp_path), QUICK.stronger())
     monkeypatch.undo()
     alone = edit(opened(repository, tmp_path / "other"), QUICK.stronger())
@@ -150,7 +151,7 @@ def test_what_came_out_wrong_is_forgotten(
 ) -> None:
     editor = opened(repository, tmp_path)
     edit(editor)
-    monkeypatch.setattr(Flux, "velocity", lambda self, x, *a, **k: x * float("nan"))
+    monkeypatch.setattr(Flux1, "velocity", lambda self, x, *a, **k: x * float("nan"))
     with pytest.raises(EditError, match="NaN"):
         edit(editor, QUICK.stronger())
     assert not list(tmp_path.iterdir())

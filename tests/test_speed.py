@@ -16,11 +16,12 @@ from torch.utils._pytree import tree_leaves
 
 from editing_core.attention_guidance import AttentionControl
 from editing_core.bench import gpu, random_weights
+from editing_core.bench.random_weights import random_flux
 from editing_core.bench.roofline import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
-from editing_core.latents import Canvas
-from editing_core.models.configs import FLUX_DEV, random_flux, with_depth
-from editing_core.models.flux1 import TextEmbedding
+from editing_core.models.base import TextEmbedding
+from editing_core.models.canvas import Canvas
+from editing_core.models.configs import FLUX_DEV, with_depth
 from editing_core.models.memory import LEVELS
 from editing_core.settings import EditSettings
 
@@ -122,12 +123,12 @@ class NoWaiting(TorchDispatchMode):
 def test_a_call_never_waits_for_the_device() -> None:
     """Nor does attention's control: on the meta device, which stands for a GPU here."""
     canvas, flux = Canvas(64, 64), random_flux(NARROW, [SOURCE, TARGET])
-    said, meta = flux.text(TARGET), torch.device("meta")
-    text = TextEmbedding(TARGET, said.embeds.to(meta), said.pooled.to(meta), said.offsets)
+    said, meta = flux.encode_text(TARGET), torch.device("meta")
+    text = TextEmbedding(TARGET, said.embeds.to(meta), said.offsets, said.pooled.to(meta))
     flux.transformer.to(meta)
     flux.__dict__["device"] = meta
     x = torch.empty(1, canvas.tokens, 64, device=meta)
-    control = AttentionControl(flux.transformer, EditSettings(), text, (1, 2), canvas)
+    control = AttentionControl(flux, EditSettings(), text, (1, 2), canvas)
     control.watching = True
     control.mask = torch.ones(canvas.rows, canvas.cols, dtype=torch.bool, device=meta)
     flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas)  # positions are made once

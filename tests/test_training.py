@@ -9,7 +9,7 @@ import torch
 from tiny_flux import TINY
 from torch import Tensor, nn
 
-from editing_core.models.flux1 import load
+from editing_core.models.load import load
 from editing_core.portraits import train, train_reader, train_vae
 from editing_core.portraits.learning import Deadline, Muon, Recipe, learn, orthogonal
 from editing_core.portraits.model import TEXT_LENGTH, build

@@ -5,7 +5,7 @@ from functools import lru_cache
 import torch
 from PIL import Image
 
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 from editing_core.portraits.model import Parts, Size, build
 
 TINY = Size(
@@ -26,8 +26,8 @@ def tiny_parts() -> Parts:
 
 
 @lru_cache(1)
-def tiny_flux() -> Flux:
-    return Flux(**vars(tiny_parts()), name="tiny")
+def tiny_flux() -> Flux1:
+    return Flux1(**vars(tiny_parts()), name="tiny")
 
 
 def noise_picture(width: int, height: int, seed: int = 0) -> Image.Image:

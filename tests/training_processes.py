@@ -10,7 +10,7 @@ from torch import Tensor
 from editing_core.anchor.attention import causal
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.train import modules
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import build
 from editing_core.portraits.processes import meet, processes

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from editing_core.editor import Editor, EditRequest, EditResult
-    from editing_core.models.flux1 import Flux
+    from editing_core.models.base import Model
 
 __all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
            "device_of", "differing", "edit_picture", "load_editor", "method_summaries",
@@ -134,8 +134,18 @@ def load_editor(
         ModelMissing: The model cannot be found, or cannot run on the device.
     """
     editor = _editor(model, device, memory, compiled)
-    editor.flux.keep_in(cache)
+    editor.model.keep_in(cache)
     return editor
+
+
+def follow(model: str, **holding: Any) -> None:
+    """Take part in the model calls of the process that leads; see ``load_editor``."""
+    from editing_core.models import context_parallel
+    from editing_core.models.diffusers_model import DiffusersModel
+
+    loaded = load_editor(model, **holding).model
+    assert isinstance(loaded, DiffusersModel)
+    context_parallel.follow(loaded)
 
 
 @lru_cache(maxsize=1)
@@ -144,14 +154,14 @@ def _editor(model: str, device: str | None, memory: str, compiled: bool) -> Edit
 
     from editing_core.editor import Editor
     from editing_core.models import context_parallel
-    from editing_core.models.flux1 import load
+    from editing_core.models.load import load
 
     logging.disable_progress_bar()  # the shipped weights load in a second
     with _refusing(device):
         context_parallel.begin()
-        flux = load(model, device=device, memory=memory, compiled=compiled)
-        context_parallel.share(flux)
-    return Editor(flux)
+        loaded = load(model, device=device, memory=memory, compiled=compiled)
+        context_parallel.share(loaded)
+    return Editor(loaded)
 
 
 @contextmanager
@@ -203,7 +213,7 @@ def edit_picture(
         "original": original,
         "steps": _steps_before(store, (original, head)),
     }
-    return _store(store, result, _recipe(editor.flux, request, result) | came_from)
+    return _store(store, result, _recipe(editor.model, request, result) | came_from)
 
 
 def _request(store: PictureStore, head: str, original: str, step: Step, method: str) -> EditRequest:
@@ -249,17 +259,17 @@ def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe
     return list(steps.values())
 
 
-def _recipe(flux: Flux, request: EditRequest, result: EditResult) -> Recipe:
+def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
     """Return what was asked for, by which numbers it was made, by what, and what came out."""
     from importlib.metadata import version
 
     report = result.report
     return {
-        "model": flux.name,
-        "weights": "+".join(filter(None, (flux.weights_hash, report.weights))),
-        "device": flux.device.type,
-        "precision": str(flux.dtype).removeprefix("torch."),
-        **_processor(flux.device.type),
+        "model": model.spec.name,
+        "weights": "+".join(filter(None, (model.weights_hash, report.weights))),
+        "device": model.device.type,
+        "precision": str(model.dtype).removeprefix("torch."),
+        **_processor(model.device.type),
         "method": report.method,
         "seed": report.seed,
         "settings": asdict(report.settings),

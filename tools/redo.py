@@ -136,7 +136,7 @@ def remake(
     for made in chain:
         with _threads(made.threads):
             edited = edit_picture(
-                Editor(load(made).flux),  # one that remembers nothing
+                Editor(load(made).model),  # one that remembers nothing
                 store,
                 head=now[made.parent],
                 original=now[made.original],

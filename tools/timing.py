@@ -15,14 +15,14 @@ def call_seconds(editor: Editor, size: tuple[int, int], calls: int = 5) -> float
     import torch
 
     from editing_core.editor import draw_noise
-    from editing_core.latents import Canvas
 
-    flux, canvas = editor.flux, Canvas(*size)
-    x, text = draw_noise(0, canvas, flux.channels).to(flux.device), flux.text("")
+    model = editor.model
+    canvas, text = model.canvas(*size), model.encode_text("")
+    x = draw_noise(0, canvas, model.channels).to(model.device)
     seconds = []
     with torch.no_grad():
         for _ in range(calls):
             started = time.perf_counter()
-            flux.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
+            model.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
             seconds.append(time.perf_counter() - started)
     return median(seconds)

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
-from diffusers.models.embeddings import get_1d_rotary_pos_embed
 from torch import Tensor
 
 from editing_core.anchor.kv_cache import Frame
+from editing_core.models.diffusers_internals import (
+    backend_of,
+    dispatch_attention_fn,
+    get_1d_rotary_pos_embed,
+    parallel_config_of,
+)
 
 STRIDE = 4  # temporal places from one turn to the next
 
@@ -79,7 +83,7 @@ def attended(q: Tensor, k: Tensor, v: Tensor, look: TurnContext, layer: int, how
         seen.append(
             dispatch_attention_fn(
                 q[:, f], torch.cat(keys, 1), torch.cat(values, 1),
-                backend=how._attention_backend, parallel_config=how._parallel_config,
+                backend=backend_of(how), parallel_config=parallel_config_of(how),
             )
         )  # fmt: skip
     return torch.stack(seen, 1).flatten(0, 1)

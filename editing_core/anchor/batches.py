@@ -18,7 +18,7 @@ from editing_core.anchor.data import SHARD, TURNS
 from editing_core.anchor.degradation import degraded
 from editing_core.anchor.kv_cache import WINDOW
 from editing_core.anchor.sampler import FOUR
-from editing_core.latents import Canvas, pack, unpack
+from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait

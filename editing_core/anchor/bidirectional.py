@@ -16,7 +16,7 @@ from editing_core.anchor.attention import Visibility
 from editing_core.anchor.engine import AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import Anchor, Said
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 
 
 class BothWays:

@@ -11,7 +11,7 @@ import torch
 
 from editing_core.errors import ModelMissing
 from editing_core.models.checkpoints import PARTS
-from editing_core.models.flux1 import load
+from editing_core.models.load import load
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.model import Parts, sample_captions, t5_tokenizer
 from editing_core.portraits.sessions import sessions

@@ -14,12 +14,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from editing_core.latents import Canvas, pack, unpack
+from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait, draw
 
 if TYPE_CHECKING:
-    from editing_core.models.flux1 import Flux
+    from editing_core.models.flux1 import Flux1
 
 TURNS = 6
 SHARD = 500  # sessions a file
@@ -52,8 +52,8 @@ def _draw_shard(folder: Path, number: int) -> int:
 
 
 @cache
-def _flux() -> Flux:
-    from editing_core.models.flux1 import load
+def _flux() -> Flux1:
+    from editing_core.models.load import load
 
     return load(device="cpu")
 

@@ -16,12 +16,12 @@ from editing_core.anchor.checkpoint import opened
 from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.sampler import FOUR, ClassifierFree, paint, read, rising
-from editing_core.disk_cache import Tensors
+from editing_core.cache import LRUCache
 from editing_core.errors import EditError
-from editing_core.latents import Canvas
-from editing_core.lru_cache import LRUCache
+from editing_core.hashes import file_hash
 from editing_core.masks import CLEARLY, HARDLY, soft_region
-from editing_core.models.checkpoints import hash_of
+from editing_core.models.base import Tensors
+from editing_core.models.canvas import Canvas, unpack
 
 WEIGHTS = Path(__file__).parent / "weights"
 FRAMES_KEPT = 1 << 27  # bytes; about half a MB each
@@ -139,7 +139,7 @@ class AnchorEngine:
             self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,
             on_step, guide,
         )  # fmt: skip
-        region = soft_region(torch.stack(guide.differences), canvas, HARDLY, CLEARLY)
+        region = soft_region((unpack(v, canvas) for v in guide.differences), HARDLY, CLEARLY)
         return Painted(latents, region)
 
     @torch.no_grad()
@@ -199,4 +199,4 @@ def plain(instruction: str) -> str:
 def engine(folder: Path = WEIGHTS) -> AnchorEngine:
     """Return the shipped engine."""
     files = sorted(folder.rglob("*.safetensors"))
-    return AnchorEngine(Anchor(opened(folder)), weights_hash=hash_of(files))
+    return AnchorEngine(Anchor(opened(folder)), weights_hash=file_hash(files))

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from editing_core.anchor.attention import TurnContext, Visibility, attended, rotation
 from editing_core.anchor.kv_cache import Frame
-from editing_core.attention_processor import joint_qkv
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
+from editing_core.models.flux_attention import joint_qkv
 from editing_core.portraits.world import SIZE
 
 if TYPE_CHECKING:

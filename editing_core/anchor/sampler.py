@@ -10,7 +10,7 @@ from torch import Tensor
 
 from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import PORTRAIT, Anchor, Said
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 
 FOUR = (1.0, 0.75, 0.5, 0.25)
 """Times of the four steps."""

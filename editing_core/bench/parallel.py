@@ -53,7 +53,7 @@ def averaged(tables: Iterable[Table]) -> dict[str, dict[str, float]]:
 def editor_of(model: str) -> Editor:
     """The editor of a model, loaded once a process."""
     from editing_core.editor import Editor
-    from editing_core.models.flux1 import load
+    from editing_core.models.load import load
 
     return Editor(load(model))
 

@@ -7,10 +7,11 @@ from tempfile import TemporaryDirectory
 import torch
 
 from editing_core.models.attention_backend import use_fused_attention
-from editing_core.models.configs import FLUX_DEV, random_parts, with_depth
-from editing_core.models.flux1 import Flux, load
+from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
+from editing_core.models.flux1 import Flux1
+from editing_core.models.load import load
 from editing_core.models.placement import compile_blocks
-from editing_core.portraits.model import Parts
+from editing_core.portraits.model import Parts, clip_tokenizer, t5_tokenizer
 
 FULL_DEPTH = (19, 38)
 NARROW_TEXT = {"num_layers": 1, "d_kv": 8, "d_ff": 64}  # of T5
@@ -24,7 +25,7 @@ def random_weights(
     device: str | None = None,
     memory: str = "auto",
     compiled: bool = False,
-) -> Flux:
+) -> Flux1:
     """Make a model of FLUX.1-dev's width, in bfloat16 on a GPU; T5 is whole only where all is.
 
     Args:
@@ -43,7 +44,7 @@ def random_weights(
             return load(folder, device=str(where), memory=memory, compiled=compiled)
     with where:
         parts = _parts(depth, prompts, dtype)
-    flux = Flux(**vars(parts), name="random")
+    flux = Flux1(**vars(parts), name="random")
     use_fused_attention(flux.transformer, where, dtype)
     if compiled:
         compile_blocks(flux.transformer)
@@ -63,3 +64,31 @@ def _parts(depth: tuple[int, int], prompts: list[str], dtype: torch.dtype) -> Pa
     for name in IN_16_BITS:
         getattr(parts, name).to(dtype)
     return parts
+
+
+def random_parts(configs: Configs, prompts: list[str], seed: int = 0) -> Parts:
+    """Make all parts with random weights, the tokenizers from the words of some prompts.
+
+    Args:
+        configs: Of the models; vocabularies are cut down to what the prompts need.
+        prompts: All that will be said.
+        seed: Of the weights.
+    """
+    length = configs["text_encoder_2"].get("n_positions", 512)
+    tokenizer = clip_tokenizer(prompts, configs["text_encoder"]["max_position_embeddings"])
+    tokenizer_2 = t5_tokenizer(prompts, length)
+    clip = configs["text_encoder"] | {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    t5 = configs["text_encoder_2"] | {"vocab_size": len(tokenizer_2)}
+    torch.manual_seed(seed)
+    models = build(configs | {"text_encoder": clip, "text_encoder_2": t5})
+    return Parts(**models, tokenizer=tokenizer, tokenizer_2=tokenizer_2)
+
+
+def random_flux(configs: Configs, prompts: list[str], seed: int = 0) -> Flux1:
+    """Make a model with random weights; it edits into noise, but in the time a real one takes."""
+    return Flux1(**vars(random_parts(configs, prompts, seed)), name="random")

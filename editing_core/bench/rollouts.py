@@ -23,7 +23,7 @@ from editing_core.bench.parallel import editor_of, spread
 from editing_core.bench.sequences import SequenceTurn, sequences
 from editing_core.bench.variants import WAYS, Variant
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
-from editing_core.latents import Canvas, to_latents, to_picture
+from editing_core.models.canvas import Canvas
 from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE, draws
 
@@ -99,7 +99,7 @@ def _take(model: str, _: int, job: tuple[Rollout, Path]) -> None:
 
 def edited(model: str, way: Variant, turns: list[SequenceTurn], seed: int) -> Iterator[EditResult]:
     """Make edit after edit; no walk profits from another's inversions."""
-    editor = Editor(editor_of(model).flux)
+    editor = Editor(editor_of(model).model)
     current = original = Picture(drawn(turns[0].before, SIZE))
     shown = [(original, "")]
     for n, turn in enumerate(turns):
@@ -142,13 +142,13 @@ def _stressed(
 
 def _rounds(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     portrait = next(islice(draws("eval", 2), walk.number, None))
-    flux, canvas = editor_of(model).flux, Canvas(SIZE, SIZE)
+    flux, canvas = editor_of(model).model, Canvas(SIZE, SIZE)
     first = drawn(portrait, SIZE)
-    decoded = to_picture(flux, to_latents(flux, first), canvas)
+    decoded = flux.decode(flux.encode(first), canvas)
     plain = replace(way, settings=lambda change, n: replace(way.settings(change, n), guidance=1.0))
     nothing = [SequenceTurn(portrait, portrait)] * walk.turns
     for result in edited(model, plain, nothing, 100 + walk.number):
-        again = to_picture(flux, result.latents.to(flux.device), canvas)
+        again = flux.decode(result.latents.to(flux.device), canvas)
         yield (
             result.picture,
             {

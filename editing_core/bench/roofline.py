@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 
 TRIES = 5
 COPIED = 1 << 28  # bytes

@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 import torch
-from diffusers.models.attention_dispatch import dispatch_attention_fn
 from PIL import Image
 from torch import Tensor
 
@@ -26,10 +25,13 @@ from editing_core.bench.roofline import Machine, call_operations, counted, measu
 from editing_core.bench.rows import row, tell
 from editing_core.bench.timing import Recorder, Took, replaced, timed_edit
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
-from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.metrics import pixels_of
+from editing_core.models.base import AttentionCall
+from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import MODELS
-from editing_core.models.flux1 import Flux, load
+from editing_core.models.diffusers_internals import dispatch_attention_fn
+from editing_core.models.flux1 import Flux1
+from editing_core.models.load import load
 from editing_core.models.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
 from editing_core.settings import PRESETS
 from editing_core.token_alignment import columns_of
@@ -45,7 +47,7 @@ FLUX_WIDTH = 3072
 class Bench:
     """One model and one size of picture, and what the machine can do at the most."""
 
-    flux: Flux
+    model: Flux1
     canvas: Canvas
     count: int
     machine: Machine
@@ -53,24 +55,24 @@ class Bench:
 
     def __post_init__(self) -> None:
         """Begin with an editor that remembers nothing."""
-        self.editor = Editor(self.flux)
+        self.editor = Editor(self.model)
 
     @property
     def call_floor(self) -> float:
         """Seconds of a model call at the least."""
-        weights = sum(p.numel() * p.element_size() for p in self.flux.transformer.parameters())
+        weights = sum(p.numel() * p.element_size() for p in self.model.transformer.parameters())
         return self.machine.seconds(self.operations(), weights)
 
     def operations(self, depth: tuple[int, int] | None = None) -> float:
         """Operations of a model call, at another depth if one is given."""
-        config = argparse.Namespace(**self.flux.transformer.config)
+        config = argparse.Namespace(**self.model.transformer.config)
         if depth:
             config.num_layers, config.num_single_layers = depth
-        return call_operations(config, self.canvas, self.flux.text_length)
+        return call_operations(config, self.canvas, self.model.text_length)
 
 
 def speed_table(
-    model: str, count: int, *, side: int = 0, flux: Flux | None = None, edits: bool = True
+    model: str, count: int, *, side: int = 0, flux: Flux1 | None = None, edits: bool = True
 ) -> list[Row]:
     """Time calls, steps, an edit and a retry, and say what of it is not the model's own work.
 
@@ -85,9 +87,9 @@ def speed_table(
 
 
 @torch.no_grad()
-def speed_rows(flux: Flux, count: int, *, side: int = 0, edits: bool = True) -> Iterator[Row]:
+def speed_rows(flux: Flux1, count: int, *, side: int = 0, edits: bool = True) -> Iterator[Row]:
     """Make the rows of ``speed_table`` one after the other, as they are measured."""
-    side = side or (128 if flux.name == "portraits" else 1024)
+    side = side or (128 if flux.spec.name == "portraits" else 1024)
     canvas = Canvas(side, side)
     tokens, width = canvas.tokens + flux.text_length, flux.transformer.inner_dim
     machine = measured(flux.device, flux.dtype, tokens, width)
@@ -101,10 +103,10 @@ def speed_rows(flux: Flux, count: int, *, side: int = 0, edits: bool = True) -> 
 
 def _calls(bench: Bench) -> Iterator[Row]:
     """A model call and solver step; how much more attention's control takes."""
-    flux, canvas = bench.flux, bench.canvas
-    text = flux.text(TARGET)
+    flux, canvas = bench.model, bench.canvas
+    text = flux.encode_text(TARGET)
     x = draw_noise(0, canvas, flux.channels).to(flux.device)
-    control = AttentionControl(flux.transformer, PAPER, text, columns_of(text, WORDS), canvas)
+    control = AttentionControl(flux, PAPER, text, columns_of(text, WORDS), canvas)
     mask = torch.rand(canvas.rows, canvas.cols, device=flux.device) > 0.5
 
     def call() -> Tensor:
@@ -146,7 +148,7 @@ def controlled_calls() -> tuple[int, int, int]:
     return len(watched) - both, both, len(scaled) - both
 
 
-def _bare(flux: Flux, x: Tensor, text: Any, canvas: Canvas) -> dict[str, Any]:
+def _bare(flux: Flux1, x: Tensor, text: Any, canvas: Canvas) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     with replaced(flux, "transformer", Recorder(flux.transformer, kept)):
         flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
@@ -159,15 +161,15 @@ def _interleaved(kinds: dict[str, Callable[[], object]], bench: Bench) -> dict[s
     next(iter(kinds.values()))()  # warm
     for _ in range(bench.count):
         for kind, work in kinds.items():
-            took[kind].append(seconds(work, bench.flux.device))
+            took[kind].append(seconds(work, bench.model.device))
     return {kind: median(times) for kind, times in took.items()}
 
 
 def _memory(bench: Bench) -> Iterator[Row]:
     """Bytes at the most besides weights, beside those predicted; attention's control, dense."""
-    flux, canvas = bench.flux, bench.canvas
+    flux, canvas = bench.model, bench.canvas
     config = flux.transformer.config
-    text = flux.text(TARGET)
+    text = flux.encode_text(TARGET)
     x = draw_noise(0, canvas, flux.channels).to(flux.device)
     tokens = canvas.tokens + flux.text_length
     with LiveBytes(flux.transformer) as call:
@@ -185,27 +187,42 @@ def _memory(bench: Bench) -> Iterator[Row]:
     with LiveBytes() as plain:
         dispatch_attention_fn(query, key, value)
     with LiveBytes() as ours:
-        both = attend_with_probs(dispatch_attention_fn, query, key, value, flux.text_length)
+        both = attend_with_probs(_call(flux, qkv))
         both[1](chosen)
     dense = heads * tokens**2 * flux.dtype.itemsize
     share = (ours.peak - plain.peak) / dense
     yield row("attention control, of the dense formula's memory", share, 0.1)
 
 
-def _sizes(flux: Flux) -> Sizes:
+def _call(flux: Flux1, qkv: list[Tensor]) -> AttentionCall:
+    query, key, value = qkv
+    text = flux.text_length
+    return AttentionCall(
+        layer=flux.attention()[0],
+        query=query,
+        key=key,
+        value=value,
+        text=slice(0, text),
+        image=slice(text, query.shape[1]),
+        mask=None,
+        attend=dispatch_attention_fn,
+    )
+
+
+def _sizes(flux: Flux1) -> Sizes:
     models = {part: getattr(flux, part) for part in MODELS}
     return sizes_in(models, text_tokens=flux.text_length)
 
 
 def _edits(bench: Bench) -> Iterator[Row]:
     """A first edit, and a retry that finds the inversion in the cache."""
-    flux, canvas = bench.flux, bench.canvas
+    flux, canvas = bench.model, bench.canvas
     request = asked(canvas)
-    flux.text(SOURCE), flux.text(TARGET)
+    flux.encode_text(SOURCE), flux.encode_text(TARGET)
     x = draw_noise(0, canvas, flux.channels).to(flux.device)
     with LiveBytes(flux.vae) as vae:
-        encode = counted(lambda: to_latents(flux, request.current.image))
-        decode = counted(lambda: to_picture(flux, x, canvas))
+        encode = counted(lambda: flux.encode(request.current.image))
+        decode = counted(lambda: flux.decode(x, canvas))
     if flux.device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(flux.device)
     took: list[Took] = []
@@ -250,7 +267,7 @@ def _drafts(bench: Bench) -> Iterator[Row]:
 
 def _predicted(bench: Bench) -> int:
     """Bytes that the plan says, for this size of picture; without a plan, all on the device."""
-    flux = bench.flux
+    flux = bench.model
     plan = flux.held.plan if flux.held else None
     level, tile = (plan.level, plan.tile) if plan else (LEVELS[0], 1 << 30)
     sizes = flux.held.sizes if plan and flux.held else _sizes(flux)

@@ -13,9 +13,10 @@ from PIL import Image
 
 from editing_core.bench.parallel import Row, averaged, editor_of, spread, told
 from editing_core.editor import EditRequest, Picture
-from editing_core.latents import Canvas, to_latents, to_picture
 from editing_core.metrics import psnr
-from editing_core.models.flux1 import load
+from editing_core.models.canvas import Canvas
+from editing_core.models.checkpoints import find
+from editing_core.models.load import load
 from editing_core.portraits.captions import caption, parse
 from editing_core.portraits.model import TEXT_LENGTH
 from editing_core.portraits.reader import FILE, reader
@@ -35,7 +36,7 @@ def vae_table(model: str, count: int) -> list[Row]:
     quality = []
     for _, portrait in told("vae", islice(draws("eval", 3), count), count):
         image = draw(portrait)
-        decoded = to_picture(flux, to_latents(flux, image), Canvas(*image.size))
+        decoded = flux.decode(flux.encode(image), Canvas(*image.size))
         quality.append(psnr(image, decoded))
     return [{"VAE": "encode and decode", "PSNR, dB": fmean(quality)}]
 
@@ -110,7 +111,7 @@ def _pipeline(model: str) -> FluxPipeline:
     from diffusers.utils import is_accelerate_available
 
     pipeline = FluxPipeline.from_pretrained(
-        editor_of(model).flux.folder,
+        find(model).base,
         torch_dtype=torch.float32,
         low_cpu_mem_usage=is_accelerate_available(),
     )

@@ -12,12 +12,12 @@ from torch import Tensor
 
 from editing_core.bench.roofline import now, seconds
 from editing_core.editor import Editor, EditRequest, EditResult
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 from editing_core.settings import EditSettings
 
 
 @contextmanager
-def replaced(flux: Flux, name: str, value: Any) -> Iterator[None]:
+def replaced(flux: Flux1, name: str, value: Any) -> Iterator[None]:
     """Let something stand in for a part or method of a model inside."""
     had = flux.__dict__.get(name)
     flux.__dict__[name] = value
@@ -101,7 +101,8 @@ def timed_edit(
     editor: Editor, request: EditRequest, settings: EditSettings, method: str = "mtc"
 ) -> Took:
     """Make an edit, of which all may change, and see where the time goes."""
-    flux = editor.flux
+    flux = editor.model
+    assert isinstance(flux, Flux1)
     calls, coding = Clock(flux.device), Clock(flux.device)
     anywhere = replace(settings, keep="nothing")
     results: list[EditResult] = []

@@ -32,7 +32,7 @@ def edit(
     Raises:
         EditError: The model in use is not the one whose latents the painter knows.
     """
-    refuse_model("anchor", context.flux.name)
+    refuse_model("anchor", context.model.spec.name)
     painter = by or engine()
     before = painter.forwards
     painted = painter.paint(
@@ -44,9 +44,9 @@ def edit(
         times=times,
         strength=context.settings.guidance / USUAL,
         on_step=lambda n: context.progress("sample", n, len(times)),
-        kept=context.flux.kept,
+        kept=context.model.kept,
     )
-    context.flux.forwards += painter.forwards - before
+    context.model.forwards += painter.forwards - before
     return EditOutput(painted.latents, region=painted.region, weights=painter.weights_hash)
 
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from editing_core.feature_injection import Features
-from editing_core.latents import Canvas
-from editing_core.lru_cache import LRUCache
-from editing_core.models.flux1 import Flux, TextEmbedding
+from editing_core.hashes import tensor_hash
 from editing_core.settings import EditSettings
 from editing_core.solvers import (
     Control,
@@ -21,14 +16,20 @@ from editing_core.solvers import (
     Velocity,
     integrate,
     integrate_euler,
-    time_grid,
 )
 from editing_core.step_cache import EXACT, reusing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from editing_core.cache import LRUCache
+    from editing_core.models.base import Model, TextEmbedding
+    from editing_core.models.canvas import Canvas
 
 Progress = Callable[[str, int, int], None]
 """``progress(phase, index, of)``: a step of "invert" or "sample" is done; index counts from 0."""
 
-Recorded = tuple[Tensor, Mapping[Hashable, Features]]
+Recorded = tuple["Tensor", Mapping[Hashable, Features]]
 """The noise that an inversion came to, and features of its model calls, on the CPU."""
 
 
@@ -37,15 +38,15 @@ class EditContext:
     """One edit in latents.
 
     Attributes:
-        flux: The model.
-        current: Picture to edit, X_{k-1}. Shape: (1, L, 64).
-        original: Picture the chain of edits began from, X_0. Shape: (1, L, 64).
+        model: The model.
+        current: Picture to edit, X_{k-1}. Shape: (1, L, C).
+        original: Picture the chain of edits began from, X_0. Shape: (1, L, C).
         source: Prompt that describes ``current``.
         target: Prompt that describes the wanted picture.
         columns: Tokens of the edit words in ``target``; none leaves attention alone.
         canvas: Size of the picture.
         settings: The numbers.
-        noise: The randomness of an edit, N(0, 1). Shape: (1, L, 64).
+        noise: The randomness of an edit, N(0, 1). Shape: (1, L, C).
         seed: What ``noise`` was drawn from, for those who need more of it.
         inversions: Inversions done before.
         recordings: Inversions done before whose features were recorded.
@@ -56,7 +57,7 @@ class EditContext:
             instruction that made it, if they are known.
     """
 
-    flux: Flux
+    model: Model
     current: Tensor
     original: Tensor
     source: TextEmbedding
@@ -79,9 +80,9 @@ class EditOutput:
     """What a method made.
 
     Attributes:
-        latents: Of the edited picture. Shape: (1, L, 64).
+        latents: Of the edited picture. Shape: (1, L, C).
         mask: Where attention was emphasised, if it was. Shape: (rows, cols).
-        blocks: Double blocks whose maps made that mask.
+        blocks: Layers whose maps made that mask.
         region: How much each latent pixel may change, if the method knows; else it is found where
             something is to be kept. Shape: (2 rows, 2 cols).
         weights: Hash of the weights that painted it, where they are the method's own.
@@ -94,7 +95,7 @@ class EditOutput:
     weights: str = ""
 
 
-Solver = Callable[..., Tensor]
+Solver = Callable[..., "Tensor"]
 """``integrate``, ``integrate_euler`` or ``integrate_taylor``."""
 
 
@@ -116,7 +117,7 @@ def invert(
         solver: How to walk.
 
     Returns:
-        The state at t = 1. Shape: (1, L, 64).
+        The state at t = 1. Shape: (1, L, C).
     """
     said = said or inversion_text(context)
     key = (inversion_key(context, said), guided, solver.__name__)
@@ -134,8 +135,10 @@ def inverted_path(context: EditContext, scale: float = 1.0) -> Tensor:
         scale: What the picture's latents are multiplied by first.
 
     Returns:
-        States from the picture to noise. Shape: (steps + 1, 1, L, 64).
+        States from the picture to noise. Shape: (steps + 1, 1, L, C).
     """
+    import torch
+
     said = inversion_text(context)
 
     def walk() -> Tensor:
@@ -157,8 +160,8 @@ def walk_to_noise(
     control: Control | None = None,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Walk from ``start`` to noise without remembering it. Shape: (1, L, 64)."""
-    times = time_grid(context.settings.steps, context.canvas.tokens).flip(0)
+    """Walk from ``start`` to noise without remembering it. Shape: (1, L, C)."""
+    times = times_of(context).flip(0)
     heard = step_callback(context, "invert", on_step)
     return solver(velocity, start, times, control=control, on_step=heard)
 
@@ -166,14 +169,16 @@ def walk_to_noise(
 def inversion_text(context: EditContext) -> TextEmbedding:
     """What the settings say that the model is told while inverting."""
     return (
-        context.source if context.settings.inversion_prompt == "source" else context.flux.text("")
+        context.source
+        if context.settings.inversion_prompt == "source"
+        else context.model.encode_text("")
     )
 
 
 def inversion_key(context: EditContext, said: TextEmbedding) -> Hashable:
     """What any inversion depends on: the picture, the words and the numbers."""
     s = context.settings
-    return _digest(context.current), said.prompt, context.canvas, s.steps, s.invert_guidance
+    return tensor_hash(context.current), said.prompt, context.canvas, s.steps, s.invert_guidance
 
 
 def sample(
@@ -185,8 +190,8 @@ def sample(
     solver: Solver = integrate,
     on_step: OnStep | None = None,
 ) -> Tensor:
-    """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, 64)."""
-    times = time_grid(context.settings.steps, context.canvas.tokens)
+    """Walk from ``noise`` to a picture, by default under the target prompt. Shape: (1, L, C)."""
+    times = times_of(context)
     velocity = drafted(
         context,
         velocity or conditioned_velocity(context, context.target, context.settings.guidance),
@@ -203,8 +208,8 @@ def drafted(context: EditContext, velocity: Velocity) -> Velocity:
 
 def conditioned_velocity(context: EditContext, text: TextEmbedding, guidance: float) -> Velocity:
     """Return the model's velocity under a prompt."""
-    flux, canvas = context.flux, context.canvas
-    return lambda x, t: flux.velocity(x, t, text, guidance=guidance, canvas=canvas)
+    model, canvas = context.model, context.canvas
+    return lambda x, t, call: model.velocity(x, t, text, guidance=guidance, canvas=canvas)
 
 
 def step_callback(context: EditContext, phase: str, also: OnStep | None = None) -> OnStep:
@@ -220,5 +225,6 @@ def step_callback(context: EditContext, phase: str, also: OnStep | None = None) 
     return on_step
 
 
-def _digest(x: Tensor) -> Hashable:
-    return hashlib.sha256(x.cpu().contiguous().numpy().tobytes()).digest()
+def times_of(context: EditContext) -> Tensor:
+    """Return the model's schedule for this edit, falling. Shape: (steps + 1,), float64."""
+    return context.model.times(context.settings.steps, context.canvas)

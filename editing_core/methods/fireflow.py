@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editing_core.feature_injection import FLUX_SINGLE, blocks_like
+from editing_core.feature_injection import FLUX_SINGLE, layers_like
 from editing_core.methods.context import EditContext, EditOutput
 from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate
@@ -16,7 +16,7 @@ class FireFlowConfig:
 
     Attributes:
         share: Of the steps that sample with the inversion's values, from the first (1 of 8).
-        blocks: Single blocks of FLUX.1 whose values they are (all).
+        blocks: Single layers of FLUX.1 whose values they are (all).
     """
 
     share: float = 1 / 8
@@ -29,5 +29,5 @@ PUBLISHED = FireFlowConfig()
 def edit(context: EditContext, numbers: FireFlowConfig = PUBLISHED) -> EditOutput:
     """Walk to noise and back by second-order steps; nothing remembers the original."""
     steps = max(1, round(numbers.share * context.settings.steps))
-    blocks = blocks_like(context.flux.transformer, (), numbers.blocks)
-    return EditOutput(edit_with_values(context, solver=integrate, blocks=blocks, steps=steps))
+    layers = layers_like(context.model.attention(), (), numbers.blocks)
+    return EditOutput(edit_with_values(context, solver=integrate, layers=layers, steps=steps))

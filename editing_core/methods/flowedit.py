@@ -13,8 +13,9 @@ from editing_core.methods.context import (
     conditioned_velocity,
     drafted,
     step_callback,
+    times_of,
 )
-from editing_core.solvers import Control, integrate_euler, time_grid
+from editing_core.solvers import Control, ModelCall, integrate_euler
 
 
 @dataclass(frozen=True)
@@ -54,18 +55,18 @@ def differences(
     s = context.settings
     source = conditioned_velocity(context, context.source, numbers.source_guidance)
     target = conditioned_velocity(context, context.target, s.guidance)
-    times = time_grid(s.steps, context.canvas.tokens)[round(numbers.skipped * s.steps) :]
+    times = times_of(context)[round(numbers.skipped * s.steps) :]
     drawn = torch.Generator().manual_seed(context.seed)
-    noises = {  # of all steps, so that a draft, which skips some, has the others' from the same
-        t: [torch.randn(context.current.shape, generator=drawn) for _ in range(numbers.draws)]
-        for t in times[:-1].tolist()
-    }
+    noises = [  # of all steps, so that a draft, which skips some, has the others' from the same
+        [torch.randn(context.current.shape, generator=drawn) for _ in range(numbers.draws)]
+        for _ in times[:-1]
+    ]
 
-    def difference(edited: Tensor, t: float) -> Tensor:
+    def difference(edited: Tensor, t: float, call: ModelCall) -> Tensor:
         total = torch.zeros_like(edited)
-        for noise in noises[t]:
+        for noise in noises[call.step]:
             noised = torch.lerp(context.current, noise.to(edited), t)
-            total += target(noised + (edited - context.current), t) - source(noised, t)
+            total += target(noised + (edited - context.current), t, call) - source(noised, t, call)
         return total / numbers.draws
 
     velocity, heard = drafted(context, difference), step_callback(context, "sample")

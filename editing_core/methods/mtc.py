@@ -19,9 +19,7 @@ def edit(context: EditContext) -> EditOutput:
 
     both = dual_target(context.original, context.current, s.lam)
     toward_both = dual_objective(both, s.eta, s.guided_steps, s.steps)
-    attention = AttentionControl(
-        context.flux.transformer, s, context.target, context.columns, context.canvas
-    )
+    attention = AttentionControl(context.model, s, context.target, context.columns, context.canvas)
     with attention:
         edited = sample(context, structure, control=toward_both, on_step=attention.after_step)
     return EditOutput(edited, attention.mask, attention.blocks)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from editing_core.feature_injection import FeatureInjection, Part
 from editing_core.methods.context import EditContext, conditioned_velocity, inversion_text, sample
-from editing_core.solvers import integrate_euler, time_grid
+from editing_core.solvers import ModelCall, integrate_euler
 
 Schedule = Callable[[int], Collection[Part]]
 """Parts that are lent in a step, counted from 0."""
@@ -29,27 +29,26 @@ def sample_beside(
 
     Args:
         context: The edit.
-        noise: Where both walks begin. Shape: (1, L, 64).
+        noise: Where both walks begin. Shape: (1, L, C).
         sharing: The features that can be lent, entered here.
         lent_in: Which of them are, when.
         path: States of the inversion, from the picture to ``noise``, to which the source's walk is
-            corrected after every step (Direct Inversion). Shape: (steps + 1, 1, L, 64).
+            corrected after every step (Direct Inversion). Shape: (steps + 1, 1, L, C).
 
     Returns:
-        Where the source's and the target's walk arrive. Shape: (2, L, 64).
+        Where the source's and the target's walk arrive. Shape: (2, L, C).
     """
     s = context.settings
-    grid = time_grid(s.steps, context.canvas.tokens).tolist()
     source = conditioned_velocity(context, inversion_text(context), s.invert_guidance)
     target = conditioned_velocity(context, context.target, s.guidance)
 
-    def both(x: Tensor, t: float) -> Tensor:
+    def both(x: Tensor, t: float, call: ModelCall) -> Tensor:
         with sharing.record() as features:
-            v_source = source(x[:1], t)
-        wanted = lent_in(grid.index(t))
+            v_source = source(x[:1], t, call)
+        wanted = lent_in(call.step)
         lent = {where: feature for where, feature in features.items() if where[1] in wanted}
         with sharing.lend(lent):
-            return torch.cat([v_source, target(x[1:], t)])
+            return torch.cat([v_source, target(x[1:], t, call)])
 
     def corrected(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         if path is None:

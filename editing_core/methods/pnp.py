@@ -1,6 +1,6 @@
 """PnP by Direct Inversion (Ju et al. 2024): beside the exact source, with its attention.
 
-Made for U-Nets; here queries and keys of picture tokens in the second half of FLUX's blocks, and
+Made for U-Nets; here queries and keys of picture tokens in the second half of the layers, and
 the attention output of the first of these, stand in for Plug-and-Play's maps and features.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from editing_core.feature_injection import FeatureInjection, Part, later_blocks
+from editing_core.feature_injection import FeatureInjection, Part, later_layers
 from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
@@ -23,7 +23,7 @@ class PnPConfig:
     Attributes:
         features: Share of the steps, from the first, in which the output is lent.
         attention: The same for queries and keys.
-        depth: Share of the blocks that keep their own (8 of 16 self-attentions).
+        depth: Share of the layers that keep their own (8 of 16 self-attentions).
     """
 
     features: float = 0.8
@@ -40,9 +40,9 @@ def edit(context: EditContext, numbers: PnPConfig = PUBLISHED) -> EditOutput:
 
 
 def source_and_target(context: EditContext, numbers: PnPConfig = PUBLISHED) -> Tensor:
-    """Return the source made again and the edited picture. Shape: (2, L, 64)."""
-    transformer, steps = context.flux.transformer, context.settings.steps
-    first, *others = later_blocks(transformer, numbers.depth)
+    """Return the source made again and the edited picture. Shape: (2, L, C)."""
+    layers, steps = context.model.attention(), context.settings.steps
+    first, *others = later_layers(layers, numbers.depth)
 
     def lent_in(step: int) -> Collection[Part]:
         features: list[Part] = ["output"] if step < int(numbers.features * steps) else []
@@ -51,5 +51,5 @@ def source_and_target(context: EditContext, numbers: PnPConfig = PUBLISHED) -> T
     parts: dict[int, tuple[Part, ...]] = dict.fromkeys(others, ("query", "key"))
     parts[first] = ("query", "key", "output")
     path = inverted_path(context)
-    sharing = FeatureInjection(transformer, parts, context.target.embeds.shape[1])
+    sharing = FeatureInjection(layers, parts)
     return sample_beside(context, path[-1], sharing, lent_in, path)

@@ -35,7 +35,7 @@ def edit(context: EditContext, numbers: RFInversionConfig = PUBLISHED) -> EditOu
     """Walk to noise without a prompt, and back by Euler steps, guided both times."""
     noise = invert(
         context,
-        said=context.flux.text(""),
+        said=context.model.encode_text(""),
         control=single_objective(context.noise, numbers.gamma, "start"),
         guided=(context.seed, numbers.gamma),
         solver=integrate_euler,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editing_core.feature_injection import blocks_like
+from editing_core.feature_injection import layers_like
 from editing_core.methods.context import EditContext, EditOutput
 from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate_taylor
@@ -17,7 +17,7 @@ class RFSolverConfig:
     Attributes:
         share: Of the steps that sample with the inversion's values, from the first (its scripts:
             3 of 25; its advice: 2 to 8 of 30).
-        blocks: Single blocks of FLUX.1 whose values they are (those after the 20th).
+        blocks: Single layers of FLUX.1 whose values they are (those after the 20th).
     """
 
     share: float = 3 / 25
@@ -30,7 +30,7 @@ PUBLISHED = RFSolverConfig()
 def edit(context: EditContext, numbers: RFSolverConfig = PUBLISHED) -> EditOutput:
     """Walk to noise and back with two model calls a step."""
     steps = max(1, round(numbers.share * context.settings.steps))
-    blocks = blocks_like(context.flux.transformer, (), numbers.blocks)
+    layers = layers_like(context.model.attention(), (), numbers.blocks)
     return EditOutput(
-        edit_with_values(context, solver=integrate_taylor, blocks=blocks, steps=steps)
+        edit_with_values(context, solver=integrate_taylor, layers=layers, steps=steps)
     )

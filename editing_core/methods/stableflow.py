@@ -1,10 +1,10 @@
-"""StableFlow (Avrahami et al. 2024): vital blocks attend to the keys and values of the picture."""
+"""StableFlow (Avrahami et al. 2024): vital layers attend to the keys and values of the picture."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from editing_core.feature_injection import FeatureInjection, blocks_like
+from editing_core.feature_injection import FeatureInjection, layers_like
 from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
@@ -14,8 +14,8 @@ class StableFlowConfig:
     """StableFlow's own numbers, as in its official release.
 
     Attributes:
-        double: Vital double blocks of FLUX.1, without which its pictures change most.
-        single: Vital single blocks.
+        double: Vital joint layers of FLUX.1, without which its pictures change most.
+        single: Vital single layers.
         nudge: Factor on the picture's latents before they are inverted, so that they can be; as
             in the release it is not taken back, so that contrast grows from turn to turn.
     """
@@ -30,11 +30,9 @@ PUBLISHED = StableFlowConfig()
 
 def edit(context: EditContext, numbers: StableFlowConfig = PUBLISHED) -> EditOutput:
     """Invert, then walk back beside the inversion's own states."""
-    transformer = context.flux.transformer
+    layers = context.model.attention()
     path = inverted_path(context, numbers.nudge)
-    vital = blocks_like(transformer, numbers.double, numbers.single)
-    sharing = FeatureInjection(
-        transformer, dict.fromkeys(vital, ("key", "value")), context.target.embeds.shape[1]
-    )
+    vital = layers_like(layers, numbers.double, numbers.single)
+    sharing = FeatureInjection(layers, dict.fromkeys(vital, ("key", "value")))
     both = sample_beside(context, path[-1], sharing, lambda step: ("key", "value"), path)
     return EditOutput(both[1:])

@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from editing_core.masks import soft_region
+from editing_core.masks import outside_kept, soft_region
 from editing_core.methods import flowedit
 from editing_core.methods.context import EditContext, EditOutput
-from editing_core.preservation import outside_kept
 
 
 @dataclass(frozen=True)
@@ -42,20 +40,23 @@ class SteadyConfig:
 
 def edit(context: EditContext, numbers: SteadyConfig = SteadyConfig()) -> EditOutput:
     """Walk by the difference of the velocities under target and source, inside the region."""
+    model, canvas = context.model, context.canvas
     met: list[Tensor] = []
 
     def region() -> Tensor:
-        differences = torch.stack(met)
+        differences = met
         if numbers.by_token:
-            sizes = differences.square().mean(-1, keepdim=True).sqrt()
-            differences = sizes.expand_as(differences)
-        return soft_region(differences, context.canvas, numbers.hardly, numbers.clearly)
+            sizes = (v.square().mean(-1, keepdim=True).sqrt() for v in met)
+            differences = [size.expand_as(v) for size, v in zip(sizes, met, strict=True)]
+        grids = (model.to_grid(v, canvas) for v in differences)
+        return soft_region(grids, numbers.hardly, numbers.clearly)
 
     def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         met.append(v)
         if i < numbers.free_steps:
             return v
-        there = outside_kept(x + (t_next - t) * v, context.current, region(), context.canvas)
+        there = x + (t_next - t) * v
+        there = outside_kept(model, there, context.current, region(), canvas)
         return (there - x) / (t_next - t)
 
     same = context.settings.guidance

@@ -1,7 +1,7 @@
 """Which fused attention suits a device: FlashAttention 3 on Hopper GPUs where it is installed.
 
 It takes no mask, and none is asked for: FLUX attends from all to all, and maps and emphasis come
-from norms or marked values (see ``columns``).
+from norms or marked values (see ``attention_probs``).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def attention_for(device: torch.device, dtype: torch.dtype) -> str:
 
 def use_fused_attention(transformer: Any, device: torch.device, dtype: torch.dtype) -> None:
     """Let every block attend as ``attention_for`` says, if that proves right on this machine."""
-    from diffusers.models.attention_dispatch import attention_backend
+    from editing_core.models.diffusers_internals import attention_backend
 
     backend = attention_for(device, dtype)
     if backend == "native":
@@ -61,13 +61,15 @@ def use_fused_attention(transformer: Any, device: torch.device, dtype: torch.dty
 
 def attention_of(transformer: Any) -> str:
     """Say by what a transformer attends."""
-    used = transformer.transformer_blocks[0].attn.processor._attention_backend
+    from editing_core.models.diffusers_internals import backend_of
+
+    used = backend_of(transformer.transformer_blocks[0].attn.processor)
     return SAID[used.value if used else "native"]
 
 
 def _try(backend: str, device: torch.device, dtype: torch.dtype) -> None:
     """Attend with FLUX's shape to values that are all alike."""
-    from diffusers.models.attention_dispatch import dispatch_attention_fn
+    from editing_core.models.diffusers_internals import dispatch_attention_fn
 
     query = torch.ones(1, 96, 24, 128, device=device, dtype=dtype)
     key = torch.ones(1, 160, 24, 128, device=device, dtype=dtype)

@@ -6,7 +6,6 @@ planned, before gigabytes are on their way.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, replace
@@ -22,7 +21,6 @@ HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
 MODELS = ("transformer", "vae", "text_encoder", "text_encoder_2")
 PARTS = (*MODELS, "tokenizer", "tokenizer_2")
 SINGLE = (".safetensors", ".gguf")  # files that hold a transformer alone
-LARGE, SAMPLES, SAMPLE = 1 << 30, 64, 1 << 20  # bytes from which only so many samples are read
 SCHNELL = (
     "FLUX.1-schnell cannot invert a picture: it is distilled to 4 steps and has no guidance input; "
     "use FLUX.1-dev (flux-dev) or portraits."
@@ -146,23 +144,6 @@ def fetched(source: ModelSource) -> ModelSource:
     _check_layout(complete)
     _check_weights(complete)
     return complete
-
-
-def hash_of(files: list[Path]) -> str:
-    """First 12 hex digits of the SHA-256 of files; of large ones, of parts spread over them."""
-    digest = hashlib.sha256()
-    for file in files:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            if size <= LARGE:
-                while chunk := stream.read(1 << 24):
-                    digest.update(chunk)
-            else:
-                digest.update(str(size).encode())
-                for place in range(SAMPLES):
-                    stream.seek(place * (size - SAMPLE) // (SAMPLES - 1))
-                    digest.update(stream.read(SAMPLE))
-    return digest.hexdigest()[:12]
 
 
 def _folder(model: str) -> ModelSource:

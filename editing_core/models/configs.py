@@ -1,4 +1,4 @@
-"""The shape of FLUX.1-dev, and models of that shape with random weights.
+"""The shape of FLUX.1-dev, and networks of any such shape.
 
 What its speed and memory depend on is all in its published configurations, so both can be known,
 and every path through the code tried, without its weights.
@@ -7,11 +7,7 @@ and every path through the code tried, without its weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from editing_core.models.flux1 import Flux
-    from editing_core.portraits.model import Parts
+from typing import Any
 
 Configs = dict[str, dict[str, Any]]
 """By part of a pipeline (transformer, vae, text_encoder, text_encoder_2), as in its config.json."""
@@ -100,37 +96,3 @@ def build(configs: Configs, *, only: str = "") -> dict[str, Any]:
         for part, made in make.items()
         if only in ("", part)
     }
-
-
-def random_parts(configs: Configs, prompts: list[str], seed: int = 0) -> Parts:
-    """Make all parts with random weights, the tokenizers from the words of some prompts.
-
-    Args:
-        configs: Of the models; vocabularies are cut down to what the prompts need.
-        prompts: All that will be said.
-        seed: Of the weights.
-    """
-    import torch
-
-    from editing_core.portraits.model import Parts, clip_tokenizer, t5_tokenizer
-
-    length = configs["text_encoder_2"].get("n_positions", 512)
-    tokenizer = clip_tokenizer(prompts, configs["text_encoder"]["max_position_embeddings"])
-    tokenizer_2 = t5_tokenizer(prompts, length)
-    clip = configs["text_encoder"] | {
-        "vocab_size": len(tokenizer),
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
-    t5 = configs["text_encoder_2"] | {"vocab_size": len(tokenizer_2)}
-    torch.manual_seed(seed)
-    models = build(configs | {"text_encoder": clip, "text_encoder_2": t5})
-    return Parts(**models, tokenizer=tokenizer, tokenizer_2=tokenizer_2)
-
-
-def random_flux(configs: Configs, prompts: list[str], seed: int = 0) -> Flux:
-    """Make a model with random weights; it edits into noise, but in the time a real one takes."""
-    from editing_core.models.flux1 import Flux
-
-    return Flux(**vars(random_parts(configs, prompts, seed)), name="random")

@@ -23,7 +23,7 @@ from editing_core.errors import EditError
 from editing_core.models.torchrun import follower, processes
 
 if TYPE_CHECKING:
-    from editing_core.models.flux1 import Flux
+    from editing_core.models.diffusers_model import DiffusersModel
 
 LOST = "The processes that share this picture have lost each other; leave and begin again."
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
@@ -40,35 +40,37 @@ def begin() -> None:
     dist.init_process_group(backend, timeout=PATIENCE)
 
 
-def share(flux: Flux) -> None:
+def share(model: DiffusersModel) -> None:
     """Compute every model call together from now on, if there are several processes.
 
-    All of them have to ask for it. Attention hooks would see a part of the tokens, so methods that
-    have any are refused then.
+    All of them have to ask for it. Attention hooks would see a part of the tokens, so the model
+    then offers no attention layers.
     """
     from diffusers import ContextParallelConfig
+
+    from editing_core.models.diffusers_internals import context_parallel_plan
 
     if processes() == 1:
         return
     together = ContextParallelConfig(ulysses_degree=processes(), ulysses_anything=True)
-    split = {"": flux.transformer._cp_plan[""]}
+    split = {"": context_parallel_plan(model.transformer)[""]}
     count = max(torch.accelerator.device_count(), 1)  # diffusers divides by it, on a CPU, too
     with patch.object(torch.accelerator, "device_count", lambda: count):
-        flux.transformer.enable_parallelism(config=together, cp_plan=split)
-    flux.transformer.proj_out.register_forward_hook(lambda module, args, part: _whole(part))
+        model.transformer.enable_parallelism(config=together, cp_plan=split)
+    model.transformer.proj_out.register_forward_hook(lambda module, args, part: _whole(part))
     if not follower():
         lead = Lead()
-        flux.transformer.register_forward_pre_hook(lead.tell, with_kwargs=True)
-        flux.transformer.register_forward_hook(lead.answered)
+        model.transformer.register_forward_pre_hook(lead.tell, with_kwargs=True)
+        model.transformer.register_forward_hook(lead.answered)
         atexit.register(lead.end)
 
 
-def follow(flux: Flux) -> None:
+def follow(model: DiffusersModel) -> None:
     """Take part in the model calls of the process that leads; this process ends with them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
     with torch.no_grad():
-        while (inputs := _heard(flux.device)) is not None:
-            flux.transformer(**inputs)
+        while (inputs := _heard(model.device)) is not None:
+            model.transformer(**inputs)
     leave(0)
 
 

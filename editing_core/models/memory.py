@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.models.configs import Configs, build
 
 Weights = Literal["plain", "int8", "fp8", "nf4", "gguf"]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from editing_core.errors import ModelMissing
-from editing_core.latents import Canvas
+from editing_core.models.canvas import Canvas
 from editing_core.models.memory import LEVELS, MemoryLevel, Sizes, peak_bytes
 
 GB = 10**9

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from editing_core.latents import Canvas, pack, unpack
+from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
 from editing_core.portraits.processes import first, processes, rank, wait_for_all

@@ -217,7 +217,7 @@ def caption_always_the_samples() -> None:
 
 def inverted_twice() -> None:
     """An inversion that is known already is made again."""
-    from editing_core.lru_cache import LRUCache
+    from editing_core.cache import LRUCache
 
     LRUCache.get = lambda kept, key, make: (make(), make())[1]
 

@@ -110,7 +110,7 @@ def _walks(
 ) -> dict[str, list[PhotographRollout]]:
     from editing_core.bench.photographs.networks import load_networks
     from editing_core.bench.photographs.running import run
-    from editing_core.models.flux1 import load
+    from editing_core.models.load import load
 
     flux = load(flags.model)
     networks = load_networks(_names(flags), str(flux.device))

@@ -19,7 +19,7 @@ from editing_core.bench.photographs.networks import Networks
 from editing_core.bench.photographs.similarity import Floats, Scores, scores
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.models.flux1 import Flux
+from editing_core.models.flux1 import Flux1
 from editing_core.prompt_diff import edit_words
 from editing_core.settings import EditSettings
 
@@ -60,7 +60,7 @@ class PhotographRollout:
 
 
 def run(
-    flux: Flux, networks: Networks, sequences: Sequence[EditSequence], ways: Ways, out: Path
+    flux: Flux1, networks: Networks, sequences: Sequence[EditSequence], ways: Ways, out: Path
 ) -> dict[str, list[PhotographRollout]]:
     """Edit and judge every sequence in every way, and tell how far things are.
 
@@ -88,7 +88,7 @@ def run(
 
 
 def _edited(
-    flux: Flux,
+    flux: Flux1,
     sequence: EditSequence,
     way: tuple[str, Callable[[str, int], EditSettings]],
     folder: Path,
@@ -98,7 +98,7 @@ def _edited(
     settings = [fitted(kind, n) for n, kind in enumerate(sequence.kinds)]
     photograph = _opened(sequence.picture)
     recipe = {
-        "model": f"{flux.name} {flux.weights_hash}",
+        "model": f"{flux.spec.name} {flux.weights_hash}",
         "on": f"{flux.device.type} {flux.dtype}",
         "photograph": hashlib.sha256(photograph.tobytes()).hexdigest(),
         "prompts": [sequence.source_prompt, *sequence.target_prompts],
@@ -123,7 +123,7 @@ def _edited(
 
 
 def _turns(
-    flux: Flux,
+    flux: Flux1,
     sequence: EditSequence,
     photograph: Image.Image,
     method: str,

@@ -1,28 +1,66 @@
-"""Tensors in files, so that what took long is found again by a later process.
+"""Caches of what took long: in memory for this process, in files for later ones.
 
-A file holds the SHA-256 of all that follows, then tensors as safetensors writes them: one that was
-cut off or damaged is made anew, and nothing in it is ever executed.
+Both keep what was used most recently. A file holds the SHA-256 of all that follows, then tensors as
+safetensors writes them: one that was cut off or damaged is made anew, and nothing in it is ever
+executed.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping
 from contextlib import suppress
+from dataclasses import is_dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from editing_core.models.checkpoints import hash_of
+from editing_core.hashes import file_hash
+from editing_core.models.base import Tensors
 
-Tensors = dict[str, Tensor]
 MOST = 1 << 30  # bytes
 DIGEST = 32  # bytes of a SHA-256
+V = TypeVar("V")
+
+
+class LRUCache(Generic[V]):
+    """Values by key, the most recently used ones, in memory."""
+
+    def __init__(self, most: int) -> None:
+        """Keep values of ``most`` bytes in all, and the last one however large it is."""
+        self._most = most
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], V]) -> V:
+        """Return the value of ``key``, made now unless it is remembered."""
+        if key not in self._values:
+            self._values[key] = make()
+            while len(self._values) > 1 and bytes_of(list(self._values.values())) > self._most:
+                self._values.popitem(last=False)
+        self._values.move_to_end(key)
+        return self._values[key]
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether the value of ``key`` is remembered."""
+        return key in self._values
+
+
+def bytes_of(value: object) -> int:
+    """Bytes of all tensors in a value: a tensor, a collection of values, or a dataclass of them."""
+    if isinstance(value, Tensor):
+        return value.nbytes
+    if is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    return sum(map(bytes_of, value)) if isinstance(value, list | tuple) else 0
 
 
 class DiskCache:
@@ -102,7 +140,7 @@ def environment(device: torch.device) -> str:
     """All that numbers depend on besides a model: this code, libraries, processor and threads."""
     import diffusers
 
-    code = hash_of(sorted(Path(__file__).parent.rglob("*.py")))
+    code = file_hash(sorted(Path(__file__).parent.rglob("*.py")))
     cuda = device.type == "cuda"
     kind = torch.cuda.get_device_name(device) if cuda else torch.backends.cpu.get_cpu_capability()
     versions = f"torch {torch.__version__}, diffusers {diffusers.__version__}"

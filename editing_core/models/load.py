@@ -1,0 +1,42 @@
+"""The one way to load a model, and the families that can be loaded."""
+
+from __future__ import annotations
+
+import torch
+
+from editing_core.models.checkpoints import configs
+from editing_core.models.flux1 import Flux1
+from editing_core.models.loader import planned
+
+FAMILIES = {
+    "FluxTransformer2DModel": Flux1,
+}
+"""By the class of the transformer, as a folder in diffusers' layout names it."""
+
+
+def load(
+    source: str = "portraits",
+    *,
+    device: str | None = None,
+    dtype: torch.dtype | None = None,
+    memory: str = "auto",
+    compiled: bool = False,
+) -> Flux1:
+    """Load a model.
+
+    Args:
+        source: "portraits" (shipped here), "flux-dev", a hub id, a folder in diffusers' layout, or
+            a .safetensors or .gguf file with a transformer.
+        device: Where to run; the first NVIDIA GPU if there is one, else the CPU.
+        dtype: Precision of transformer and text encoders; bfloat16 on a GPU, else float32.
+        memory: How it is held, by a name in ``memory_plan.NAMES``; "auto" chooses by what is free.
+        compiled: Whether the transformer's blocks are compiled, which the first call pays for.
+
+    Raises:
+        ModelMissing: The model is not there, cannot edit, or does not fit; one sentence says what
+            to do.
+    """
+    plan = planned(source, device=device, dtype=dtype, memory=memory, compiled=compiled)
+    parts, held = plan.parts()
+    kind = configs(held.source)["transformer"].get("_class_name", "FluxTransformer2DModel")
+    return FAMILIES[kind](**parts, name=source, held=held)
