@@ -19,7 +19,7 @@ from editing_core.portraits.sessions import sessions
 from editing_core.portraits.world import SIZE, Portrait, draw
 
 if TYPE_CHECKING:
-    from editing_core.models.flux1 import Flux1
+    from editing_core.models.diffusers_model import DiffusersModel
 
 TURNS = 6
 SHARD = 500  # sessions a file
@@ -52,7 +52,7 @@ def _draw_shard(folder: Path, number: int) -> int:
 
 
 @cache
-def _flux() -> Flux1:
+def _flux() -> DiffusersModel:
     from editing_core.models.load import load
 
     return load(device="cpu")

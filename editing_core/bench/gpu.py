@@ -25,7 +25,7 @@ from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
 from editing_core.models.attention_backend import attention_of
 from editing_core.models.canvas import Canvas
-from editing_core.models.flux1 import Flux1
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.load import load
 from editing_core.models.memory import LEVELS, peak_bytes
 from editing_core.models.memory_plan import GB, missing
@@ -69,14 +69,14 @@ def gpu_rows(folder: str, device: torch.device, side: int, count: int) -> Iterat
         del flux
 
 
-def _edited(flux: Flux1, side: int) -> Took:
+def _edited(flux: DiffusersModel, side: int) -> Took:
     """Edit once to warm up, and once for the clock, both times from nothing."""
     request = asked(Canvas(side, side))
     timed_edit(Editor(flux), request, PAPER)
     return timed_edit(Editor(flux), request, PAPER)
 
 
-def _rate(flux: Flux1, took: Took, side: int) -> Row:
+def _rate(flux: DiffusersModel, took: Took, side: int) -> Row:
     """Operations a second in model calls, of those that the machine does in bare products."""
     canvas, config = Canvas(side, side), argparse.Namespace(**flux.transformer.config)
     tokens = canvas.tokens + flux.text_length
@@ -86,7 +86,7 @@ def _rate(flux: Flux1, took: Took, side: int) -> Row:
                0.7)  # fmt: skip
 
 
-def _peak(flux: Flux1, canvas: Canvas) -> Iterator[Row]:
+def _peak(flux: DiffusersModel, canvas: Canvas) -> Iterator[Row]:
     """The most memory since loading began, beside what is predicted."""
     assert flux.held is not None and flux.held.plan is not None
     plan = flux.held.plan

@@ -8,6 +8,7 @@ import torch
 
 from editing_core.models.attention_backend import use_fused_attention
 from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.flux1 import Flux1
 from editing_core.models.load import load
 from editing_core.models.placement import compile_blocks
@@ -25,7 +26,7 @@ def random_weights(
     device: str | None = None,
     memory: str = "auto",
     compiled: bool = False,
-) -> Flux1:
+) -> DiffusersModel:
     """Make a model of FLUX.1-dev's width, in bfloat16 on a GPU; T5 is whole only where all is.
 
     Args:

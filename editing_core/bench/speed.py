@@ -30,7 +30,7 @@ from editing_core.models.base import AttentionCall
 from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import MODELS
 from editing_core.models.diffusers_internals import dispatch_attention_fn
-from editing_core.models.flux1 import Flux1
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.load import load
 from editing_core.models.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
 from editing_core.settings import PRESETS
@@ -47,7 +47,7 @@ FLUX_WIDTH = 3072
 class Bench:
     """One model and one size of picture, and what the machine can do at the most."""
 
-    model: Flux1
+    model: DiffusersModel
     canvas: Canvas
     count: int
     machine: Machine
@@ -72,7 +72,7 @@ class Bench:
 
 
 def speed_table(
-    model: str, count: int, *, side: int = 0, flux: Flux1 | None = None, edits: bool = True
+    model: str, count: int, *, side: int = 0, flux: DiffusersModel | None = None, edits: bool = True
 ) -> list[Row]:
     """Time calls, steps, an edit and a retry, and say what of it is not the model's own work.
 
@@ -87,7 +87,9 @@ def speed_table(
 
 
 @torch.no_grad()
-def speed_rows(flux: Flux1, count: int, *, side: int = 0, edits: bool = True) -> Iterator[Row]:
+def speed_rows(
+    flux: DiffusersModel, count: int, *, side: int = 0, edits: bool = True
+) -> Iterator[Row]:
     """Make the rows of ``speed_table`` one after the other, as they are measured."""
     side = side or (128 if flux.spec.name == "portraits" else 1024)
     canvas = Canvas(side, side)
@@ -148,7 +150,7 @@ def controlled_calls() -> tuple[int, int, int]:
     return len(watched) - both, both, len(scaled) - both
 
 
-def _bare(flux: Flux1, x: Tensor, text: Any, canvas: Canvas) -> dict[str, Any]:
+def _bare(flux: DiffusersModel, x: Tensor, text: Any, canvas: Canvas) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     with replaced(flux, "transformer", Recorder(flux.transformer, kept)):
         flux.velocity(x, 0.5, text, guidance=3.5, canvas=canvas)
@@ -194,7 +196,7 @@ def _memory(bench: Bench) -> Iterator[Row]:
     yield row("attention control, of the dense formula's memory", share, 0.1)
 
 
-def _call(flux: Flux1, qkv: list[Tensor]) -> AttentionCall:
+def _call(flux: DiffusersModel, qkv: list[Tensor]) -> AttentionCall:
     query, key, value = qkv
     text = flux.text_length
     return AttentionCall(
@@ -209,7 +211,7 @@ def _call(flux: Flux1, qkv: list[Tensor]) -> AttentionCall:
     )
 
 
-def _sizes(flux: Flux1) -> Sizes:
+def _sizes(flux: DiffusersModel) -> Sizes:
     models = {part: getattr(flux, part) for part in MODELS}
     return sizes_in(models, text_tokens=flux.text_length)
 

@@ -23,7 +23,7 @@ from editing_core.methods import method_of
 from editing_core.methods.context import EditContext, EditOutput
 from editing_core.metrics import pixels_of
 from editing_core.models.base import TextEmbedding
-from editing_core.models.flux1 import Flux1
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.portraits.world import SIZE
 from editing_core.settings import PRESETS, EditSettings
 
@@ -88,7 +88,7 @@ def _walked(
     model: str, seed: int, turns: list[SequenceTurn]
 ) -> dict[tuple[str, str], dict[str, float]]:
     flux = editor_of(model).model
-    assert isinstance(flux, Flux1)
+    assert isinstance(flux, DiffusersModel)
     rows = {}
     for name, (method, preset) in METHODS.items():
         full = None
@@ -105,7 +105,7 @@ def _walked(
 
 
 def _edited(
-    flux: Flux1,
+    flux: DiffusersModel,
     method: str,
     preset: EditSettings,
     saving: Saving,
@@ -135,7 +135,7 @@ def cached(method: str, config: Any) -> Callable[[EditContext], EditOutput]:
 
     def edit_cached(context: EditContext) -> EditOutput:
         flux, fresh = context.model, counter()
-        assert isinstance(flux, Flux1)
+        assert isinstance(flux, DiffusersModel)
         sampling = {context.target.prompt} | (
             {context.source.prompt} if method == "steady" else set()
         )
@@ -157,7 +157,7 @@ def cached(method: str, config: Any) -> Callable[[EditContext], EditOutput]:
 
 
 @contextmanager
-def _blocks_computed(flux: Flux1) -> Iterator[Counter[int]]:
+def _blocks_computed(flux: DiffusersModel) -> Iterator[Counter[int]]:
     """Count how often each block computes its queries, which it does once a call or not at all."""
     blocks = [*flux.transformer.transformer_blocks, *flux.transformer.single_transformer_blocks]
     computed: Counter[int] = Counter()

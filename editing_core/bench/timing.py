@@ -12,12 +12,12 @@ from torch import Tensor
 
 from editing_core.bench.roofline import now, seconds
 from editing_core.editor import Editor, EditRequest, EditResult
-from editing_core.models.flux1 import Flux1
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.settings import EditSettings
 
 
 @contextmanager
-def replaced(flux: Flux1, name: str, value: Any) -> Iterator[None]:
+def replaced(flux: DiffusersModel, name: str, value: Any) -> Iterator[None]:
     """Let something stand in for a part or method of a model inside."""
     had = flux.__dict__.get(name)
     flux.__dict__[name] = value
@@ -102,7 +102,7 @@ def timed_edit(
 ) -> Took:
     """Make an edit, of which all may change, and see where the time goes."""
     flux = editor.model
-    assert isinstance(flux, Flux1)
+    assert isinstance(flux, DiffusersModel)
     calls, coding = Clock(flux.device), Clock(flux.device)
     anywhere = replace(settings, keep="nothing")
     results: list[EditResult] = []

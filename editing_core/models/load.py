@@ -5,13 +5,17 @@ from __future__ import annotations
 import torch
 
 from editing_core.models.checkpoints import configs
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.flux1 import Flux1
+from editing_core.models.flux2 import Flux2
 from editing_core.models.loader import planned
 
-FAMILIES = {
+FAMILIES: dict[str, type[DiffusersModel]] = {
     "FluxTransformer2DModel": Flux1,
+    "Flux2Transformer2DModel": Flux2,
 }
-"""By the class of the transformer, as a folder in diffusers' layout names it."""
+"""By the class of the transformer, as a folder in diffusers' layout names it. Weights of FLUX.1 are
+all that `checkpoints.py` can find so far."""
 
 
 def load(
@@ -21,7 +25,7 @@ def load(
     dtype: torch.dtype | None = None,
     memory: str = "auto",
     compiled: bool = False,
-) -> Flux1:
+) -> DiffusersModel:
     """Load a model.
 
     Args:

@@ -18,6 +18,18 @@ FLUX1 = ModelSpec(
     references=0,
     licence="FLUX.1 [dev] Non-Commercial License",
 )
+FLUX2 = ModelSpec(
+    name="klein-base",
+    family="FLUX.2",
+    parts=("transformer", "vae", "text_encoder"),
+    latents="FLUX.2",
+    token_side=16,
+    sizes=(256, 2048),
+    guidance="cfg",
+    invertible=True,
+    references=10,
+    licence="Apache-2.0",
+)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )

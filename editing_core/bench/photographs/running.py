@@ -19,7 +19,7 @@ from editing_core.bench.photographs.networks import Networks
 from editing_core.bench.photographs.similarity import Floats, Scores, scores
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.models.flux1 import Flux1
+from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.prompt_diff import edit_words
 from editing_core.settings import EditSettings
 
@@ -60,7 +60,11 @@ class PhotographRollout:
 
 
 def run(
-    flux: Flux1, networks: Networks, sequences: Sequence[EditSequence], ways: Ways, out: Path
+    flux: DiffusersModel,
+    networks: Networks,
+    sequences: Sequence[EditSequence],
+    ways: Ways,
+    out: Path,
 ) -> dict[str, list[PhotographRollout]]:
     """Edit and judge every sequence in every way, and tell how far things are.
 
@@ -88,7 +92,7 @@ def run(
 
 
 def _edited(
-    flux: Flux1,
+    flux: DiffusersModel,
     sequence: EditSequence,
     way: tuple[str, Callable[[str, int], EditSettings]],
     folder: Path,
@@ -123,7 +127,7 @@ def _edited(
 
 
 def _turns(
-    flux: Flux1,
+    flux: DiffusersModel,
     sequence: EditSequence,
     photograph: Image.Image,
     method: str,

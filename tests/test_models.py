@@ -1,0 +1,258 @@
+"""The contract of a model, kept by every family, with tiny random weights."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_flux import noise_picture, tiny_flux, tiny_parts
+from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
+
+from editing_core.attention_hook import AttentionHook
+from editing_core.editor import Editor, EditRequest, Picture, draw_noise
+from editing_core.errors import EditError
+from editing_core.models.canvas import Canvas
+from editing_core.models.load import FAMILIES
+from editing_core.settings import PRESETS
+from editing_core.solvers import integrate_euler
+from editing_core.token_alignment import columns_of
+
+TINY = {"FluxTransformer2DModel": tiny_flux, "Flux2Transformer2DModel": tiny_flux2}
+SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
+every_family = pytest.mark.parametrize("kind", FAMILIES)
+
+
+def model_of(kind: str) -> Any:
+    return TINY[kind]()
+
+
+def velocity(model: Any, x: torch.Tensor, prompt: str = TARGET, **how: Any) -> torch.Tensor:
+    canvas = model.canvas(48, 80)
+    told = {"guidance": 3.0, "canvas": canvas} | how
+    return model.velocity(x, 0.7, model.encode_text(prompt), **told)
+
+
+def states(model: Any, seed: int = 0) -> torch.Tensor:
+    return draw_noise(seed, model.canvas(48, 80), model.channels)
+
+
+class Watcher(AttentionHook):
+    """Changes nothing and keeps what it saw."""
+
+    def __init__(self, layers: Any) -> None:
+        super().__init__(layers)
+        self.seen: list[Any] = []
+
+    def attended(self, call: Any) -> torch.Tensor:
+        self.seen.append(call)
+        return call.attend(call.query, call.key, call.value)
+
+
+@every_family
+def test_every_family_is_here_and_knows_itself(kind: str) -> None:
+    model = model_of(kind)
+    assert isinstance(model, FAMILIES[kind])
+    assert type(model.transformer).__name__ == kind
+    assert all(hasattr(model, part) for part in model.spec.parts)
+
+
+@every_family
+@pytest.mark.parametrize("size", [(48, 32), (33, 47)])
+def test_pictures_go_there_and_back_in_any_size(kind: str, size: tuple[int, int]) -> None:
+    model, picture = model_of(kind), noise_picture(*size)
+    canvas = model.canvas(*size)
+    x = model.encode(picture)
+    assert x.shape == (1, canvas.tokens, model.channels) and x.dtype == torch.float32
+    assert torch.equal(model.from_grid(model.to_grid(x, canvas)), x)
+    assert model.decode(x, canvas).size == size
+    assert np.array_equal(np.asarray(model.decode(x, canvas)), np.asarray(model.decode(x, canvas)))
+
+
+@every_family
+def test_times_fall_from_noise_to_picture(kind: str) -> None:
+    model = model_of(kind)
+    times = model.times(8, model.canvas(48, 80))
+    assert times.shape == (9,) and times.dtype == torch.float64
+    assert times[0] == pytest.approx(1) and times[-1] == 0 and (times.diff() < 0).all()
+
+
+@every_family
+def test_offsets_are_those_of_the_prompt(kind: str) -> None:
+    text = model_of(kind).encode_text(TARGET)
+    assert text.embeds.shape[:2] == (1, len(text.offsets))
+    found = [TARGET[slice(*text.offsets[i])].strip() for i in columns_of(text, ["red", "hat"])]
+    assert "".join(found) == "redhat"
+    said = "".join(TARGET[start:end] for start, end in text.offsets)
+    assert said.replace(" ", "") == TARGET.replace(" ", "")
+
+
+@every_family
+def test_the_empty_prompt_has_no_words(kind: str) -> None:
+    assert not any(end for _, end in model_of(kind).encode_text("").offsets)
+
+
+@every_family
+def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
+    model = model_of(kind)
+    plain = velocity(model, states(model))
+    with Watcher(model.attention()) as watcher:
+        torch.testing.assert_close(velocity(model, states(model)), plain, atol=1e-6, rtol=0)
+    text, image = model.text_length, model.canvas(48, 80).tokens
+    assert watcher.seen
+    for call in watcher.seen:
+        assert call.query.shape == call.key.shape == call.value.shape
+        assert call.query.shape[1] == text + image
+        assert (call.text, call.image) == (slice(0, text), slice(text, text + image))
+        assert call.query.shape[-1] == call.layer.head_size
+    assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_family
+def test_layers_are_in_order(kind: str) -> None:
+    layers = model_of(kind).attention()
+    assert [layer.index for layer in layers] == list(range(len(layers)))
+    depths = [layer.depth for layer in layers]
+    assert depths == sorted(depths) and (depths[0], depths[-1]) == (0, 1)
+    assert [layer.stream for layer in layers] == sorted(layer.stream for layer in layers)
+
+
+@every_family
+def test_each_layer_matters_and_is_put_back_after_an_error(kind: str) -> None:
+    model = model_of(kind)
+    plain = velocity(model, states(model))
+
+    class Blind(AttentionHook):
+        def attended(self, call: Any) -> torch.Tensor:
+            return torch.zeros_like(call.query)
+
+    for layer in model.attention():
+        with Blind([layer]):
+            assert (velocity(model, states(model)) - plain).abs().max() > 1e-5, layer.index
+    with pytest.raises(KeyboardInterrupt), Blind(model.attention()):
+        raise KeyboardInterrupt
+    assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_family
+def test_more_references_than_it_can_look_at_are_refused(kind: str) -> None:
+    model = model_of(kind)
+    references = [states(model)] * (model.spec.references + 1)
+    with pytest.raises(EditError, match=f"{model.spec.references} other pictures at most"):
+        velocity(model, states(model), references=references)
+
+
+@every_family
+def test_references_are_looked_at(kind: str) -> None:
+    model = model_of(kind)
+    if not model.spec.references:
+        pytest.skip("the family looks at no other pictures")
+    plain = velocity(model, states(model))
+    with Watcher(model.attention()) as watcher:
+        looking = velocity(model, states(model), references=[states(model, 1)])
+    assert looking.shape == plain.shape and not torch.allclose(looking, plain, atol=1e-5)
+    image = watcher.seen[0].image
+    assert image.stop - image.start == model.canvas(48, 80).tokens
+    assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_family
+@pytest.mark.parametrize("method", ["steady", "mtc"])
+def test_an_edit_runs(kind: str, method: str) -> None:
+    current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
+    request = EditRequest(current, original, SOURCE, TARGET, ("red", "hat"))
+    settings = PRESETS["steady" if method == "steady" else "paper"]
+    first, again = (
+        Editor(model_of(kind)).edit(request, settings=settings, seed=7, method=method)
+        for _ in range(2)
+    )
+    assert first.picture.size == (48, 32) and torch.equal(first.latents, again.latents)
+    assert first.picture.tobytes() != current.image.tobytes()
+    assert first.report.columns
+    if method == "mtc":
+        assert first.mask is not None and first.report.blocks
+
+
+# Each against the stock pipeline of its family
+
+
+def klein_pipeline() -> Any:
+    from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
+
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    pipeline = Flux2KleinPipeline(scheduler=scheduler, **tiny_parts2())
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def klein(
+    noise: torch.Tensor, canvas: Canvas, *, guidance: float, steps: int, image: Any = None
+) -> Any:
+    """What the stock pipeline makes of noise: latents, as the VAE decodes them."""
+    return klein_pipeline()(
+        image=image,
+        prompt=TARGET,
+        height=canvas.height,
+        width=canvas.width,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        latents=noise.transpose(1, 2).unflatten(2, (canvas.rows, canvas.cols)),
+        max_sequence_length=48,
+        text_encoder_out_layers=TEXT_LAYERS,
+        output_type="latent",
+    ).images
+
+
+@pytest.mark.parametrize("guidance", [1.0, 4.0])
+@pytest.mark.parametrize("shown", [False, True])
+def test_flux_2_is_the_stock_pipelines(guidance: float, shown: bool) -> None:
+    """Text, places, guidance, schedule, references and statistics, over four Euler steps."""
+    model = tiny_flux2()
+    canvas, picture = model.canvas(64, 96), noise_picture(64, 96, seed=3)
+    noise = draw_noise(3, canvas, model.channels)
+    text = model.encode_text(TARGET)
+    how = {"guidance": guidance, "canvas": canvas}
+    how |= {"references": [model.encode(picture)]} if shown else {}
+    drawn = integrate_euler(
+        lambda x, t, call: model.velocity(x, t, text, **how), noise, model.times(4, canvas)
+    )
+    expected = klein(noise, canvas, guidance=guidance, steps=4, image=picture if shown else None)
+    torch.testing.assert_close(model._denormalised(drawn, canvas), expected, atol=1e-5, rtol=0)
+
+
+def test_flux_2_velocity_is_the_stock_pipelines() -> None:
+    """The first step of the pipeline ends at noise - v, so v is known to rounding."""
+    model = tiny_flux2()
+    canvas = model.canvas(48, 80)
+    noise = draw_noise(4, canvas, model.channels)
+    heard: list[torch.Tensor] = []
+    hook = model.transformer.register_forward_hook(lambda m, a, out: heard.append(out[0]))
+    try:
+        klein(noise, canvas, guidance=1.0, steps=1)
+    finally:
+        hook.remove()
+    v = model.velocity(noise, 1.0, model.encode_text(TARGET), guidance=1.0, canvas=canvas)
+    torch.testing.assert_close(v, heard[0], atol=1e-5, rtol=0)
+
+
+def test_flux_1_velocity_is_the_stock_pipelines() -> None:
+    model, pipeline = tiny_flux(), tiny_parts().pipeline()
+    pipeline.set_progress_bar_config(disable=True)
+    canvas = model.canvas(48, 80)
+    noise = draw_noise(4, canvas, model.channels)
+    heard: list[torch.Tensor] = []
+    hook = model.transformer.register_forward_hook(lambda m, a, out: heard.append(out[0]))
+    try:
+        pipeline(
+            TARGET,
+            height=80,
+            width=48,
+            num_inference_steps=1,
+            guidance_scale=3.0,
+            max_sequence_length=model.text_length,
+            latents=noise,
+            output_type="latent",
+        )
+    finally:
+        hook.remove()
+    v = model.velocity(noise, 1.0, model.encode_text(TARGET), guidance=3.0, canvas=canvas)
+    torch.testing.assert_close(v, heard[0], atol=1e-5, rtol=0)
