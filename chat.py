@@ -12,11 +12,12 @@ try:
     import argparse
     import json
     import os
+    import signal
     import threading
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
-    from agent.terminal.flags import OPTIONS, parser
+    from agent.exit_codes import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
     from agent.visible import visible
 except KeyboardInterrupt:  # in the first second
     sys.exit(130)
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from agent.terminal.screen import Screen
 
 
-WRONG_USAGE, NOT_INSTALLED, STOPPED = 2, 3, 130
 OTHERS = {
     "recipe": "agent.provenance.show_recipe",
     "redo": "agent.provenance.redo",
@@ -39,6 +39,8 @@ OTHERS = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; nobody sees a traceback."""
+    from agent.terminal.flags import parser
+
     words = sys.argv[1:] if argv is None else argv
     try:
         _take_any_text()
@@ -53,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         return _give_up(
             f"Palimpsest is not installed for this Python (no module {error.name}); "
             "run `make chat`, or .venv/bin/python chat.py.",
-            NOT_INSTALLED,
+            MISSING,
         )
 
 
@@ -75,8 +77,9 @@ def _other(name: str, words: list[str]) -> int:
     from editing_core.models.torchrun import processes
 
     _quiet()
+    _interrupt_as_usual()
     if processes() > 1:
-        return _give_up(f"`{name}` needs one process; leave torchrun out.", WRONG_USAGE)
+        return _give_up(f"`{name}` needs one process; leave torchrun out.", UNREADABLE)
     code: int = import_module(OTHERS[name]).main(words)
     return code
 
@@ -90,7 +93,6 @@ def _guarded(flags: argparse.Namespace) -> int:
     from agent.sessions.database import StorageError, trouble
     from agent.settings import default_home
     from agent.terminal.last_net import sentence
-    from agent.terminal.run_message import BROKEN, FAILED, MISSING, UNREADABLE
     from tools.arguments import InputError
     from tools.pictures import StoreError
 
@@ -124,6 +126,7 @@ def _run(flags: argparse.Namespace) -> int:
     from agent.bootstrap import settings_of
     from agent.provenance.signing import signer_of
     from agent.sessions.catalog import open_home
+    from agent.terminal.flags import OPTIONS
     from editing_core.models.torchrun import follower
 
     _check(flags)
@@ -224,6 +227,7 @@ def _converse(
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
+    _interrupt_as_usual()
     try:
         _begin(flags, commands)
         if person:
@@ -239,8 +243,6 @@ def _converse(
 
 def _leave_in_order() -> None:
     """Let a kill that can be heard unwind, so that the terminal is left as it was found."""
-    import signal
-
     for name in ("SIGTERM", "SIGHUP"):  # Windows knows only the first
         if number := getattr(signal, name, None):
             signal.signal(number, lambda heard, _: sys.exit(128 + heard))
@@ -293,11 +295,23 @@ def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
 
 def run() -> NoReturn:
     """Run the command line as a program, and end it."""
-    import signal
-
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, _stop_at_once)
     code = main()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is over already
     _leave(code)
+
+
+def _stop_at_once(*_: object) -> NoReturn:
+    """End on Ctrl-C while libraries are imported, some of which print panics of their own then."""
+    os.write(sys.stderr.fileno(), b"palimpsest: Stopped; every finished edit is kept.\n")
+    os._exit(STOPPED)
+
+
+def _interrupt_as_usual() -> None:
+    """Let Ctrl-C raise KeyboardInterrupt again, now that there is something to clean up."""
+    if signal.getsignal(signal.SIGINT) is _stop_at_once:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _leave(code: int) -> NoReturn:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,9 +12,10 @@ from typing import Any
 from PIL.Image import Image
 from pydantic import ValidationError
 
+from agent.background import in_background
 from agent.context import ChatContext, Edited, EditPicture, Eyes, Llm
+from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
-from agent.terminal.run_message import MISSING, UNREADABLE
 from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
@@ -135,8 +135,7 @@ class LoadedLater:
     def begin(self) -> None:
         """Begin to load in a thread of its own, which nobody who leaves waits for."""
         if self._future is None:
-            self._future = Future()
-            threading.Thread(target=self._load, args=(self._future,), daemon=True).start()
+            self._future = in_background(self._load)
 
     def editor(self) -> Any:
         """Return the editor once it is loaded, or raise what went wrong."""
@@ -144,16 +143,12 @@ class LoadedLater:
         assert self._future is not None
         return self._future.result()
 
-    def _load(self, future: Future[Any]) -> None:
+    def _load(self) -> Any:
         from agent import understand  # noqa: F401  (loaded now, needed with the first message)
         from tools.edit_picture import load_editor
 
-        try:
-            cache = self._settings.home / "cache"
-            held = load_editor(self._settings.model, cache=cache, **self._settings.holding)
-            future.set_result(held)
-        except Exception as error:  # raised where the editor is needed
-            future.set_exception(error)
+        cache = self._settings.home / "cache"
+        return load_editor(self._settings.model, cache=cache, **self._settings.holding)
 
     def __call__(self, **asked: Any) -> Edited:
         """Edit a picture."""

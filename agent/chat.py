@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 import time
 from collections.abc import Iterable, Iterator
+from concurrent.futures import wait
 from functools import cached_property
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agent import choosing, state
+from agent.background import in_background
 from agent.sessions.database import StorageError, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
@@ -243,8 +244,7 @@ class Chat:
                 happened.put(error)
             happened.put(None)
 
-        thread = threading.Thread(target=work, name="palimpsest", daemon=True)
-        thread.start()
+        working = in_background(work)
         try:
             while (item := happened.get()) is not None:
                 if isinstance(item, BaseException):
@@ -252,7 +252,7 @@ class Chat:
                 yield self.event(item.pop("event"), **item)
         finally:
             control.request_drain("stopped")
-            thread.join()
+            wait([working])
         if (question := self.question) is not None:
             yield self.event("question", **question.model_dump(mode="json", exclude={"step"}))
 

@@ -12,10 +12,9 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent import replies
-from agent import verify as ladder
+from agent import replies, retry, verify
 from agent.actions import carry_out
-from agent.cancellation import Stopped, until_stopped
+from agent.background import Stopped, until_stopped
 from agent.choosing import OTHER_SEED, chosen_settings, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
@@ -168,9 +167,9 @@ def move(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
 
 
 def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
-    """Make one try of the current edit; the next try of a ladder is a little stronger or weaker."""
+    """Make one try of the current edit; the next is another seed, or stronger or weaker."""
     step, studio = current(state), runtime.context
-    rung = ladder.next_rung(state.tries, studio.settings.retries) if state.tries else None
+    rung = retry.next_try(state.tries, studio.settings.retries) if state.tries else None
     rung = rung or "first"
     seed = seed_of(state, studio) + (OTHER_SEED if rung == "another seed" else 0)
     head = start(state)
@@ -212,7 +211,7 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     studio, attempt = runtime.context, state.tries[-1]
     if studio.edit is not None:
         images = studio.pictures
-        verdict = ladder.judge(
+        verdict = verify.judge(
             images.image(start(state).picture),
             images.image(attempt.picture),
             images.image(attempt.mask) if attempt.mask else None,
@@ -222,7 +221,7 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         attempt = attempt.model_copy(update={"check": verdict})
         emit(runtime, "check", **verdict.model_dump())
     tries = [*state.tries[:-1], attempt]
-    if ladder.next_rung(tries, studio.settings.retries) is not None:
+    if retry.next_try(tries, studio.settings.retries) is not None:
         return {"tries": tries}
     turn = accepted(state, tries, studio)
     more = isinstance(after(state), EditStep)
@@ -240,14 +239,14 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
 
 
 def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
-    """Go on with the ladder if the last try was not accepted, else with the plan."""
+    """Try again if the last try was not accepted, else with the plan."""
     return "edit" if state.tries else route(state)
 
 
 def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn:
     """Make the turn of the best try."""
     step: EditStep = current(state)
-    kept, head = ladder.best(tries), start(state)
+    kept, head = retry.best(tries), start(state)
     settings = chosen_settings(state, studio)
     return Turn(
         id=len(state.turns),

@@ -1,4 +1,4 @@
-"""Did the edit happen, and only that? And which rung of the ladder to try next."""
+"""Did the edit happen, and only that?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from agent.captions import ABSENT, changes, parse
-from agent.state import Check, EditStep, Try
+from agent.state import Check, EditStep
 from tools.inspection import differences
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
-MISSED = ("another seed", "much stronger")
-SPOILT = ("another seed", "weaker")
-"""Rungs of the ladder, best first, for an edit not seen and for one that cost too much of the rest:
-the order is that of what they rescue and repair in `python -m editing_core.bench rungs`."""
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
@@ -92,25 +88,3 @@ def _share(wanted: Mapping[str, str], seen: Mapping[str, str]) -> float:
     """Return the share of the wanted values that are seen; what cannot show does not count."""
     shown = [name for name in wanted if name in seen]
     return sum(seen[name] == wanted[name] for name in shown) / len(shown) if shown else 1.0
-
-
-def next_rung(tries: list[Try], retries: int) -> str | None:
-    """Return how to try again; None to stop trying."""
-    last = tries[-1]
-    if last.check is None or last.check.passed or len(tries) > retries:
-        return None
-    order = MISSED if last.check.edit_score < 1.0 else SPOILT
-    tried = {t.rung for t in tries}
-    return next((rung for rung in order if rung not in tried), None)
-
-
-def best(tries: list[Try]) -> Try:
-    """Return the try to keep: passed, then most of the edit, then most of the rest."""
-
-    def rank(attempt: Try) -> tuple[float, ...]:
-        check = attempt.check
-        if check is None:
-            return (0.0,)
-        return (check.passed, check.edit_score, check.kept, check.outside_ssim)
-
-    return max(tries, key=rank)

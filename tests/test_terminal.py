@@ -63,7 +63,7 @@ def test_a_chat_with_completion_history_and_rewinding(terminal):
     terminal.until("you › give her sunglasses\n\n")  # on the input line, above the toolbar
     terminal.type(CTRL_C + CTRL_D)
     assert terminal.ended() == 0 and terminal.cursor_is_shown
-    told = re.search(r"Go on with: (\S+) (?:chat\.py )?--resume ", terminal.text)
+    told = re.search(r"Go on with:\s+(\S+)\s+(?:chat\.py\s+)?--resume\s", terminal.text)
     assert told and shutil.which(told[1])
 
 

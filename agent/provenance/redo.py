@@ -13,11 +13,11 @@ from pathlib import Path
 from PIL import Image
 
 from agent.bootstrap import Refusal, settings_of
+from agent.exit_codes import BROKEN, DONE, FAILED, MISSING, STOPPED, UNREADABLE
 from agent.provenance.show_recipe import SHORT, recipe_in
 from agent.provenance.signing import signer_of
 from agent.settings import AppSettings
 from agent.terminal.file_io import export
-from agent.terminal.run_message import BROKEN, DONE, FAILED, MISSING, STOPPED, UNREADABLE
 from tools import provenance
 from tools.edit_picture import EditError, ModelMissing
 from tools.pictures import Opened, PictureError, PictureStore, open_picture, picture_hash

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from agent.terminal.run_message import DONE, UNREADABLE
+from agent.exit_codes import DONE, UNREADABLE
 from tools import provenance
 from tools.pictures import PictureError, open_picture
 from tools.provenance import Recipe

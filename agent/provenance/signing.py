@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from agent.bootstrap import Refusal
+from agent.exit_codes import MISSING
 from agent.settings import AppSettings
-from agent.terminal.run_message import MISSING
 from tools.pictures import PictureStore
 from tools.provenance import Recipe
 from tools.saving import Sign

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from agent.exit_codes import DONE
 from agent.scripts import matchers
 from agent.scripts.loader import Line, Place
 from agent.scripts.runner import Happened, Stage
@@ -22,7 +23,6 @@ from agent.scripts.schema import (
     meets,
 )
 from agent.state import Turn
-from agent.terminal.run_message import DONE
 from tools.edit_picture import device_of
 from tools.inspection import Differences, differences, psnr
 from tools.pictures import PictureError, open_picture

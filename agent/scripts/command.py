@@ -10,14 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from agent.exit_codes import DONE, SCRIPT_FAILED, UNREADABLE
 from agent.scripts import reporting
 from agent.scripts.loader import Case, ScriptError, cases, find
 from agent.scripts.schema import Script
 from agent.scripts.snapshots import difference, pictures, updated
 from agent.scripts.suite import How, Result, repeated, run_all
-from agent.terminal.run_message import DONE, UNREADABLE
 
-EXPECTATION_FAILED = 5
 EPILOG = """\
 exit codes: 0 all passed, 2 a script cannot be read, 5 an expectation failed
 """
@@ -81,7 +80,7 @@ def _test(flags: argparse.Namespace) -> int:
     if flags.update and failed:
         return _update(failed, of=len(results))
     print(f"\n{len(results) - len(failed)} of {len(results)} passed")
-    return EXPECTATION_FAILED if failed else DONE
+    return SCRIPT_FAILED if failed else DONE
 
 
 def _read(files: Iterable[Path]) -> list[Case]:
@@ -144,4 +143,4 @@ def _update(failed: list[Result], of: int) -> int:
     print(f"\n{of - len(failed)} of {of} passed" if left else f"\n{len(failed)} updated")
     if left:
         print(f"{left} could not be rewritten; look at them by hand.", file=sys.stderr)
-    return EXPECTATION_FAILED if left else DONE
+    return SCRIPT_FAILED if left else DONE

@@ -18,9 +18,9 @@ from typing import Any
 
 from ruamel.yaml.comments import CommentedMap
 
+from agent.exit_codes import DONE, UNREADABLE
 from agent.scripts.loader import ScriptError, written, yaml
 from agent.scripts.schema import SUFFIX
-from agent.terminal.run_message import DONE, UNREADABLE
 from tools import benchmarks
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from agent.bootstrap import Refusal, studio_of
 from agent.chat import Chat
 from agent.context import ChatContext, Llm
+from agent.exit_codes import DONE, UNREADABLE
 from agent.scripts.cassette import SUFFIX, Player, Recorder
 from agent.scripts.loader import Case, Line, ScriptError
 from agent.scripts.schema import Llm as LlmMode
@@ -26,7 +27,6 @@ from agent.terminal.commands import Commands, Leave
 from agent.terminal.file_io import open_file
 from agent.terminal.last_net import safely
 from agent.terminal.repl import handle
-from agent.terminal.run_message import DONE, UNREADABLE
 from agent.terminal.screen import Screen
 from tools.arguments import InputError
 from tools.edit_picture import load_editor

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from agent import exit_codes
 from agent.options import EDIT_OPTIONS, bounds, literals, option_of
 from agent.settings import AppSettings
 from agent.visible import visible
@@ -29,10 +30,6 @@ Chat with an image editor that never forgets the original.
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
 LONGEST_ERROR = 500  # characters
-EXIT_CODES = """\
-exit codes: 0 done, 1 an edit failed, 2 wrong usage or unreadable input, 3 model,
-configuration or room missing, 4 LLM or engine failure, 5 a script failed, 130 Ctrl-C
-"""
 
 
 OPTIONS = {
@@ -49,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         prog="palimpsest",
         usage="palimpsest [PICTURE ...] [--say TEXT ...] [flags]",
         description=DESCRIPTION,
-        epilog=EXIT_CODES,
+        epilog=exit_codes.HELP,
         formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, 2, 22, 88),
         add_help=False,
     )

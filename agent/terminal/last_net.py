@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.terminal.run_message import BROKEN, DONE
+from agent.exit_codes import BROKEN, DONE
 from agent.visible import visible
 
 if TYPE_CHECKING:

@@ -14,13 +14,14 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from agent.exit_codes import DONE, MISSING, UNREADABLE
 from agent.sessions.database import StorageError, trouble
 from agent.state import Ask
 from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
 from agent.terminal.last_net import safely
 from agent.terminal.prompt import MARK, session_of
-from agent.terminal.run_message import DONE, MISSING, UNREADABLE, Answer, one_line, play, refusal
+from agent.terminal.run_message import Answer, one_line, play, refusal
 from agent.visible import visible
 from tools.arguments import InputError, whole
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
+from agent.exit_codes import DONE, FAILED, UNREADABLE
 from tools.arguments import InputError
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from agent.state import Ask, Event
     from agent.terminal.screen import Screen
 
-DONE, FAILED, UNREADABLE, MISSING, BROKEN, STOPPED = 0, 1, 2, 3, 4, 130
 LONGEST = 2000  # characters of a message; far above any wish, far below a pasted file
 LONGEST_COMMAND = 20_000  # characters; several paths may follow one
 

@@ -12,6 +12,7 @@ from PIL import Image, ImageChops
 import agent.actions
 import agent.bootstrap
 import agent.replies
+import agent.retry
 import agent.terminal.run_message
 import agent.turn_tree
 import agent.understand
@@ -154,9 +155,9 @@ def check_always_passes() -> None:
     agent.verify.judge = lambda *a: right(*a).model_copy(update={"passed": True})
 
 
-def ladder_never_climbed() -> None:
+def never_tried_again() -> None:
     """Nothing is ever tried again."""
-    agent.verify.next_rung = lambda tries, retries: None
+    agent.retry.next_try = lambda tries, retries: None
 
 
 def only_the_first_wish() -> None:
@@ -264,7 +265,7 @@ DEFECTS: tuple[Defect, ...] = (
     revert_drops_the_rest,
     retry_on_top,
     check_always_passes,
-    ladder_never_climbed,
+    never_tried_again,
     only_the_first_wish,
     nothing_is_asked,
     llm_ignored,

@@ -11,13 +11,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from agent.exit_codes import DONE
 from agent.terminal.commands.base import CommandBase, CommandError, Leave
 from agent.terminal.commands.files import FileCommands
 from agent.terminal.commands.inspection import InspectionCommands
 from agent.terminal.commands.making import EditCommands
 from agent.terminal.commands.navigation import NavigationCommands
 from agent.terminal.commands.settings import SettingCommands
-from agent.terminal.run_message import DONE
 from tools.arguments import short
 
 __all__ = [

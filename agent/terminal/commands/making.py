@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import get_args
 from urllib.parse import unquote, urlsplit
 
+from agent.exit_codes import FAILED
 from agent.state import Retry
 from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.file_io import is_picture, open_file
-from agent.terminal.run_message import FAILED
 from agent.text_to_image import Undrawable, draw, unheard
 from tools.arguments import InputError, path_of
 from tools.pictures import open_picture

@@ -10,9 +10,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from agent import turn_tree
+from agent.exit_codes import DONE
 from agent.state import MOST_AT_ONCE, GoTo, Redo, Rewind, Turn, Undo
 from agent.terminal.commands.base import CommandBase, CommandError
-from agent.terminal.run_message import DONE
 from agent.visible import visible
 from tools.arguments import number, short
 

@@ -1,4 +1,4 @@
-"""Waiting that Ctrl-C can end: slow work goes on alone and is forgotten."""
+"""Work in a thread of its own, which nobody who leaves waits for."""
 
 from __future__ import annotations
 
@@ -15,8 +15,22 @@ class Stopped(BaseException):
     """The person pressed Ctrl-C: what was being done ends with nothing stored."""
 
 
+def in_background(work: Callable[[], Done]) -> Future[Done]:
+    """Begin to work in a daemon thread; its result or its error is in the future."""
+    future: Future[Done] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:  # handed over to the thread that waits
+            future.set_exception(error)
+
+    threading.Thread(target=run, name="palimpsest", daemon=True).start()
+    return future
+
+
 def until_stopped(work: Callable[[], Done], stopped: Callable[[], bool]) -> Done:
-    """Do work in a thread of its own and return its result.
+    """Do work in the background and return its result.
 
     Args:
         work: changes nothing, so that its result may be dropped.
@@ -25,15 +39,7 @@ def until_stopped(work: Callable[[], Done], stopped: Callable[[], bool]) -> Done
     Raises:
         Stopped: the person pressed Ctrl-C first.
     """
-    result: Future[Done] = Future()
-
-    def run() -> None:
-        try:
-            result.set_result(work())
-        except BaseException as error:  # handed over to the thread that waits
-            result.set_exception(error)
-
-    threading.Thread(target=run, name="palimpsest-llm", daemon=True).start()
+    result = in_background(work)
     while True:
         try:
             return result.result(timeout=BLINK)

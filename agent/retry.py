@@ -1,0 +1,32 @@
+"""How an edit that fails its check is tried again, and which of the tries is kept."""
+
+from __future__ import annotations
+
+from agent.state import Try
+
+MISSED = ("another seed", "much stronger")
+SPOILT = ("another seed", "weaker")
+"""Ways to try again, best first, for an edit not seen and for one that cost too much of the rest:
+the order is that of what they rescue and repair in `python -m editing_core.bench rungs`."""
+
+
+def next_try(tries: list[Try], retries: int) -> str | None:
+    """Return how to try again; None to stop trying."""
+    last = tries[-1]
+    if last.check is None or last.check.passed or len(tries) > retries:
+        return None
+    order = MISSED if last.check.edit_score < 1.0 else SPOILT
+    tried = {t.rung for t in tries}
+    return next((way for way in order if way not in tried), None)
+
+
+def best(tries: list[Try]) -> Try:
+    """Return the try to keep: passed, then most of the edit, then most of the rest."""
+
+    def rank(attempt: Try) -> tuple[float, ...]:
+        check = attempt.check
+        if check is None:
+            return (0.0,)
+        return (check.passed, check.edit_score, check.kept, check.outside_ssim)
+
+    return max(tries, key=rank)
