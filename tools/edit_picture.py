@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
-from editing_core.models.checkpoints import refuse_name
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
 from editing_core.models.offers import spec_of
 from editing_core.models.torchrun import processes
 from editing_core.settings import PRESETS, EditSettings
@@ -86,6 +86,11 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
             "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "
             "leave --device out to run on the CPU."
         )
+
+
+def is_shipped(model: str) -> bool:
+    """Say whether a model lies in this program's own folder, and is small."""
+    return model in SHIPPED_FOLDERS
 
 
 def device_of(device: str | None) -> Literal["cpu", "cuda"]:

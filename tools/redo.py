@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from editing_core.methods.registry import METHODS
 from editing_core.metrics import psnr
+from editing_core.models.offers import KNOWN
 from editing_core.settings import PRESETS, EditSettings
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.pictures import PictureStore
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from editing_core.editor import Editor
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-OWN_MODELS = ("portraits", "flux-dev")  # any other is loaded only if the person names it
+OWN_MODELS = tuple(KNOWN)  # any other is loaded only if the person names it
 MADE_BY = ("weights", "device", "processor", "threads", "precision")
 
 

@@ -16,7 +16,8 @@ from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
 from editing_core.models.layout_check import check_shapes, check_types
 
-PORTRAITS = Path(__file__).parents[1] / "portraits" / "weights"
+SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
+"""Where models lie that come with this program, by name."""
 HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
 MODELS = ("transformer", "vae", "text_encoder", "text_encoder_2")
 PARTS = (*MODELS, "tokenizer", "tokenizer_2")
@@ -156,13 +157,13 @@ def fetched(source: ModelSource) -> ModelSource:
 
 
 def _folder(model: str) -> ModelSource:
-    if model == "portraits":
-        if not PORTRAITS.is_dir():
+    if shipped := SHIPPED_FOLDERS.get(model):
+        if not shipped.is_dir():
             raise ModelMissing(
-                f"The shipped model is not in {PORTRAITS}; fetch it again with git "
+                f"The shipped model is not in {shipped}; fetch it again with git "
                 "or train it with python -m editing_core.portraits.train."
             )
-        return ModelSource(model, PORTRAITS)
+        return ModelSource(model, shipped)
     path = Path(model).expanduser()
     if path.is_dir():
         return ModelSource(model, path)
@@ -239,7 +240,7 @@ def _check_layout(source: ModelSource) -> None:
 
 
 def _check_weights(source: ModelSource) -> None:
-    if source.base == PORTRAITS:  # shipped, and tested as it is
+    if source.base in SHIPPED_FOLDERS.values():  # tested as it is
         return
     for part, config in configs(source).items():
         if part != "transformer" or source.file is None:

@@ -59,6 +59,10 @@ class World(Protocol):
         """Change attributes by the world's rules (no colour without its thing ...)."""
         ...
 
+    def kind(self, before: Attributes, changed: Attributes) -> str:
+        """Name the kind of change, by which it is decided how to edit ("add", "color" ...)."""
+        ...
+
     def instruction(self, source: str, target: str) -> str:
         """Put the difference of two captions into words; "" if they say the same."""
         ...

@@ -63,6 +63,10 @@ class PortraitWorld:
             new.pop("background", None)
         return new
 
+    def kind(self, before: Attributes, changed: Attributes) -> str:
+        """Name the kind of change, by which it is decided how to edit."""
+        return captions.kind_of(before, changed)
+
     def instruction(self, source: str, target: str) -> str:
         """Put the difference of two captions into words; "" if they say the same."""
         return instructions.wish(source, target)

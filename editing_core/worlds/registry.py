@@ -19,6 +19,13 @@ def world_named(name: str) -> World | None:
     return PortraitWorld()
 
 
+def shipped_world() -> World:
+    """Return the world that comes with this program."""
+    world = world_named(WORLDS[0])
+    assert world is not None
+    return world
+
+
 @cache
 def world_of(caption: str) -> World | None:
     """Return the world that can show all that a caption says, if any can."""
