@@ -17,6 +17,7 @@ NEVER_AT_RUN_TIME = (
     "editing_core.portraits.learning",
     "editing_core.portraits.lessons",
     "editing_core.portraits.processes",
+    "editing_core.portraits.sessions",
     "editing_core.portraits.train",
     "editing_core.portraits.train_reader",
     "editing_core.portraits.train_vae",
@@ -25,6 +26,7 @@ NEVER_AT_RUN_TIME = (
     "editing_core.anchor.degradation",
     "editing_core.anchor.distillation",
     "editing_core.anchor.evaluate",
+    "editing_core.anchor.initialise",
     "editing_core.anchor.rollout",
     "editing_core.anchor.train",
 )
