@@ -23,8 +23,7 @@ from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource
 from editing_core.models.configs import FLUX_DEV
 from editing_core.models.flux1 import Flux1
 from editing_core.models.loader import LoadSpec
-from editing_core.models.memory import sizes_of
-from editing_core.models.memory_plan import choose
+from editing_core.models.memory_plan import choose, sizes_of
 from editing_core.settings import EditSettings
 
 PORTRAITS = SHIPPED_FOLDERS["portraits"]

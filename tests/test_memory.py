@@ -19,24 +19,22 @@ from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource, config
 from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
 from editing_core.models.load import load
 from editing_core.models.loader import LoadSpec, planned
-from editing_core.models.memory import (
-    LEVELS,
-    Sizes,
-    forward_bytes,
-    peak_bytes,
-    sizes_of,
-    transformer_bytes,
-    vae_bytes,
-)
 from editing_core.models.memory_plan import (
     BY_NAME,
     GB,
+    LEVELS,
     NAMES,
     TYPICAL,
+    Sizes,
     choose,
+    forward_bytes,
     missing,
+    peak_bytes,
     plans,
     sentence,
+    sizes_of,
+    transformer_bytes,
+    vae_bytes,
 )
 
 PORTRAITS = SHIPPED_FOLDERS["portraits"]

@@ -19,8 +19,7 @@ from editing_core.models.canvas import Canvas
 from editing_core.models.configs import FLUX_DEV, build
 from editing_core.models.flux1 import Flux1
 from editing_core.models.load import load
-from editing_core.models.memory import Sizes
-from editing_core.models.memory_plan import MemoryPlan, missing, plans
+from editing_core.models.memory_plan import MemoryPlan, Sizes, missing, plans
 from editing_core.models.placement import take_tiles
 from editing_core.portraits.world import draw, draws
 from editing_core.settings import EditSettings

@@ -22,7 +22,7 @@ from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_tab
 from editing_core.models.base import TextEmbedding
 from editing_core.models.canvas import Canvas
 from editing_core.models.configs import FLUX_DEV, with_depth
-from editing_core.models.memory import LEVELS
+from editing_core.models.memory_plan import LEVELS
 from editing_core.settings import EditSettings
 
 

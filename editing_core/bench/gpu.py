@@ -27,8 +27,7 @@ from editing_core.models.attention_backend import attention_of
 from editing_core.models.canvas import Canvas
 from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.load import load
-from editing_core.models.memory import LEVELS, peak_bytes
-from editing_core.models.memory_plan import GB, missing
+from editing_core.models.memory_plan import GB, LEVELS, missing, peak_bytes
 from editing_core.models.placement import emptied
 
 

@@ -32,7 +32,14 @@ from editing_core.models.checkpoints import MODELS
 from editing_core.models.diffusers_internals import dispatch_attention_fn
 from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.load import load
-from editing_core.models.memory import LEVELS, Sizes, forward_bytes, peak_bytes, sizes_in, vae_bytes
+from editing_core.models.memory_plan import (
+    LEVELS,
+    Sizes,
+    forward_bytes,
+    peak_bytes,
+    sizes_in,
+    vae_bytes,
+)
 from editing_core.settings import PRESETS
 from editing_core.token_alignment import columns_of
 

@@ -18,8 +18,16 @@ from editing_core.models.checkpoints import (
     find,
     text_tokens,
 )
-from editing_core.models.memory import Sizes, sizes_of
-from editing_core.models.memory_plan import MemoryPlan, choose, free_bytes, missing, plans, sentence
+from editing_core.models.memory_plan import (
+    MemoryPlan,
+    Sizes,
+    choose,
+    free_bytes,
+    missing,
+    plans,
+    sentence,
+    sizes_of,
+)
 from editing_core.models.placement import compile_blocks, emptied, parts_of
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from editing_core.models.checkpoints import PARTS, ModelSource, depth_in
-from editing_core.models.memory import MemoryLevel
-from editing_core.models.memory_plan import MemoryPlan
+from editing_core.models.memory_plan import MemoryLevel, MemoryPlan
 
 if TYPE_CHECKING:
     from diffusers import AutoencoderKL
