@@ -74,7 +74,7 @@ def _other(name: str, words: list[str]) -> int:
     """Run a command that is no chat; it says its own errors."""
     from importlib import import_module
 
-    from editing_core.models.torchrun import processes
+    from editing_core.models.context_parallel import processes
 
     _quiet()
     _interrupt_as_usual()
@@ -127,7 +127,7 @@ def _run(flags: argparse.Namespace) -> int:
     from agent.provenance.signing import signer_of
     from agent.sessions.catalog import open_home
     from agent.terminal.flags import OPTIONS
-    from editing_core.models.torchrun import follower
+    from editing_core.models.context_parallel import follower
 
     _check(flags)
     given = {name: getattr(flags, name) for names in OPTIONS.values() for name in names}
@@ -320,7 +320,7 @@ def _leave(code: int) -> NoReturn:
     A daemon thread that still loads the model would be inside PyTorch while the interpreter takes
     it down, which crashes now and then (SIGSEGV); such a process ends without that.
     """
-    from editing_core.models.torchrun import processes
+    from editing_core.models.context_parallel import processes
 
     if processes() > 1:
         from editing_core.models.context_parallel import leave

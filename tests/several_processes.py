@@ -5,7 +5,7 @@ from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
-from editing_core.models import context_parallel, torchrun
+from editing_core.models import context_parallel
 from editing_core.models.canvas import Canvas
 from editing_core.settings import EditSettings
 
@@ -41,7 +41,7 @@ def lead() -> None:
     context_parallel.leave(0)
 
 
-if torchrun.follower():
+if context_parallel.follower():
     context_parallel.begin()
     context_parallel.share(tiny_flux())
     context_parallel.follow(tiny_flux())

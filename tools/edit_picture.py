@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 from editing_core.errors import EditError, ModelMissing
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
+from editing_core.models.context_parallel import processes
 from editing_core.models.offers import spec_of
-from editing_core.models.torchrun import processes
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
 from tools.edit_history import instruction_of, recalled

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from editing_core.models.torchrun import processes
+from editing_core.models.context_parallel import processes
 
 logger = logging.getLogger(__name__)
 HOPPER = (9, 0)  # the compute capability that FlashAttention 3 is made for

@@ -2,6 +2,7 @@
 
 Every process holds the whole model. The first does all that one alone would do, and the others
 follow its model calls, and each computes its part of the tokens (context parallelism, Ulysses).
+Which process this is can be told without loading torch.
 """
 
 from __future__ import annotations
@@ -11,28 +12,47 @@ import os
 import signal
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import patch
 
-import torch
-import torch.distributed as dist
-import torch.nn.functional as F
-from torch import Tensor
-
 from editing_core.errors import EditError
-from editing_core.models.torchrun import follower, processes
 
 if TYPE_CHECKING:
-    from editing_core.models.diffusers_model import DiffusersModel
+    import torch
+    from torch import Tensor
 
 LOST = "The processes that share this picture have lost each other; leave and begin again."
 PATIENCE = timedelta(days=30)  # a person may think for long before the next model call
+
+
+class SharedModel(Protocol):
+    """A model whose calls several processes share."""
+
+    transformer: Any
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        ...
+
+
+def processes() -> int:
+    """How many processes torchrun has started; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def follower() -> bool:
+    """Whether another process leads."""
+    return int(os.environ.get("RANK", "0")) > 0
 
 
 def begin() -> None:
     """Meet the other processes, if any, and take this one's GPU, before a model is loaded."""
     if processes() == 1:
         return
+    import torch
+    import torch.distributed as dist
+
     backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
@@ -40,12 +60,13 @@ def begin() -> None:
     dist.init_process_group(backend, timeout=PATIENCE)
 
 
-def share(model: DiffusersModel) -> None:
+def share(model: SharedModel) -> None:
     """Compute every model call together from now on, if there are several processes.
 
     All of them have to ask for it. Attention hooks would see a part of the tokens, so the model
     then offers no attention layers.
     """
+    import torch
     from diffusers import ContextParallelConfig
 
     from editing_core.models.diffusers_internals import context_parallel_plan
@@ -65,8 +86,10 @@ def share(model: DiffusersModel) -> None:
         atexit.register(lead.end)
 
 
-def follow(model: DiffusersModel) -> None:
+def follow(model: SharedModel) -> None:
     """Take part in the model calls of the process that leads; this process ends with them."""
+    import torch
+
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one that leads
     with torch.no_grad():
         while (inputs := _heard(model.device)) is not None:
@@ -88,6 +111,10 @@ def leave(code: int) -> None:
 
 def _whole(part: Tensor) -> Tensor:
     """Join the parts of all processes, (1, some tokens, channels), which may differ by a token."""
+    import torch
+    import torch.distributed as dist
+    import torch.nn.functional as F
+
     counts = [torch.zeros(1, dtype=torch.long) for _ in range(processes())]
     dist.all_gather(counts, torch.tensor([part.shape[1]]))
     longest = int(max(counts))
@@ -124,6 +151,9 @@ class Lead:
 
     def end(self) -> None:
         """Let the others go; those that wait forever are ended by torchrun, once this one fails."""
+        import torch
+        import torch.distributed as dist
+
         if not self.in_step:
             sys.stdout.flush()
             os._exit(1)
@@ -132,6 +162,9 @@ class Lead:
 
 def _send(inputs: dict[str, Any]) -> None:
     """Send first what there is, then all tensors."""
+    import torch
+    import torch.distributed as dist
+
     tensors = {name: x for name, x in inputs.items() if isinstance(x, torch.Tensor)}
     rest = {name: x for name, x in inputs.items() if name not in tensors}
     shapes = {name: (tuple(x.shape), x.dtype) for name, x in tensors.items()}
@@ -142,6 +175,9 @@ def _send(inputs: dict[str, Any]) -> None:
 
 def _heard(device: torch.device) -> dict[str, Any] | None:
     """Receive what ``_send`` sends; None at the end."""
+    import torch
+    import torch.distributed as dist
+
     said: list[Any] = [None]
     dist.broadcast_object_list(said, src=0, device=torch.device("cpu"))
     if said[0] is None:
