@@ -55,6 +55,8 @@ class Made(BaseModel):
     """The CPU's widest instructions, or the name of the GPU."""
     threads: int | None = Field(default=None, ge=1, le=1024)
     """How many threads of a CPU shared a sum, which decides how it is rounded."""
+    working_size: tuple[int, int] | None = None
+    """Width and height at which the model worked; None: at the picture's own, as it once was."""
     versions: Mapping[str, str] = {}
 
     @property
@@ -144,6 +146,7 @@ def remake(
                 settings=made.settings,
                 seed=made.seed,
                 method=made.method,
+                working=made.working_size or store.image(now[made.parent]).size,
             )
         now[made.picture] = edited.picture
         yield edited.picture

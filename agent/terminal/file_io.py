@@ -34,7 +34,7 @@ def open_file(
     Raises:
         PictureError: The file cannot be used, or nobody can say what it shows.
     """
-    opened = open_picture(path, max_side=chat.studio.settings.max_side)
+    opened = open_picture(path, max_megapixels=chat.studio.settings.max_megapixels)
     eyes = chat.studio.eyes
     caption = caption or _recorded(path) or (eyes.describe(opened.image) if eyes else None)
     if not caption and chat.studio.interactive:
