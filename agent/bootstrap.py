@@ -72,7 +72,7 @@ def studio_of(
     Raises:
         Refusal: Something chosen is not to be had.
     """
-    from tools.edit_picture import PRESETS
+    from tools.edit_picture import PRESETS, is_shipped
 
     if settings.preset not in PRESETS:
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
@@ -80,7 +80,7 @@ def studio_of(
     llm = listen(_llm(settings, note))
     edit = None
     if not plan_only:
-        later = looking or settings.model == "portraits"  # which takes two seconds
+        later = looking or is_shipped(settings.model)  # which takes two seconds
         edit = _edit(settings, store, note, later=later, glimpse=glimpse)
     return ChatContext(
         settings=settings,
@@ -177,10 +177,12 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
-    """Return the eyes that judge: the portraits' own, an LLM's, CLIP's, whichever there are."""
-    from tools.inspection import PortraitEyes
+    """Return the eyes that judge: a closed world's own, an LLM's, CLIP's, whichever there are."""
+    from editing_core.worlds.registry import world_named
+    from tools.inspection import WorldEyes
 
-    own: Eyes | None = PortraitEyes() if settings.model == "portraits" else None
+    world = world_named(settings.model)
+    own: Eyes | None = WorldEyes(world) if world else None
     clip = None if own is not None or settings.clip is None else _clip(settings.clip)
     if llm is None:
         return own or clip

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from functools import cache
 from typing import cast
 
 from agent.state import Change, EditStep
-from editing_core.prompt_diff import edit_words, transfer, words_of
-from tools.inspection import COLOR_OF, COLORS, REMOVABLE, VALUES, caption, kind_of, parse
+from editing_core.prompt_diff import edit_words, transfer
+from editing_core.worlds.registry import shipped_world, world_of
+
+WORLD = shipped_world()
+"""The world whose words captions are read with, whatever a picture shows."""
+
+VALUES, COLORS = WORLD.schema.values, WORLD.schema.colors
+COLOR_OF, REMOVABLE = WORLD.schema.color_of, WORLD.schema.removable
+caption, parse = WORLD.caption, WORLD.parse
 
 ABSENT = dict.fromkeys(REMOVABLE, "none") | {"pattern": "plain"}
 """Attributes to the value they have where a caption does not name them."""
@@ -32,18 +37,9 @@ def changes(before: str, after: str) -> dict[str, str]:
     return {name: value for name, value in new.items() if old.get(name) != value}
 
 
-@cache
 def is_portrait(text: str) -> bool:
-    """Whether the world of portraits can say all that a caption says, so that no word gets lost."""
-    found, words = parse(text), words_of(text)
-    if "gender" not in found and not {"person", "portrait"} & set(words):
-        return False
-    known = _FRAME | set(words_of(caption(found)))
-    return all(word in known or parse(re.sub(rf"\b{re.escape(word)}\b", "", text.lower())) != found
-               for word in words)  # fmt: skip
-
-
-_FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
+    """Say whether a closed world can say all that a caption says; for the offline reader."""
+    return world_of(text) is not None
 
 
 def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditStep | None:
@@ -51,21 +47,21 @@ def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditSt
 
     Args:
         text: the caption of the picture at the head.
-        wanted: attribute to value; old age brings gray hair, as in the world of portraits.
+        wanted: attribute to value; what follows from it by the world's rules is added.
         request: the words that asked for it.
 
     Returns:
         The step, or None if the caption says all of it already.
     """
     old = parse(text)
-    new = _settled(old | dict(wanted), wanted)
+    new = WORLD.apply(old, wanted)
     if wanted.get("age") and "age" not in old:  # an edit is ignored unless the source names it
         old["age"] = next(age for age in VALUES["age"] if age != wanted["age"])
     source, target = caption(old), caption(new)
     if source == target:
         return None
     return EditStep(
-        change=cast("Change", kind_of(attributes_of(source), changes(source, target))),
+        change=cast("Change", WORLD.kind(attributes_of(source), changes(source, target))),
         source_prompt=source,
         target_prompt=target,
         edit_words=edit_words(source, target),
@@ -76,7 +72,7 @@ def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditSt
 def replay(step: EditStep, text: str) -> EditStep | None:
     """Write an earlier edit anew for another caption; None if it changes nothing there."""
     wanted = changes(step.source_prompt, step.target_prompt)
-    if wanted and is_portrait(text):
+    if wanted and world_of(text):
         again = edit_step(text, wanted, step.request)
         return again and again.model_copy(update={"strength": step.strength})
     target = transfer(text, step.source_prompt, step.target_prompt)
@@ -88,18 +84,6 @@ def replay(step: EditStep, text: str) -> EditStep | None:
         "edit_words": edit_words(text, target),
     }
     return step.model_copy(update=update)
-
-
-def _settled(new: dict[str, str], wanted: Mapping[str, str]) -> dict[str, str]:
-    """Follow the world's rules: no colour without its thing, gray hair in old age."""
-    for thing in _TINTED:
-        if new.get(thing, "none") in ("none", "necklace"):
-            new.pop(COLOR_OF[thing], None)
-    if wanted.get("age") == "old" or (new.get("age") == "old" and "hair_color" in wanted):
-        new["hair_color"] = "gray"
-    if new.get("background") not in VALUES["background"]:
-        new.pop("background", None)
-    return new
 
 
 __all__ = ["ABSENT", "COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption",

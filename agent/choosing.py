@@ -6,9 +6,10 @@ from typing import Any
 
 from agent.context import ChatContext
 from agent.options import EDIT_OPTIONS
-from agent.settings import AppSettings, paired
+from agent.settings import AppSettings
 from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
+from tools.edit_picture import paired
 
 OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent import turn_tree
-from agent.captions import attributes_of, changes, is_portrait
+from agent.captions import attributes_of, changes
 from agent.state import Choose, Conversation, Describe, EditStep, Turn
+from editing_core.worlds.registry import world_of
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -45,7 +46,7 @@ def of_choice(step: Choose) -> str:
 
 def undone(step: EditStep) -> str:
     """Name what is taken back with an edit: "the hat", or the request itself."""
-    if step.change in ("add", "replace") and is_portrait(step.target_prompt):
+    if step.change in ("add", "replace") and world_of(step.target_prompt):
         return f"the {_words(step)}"
     return f"“{step.request}”"
 
@@ -75,7 +76,7 @@ def of_turn(turn: Turn) -> str:
 
 def _words(step: EditStep) -> str:
     changed = changes(step.source_prompt, step.target_prompt)
-    if not changed or not is_portrait(step.target_prompt):
+    if not changed or not world_of(step.target_prompt):
         return ", ".join(step.edit_words) or step.request or step.target_prompt
     shown = attributes_of(step.target_prompt)
     if changed.get("age") == "old" and changed.get("hair_color") == "gray":

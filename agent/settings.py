@@ -30,12 +30,6 @@ def default_config() -> Path:
     return Path(platformdirs.user_config_dir("palimpsest")) / "config.toml"
 
 
-def paired(method: str, preset: str) -> tuple[str, str]:
-    """Fill in what was not chosen: the preset's own method, or the method's own preset."""
-    method = method or ("steady" if preset in ("", "steady") else "mtc")
-    return method, preset or ("steady" if method in ("steady", "anchor") else "paper")
-
-
 class AppSettings(EditOptions, BaseSettings):
     """The settings of one run; those with an `Option` are flags, too.
 
@@ -86,6 +80,8 @@ class AppSettings(EditOptions, BaseSettings):
     @model_validator(mode="before")
     @classmethod
     def _paired(cls, given: dict[str, Any]) -> dict[str, Any]:
+        from tools.edit_picture import paired
+
         method, preset = paired(given.get("method") or "", given.get("preset") or "")
         return given | {"method": method, "preset": preset}
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from PIL import Image
 
-from agent.captions import attributes_of, caption, is_portrait, parse
+from agent.captions import attributes_of, caption, parse
 from agent.chat import Chat
 from agent.choosing import OTHER_SEED
 from agent.context import OnStep
 from agent.state import EditStep
-from tools.inspection import sample_portrait
+from editing_core.worlds.base import World
+from editing_core.worlds.registry import world_named, world_of
 
 STEPS = 16  # solver steps, as `python -m editing_core.bench text` draws captions
 PUT = Callable[[Image.Image], str]
@@ -50,8 +51,8 @@ def draw(chat: Chat, put: PUT, words: str, on_step: OnStep | None = None) -> Dra
     studio, settings = chat.studio, chat.settings
     if studio.edit is None:
         raise Undrawable("Nothing is drawn where edits are only planned.")
-    portraits = settings.model == "portraits"
-    said = _portrait(words) if portraits else words
+    world = world_named(settings.model)
+    said = _caption(world, words) if world else words
     blank = put(Image.new("RGB", _size(chat), "gray"))
     seed = settings.seed + len(chat.conversation.turns)
     preset: Any = studio.presets[settings.preset]
@@ -72,26 +73,29 @@ def draw(chat: Chat, put: PUT, words: str, on_step: OnStep | None = None) -> Dra
     return min(tries, key=lambda drawn: len(drawn.missing))
 
 
-def _portrait(words: str) -> str:
-    """Return the caption of a portrait in the words that the shipped model has learnt."""
-    named = parse(words)
+def _caption(world: World, words: str) -> str:
+    """Return the caption of a picture in the words that the model of a closed world has learnt."""
+    named = world.parse(words)
     if not named:
         raise Undrawable(
-            "The model portraits draws people only; say what one looks like, "
+            f"The model {world.name} draws people only; say what one looks like, "
             'such as "an old man with a beard".'
         )
-    return caption(named)
+    return world.caption(named)
 
 
-def unheard(words: str) -> bool:
-    """Whether words say more than a drawn portrait can show."""
-    return not is_portrait(words if "portrait" in words else f"a portrait of {words}")
+def unheard(model: str, words: str) -> bool:
+    """Whether words say more than the pictures of a model's closed world can show."""
+    world = world_named(model)
+    return world is not None and not world.contains(
+        words if "portrait" in words else f"a portrait of {words}"
+    )
 
 
 def _size(chat: Chat) -> tuple[int, int]:
-    """Return the size that the shipped model draws best, or that of the picture here."""
-    if chat.settings.model == "portraits":
-        return sample_portrait()[0].size
+    """Return the size of a closed world's pictures, or that of the picture here."""
+    if world := world_named(chat.settings.model):
+        return world.sample()[0].size
     conversation = chat.conversation
     return chat.studio.pictures.image(conversation.turns[conversation.head].picture).size
 
@@ -99,7 +103,7 @@ def _size(chat: Chat) -> tuple[int, int]:
 def _looked_at(chat: Chat, picture: str, said: str, seed: int) -> Drawn:
     """Caption a drawn portrait fully by what is seen in it; other pictures by their words."""
     eyes = chat.studio.eyes
-    if eyes is None or not is_portrait(said):
+    if eyes is None or not world_of(said):
         return Drawn(picture, said, seed)
     seen = dict(eyes.attributes(chat.studio.pictures.image(picture), attributes_of(said)))
     if not seen:

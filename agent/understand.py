@@ -11,6 +11,7 @@ from agent.llm.structured_output import LlmError, consult
 from agent.llm.vision import can_see
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan
+from editing_core.worlds.registry import world_named
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,7 @@ def understand(
         question: what the message answers.
     """
     context = Context.of(conversation)
-    world = studio.settings.model == "portraits"
+    world = world_named(studio.settings.model) is not None
     if studio.llm is None:
         return understand_offline(message, context, world=world)
     try:
@@ -47,7 +48,7 @@ def ask_llm(message: str, context: Context, studio: ChatContext, *, question: st
         LlmError: there is no answer, or twice none that makes a plan.
     """
     assert studio.llm is not None
-    world = studio.settings.model == "portraits"
+    world = world_named(studio.settings.model) is not None
     picture = context.path[-1].picture
     image = (
         studio.pictures.image(picture) if picture and not world and can_see(studio.llm) else None

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -19,15 +18,13 @@ from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
 from editing_core.masks import color_aligned, outside_kept, region
-from editing_core.methods import METHODS, method_of
+from editing_core.methods.base import Method
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
+from editing_core.methods.registry import method_named, refuse_model
 from editing_core.models.base import Model
 from editing_core.models.canvas import Canvas
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.token_alignment import columns_of
-
-if TYPE_CHECKING:
-    from editing_core.methods import Method
 
 logger = logging.getLogger(__name__)
 LATENTS_KEPT = 1 << 27  # bytes; 1 MB at 1024 x 1024 pixels, and as much a step of a whole path
@@ -80,6 +77,7 @@ class Report:
         seed: Of the noise.
         settings: The numbers.
         weights: Hash of the method's own weights, if it has any.
+        own: The method's own settings, if it has any.
     """
 
     seconds: float
@@ -90,6 +88,7 @@ class Report:
     seed: int
     settings: EditSettings
     weights: str = ""
+    own: object | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +138,7 @@ class Editor:
         on_step: Progress | None = None,
         on_glimpse: Callable[[Image.Image], None] | None = None,
         method: str | Method = "mtc",
+        own: object | None = None,
     ) -> EditResult:
         """Make one edit. The same request, settings, seed and device give the same picture.
 
@@ -151,16 +151,17 @@ class Editor:
             on_glimpse: Called after every step of sampling with a guess at the picture, an eighth
                 as wide and high.
             method: A name in ``METHODS``, or a function like theirs.
+            own: The method's own settings, if they are to be others than those of its spec.
 
         Raises:
             EditError: The request cannot be met as it stands, there is not enough memory at any
                 level, or what the model returned is no picture.
         """
-        how, name = _method(method)
+        how, name, own = self._method(method, own)
         prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
         while True:
             try:
-                return self._edited(prepare, request, how, name)
+                return self._edited(prepare, request, how, name, own)
             except torch.OutOfMemoryError as error:
                 reason = str(error).partition("\n")[0]
             except NotAPicture:
@@ -170,7 +171,12 @@ class Editor:
             self._lighten(reason)  # after the failed try has let go of what it held
 
     def _edited(
-        self, prepare: Callable[[], EditContext], request: EditRequest, how: Method, name: str
+        self,
+        prepare: Callable[[], EditContext],
+        request: EditRequest,
+        how: Method,
+        name: str,
+        own: object,
     ) -> EditResult:
         started, forwards = time.perf_counter(), self.model.forwards
         context = prepare()
@@ -185,10 +191,21 @@ class Editor:
             seed=context.seed,
             settings=context.settings,
             weights=outcome.weights,
+            own=own,
         )
         if picture.getbbox() is None and request.current.image.convert("RGB").getbbox():
             raise NotAPicture("The edited picture came out black; try another seed or method.")
         return EditResult(picture, latents.cpu(), mask, report)
+
+    def _method(self, asked: str | Method, own: object | None) -> tuple[Method, str, object]:
+        """Return what makes the edit, its name, and the method's own settings."""
+        if not isinstance(asked, str):
+            return asked, getattr(asked, "__name__", "unnamed"), own
+        spec = method_named(asked)
+        refuse_model(spec, self.model.spec, attention=bool(self.model.attention()))
+        if own is None:
+            return spec.edit, asked, spec.own
+        return partial(spec.edit, numbers=own), asked, own
 
     def _lighten(self, reason: str) -> None:
         """Go on with less memory, or say that this is not possible."""
@@ -277,14 +294,6 @@ class Editor:
                 f"but this model and picture need {expected}."
             )
         return picture.latents.to(self.model.device, torch.float32)
-
-
-def _method(asked: str | Method) -> tuple[Method, str]:
-    if not isinstance(asked, str):
-        return asked, getattr(asked, "__name__", "unnamed")
-    if asked not in METHODS:
-        raise EditError(f"There is no method '{asked}'; choose one of: {', '.join(METHODS)}.")
-    return method_of(asked), asked
 
 
 def draw_noise(seed: int, canvas: Canvas, channels: int) -> Tensor:

@@ -45,7 +45,7 @@ from agent.sessions.database import Saver
 from agent.settings import AppSettings
 from editing_core.bench.__main__ import markdown
 from tools.edit_picture import load_editor
-from tools.inspection import PortraitEyes, sample_portrait
+from tools.inspection import WorldEyes, sample_portrait
 from tools.pictures import PictureError, PictureStore, picture_hash
 
 SAID = (
@@ -120,7 +120,7 @@ def main() -> int:
 def warm_up(real: bool) -> None:
     """Load once what every chat would load: they are forks of this process."""
     first, _ = sample_portrait()
-    PortraitEyes().describe(first)
+    WorldEyes().describe(first)
     if real:
         load_editor("portraits")
 

@@ -23,7 +23,7 @@ from agent.terminal.commands import Commands, run
 from agent.terminal.run_message import play
 from agent.terminal.screen import TextScreen
 from tools.edit_picture import PRESETS
-from tools.inspection import PortraitEyes, sample_portrait
+from tools.inspection import WorldEyes, sample_portrait
 
 
 def begin(sessions: Sessions, name: str, *messages: str) -> Chat:
@@ -43,7 +43,7 @@ def begin(sessions: Sessions, name: str, *messages: str) -> Chat:
 
 def with_eyes(studio: ChatContext) -> ChatContext:
     """Let a studio see portraits."""
-    return replace(studio, eyes=PortraitEyes())
+    return replace(studio, eyes=WorldEyes())
 
 
 def desk_of(chat: Chat) -> Commands:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from editing_core.portraits import captions, world
+from editing_core.worlds.registry import shipped_world
 from tools.edit_picture import Edited
-from tools.inspection import sample_person
 from tools.pictures import PictureStore
 
 
@@ -27,6 +26,7 @@ def draw_the_target(
         for index in (1, 2):
             if on_step:
                 on_step(phase, index, 2)
-    wanted = world.Attributes(**captions.parse(step.target_prompt))
-    picture = store.put(world.draw(world.Portrait(wanted, sample_person().identity)))
+    world = shipped_world()
+    image, _ = world.draw(world.parse(step.target_prompt))
+    picture = store.put(image)
     return Edited(picture=picture, mask=None, seconds=0.1, forwards=4, columns=())

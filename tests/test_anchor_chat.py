@@ -12,7 +12,6 @@ from agent.settings import AppSettings
 from agent.state import Choose, Turn
 from editing_core.anchor.engine import WEIGHTS, AnchorEngine
 from editing_core.anchor.engine import engine as shipped
-from editing_core.methods import anchor as method
 from tools import provenance
 from tools.inspection import sample_portrait
 from tools.pictures import PictureStore
@@ -34,7 +33,7 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> AnchorEngine:
     """Begin as a new process does: with nothing remembered."""
     whole = shipped()
     fresh = AnchorEngine(whole.anchor, weights_hash=whole.weights_hash)
-    monkeypatch.setattr(method, "engine", lambda: fresh)
+    monkeypatch.setattr("editing_core.anchor.engine.engine", lambda: fresh)
     return fresh
 
 

@@ -7,7 +7,7 @@ import pytest
 from perfect_chat import typed
 
 from agent.settings import AppSettings
-from editing_core.methods import METHODS
+from editing_core.methods.registry import METHODS
 from tools.edit_picture import PRESETS
 
 CHOICES = [("seed", "7"), ("strength", "-1"), ("method", "fireflow"), ("preset", "paper-15"),

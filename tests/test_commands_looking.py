@@ -7,7 +7,7 @@ from perfect_chat import typed, with_eyes
 from perfect_editor import draw_the_target
 from PIL import Image, ImageChops
 
-from tools.inspection import PortraitEyes
+from tools.inspection import WorldEyes
 
 
 def test_show_prints_a_path(desk):
@@ -88,7 +88,7 @@ def test_a_mask_is_shown_over_the_picture_before(desk):
 
 
 def test_why_tells_every_try_with_its_scores(desk):
-    class Blind(PortraitEyes):
+    class Blind(WorldEyes):
         def attributes(self, image, expected):
             return super().attributes(image, expected) | {"headwear": "none"}
 

@@ -7,7 +7,7 @@ from perfect_chat import head, typed, with_eyes
 from perfect_editor import draw_the_target
 
 from agent.terminal.commands import run
-from tools.inspection import PortraitEyes, portrait_of
+from tools.inspection import WorldEyes, portrait_of
 from tools.pictures import PictureError
 
 
@@ -73,7 +73,7 @@ def test_a_picture_from_words_is_a_base_with_a_full_caption(desk):
 
 
 def test_what_is_not_seen_of_the_words_is_drawn_again_and_then_said(desk):
-    class NoCrown(PortraitEyes):
+    class NoCrown(WorldEyes):
         def attributes(self, image, expected):
             return super().attributes(image, expected) | {"headwear": "none"}
 

@@ -12,8 +12,9 @@ from agent.choosing import settings_of
 from agent.state import EditStep
 from editing_core.bench.step_cache import SAVINGS, cached
 from editing_core.editor import Editor, EditResult
-from editing_core.methods import READS
+from editing_core.methods.registry import METHODS
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.solvers import ModelCall
 from editing_core.step_cache import reusing
 from tools import provenance
 from tools.edit_picture import edit_picture
@@ -34,13 +35,13 @@ def edited(settings: EditSettings, method: str, editor: Editor | None = None) ->
 def test_from_some_call_on_every_second_is_answered_as_before(exact, left_out) -> None:
     asked = []
 
-    def velocity(x: torch.Tensor, t: float) -> torch.Tensor:
+    def velocity(x: torch.Tensor, t: float, call: ModelCall) -> torch.Tensor:
         asked.append(t)
         return t * x
 
     walk = reusing(velocity, exact)
     x = torch.ones(2)
-    answers = [walk(x, float(t))[0].item() for t in range(8)]
+    answers = [walk(x, float(t), ModelCall(t))[0].item() for t in range(8)]
     assert asked == [t for t in range(8) if t not in left_out]
     assert answers == [t - 1 if t in left_out else t for t in range(8)]
 
@@ -50,7 +51,7 @@ def test_a_draft_saves_calls_and_is_another_picture(method) -> None:
     full, draft = edited(FULL, method), edited(DRAFT, method)
     assert full.report.forwards - draft.report.forwards == SAVED.get(method, 3)
     assert not torch.equal(full.latents, draft.latents)
-    assert "draft" in READS[method]
+    assert "draft" in METHODS[method].reads
 
 
 @pytest.mark.parametrize("method", SOLVERS)

@@ -1,11 +1,13 @@
 """The tool the agent calls, on a tiny random FLUX."""
 
+from dataclasses import asdict, replace
 from types import SimpleNamespace
 
 import pytest
 from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor
+from editing_core.methods.registry import METHODS
 from editing_core.settings import EditSettings
 from tools import provenance
 from tools.edit_picture import EditError, ModelMissing, edit_picture, load_editor, refuse_choice
@@ -15,6 +17,7 @@ STEP = SimpleNamespace(
     source_prompt="a portrait of a woman",
     target_prompt="a portrait of a woman with a hat",
     edit_words=("hat",),
+    request="a hat for her",
 )
 
 
@@ -46,6 +49,32 @@ def test_stores_picture_latents_and_recipe(edit, store):
     assert edited.forwards == 6  # N + 1 calls a direction
 
 
+def test_the_recipe_holds_what_was_said_and_the_numbers_that_the_method_read(edit, store):
+    recipe = provenance.read(store.path(edit(method="steady").picture))
+    assert recipe["request"] == STEP.request
+    assert recipe["settings"] == {"steps": 2, "guidance": 3.5, "keep": "nothing", "draft": False}
+    assert recipe["own"] == asdict(METHODS["steady"].own)
+
+
+def test_the_own_numbers_of_a_method_can_be_others(edit, store):
+    unguided = replace(METHODS["steady"].own, source_guidance=1.0)
+    usual, other = (edit(method="steady", own=own).picture for own in (None, unguided))
+    assert usual != other
+    assert provenance.read(store.path(other))["own"]["source_guidance"] == 1.0
+
+
+def test_what_was_said_reaches_the_methods(store, monkeypatch):
+    heard = []
+    monkeypatch.setattr(Editor, "edit", lambda self, request, **how: heard.append(request) or 1 / 0)
+    head = store.put(noise_picture(32, 32))
+    request = {"head": head, "original": head, "step": STEP, "settings": EditSettings(), "seed": 1}
+    for method in ("steady", "anchor"):
+        with pytest.raises(ZeroDivisionError):
+            edit_picture(Editor(tiny_flux()), store, method=method, **request)
+    assert [asked.instruction for asked in heard] == ["a hat for her", "add a hat"]
+    assert [len(asked.history) for asked in heard] == [0, 1]
+
+
 def test_the_same_recipe_makes_the_same_picture(edit):
     assert edit().picture == edit().picture
     assert edit(seed=4).picture != edit().picture
@@ -68,9 +97,9 @@ def test_a_stopped_edit_stores_nothing(edit, store):
 
 
 def test_what_cannot_be_loaded(tmp_path):
-    with pytest.raises(EditError, match="no method magic"):
+    with pytest.raises(EditError, match="no method 'magic'"):
         refuse_choice("portraits", method="magic", device=None)
-    with pytest.raises(EditError, match="portraits alone; .* model flux-dev"):
+    with pytest.raises(EditError, match="model flux-dev: .* portraits alone"):
         refuse_choice("flux-dev", method="anchor", device=None)
     with pytest.raises(ModelMissing, match="schnell"):
         refuse_choice("flux-schnell", method="mtc", device=None)

@@ -1,5 +1,6 @@
 """Pictures of any size: edited at the model's size, carried up, untouched elsewhere."""
 
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -82,11 +83,10 @@ def test_a_picture_of_a_hundred_megapixels_is_the_largest(tmp_path):
 @pytest.mark.weights
 def test_a_large_portrait_is_edited_undone_and_made_again(capsys, tmp_path):
     import chat
-    from editing_core.portraits.world import draw
-    from tools.inspection import sample_person
+    from editing_core.portraits.world import Attributes, Portrait, draw, sample
 
     path = tmp_path / "large.png"
-    draw(sample_person(), 1000).save(path)
+    draw(Portrait(Attributes(), sample(random.Random(7)).identity), 1000).save(path)
     said = ("--say", "give her sunglasses", "--say", "add a red hat", "--say", "/undo")
     events, _ = talk(capsys, path, *said, "--out", tmp_path)
     made = [event for event in events if event["event"] == "turn.completed"]
@@ -98,3 +98,9 @@ def test_a_large_portrait_is_edited_undone_and_made_again(capsys, tmp_path):
     shirt = (pictures[2] == pictures[0]).all(axis=2)[850:]
     assert shirt.mean() > 0.98  # neither edit is about it
     assert chat.main(["redo", made[1]["picture"], "--original", str(path)]) == 0
+
+
+@pytest.mark.weights
+def test_a_picture_that_the_model_knows_nothing_of_is_not_edited_without_a_word(capsys, photo):
+    _, said = talk(capsys, photo, "--caption", "a photo of a lamp", "--plan-only", "--say", "/tree")
+    assert "photo.png: it is none of the portraits that the model" in said and "--model" in said

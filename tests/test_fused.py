@@ -19,7 +19,7 @@ from editing_core import attention_probs
 from editing_core.editor import Editor
 from editing_core.models import attention_backend
 from editing_core.models.attention_backend import attention_for, attention_of, use_fused_attention
-from editing_core.models.checkpoints import PORTRAITS, ModelSource
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource
 from editing_core.models.configs import FLUX_DEV
 from editing_core.models.flux1 import Flux1
 from editing_core.models.loader import LoadSpec
@@ -27,6 +27,7 @@ from editing_core.models.memory import sizes_of
 from editing_core.models.memory_plan import choose
 from editing_core.settings import EditSettings
 
+PORTRAITS = SHIPPED_FOLDERS["portraits"]
 GPU = torch.device("cuda")
 SETTINGS = EditSettings(steps=4, guide_from=1, guidance=2.5)
 
@@ -83,7 +84,10 @@ def test_it_is_said_before_loading(machine, monkeypatch) -> None:
     monkeypatch.setattr("editing_core.models.loader.free_bytes", lambda device: 80 * 10**9)
     sizes = sizes_of(FLUX_DEV)
     held = LoadSpec(
-        ModelSource("flux-dev", PORTRAITS), GPU, torch.bfloat16, plan=choose(sizes, 80 * 10**9)
+        ModelSource("flux-dev", PORTRAITS),
+        GPU,
+        torch.bfloat16,
+        plan=choose(sizes, 80 * 10**9),
     )
     held.__dict__["sizes"] = sizes
     assert held.said().endswith("everything stays there; attention: FlashAttention 3.")

@@ -37,7 +37,7 @@ COLORED = {"hair_color": "hair", "headwear_color": "hat", "eyewear_color": "glas
 
 
 def test_every_value_of_the_world_can_be_asked_for():
-    from tools.inspection import VALUES
+    from agent.captions import VALUES
 
     start = conversation_after()
     for name, values in VALUES.items():

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from editing_core.bench.photographs.command import chosen, main
-from editing_core.bench.photographs.layouts import SIDE, LayoutError, decoded, mtc, pie
+from editing_core.benchmark_layouts import SIDE, LayoutError, decoded, mtc, pie
 from editing_core.settings import PRESETS
 
 CAKE = {

@@ -9,9 +9,9 @@ from test_methods import SETTINGS, SOURCE, STEPS, close, context, far, intervals
 
 from editing_core.feature_injection import FeatureInjection
 from editing_core.methods import (
+    baselines,
     fireflow,
     masactrl,
-    method_of,
     paired_sampling,
     pnp,
     rf_solver,
@@ -171,7 +171,7 @@ def test_beside_itself_sharing_all_changes_nothing(parts):
     of = context(SOURCE, replace(SETTINGS, guidance=1.0))
     shared = FeatureInjection(of.model.attention(), dict.fromkeys(range(7), parts))
     both = paired_sampling.sample_beside(of, inverted_path(of)[-1], shared, lambda step: parts)
-    plain = method_of("euler")(of).latents
+    plain = baselines.euler(of).latents
     close(both[:1], plain)
     close(both[1:], plain)
     close(masactrl.edit(of).latents, plain)

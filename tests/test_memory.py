@@ -15,7 +15,7 @@ from agent.settings import AppSettings, MemoryUse
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
-from editing_core.models.checkpoints import PORTRAITS, ModelSource, configs
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource, configs
 from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
 from editing_core.models.load import load
 from editing_core.models.loader import LoadSpec, planned
@@ -38,6 +38,8 @@ from editing_core.models.memory_plan import (
     plans,
     sentence,
 )
+
+PORTRAITS = SHIPPED_FOLDERS["portraits"]
 
 
 @lru_cache
@@ -290,6 +292,10 @@ def test_the_person_is_told_before_loading(monkeypatch: pytest.MonkeyPatch, tmp_
     )
     settings = AppSettings(model=str(PORTRAITS), memory="full", device="cpu", home=tmp_path)
     studio_of(settings, person=True, note=events.append)
-    assert [line.split()[0] for line in events[-3:]] == ["loading", str(PORTRAITS), "loaded"]
+    assert [line.split()[0] for line in events[-3:]] == [
+        "loading",
+        str(PORTRAITS),
+        "loaded",
+    ]
     assert "everything stays there; attention: PyTorch's own." in events[-2]
     assert "'memory': 'full'" in events[-1]

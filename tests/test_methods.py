@@ -9,19 +9,12 @@ from test_sharing import processors
 from tiny_flux import noise_picture, tiny_flux
 
 from editing_core.editor import Editor, EditRequest, Picture
-from editing_core.methods import (
-    METHODS,
-    READS,
-    flowedit,
-    method_of,
-    rf_inversion,
-    steady,
-    summaries,
-)
+from editing_core.methods import flowedit, rf_inversion, steady
+from editing_core.methods.registry import METHODS
 from editing_core.models.canvas import unpack
 from editing_core.settings import PRESETS, EditSettings
 
-SOLVERS = [method for method in METHODS if method != "anchor"]  # it brings its own model
+SOLVERS = [name for name, spec in METHODS.items() if not spec.world]  # others bring their model
 STEPS = 5
 SETTINGS = EditSettings(steps=STEPS, guidance=2.5)
 SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
@@ -85,7 +78,7 @@ def test_the_same_seed_gives_the_same_picture_of_the_same_size(method):
 
 @pytest.mark.parametrize("method", SOLVERS)
 def test_another_seed_matters_where_there_is_noise(method):
-    first, other = (method_of(method)(context(seed=seed)).latents for seed in (7, 8))
+    first, other = (METHODS[method].edit(context(seed=seed)).latents for seed in (7, 8))
     random = {"mtc", "rf-inversion", "flowedit", "regenerate", "steady"}
     assert torch.equal(first, other) == (method not in random)
 
@@ -122,7 +115,7 @@ def test_methods_take_none_of_each_others_inversions():
     editor = Editor(tiny_flux())
     for method in SOLVERS:
         edited = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
-        assert torch.equal(edited.latents, method_of(method)(context()).latents), method
+        assert torch.equal(edited.latents, METHODS[method].edit(context()).latents), method
 
 
 @pytest.mark.parametrize("phase", ["invert", "sample"])
@@ -138,13 +131,13 @@ def test_an_interrupted_edit_leaves_the_model_clean(method, phase):
             editor.edit(request(), settings=SETTINGS, seed=7, method=method, on_step=stop)
     assert processors() == before
     after = editor.edit(request(), settings=SETTINGS, seed=7, method=method)
-    assert torch.equal(after.latents, method_of(method)(context()).latents)
+    assert torch.equal(after.latents, METHODS[method].edit(context()).latents)
 
 
 @pytest.mark.parametrize("method", SOLVERS)
 def test_guidance_is_that_of_the_settings(method):
     weak, strong = (
-        method_of(method)(context(settings=replace(SETTINGS, guidance=guidance))).latents
+        METHODS[method].edit(context(settings=replace(SETTINGS, guidance=guidance))).latents
         for guidance in (2.0, 4.0)
     )
     assert not torch.equal(weak, strong)
@@ -162,12 +155,12 @@ def test_the_settings_it_reads_are_named(method):
     settings = Watched(steps=3, guide_from=1, lqr_steps=None)
     read.clear()
     Editor(tiny_flux()).edit(request(), settings=settings, method=method)
-    assert read & {field.name for field in fields(EditSettings)} == set(READS[method])
+    assert read & {field.name for field in fields(EditSettings)} == set(METHODS[method].reads)
 
 
 def test_each_has_a_summary_of_one_line():
-    for name, summary in summaries().items():
-        assert summary.endswith("."), name
+    for name, spec in METHODS.items():
+        assert spec.summary.endswith("."), name
 
 
 # FlowEdit and RF-Inversion

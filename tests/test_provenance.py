@@ -43,6 +43,7 @@ def edited(store, head, turn, *, original=None):
         source_prompt=CAPTIONS[turn - 1],
         target_prompt=CAPTIONS[turn],
         edit_words=(CAPTIONS[turn].split()[-1],),
+        request="",
     )
     request = {"head": head, "original": original or head, "seed": turn}
     return edit_picture(Editor(tiny_flux()), store, step=step, settings=SETTINGS, **request).picture

@@ -8,12 +8,11 @@ from hypothesis import strategies as st
 from language import score
 from language.score import conversation
 
-from agent.captions import is_portrait, parse
+from agent.captions import VALUES, is_portrait, parse
 from agent.offline import lexicon
 from agent.offline.grammar import Context, understand_offline
 from agent.offline.sentence import chain, text
 from agent.state import Conversation, Plan
-from tools.inspection import VALUES
 
 NAMES = ("long", "scarf", "start", "trip", "kitchen", "fruit")
 TUNED = [case for scope in score.SCOPES for case in score.cases(scope, "tuned")]

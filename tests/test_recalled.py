@@ -6,9 +6,11 @@ import pytest
 from PIL import Image
 from tiny_flux import noise_picture
 
+from editing_core.methods.registry import METHODS
 from tools.edit_history import recalled
 from tools.pictures import PictureStore
 
+ANCHOR = METHODS["anchor"]
 BOB = "a portrait of a smiling young woman with a brown bob, blue t-shirt"
 HAT = "a portrait of a smiling young woman with a brown bob, a red hat, blue t-shirt"
 BLUE = "a portrait of a smiling young woman with a brown bob, a blue hat, blue t-shirt"
@@ -27,7 +29,7 @@ def made(store: PictureStore, seed: int, parent: str, source: str, target: str) 
 
 
 def wishes(store: PictureStore, original: str, head: str) -> list[str]:
-    return [wish for _, wish in recalled(store, original, head)]
+    return [wish for _, wish in recalled(store, original, head, ANCHOR)]
 
 
 def test_a_chat_is_its_pictures_and_what_was_asked(store: PictureStore) -> None:
@@ -38,7 +40,7 @@ def test_a_chat_is_its_pictures_and_what_was_asked(store: PictureStore) -> None:
     assert wishes(store, first, first) == [""]
     assert wishes(store, first, blue) == ["", "add a red hat", "make the hat blue"]
     assert wishes(store, first, bare) == ["", "add a red hat", "remove the hat"]
-    last, _ = recalled(store, first, blue)[-1]
+    last, _ = recalled(store, first, blue, ANCHOR)[-1]
     assert last.latents is not None and last.latents.max() == 2
 
 
@@ -51,4 +53,4 @@ def test_an_edit_that_changed_no_pixel_does_not_lead_in_circles(store: PictureSt
     first = store.put(noise_picture(32, 32, 0))
     same = made(store, 1, store.put(noise_picture(32, 32, 1)), BOB, HAT)
     assert wishes(store, first, same) == ["", "add a red hat"]
-    assert isinstance(recalled(store, first, same)[-1][0].image, Image.Image)
+    assert isinstance(recalled(store, first, same, ANCHOR)[-1][0].image, Image.Image)

@@ -126,12 +126,12 @@ def _stopped_in_the_second(typed, message):
 
 @pytest.mark.parametrize("form", ["{}", "'{}'", '"{}" ', "file://{}"])
 def test_a_line_that_is_only_a_picture_opens_it(typed, tmp_path, form):
-    from tools.inspection import PortraitEyes
+    from tools.inspection import WorldEyes
 
     name = tmp_path / ("my.png" if form in ("{}", "file://{}") else "my picture.png")
     sample_portrait()[0].save(name)
     chat, _ = typed()
-    chat.studio = replace(chat.studio, eyes=PortraitEyes())
+    chat.studio = replace(chat.studio, eyes=WorldEyes())
     chat, said = typed(form.format(name))
     assert f"Opening {name.name}" in said
     assert len(chat.conversation.turns) == 2 and not chat.conversation.messages

@@ -5,18 +5,21 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from editing_core.worlds.registry import world_named
 from tools import provenance
 from tools.pictures import PictureStore
+from tools.provenance import Recipe
 
 if TYPE_CHECKING:
     from editing_core.editor import Picture
+    from editing_core.methods.base import MethodSpec
 
-REMEMBERING = ("anchor",)
-"""Methods that make use of all pictures since the original."""
 KEPT = 256  # pictures; the portraits' are 64 KB with their latents
 
 
-def recalled(store: PictureStore, original: str, head: str) -> tuple[tuple[Picture, str], ...]:
+def recalled(
+    store: PictureStore, original: str, head: str, method: MethodSpec
+) -> tuple[tuple[Picture, str], ...]:
     """Return the pictures from the original to the head, each with the wish that made it.
 
     All of it lies in the store: latents beside every picture, wishes in its recipe. So a session
@@ -26,19 +29,34 @@ def recalled(store: PictureStore, original: str, head: str) -> tuple[tuple[Pictu
     later: dict[str, tuple[Picture, str]] = {}
     name: str | None = head
     while name is not None and name != original and name not in later:
-        picture, wish, parent = _made(store, name)
-        later[name] = (picture, wish)
-        name = parent
+        picture, made = _made(store, name)
+        later[name] = (picture, _asked(made, method))
+        name = made["parent"] if made else None
     return ((store.get(original), ""), *reversed(later.values()))
 
 
 @lru_cache(KEPT)
-def _made(store: PictureStore, name: str) -> tuple[Picture, str, str | None]:
-    """A picture, the wish that made it, and what it was made from, as far as that is known."""
-    from editing_core.portraits.instructions import wish
-
+def _made(store: PictureStore, name: str) -> tuple[Picture, Recipe | None]:
+    """A picture, and how it was made, as far as that is known."""
     recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
+    return store.get(name), recipe
+
+
+def _asked(recipe: Recipe | None, method: MethodSpec) -> str:
     if recipe is None:
-        return store.get(name), "", None
-    asked = wish(recipe["source_prompt"], recipe["target_prompt"])
-    return store.get(name), asked, recipe["parent"]
+        return ""
+    source, target = recipe["source_prompt"], recipe["target_prompt"]
+    return instruction_of(method, source=source, target=target, request=recipe.get("request", ""))
+
+
+def instruction_of(method: MethodSpec, *, source: str, target: str, request: str) -> str:
+    """Return the instruction of an edit, in words that a method understands.
+
+    Args:
+        method: One that was trained on a world knows the words of that world only.
+        source: Caption before.
+        target: Caption after.
+        request: What the person said.
+    """
+    world = world_named(method.world)
+    return world.instruction(source, target) if world else request

@@ -5,32 +5,34 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from editing_core.errors import EditError, ModelMissing
-from editing_core.methods import METHODS, READS, refuse_model
-from editing_core.methods import summaries as method_summaries
+from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
+from editing_core.models.offers import spec_of
 from editing_core.models.torchrun import processes
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
-from tools.edit_history import REMEMBERING, recalled
+from tools.edit_history import instruction_of, recalled
 from tools.full_size import at_working_size, carried_up, working_size
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from PIL.Image import Image
 
-    from editing_core.editor import Editor, EditRequest, EditResult, Picture
+    from editing_core.editor import Editor, EditRequest, EditResult, Picture, Report
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
 
-__all__ = ["METHODS", "PRESETS", "READS", "EditError", "Edited", "ModelMissing",
-           "device_of", "differing", "edit_picture", "load_editor", "method_summaries",
-           "processes", "refuse_choice"]  # fmt: skip
+__all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing",
+           "device_of", "differing", "edit_picture", "load_editor", "method_summaries", "paired",
+           "processes", "refuse_choice", "settings_read"]  # fmt: skip
 
 OnStep = Callable[[str, int, int], None]
 
@@ -53,6 +55,11 @@ class Step(Protocol):
         """Words that name the change."""
         ...
 
+    @property
+    def request(self) -> str:
+        """What the person said; "" if that is not known."""
+        ...
+
 
 @dataclass(frozen=True)
 class Edited:
@@ -73,18 +80,19 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
         EditError: There is no such method, or not for this model.
         ModelMissing: The model cannot edit, or the device is not there.
     """
-    if method not in METHODS:
-        raise EditError(f"There is no method {method}; choose one of: {', '.join(METHODS)}.")
-    if "schnell" in model.lower():
-        raise ModelMissing(
-            "FLUX.1-schnell cannot invert a picture, being distilled to 4 steps; use flux-dev."
-        )
-    refuse_model(method, model)
+    wanted = method_named(method)
+    refuse_name(model)
+    refuse_model(wanted, spec_of(model))
     if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
             "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "
             "leave --device out to run on the CPU."
         )
+
+
+def is_shipped(model: str) -> bool:
+    """Say whether a model lies in this program's own folder, and is small."""
+    return model in SHIPPED_FOLDERS
 
 
 def device_of(device: str | None) -> Literal["cpu", "cuda"]:
@@ -189,6 +197,7 @@ def edit_picture(
     seed: int,
     method: str = "mtc",
     working: tuple[int, int] | None = None,
+    own: object | None = None,
     on_step: OnStep | None = None,
     on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
@@ -204,8 +213,9 @@ def edit_picture(
         step: Prompts and edit words.
         settings: Numbers of the method.
         seed: Of the noise.
-        method: Name in ``editing_core.methods.METHODS``.
+        method: Name in ``METHODS``.
         working: Width and height in pixels at which the model works; None chooses.
+        own: The method's own settings, if they are to be others than it has.
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
@@ -214,12 +224,13 @@ def edit_picture(
     size = working or working_size(editor.model.spec, full.size)
     request = _request(store, head, original, step, method, editor.model.canvas(*size))
     counted = None if on_step is None else _from_one(on_step)
-    result = editor.edit(request, settings=settings, seed=seed, method=method,
+    result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=counted, on_glimpse=on_glimpse)  # fmt: skip
     if size != full.size:
         before = request.current.image
         result = replace(result, picture=carried_up(full, before, result.picture, result.mask))
     came_from = {
+        "request": step.request,
         "parent": head,
         "original": original,
         "working_size": list(size),
@@ -236,13 +247,16 @@ def _request(
     def working(picture: Picture) -> Picture:
         return at_working_size(picture, (canvas.width, canvas.height), canvas.tokens)
 
-    history = recalled(store, original, head) if method in REMEMBERING else ()
+    spec = method_named(method)
+    said = {"source": step.source_prompt, "target": step.target_prompt, "request": step.request}
+    history = recalled(store, original, head, spec) if "history" in spec.needs else ()
     return EditRequest(
         current=working(store.get(head)),
         original=working(store.get(original)),
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
+        instruction=instruction_of(spec, **said),
         history=tuple((working(picture), wish) for picture, wish in history),
     )
 
@@ -290,7 +304,8 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         **_processor(model.device.type),
         "method": report.method,
         "seed": report.seed,
-        "settings": asdict(report.settings),
+        "settings": _numbers(report),
+        "own": {} if report.own is None else asdict(cast("DataclassInstance", report.own)),
         "source_prompt": request.source_prompt,
         "target_prompt": request.target_prompt,
         "edit_words": list(request.edit_words),
@@ -300,6 +315,23 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }
+
+
+def _numbers(report: Report) -> Recipe:
+    """Return the settings that the method reads; the others tell nothing of the picture."""
+    numbers = asdict(report.settings)
+    return {name: numbers[name] for name in numbers if name in settings_read(report.method)}
+
+
+def settings_read(method: str) -> tuple[str, ...]:
+    """Return the names of the settings that a method reads; of an unknown one, of all."""
+    known = METHODS.get(method)
+    return known.reads if known else tuple(field.name for field in fields(EditSettings))
+
+
+def method_summaries() -> dict[str, str]:
+    """Return each method with a line that says what it is."""
+    return {name: spec.summary for name, spec in METHODS.items()}
 
 
 def _processor(device: str) -> Recipe:

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core import metrics
-from editing_core.portraits import captions, world
+from editing_core.worlds.base import World
+from editing_core.worlds.registry import shipped_world
 
-VALUES = world.VALUES
-COLORS = world.COLORS
-COLOR_OF = captions.COLOR_OF
-REMOVABLE = captions.REMOVABLE
-kind_of = captions.kind_of
-caption = captions.caption
-parse = captions.parse
 psnr = metrics.psnr
 
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
@@ -84,44 +77,39 @@ def differences(
     )
 
 
-class PortraitEyes:
-    """Eyes for the shipped world: the reader's."""
+class WorldEyes:
+    """Eyes for pictures of a closed world: they name every attribute."""
+
+    def __init__(self, world: World | None = None) -> None:
+        """See a world; the shipped one if none is named."""
+        self._world = world or shipped_world()
 
     def describe(self, image: Image.Image) -> str | None:
-        """Return the canonical caption of a portrait, or None for any other picture."""
+        """Return the canonical caption of a picture of the world, or None for any other picture."""
         attributes = self.attributes(image, {})
-        return captions.caption(attributes) if attributes else None
+        return self._world.caption(attributes) if attributes else None
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
-        """Name the attributes a portrait shows; nothing for any other picture."""
-        from editing_core.portraits.reader import reader  # torch comes with it
-
-        seen = reader().read(image)
-        return seen.attributes if seen.is_portrait else {}
+        """Name the attributes that a picture shows; nothing for a picture of no such world."""
+        return self._world.judge(image)
 
     def happened(self, before: Image.Image, after: Image.Image, source: str, target: str) -> None:
         """Leave it to the attributes."""
 
 
-def sample_person(seed: int = 7) -> world.Portrait:
-    """Return the young woman a chat begins with when no picture is given."""
-    return world.Portrait(world.Attributes(), world.sample(random.Random(seed)).identity)
-
-
 def sample_portrait() -> tuple[Image.Image, str]:
-    """Draw her, and caption her fully."""
-    return portrait_of({})
+    """Draw the picture that a chat begins with when none is given, and caption it fully."""
+    return shipped_world().sample()
 
 
 def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Image.Image, str]:
-    """Draw somebody with some attributes of their own, and caption them fully.
+    """Draw a picture with some attributes of its own, and caption it fully.
 
     Args:
         attributes: What differs from the sample's.
-        person: Seed of the identity.
+        person: Seed of what captions do not name.
     """
-    portrait = sample_person(person).with_(**attributes)
-    return world.draw(portrait), captions.caption(asdict(portrait.attributes))
+    return shipped_world().draw(attributes, seed=person)
 
 
 def _within(image: Image.Image) -> Image.Image:

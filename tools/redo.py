@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from PIL import Image, ImageChops
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from editing_core.methods import METHODS, READS
+from editing_core.methods.registry import METHODS
 from editing_core.metrics import psnr
+from editing_core.models.offers import KNOWN
 from editing_core.settings import PRESETS, EditSettings
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.pictures import PictureStore
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from editing_core.editor import Editor
 
 Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-OWN_MODELS = ("portraits", "flux-dev")  # any other is loaded only if the person names it
+OWN_MODELS = tuple(KNOWN)  # any other is loaded only if the person names it
 MADE_BY = ("weights", "device", "processor", "threads", "precision")
 
 
@@ -44,9 +45,12 @@ class Made(BaseModel):
     source_prompt: str
     target_prompt: str
     edit_words: tuple[str, ...] = ()
+    request: str = ""
     method: str
     seed: int = Field(ge=0, lt=2**64)
     settings: EditSettings
+    own: Mapping[str, Any] = {}
+    """The method's own settings; recipes of before have none, and its present ones are theirs."""
     model: str
     weights: str
     device: str = "cpu"
@@ -63,14 +67,29 @@ class Made(BaseModel):
     def numbers(self) -> str:
         """The settings that its method reads, in words: the nearest preset, and what differs."""
         own = asdict(self.settings)
+        reads = METHODS[self.method].reads
         unusual = {
-            preset: [
-                f"{name} {own[name]}" for name in READS[self.method] if own[name] != usual[name]
-            ]
+            preset: [f"{name} {own[name]}" for name in reads if own[name] != usual[name]]
             for preset, usual in ((preset, asdict(held)) for preset, held in PRESETS.items())
         }
         nearest = min(unusual, key=lambda preset: len(unusual[preset]))
         return ", but ".join(filter(None, (f"preset {nearest}", ", ".join(unusual[nearest]))))
+
+    @property
+    def own_settings(self) -> object | None:
+        """The method's own settings as it takes them; None for those that it has.
+
+        Raises:
+            RecipeError: They are none of this method's.
+        """
+        usual = METHODS[self.method].own
+        if usual is None or not self.own:
+            return None
+        try:
+            return TypeAdapter(type(usual)).validate_python(dict(self.own))
+        except ValidationError as error:
+            name = error.errors()[0]["loc"][0]
+            raise RecipeError(f"Its recipe has another {name} for {self.method}") from None
 
 
 def chain_of(recipe: Recipe) -> tuple[Made, ...]:
@@ -147,6 +166,7 @@ def remake(
                 seed=made.seed,
                 method=made.method,
                 working=made.working_size or store.image(now[made.parent]).size,
+                own=made.own_settings,
             )
         now[made.picture] = edited.picture
         yield edited.picture

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.captions import COLORS, VALUES
 from agent.offline import lexicon
-from tools.inspection import COLORS, VALUES
 
 Kind = Literal["value", "color", "thing", "it", "other", "change", "more", "remove", "to",
                "unknown"]  # fmt: skip

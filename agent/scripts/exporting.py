@@ -13,9 +13,9 @@ from agent.chat import Chat
 from agent.exports.output_path import make_folder
 from agent.scripts.loader import written, yaml
 from agent.scripts.schema import SUFFIX, Defaults
-from agent.settings import paired
 from agent.state import Message, Turn
 from tools import provenance
+from tools.edit_picture import paired
 from tools.inspection import sample_portrait
 from tools.pictures import PictureError, PictureStore, picture_hash
 

@@ -21,7 +21,7 @@ from ruamel.yaml.comments import CommentedMap
 from agent.exit_codes import DONE, UNREADABLE
 from agent.scripts.loader import ScriptError, written, yaml
 from agent.scripts.schema import SUFFIX
-from tools import benchmarks
+from editing_core import benchmark_layouts
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         sessions = list(LAYOUTS[flags.layout](flags.folder))
         for session in sessions:
             _write(session, flags.out)
-    except (ScriptError, benchmarks.LayoutError, OSError) as error:
+    except (ScriptError, benchmark_layouts.LayoutError, OSError) as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return UNREADABLE
     print(f"{len(sessions)} scripts in {flags.out}")
@@ -66,7 +66,7 @@ def mtc(folder: Path) -> Iterator[Session]:
 
     Its instructions are captions of the wanted picture, and are said as such.
     """
-    for sequence in benchmarks.mtc(folder):
+    for sequence in benchmark_layouts.mtc(folder):
         yield Session(
             name=sequence.name,
             picture=sequence.picture,

@@ -29,7 +29,7 @@ from agent.scripts.schema import (
     Text,
     Words,
 )
-from tools.benchmarks import load_yaml
+from editing_core.yaml_files import load_yaml
 
 Place = tuple[str | int, ...]
 """Keys and indices that lead to a value of a file."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from PIL import Image, ImageChops
 
 from agent import turn_tree
-from agent.captions import is_portrait, parse
+from agent.captions import parse
 from agent.context import Eyes
 from agent.state import Conversation, Turn
 from agent.terminal.why import Line, percent
+from editing_core.worlds.registry import world_of
 from tools.inspection import differences
 from tools.pictures import PictureStore
 
@@ -34,7 +35,7 @@ def measured(
         ("colour", f"{found.drift:.1f} of 255 off, {outside}"),
         ("shift", f"{found.shift:.0f} pixels"),
     ]
-    if eyes is not None and is_portrait(a.caption) and is_portrait(b.caption):
+    if eyes is not None and world_of(a.caption) and world_of(b.caption):
         lines.append(("seen", _seen(before, after, a, b, eyes)))
     return lines
 

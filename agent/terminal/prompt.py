@@ -21,12 +21,13 @@ from agent.choosing import chosen_settings
 from agent.options import EDIT_OPTIONS, described
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
-from agent.settings import AppSettings, paired
+from agent.settings import AppSettings
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
 from agent.terminal.commands.files import ACTIONS, KINDS
 from agent.terminal.commands.making import HOWS
 from agent.terminal.file_io import is_picture
 from agent.visible import visible
+from tools.edit_picture import paired
 
 if TYPE_CHECKING:
     from agent.chat import Chat

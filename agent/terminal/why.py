@@ -9,7 +9,7 @@ from PIL import ImageStat
 
 from agent.state import Check, Conversation, Try, Turn
 from tools import provenance
-from tools.edit_picture import READS, differing
+from tools.edit_picture import differing, settings_read
 from tools.pictures import PictureStore
 
 Line = tuple[str, object]
@@ -62,7 +62,7 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
     lines: list[Line] = [("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}")]
     used, plain = recipe.get("settings"), presets.get(turn.preset)
     if isinstance(used, Mapping) and plain is not None:
-        names = READS.get(turn.method, used)
+        names = settings_read(turn.method)
         read = {name: value for name, value in used.items() if name in names}
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
     if notches := int(turn.report.get("notches", 0)):

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 
 from editing_core.anchor.batches import Batch, Lessons
 from editing_core.anchor.bidirectional import BothWays
-from editing_core.anchor.checkpoint import begun, opened, save
+from editing_core.anchor.checkpoint import opened, save
 from editing_core.anchor.data import SHARDS, TURNS, draw_shards
 from editing_core.anchor.distillation import Matched, consistency_loss
 from editing_core.anchor.evaluate import look
+from editing_core.anchor.initialise import begun
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.rollout import with_own
 from editing_core.errors import EditError

@@ -19,8 +19,8 @@ from editing_core.bench.sequences import SequenceTurn, sequences
 from editing_core.bench.summary import jackknife
 from editing_core.bench.timing import replaced
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
-from editing_core.methods import method_of
 from editing_core.methods.context import EditContext, EditOutput
+from editing_core.methods.registry import method_named
 from editing_core.metrics import pixels_of
 from editing_core.models.base import TextEmbedding
 from editing_core.models.diffusers_model import DiffusersModel
@@ -131,7 +131,7 @@ def _edited(
 
 def cached(method: str, config: Any) -> Callable[[EditContext], EditOutput]:
     """Return a method whose sampling runs under a cache of diffusers', its inversion without."""
-    edit = method_of(method)
+    edit = method_named(method).edit
 
     def edit_cached(context: EditContext) -> EditOutput:
         flux, fresh = context.model, counter()

@@ -13,7 +13,7 @@ from editing_core.methods import anchor, steady
 from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
-    from editing_core.methods import Method
+    from editing_core.methods.base import Method
     from editing_core.methods.context import EditContext, EditOutput
 
 Fitting = Callable[[str, int], EditSettings]

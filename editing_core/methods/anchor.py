@@ -7,37 +7,38 @@ into words. Its own small transformer, trained on the portraits, takes four step
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from editing_core.anchor.engine import AnchorEngine, Shown, engine
-from editing_core.anchor.sampler import FOUR
-from editing_core.methods import refuse_model
+from editing_core.methods.base import MethodSpec
 from editing_core.methods.context import EditContext, EditOutput
-from editing_core.portraits.instructions import wish
 from editing_core.settings import PRESETS
+from editing_core.worlds.registry import world_named
+
+if TYPE_CHECKING:
+    from editing_core.anchor.engine import AnchorEngine, Shown
 
 USUAL = PRESETS["steady"].guidance
 """The guidance that the model's own stands for: a setting above it asks for more."""
 
 
 def edit(
-    context: EditContext, by: AnchorEngine | None = None, times: Sequence[float] = FOUR
+    context: EditContext, by: AnchorEngine | None = None, times: Sequence[float] = ()
 ) -> EditOutput:
     """Paint the picture that follows the conversation.
 
     Args:
         context: The edit.
         by: Who paints; else the shipped engine.
-        times: Of the steps, falling from 1.
-
-    Raises:
-        EditError: The model in use is not the one whose latents the painter knows.
+        times: Of the steps, falling from 1; else four.
     """
-    refuse_model("anchor", context.model.spec.name)
-    painter = by or engine()
+    from editing_core.anchor.engine import engine
+    from editing_core.anchor.sampler import FOUR
+
+    painter, times = by or engine(), times or FOUR
     before = painter.forwards
     painted = painter.paint(
         _history(context),
-        context.instruction or wish(context.source.prompt, context.target.prompt),
+        context.instruction or _instruction(context),
         canvas=context.canvas,
         noise=context.noise,
         seed=context.seed,
@@ -50,10 +51,29 @@ def edit(
     return EditOutput(painted.latents, region=painted.region, weights=painter.weights_hash)
 
 
+def _instruction(context: EditContext) -> str:
+    """Put the difference of the captions into the words that it was trained on."""
+    world = world_named(SPEC.world)
+    return world.instruction(context.source.prompt, context.target.prompt) if world else ""
+
+
 def _history(context: EditContext) -> list[Shown]:
     """All that was shown: what is not told is taken to have been made at one stroke."""
+    from editing_core.anchor.engine import Shown
+
     if context.history:
         return [Shown(latents, asked) for latents, asked in context.history]
     if context.current.equal(context.original):
         return [Shown(context.original)]
     return [Shown(context.original), Shown(context.current)]
+
+
+SPEC = MethodSpec(
+    "anchor",
+    edit,
+    "own weights",
+    ("guidance", "keep"),
+    needs=frozenset({"instruction", "history"}),
+    presets=("steady",),
+    world="portraits",
+)

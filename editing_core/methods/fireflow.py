@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import FLUX_SINGLE, layers_like
+from editing_core.methods.base import INVERTING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput
 from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate
@@ -31,3 +32,13 @@ def edit(context: EditContext, numbers: FireFlowConfig = PUBLISHED) -> EditOutpu
     steps = max(1, round(numbers.share * context.settings.steps))
     layers = layers_like(context.model.attention(), (), numbers.blocks)
     return EditOutput(edit_with_values(context, solver=integrate, layers=layers, steps=steps))
+
+
+SPEC = MethodSpec(
+    "fireflow",
+    edit,
+    "published",
+    INVERTING,
+    needs=frozenset({"inversion", "attention"}),
+    own=PUBLISHED,
+)

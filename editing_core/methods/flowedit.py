@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
+from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import (
     EditContext,
     EditOutput,
@@ -16,6 +15,9 @@ from editing_core.methods.context import (
     times_of,
 )
 from editing_core.solvers import Control, ModelCall, integrate_euler
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ def differences(
         numbers: FlowEdit's.
         control: What bends the walk, if anything; it gets the differences.
     """
+    import torch
+
     s = context.settings
     source = conditioned_velocity(context, context.source, numbers.source_guidance)
     target = conditioned_velocity(context, context.target, s.guidance)
@@ -71,3 +75,12 @@ def differences(
 
     velocity, heard = drafted(context, difference), step_callback(context, "sample")
     return integrate_euler(velocity, context.current, times, control=control, on_step=heard)
+
+
+SPEC = MethodSpec(
+    "flowedit",
+    edit,
+    "published",
+    SAMPLING,
+    own=PUBLISHED,
+)

@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from editing_core.feature_injection import FeatureInjection, Part, later_layers
+from editing_core.methods.base import INVERTING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
@@ -41,3 +42,13 @@ def edit(context: EditContext, numbers: MasaCtrlConfig = PUBLISHED) -> EditOutpu
     later = later_layers(layers, numbers.depth)
     sharing = FeatureInjection(layers, dict.fromkeys(later, ("key", "value")))
     return EditOutput(sample_beside(context, inverted_path(context)[-1], sharing, lent_in)[1:])
+
+
+SPEC = MethodSpec(
+    "masactrl",
+    edit,
+    "published",
+    INVERTING,
+    needs=frozenset({"inversion", "attention"}),
+    own=PUBLISHED,
+)

@@ -6,13 +6,14 @@ What StableFlow, MasaCtrl and PnP share. A step costs two model calls, one for e
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from editing_core.feature_injection import FeatureInjection, Part
 from editing_core.methods.context import EditContext, conditioned_velocity, inversion_text, sample
 from editing_core.solvers import ModelCall, integrate_euler
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Schedule = Callable[[int], Collection[Part]]
 """Parts that are lent in a step, counted from 0."""
@@ -38,6 +39,8 @@ def sample_beside(
     Returns:
         Where the source's and the target's walk arrive. Shape: (2, L, C).
     """
+    import torch
+
     s = context.settings
     source = conditioned_velocity(context, inversion_text(context), s.invert_guidance)
     target = conditioned_velocity(context, context.target, s.guidance)

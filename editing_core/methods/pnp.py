@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from editing_core.feature_injection import FeatureInjection, Part, later_layers
+from editing_core.methods.base import INVERTING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -53,3 +56,13 @@ def source_and_target(context: EditContext, numbers: PnPConfig = PUBLISHED) -> T
     path = inverted_path(context)
     sharing = FeatureInjection(layers, parts)
     return sample_beside(context, path[-1], sharing, lent_in, path)
+
+
+SPEC = MethodSpec(
+    "pnp",
+    edit,
+    "published",
+    INVERTING,
+    needs=frozenset({"inversion", "attention"}),
+    own=PUBLISHED,
+)

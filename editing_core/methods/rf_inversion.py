@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.lqr import single_objective, toward_picture
+from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, invert, sample
 from editing_core.solvers import integrate_euler
 
@@ -43,3 +44,13 @@ def edit(context: EditContext, numbers: RFInversionConfig = PUBLISHED) -> EditOu
     guided_steps = round(numbers.share * context.settings.steps)
     pull = toward_picture(context.current, numbers.eta, guided_steps)
     return EditOutput(sample(context, noise, control=pull, solver=integrate_euler))
+
+
+SPEC = MethodSpec(
+    "rf-inversion",
+    edit,
+    "published",
+    (*SAMPLING, "invert_guidance"),
+    needs=frozenset({"inversion"}),
+    own=PUBLISHED,
+)

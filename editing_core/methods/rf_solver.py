@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import layers_like
+from editing_core.methods.base import INVERTING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput
 from editing_core.methods.value_injection import edit_with_values
 from editing_core.solvers import integrate_taylor
@@ -34,3 +35,13 @@ def edit(context: EditContext, numbers: RFSolverConfig = PUBLISHED) -> EditOutpu
     return EditOutput(
         edit_with_values(context, solver=integrate_taylor, layers=layers, steps=steps)
     )
+
+
+SPEC = MethodSpec(
+    "rf-solver",
+    edit,
+    "published",
+    INVERTING,
+    needs=frozenset({"inversion", "attention"}),
+    own=PUBLISHED,
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from editing_core.feature_injection import FeatureInjection, layers_like
+from editing_core.methods.base import INVERTING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, inverted_path
 from editing_core.methods.paired_sampling import sample_beside
 
@@ -36,3 +37,13 @@ def edit(context: EditContext, numbers: StableFlowConfig = PUBLISHED) -> EditOut
     sharing = FeatureInjection(layers, dict.fromkeys(vital, ("key", "value")))
     both = sample_beside(context, path[-1], sharing, lambda step: ("key", "value"), path)
     return EditOutput(both[1:])
+
+
+SPEC = MethodSpec(
+    "stableflow",
+    edit,
+    "published",
+    INVERTING,
+    needs=frozenset({"inversion", "attention"}),
+    own=PUBLISHED,
+)

@@ -8,12 +8,15 @@ what is new grows into what stays, and nothing that was let alone is lost from t
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from editing_core.masks import outside_kept, soft_region
 from editing_core.methods import flowedit
+from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,13 @@ def edit(context: EditContext, numbers: SteadyConfig = SteadyConfig()) -> EditOu
         source_guidance=same if numbers.source_guidance is None else numbers.source_guidance,
     )
     return EditOutput(flowedit.differences(context, walk, control=kept), region=region())
+
+
+SPEC = MethodSpec(
+    "steady",
+    edit,
+    "ours",
+    SAMPLING,
+    presets=("steady",),
+    own=SteadyConfig(),
+)

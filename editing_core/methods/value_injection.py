@@ -7,8 +7,7 @@ and put them in place of the sampling's own in the same intervals of time, its f
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from editing_core.feature_injection import FeatureInjection, Features
 from editing_core.methods.context import (
@@ -22,6 +21,9 @@ from editing_core.methods.context import (
     walk_to_noise,
 )
 from editing_core.solvers import ModelCall, Velocity
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def edit_with_values(

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from torch import Tensor, device, dtype
-
 if TYPE_CHECKING:
     from PIL import Image
+    from torch import Tensor, device, dtype
 
     from editing_core.models.canvas import Canvas
 
@@ -26,7 +25,7 @@ call under the empty prompt), or not at all."""
 Stream = Literal["joint", "single"]
 """Whether a layer has weights of their own for text and image, or the same for both."""
 
-Tensors = dict[str, Tensor]
+Tensors = dict[str, "Tensor"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ class TextEmbedding:
     pooled: Tensor | None = None
 
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+Attend = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 """``attend(query, key, value)`` returns what the queries' tokens attend to, of their shape."""
 
 
@@ -107,7 +106,7 @@ class AttentionCall:
     attend: Attend
 
 
-Hook = Callable[[AttentionCall], Tensor]
+Hook = Callable[[AttentionCall], "Tensor"]
 """Returns what the tokens attend to; ``call.attend(call.query, call.key, call.value)`` changes
 nothing."""
 

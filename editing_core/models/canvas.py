@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch.nn.functional as F
-
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -57,10 +55,14 @@ def pack(latents: Tensor) -> Tensor:
         Tokens in reading order, channels as (C, 2, 2), one after the other in memory as in a file,
         so that sums over them round alike. Shape: (1, rows * cols, 4 C).
     """
+    import torch.nn.functional as F
+
     return F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2).contiguous()
 
 
 def unpack(x: Tensor, canvas: Canvas) -> Tensor:
     """Undo ``pack``: (1, rows * cols, 4 C) to (1, C, 2 rows, 2 cols)."""
+    import torch.nn.functional as F
+
     grid = x.transpose(1, 2).unflatten(2, (canvas.rows, canvas.cols))
     return F.pixel_shuffle(grid, 2)

@@ -16,7 +16,8 @@ from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
 from editing_core.models.layout_check import check_shapes, check_types
 
-PORTRAITS = Path(__file__).parents[1] / "portraits" / "weights"
+SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
+"""Where models lie that come with this program, by name."""
 HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
 MODELS = ("transformer", "vae", "text_encoder", "text_encoder_2")
 PARTS = (*MODELS, "tokenizer", "tokenizer_2")
@@ -65,8 +66,7 @@ def find(model: str) -> ModelSource:
     Raises:
         ModelMissing: It is not there or cannot edit; one sentence says what to do.
     """
-    if "schnell" in model.lower():
-        raise ModelMissing(SCHNELL)
+    refuse_name(model)
     source = _file(model) if model.lower().endswith(SINGLE) else _folder(model)
     if source.hub_id is None:
         _check_layout(source)
@@ -77,6 +77,16 @@ def find(model: str) -> ModelSource:
     if source.hub_id is None:
         _check_weights(source)
     return source
+
+
+def refuse_name(model: str) -> None:
+    """Refuse a model that is known not to edit by its name alone.
+
+    Raises:
+        ModelMissing: It cannot edit.
+    """
+    if "schnell" in model.lower():
+        raise ModelMissing(SCHNELL)
 
 
 def configs(source: ModelSource) -> Configs:
@@ -147,13 +157,13 @@ def fetched(source: ModelSource) -> ModelSource:
 
 
 def _folder(model: str) -> ModelSource:
-    if model == "portraits":
-        if not PORTRAITS.is_dir():
+    if shipped := SHIPPED_FOLDERS.get(model):
+        if not shipped.is_dir():
             raise ModelMissing(
-                f"The shipped model is not in {PORTRAITS}; fetch it again with git "
+                f"The shipped model is not in {shipped}; fetch it again with git "
                 "or train it with python -m editing_core.portraits.train."
             )
-        return ModelSource(model, PORTRAITS)
+        return ModelSource(model, shipped)
     path = Path(model).expanduser()
     if path.is_dir():
         return ModelSource(model, path)
@@ -230,7 +240,7 @@ def _check_layout(source: ModelSource) -> None:
 
 
 def _check_weights(source: ModelSource) -> None:
-    if source.base == PORTRAITS:  # shipped, and tested as it is
+    if source.base in SHIPPED_FOLDERS.values():  # tested as it is
         return
     for part, config in configs(source).items():
         if part != "transformer" or source.file is None:

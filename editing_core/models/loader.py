@@ -10,7 +10,14 @@ import torch
 
 from editing_core.errors import ModelMissing
 from editing_core.models.attention_backend import SAID, attention_for, use_fused_attention
-from editing_core.models.checkpoints import ModelSource, configs, fetched, find, text_tokens
+from editing_core.models.checkpoints import (
+    SHIPPED_FOLDERS,
+    ModelSource,
+    configs,
+    fetched,
+    find,
+    text_tokens,
+)
 from editing_core.models.memory import Sizes, sizes_of
 from editing_core.models.memory_plan import MemoryPlan, choose, free_bytes, missing, plans, sentence
 from editing_core.models.placement import compile_blocks, emptied, parts_of
@@ -29,7 +36,7 @@ def planned(
     where = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     dtype = dtype or (torch.float32 if where.type == "cpu" else torch.bfloat16)
     held = LoadSpec(source, where, dtype, compiled)
-    if memory == "auto" and (model == "portraits" or held.free is None):
+    if memory == "auto" and (model in SHIPPED_FOLDERS or held.free is None):
         return held
     plan = choose(held.sizes, held.free or 0, wanted=memory, each=dtype.itemsize, device=where.type)
     return replace(held, plan=plan)

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.parallel import Row, spread
-from editing_core.methods import METHODS
+from editing_core.methods.registry import METHODS
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 

@@ -210,9 +210,7 @@ def caption_always_the_samples() -> None:
     """Every opened portrait is captioned as the sample."""
     import tools.inspection
 
-    tools.inspection.PortraitEyes.describe = lambda eyes, image: tools.inspection.sample_portrait()[
-        1
-    ]
+    tools.inspection.WorldEyes.describe = lambda eyes, image: tools.inspection.sample_portrait()[1]
 
 
 def inverted_twice() -> None:

@@ -60,7 +60,7 @@ class EditCommands(CommandBase):
             self.screen.rest()
         event = self.chat.open(drawn.picture, drawn.caption)
         self.screen.event(event)
-        if self.chat.settings.model == "portraits" and unheard(words):
+        if unheard(self.chat.settings.model, words):
             self.screen.note("Left out is what no drawn portrait can show.")
         unseen = f" I cannot see: {', '.join(drawn.missing)}." if drawn.missing else ""
         self.screen.say(f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}")

@@ -16,8 +16,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from editing_core.bench.photographs.layouts import LAYOUTS, EditSequence, LayoutError
 from editing_core.bench.photographs.names import LEVELS, NetworkNames
+from editing_core.benchmark_layouts import LAYOUTS, EditSequence, LayoutError
 from editing_core.errors import EditError, ModelMissing
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from PIL import Image
 from pydantic import BaseModel, ValidationError
 
 from editing_core.bench.parallel import told
-from editing_core.bench.photographs.layouts import EditSequence
 from editing_core.bench.photographs.networks import Networks
 from editing_core.bench.photographs.similarity import Floats, Scores, scores
+from editing_core.benchmark_layouts import EditSequence
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.models.diffusers_model import DiffusersModel

@@ -1,0 +1,1 @@
+"""Closed worlds of pictures, in which every answer is known; each comes with its own model."""

@@ -1,0 +1,89 @@
+"""The world of drawn portraits, as all other code sees it; `editing_core.portraits` draws it."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from editing_core.portraits import captions, instructions, world
+from editing_core.prompt_diff import words_of
+from editing_core.worlds.base import Attributes, Schema
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+TINTED = ("headwear", "eyewear", "neckwear")
+"""Things with a colour of their own, which is gone when they are."""
+FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
+"""Words of captions that name nothing."""
+
+
+class PortraitWorld:
+    """Drawn people whose every attribute is known. See ``World``."""
+
+    name = "portraits"
+
+    @cached_property
+    def schema(self) -> Schema:
+        """What portraits may show."""
+        return Schema(world.VALUES, world.COLORS, captions.COLOR_OF, captions.REMOVABLE)
+
+    def contains(self, caption: str) -> bool:
+        """Say whether portraits can show all that a caption says, so that no word gets lost."""
+        found, words = captions.parse(caption), words_of(caption)
+        if "gender" not in found and not {"person", "portrait"} & set(words):
+            return False
+        known = FRAME | set(words_of(captions.caption(found)))
+        return all(
+            word in known
+            or captions.parse(re.sub(rf"\b{re.escape(word)}\b", "", caption.lower())) != found
+            for word in words
+        )
+
+    def parse(self, caption: str) -> dict[str, str]:
+        """Return the attributes that a caption names."""
+        return captions.parse(caption)
+
+    def caption(self, attributes: Attributes) -> str:
+        """Write the canonical caption of attributes."""
+        return captions.caption(attributes)
+
+    def apply(self, before: Attributes, wanted: Attributes) -> dict[str, str]:
+        """Change attributes: no colour without its thing, gray hair in old age."""
+        new = {**before, **wanted}
+        for thing in TINTED:
+            if new.get(thing, "none") in ("none", "necklace"):
+                new.pop(captions.COLOR_OF[thing], None)
+        if wanted.get("age") == "old" or (new.get("age") == "old" and "hair_color" in wanted):
+            new["hair_color"] = "gray"
+        if new.get("background") not in world.VALUES["background"]:
+            new.pop("background", None)
+        return new
+
+    def kind(self, before: Attributes, changed: Attributes) -> str:
+        """Name the kind of change, by which it is decided how to edit."""
+        return captions.kind_of(before, changed)
+
+    def instruction(self, source: str, target: str) -> str:
+        """Put the difference of two captions into words; "" if they say the same."""
+        return instructions.wish(source, target)
+
+    def sample(self, seed: int = 7) -> tuple[Image.Image, str]:
+        """Draw the young woman a chat begins with when no picture is given, and caption her."""
+        return self.draw({}, seed=seed)
+
+    def draw(self, attributes: Attributes, *, seed: int = 7) -> tuple[Image.Image, str]:
+        """Draw somebody with some attributes of their own, and caption them fully."""
+        person = world.sample(random.Random(seed)).identity
+        portrait = world.Portrait(world.Attributes(), person).with_(**attributes)
+        return world.draw(portrait), captions.caption(asdict(portrait.attributes))
+
+    def judge(self, image: Image.Image) -> dict[str, str]:
+        """Name the attributes that a portrait shows; nothing for any other picture."""
+        from editing_core.portraits.reader import reader  # torch comes with it
+
+        seen = reader().read(image)
+        return seen.attributes if seen.is_portrait else {}
