@@ -252,7 +252,7 @@ def _readable(path: str, settings: AppSettings) -> None:
     """Refuse a bad picture before seconds are spent on loading the model."""
     from tools.pictures import open_picture
 
-    open_picture(path, max_side=settings.max_side)
+    open_picture(path, max_megapixels=settings.max_megapixels)
 
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:

@@ -69,8 +69,8 @@ class AppSettings(EditOptions, BaseSettings):
     """PEM file of the certificate (and what vouches for it) that saved files are signed by."""
     c2pa_key: Path | None = None
     """PEM file of its private key."""
-    max_side: int = Field(default=2048, ge=64)
-    """Pictures with a longer side are refused, in pixels."""
+    max_megapixels: float = Field(default=100.0, gt=0)
+    """Pictures of more pixels are refused."""
 
     @property
     def holding(self) -> dict[str, Any]:

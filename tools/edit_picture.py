@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
@@ -18,6 +18,7 @@ from editing_core.models.offers import spec_of
 from editing_core.settings import PRESETS, EditSettings
 from tools import __version__, provenance
 from tools.edit_history import instruction_of, recalled
+from tools.full_size import at_working_size, carried_up, working_size
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from PIL.Image import Image
 
-    from editing_core.editor import Editor, EditRequest, EditResult, Report
+    from editing_core.editor import Editor, EditRequest, EditResult, Picture, Report
     from editing_core.models.base import Model
+    from editing_core.models.canvas import Canvas
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing",
            "device_of", "differing", "edit_picture", "load_editor", "method_summaries", "paired",
@@ -194,11 +196,14 @@ def edit_picture(
     settings: EditSettings,
     seed: int,
     method: str = "mtc",
+    working: tuple[int, int] | None = None,
     own: object | None = None,
     on_step: OnStep | None = None,
     on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
     """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
+
+    The model works at a size it is good at; the picture keeps its own (`tools.full_size`).
 
     Args:
         editor: Holds the model.
@@ -209,37 +214,50 @@ def edit_picture(
         settings: Numbers of the method.
         seed: Of the noise.
         method: Name in ``METHODS``.
+        working: Width and height in pixels at which the model works; None chooses.
         own: The method's own settings, if they are to be others than it has.
         on_step: Called after every solver step with phase, index from 1, and count; what it
             raises ends the edit with nothing stored.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
-    request = _request(store, head, original, step, method)
+    full = store.image(head)
+    size = working or working_size(editor.model.spec, full.size)
+    request = _request(store, head, original, step, method, editor.model.canvas(*size))
     counted = None if on_step is None else _from_one(on_step)
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=counted, on_glimpse=on_glimpse)  # fmt: skip
+    if size != full.size:
+        before = request.current.image
+        result = replace(result, picture=carried_up(full, before, result.picture, result.mask))
     came_from = {
         "request": step.request,
         "parent": head,
         "original": original,
+        "working_size": list(size),
         "steps": _steps_before(store, (original, head)),
     }
     return _store(store, result, _recipe(editor.model, request, result) | came_from)
 
 
-def _request(store: PictureStore, head: str, original: str, step: Step, method: str) -> EditRequest:
+def _request(
+    store: PictureStore, head: str, original: str, step: Step, method: str, canvas: Canvas
+) -> EditRequest:
     from editing_core.editor import EditRequest
+
+    def working(picture: Picture) -> Picture:
+        return at_working_size(picture, (canvas.width, canvas.height), canvas.tokens)
 
     spec = method_named(method)
     said = {"source": step.source_prompt, "target": step.target_prompt, "request": step.request}
+    history = recalled(store, original, head, spec) if "history" in spec.needs else ()
     return EditRequest(
-        current=store.get(head),
-        original=store.get(original),
+        current=working(store.get(head)),
+        original=working(store.get(original)),
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
         instruction=instruction_of(spec, **said),
-        history=recalled(store, original, head, spec) if "history" in spec.needs else (),
+        history=tuple((working(picture), wish) for picture, wish in history),
     )
 
 

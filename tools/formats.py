@@ -41,23 +41,23 @@ def endings() -> dict[str, str]:
     return Image.registered_extensions()
 
 
-def open_image(path: Path, *, max_side: int | None = None) -> Image.Image:
+def open_image(path: Path, *, max_megapixels: float | None = None) -> Image.Image:
     """Open a picture file, as ``Image.open`` does, in any format that is read here.
 
     Whatever a decoder raises is passed on.
 
     Args:
         path: A regular file.
-        max_side: Longest side allowed, in pixels, of a JPEG XL, which is decoded right away.
+        max_megapixels: Millions of pixels allowed of a JPEG XL, which is decoded right away.
 
     Raises:
-        DecompressionBombError: It is a JPEG XL with a longer side, or of too many pixels.
+        DecompressionBombError: It is a JPEG XL of too many pixels.
     """
     formats = readable()
     with path.open("rb") as file:
         width, height = jxl_size(file) or (0, 0)
     most = 2 * (Image.MAX_IMAGE_PIXELS or sys.maxsize)  # as Pillow has it for all others
-    if width * height > most or (max_side and max(width, height) > max_side):
+    if width * height > most or (max_megapixels and width * height > max_megapixels * 1e6):
         raise Image.DecompressionBombError
     return Image.open(path, formats=formats)
 

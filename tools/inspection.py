@@ -17,6 +17,7 @@ psnr = metrics.psnr
 
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
 MARGIN = 4  # pixels around a change that belong to it
+MEASURED = 1024  # pixels of the longer side, at most
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
 Bools = NDArray[np.bool_]
@@ -48,7 +49,7 @@ def differences(
     """Measure what an edit changed and what it should have left alone.
 
     Args:
-        before: RGB picture.
+        before: RGB picture; a large one is compared at `MEASURED` pixels.
         after: RGB picture of the same size.
         mask: "L" picture, white where the edit was meant to act; without it the clearly changed
             region counts as meant.
@@ -58,6 +59,7 @@ def differences(
     """
     if before.size != after.size:
         raise ValueError(f"sizes differ: {before.size} and {after.size}")
+    before, after = _within(before), _within(after)
     a, b = metrics.pixels_of(before), metrics.pixels_of(after)
     touched = metrics.box_mean(np.abs(a - b).mean(axis=2)) > TOUCHED
     inside = metrics.widened(touched if mask is None else _meant(mask, before.size), MARGIN)
@@ -108,6 +110,15 @@ def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Imag
         person: Seed of what captions do not name.
     """
     return shipped_world().draw(attributes, seed=person)
+
+
+def _within(image: Image.Image) -> Image.Image:
+    """Return a picture no larger than what is measured, which is enough to see what changed."""
+    if max(image.size) <= MEASURED:
+        return image
+    image = image.convert("RGB")
+    image.thumbnail((MEASURED, MEASURED), Image.Resampling.BOX)
+    return image
 
 
 def _meant(mask: Image.Image, size: tuple[int, int]) -> Bools:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from editing_core.editor import Picture
 
 MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
-MAX_SIDE = 2048  # pixels; FLUX.1 was trained up to about two megapixels
+MAX_MEGAPIXELS = 100.0
+LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
@@ -59,12 +60,12 @@ class Opened:
     source: Source = Source()
 
 
-def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
+def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Opened:
     """Read a picture file as upright 8-bit sRGB, without resizing it.
 
     Args:
         path: Any file of a format in ``formats.readable``.
-        max_side: Longest side allowed, in pixels; checked before the pixels are decoded.
+        max_megapixels: Millions of pixels allowed; checked before they are decoded.
 
     Raises:
         InputError: It is no path.
@@ -74,17 +75,17 @@ def open_picture(path: Path | str, *, max_side: int = MAX_SIDE) -> Opened:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # sizes and broken metadata are judged below
-            with open_image(path, max_side=max_side) as image:
-                _refuse_size(path, image.size, max_side)
+            with open_image(path, max_megapixels=max_megapixels) as image:
+                _refuse_size(path, image.size, max_megapixels)
                 opened = _as_rgb(image)
-                _refuse_size(path, opened.image.size, max_side)  # headers may lie
+                _refuse_size(path, opened.image.size, max_megapixels)  # headers may lie
                 told = source_of(image, path, opened.image.size)
                 notes = (*left_out(image, path), *opened.notes)
                 return Opened(opened.image, notes, replace(told, alpha=opened.source.alpha))
     except PictureError:
         raise
     except Image.DecompressionBombError:
-        message = f"{path} is too large; the longest side may be {max_side} pixels."
+        message = f"{path} is too large; at most {max_megapixels:g} megapixels can be opened."
         raise PictureError(message) from None
     except PermissionError:
         raise PictureError(f"{path} may not be read (permission denied).") from None
@@ -119,15 +120,16 @@ def _regular(path: Path) -> Path:
     return path
 
 
-def _refuse_size(path: Path, size: tuple[int, int], max_side: int) -> None:
+def _refuse_size(path: Path, size: tuple[int, int], max_megapixels: float) -> None:
     width, height = size
     if min(size) < MIN_SIDE:
         raise PictureError(
             f"{path} is too small ({width}x{height}); each side needs {MIN_SIDE} pixels or more."
         )
-    if max(size) > max_side:
+    if width * height > max_megapixels * 1e6:
         raise PictureError(
-            f"{path} is too large ({width}x{height}); the longest side may be {max_side} pixels."
+            f"{path} is too large ({width}x{height}); at most {max_megapixels:g} megapixels can be "
+            "opened."
         )
 
 
@@ -314,7 +316,8 @@ def _touched(file: Path) -> bool:
 
 def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None)
+    packing = {"compress_level": 1} if image.width * image.height > LARGE else {}
+    image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None, **packing)
     return buffer.getvalue()
 
 

@@ -59,6 +59,8 @@ class Made(BaseModel):
     """The CPU's widest instructions, or the name of the GPU."""
     threads: int | None = Field(default=None, ge=1, le=1024)
     """How many threads of a CPU shared a sum, which decides how it is rounded."""
+    working_size: tuple[int, int] | None = None
+    """Width and height at which the model worked; None: at the picture's own, as it once was."""
     versions: Mapping[str, str] = {}
 
     @property
@@ -163,6 +165,7 @@ def remake(
                 settings=made.settings,
                 seed=made.seed,
                 method=made.method,
+                working=made.working_size or store.image(now[made.parent]).size,
                 own=made.own_settings,
             )
         now[made.picture] = edited.picture

@@ -109,7 +109,7 @@ def _originals(needed: tuple[str, ...], files: list[Path], settings: AppSettings
     Raises:
         Refusal: One is missing.
     """
-    opened = [open_picture(file, max_side=settings.max_side) for file in files]
+    opened = [open_picture(file, max_megapixels=settings.max_megapixels) for file in files]
     given = {picture_hash(picture.image): picture for picture in opened}
     store = PictureStore(settings.home / "pictures")
     found = []

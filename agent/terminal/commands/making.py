@@ -35,7 +35,7 @@ class EditCommands(CommandBase):
         """
         paths = paths_in(pictures)
         for path in paths:  # nothing is opened unless all can be
-            open_picture(path, max_side=self.chat.studio.settings.max_side)
+            open_picture(path, max_megapixels=self.chat.studio.settings.max_megapixels)
         for path in reversed(paths):
             event, notes = open_file(self.chat, self.store, path)
             for note in notes:
