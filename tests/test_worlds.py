@@ -1,0 +1,91 @@
+"""The contract of a world, kept by every one of them."""
+
+from typing import Any
+
+import pytest
+
+from editing_core.worlds.registry import WORLDS, shipped_world, world_named, world_of
+
+every_world = pytest.mark.parametrize("name", WORLDS)
+
+
+def world(name: str) -> Any:
+    found = world_named(name)
+    assert found is not None
+    return found
+
+
+@every_world
+def test_a_world_has_the_name_of_its_model(name: str) -> None:
+    assert world(name).name == name
+    assert world_named("flux-dev") is None
+
+
+@every_world
+def test_the_schema_fits_together(name: str) -> None:
+    schema = world(name).schema
+    assert set(schema.removable) <= set(schema.values)
+    assert set(schema.color_of) | set(schema.color_of.values()) <= set(schema.values)
+
+
+@every_world
+def test_captions_are_attributes_and_attributes_captions(name: str) -> None:
+    known = world(name)
+    _, caption = known.sample()
+    attributes = known.parse(caption)
+    assert known.contains(caption) and world_of(caption) is known
+    assert known.caption(attributes) == caption
+
+
+@pytest.mark.parametrize("caption", ["a golden retriever at sunset", "a red car", ""])
+def test_what_no_world_can_show_is_in_none(caption: str) -> None:
+    assert world_of(caption) is None
+
+
+@every_world
+def test_asked_for_nothing_a_world_changes_nothing(name: str) -> None:
+    known = world(name)
+    _, caption = known.sample()
+    attributes = known.parse(caption)
+    assert known.apply(attributes, {}) == attributes
+    assert known.instruction(caption, caption) == ""
+
+
+@every_world
+def test_each_change_has_words_and_a_kind(name: str) -> None:
+    known = world(name)
+    _, caption = known.sample()
+    before = known.parse(caption)
+    for attribute in known.schema.removable:
+        value = known.schema.values[attribute][1]
+        after = known.apply(before, {attribute: value})
+        changed = {key: to for key, to in after.items() if before.get(key, "none") != to}
+        if changed:
+            assert known.instruction(caption, known.caption(after))
+            kind = known.kind(before, changed)
+            assert kind == ("add" if before.get(attribute, "none") == "none" else "replace")
+
+
+@every_world
+def test_the_same_seed_draws_the_same_picture(name: str) -> None:
+    known = world(name)
+    assert known.sample()[0].tobytes() == known.draw({})[0].tobytes()
+    assert known.draw({}, seed=8)[0].tobytes() != known.sample()[0].tobytes()
+
+
+@pytest.mark.weights
+@every_world
+def test_a_world_sees_what_it_drew(name: str) -> None:
+    known = world(name)
+    image, caption = known.sample()
+    wanted = known.parse(caption)
+    seen = known.judge(image)
+    right = [key for key in wanted if seen.get(key) == wanted[key]]
+    assert len(right) >= 0.9 * len(wanted)
+
+
+@pytest.mark.weights
+def test_other_pictures_are_of_no_world() -> None:
+    from tiny_flux import noise_picture
+
+    assert shipped_world().judge(noise_picture(64, 64)) == {}
