@@ -50,7 +50,7 @@ def hub(repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hu
 
 
 def test_all_but_the_single_files_is_fetched_and_loaded(hub: Hub) -> None:
-    assert load("flux-dev").name == "flux-dev"
+    assert load("flux-dev").spec.name == "flux-dev"
     configurations, everything = hub.asked
     assert not any("safetensors" in name or name.endswith("/*") for name in configurations)
     assert "transformer/*" in everything
