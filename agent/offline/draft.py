@@ -9,8 +9,8 @@ from agent import replies, turn_tree
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.offline import honest
 from agent.offline.asked import GROUPS
+from agent.offline.caption_clauses import CaptionContext, last_thing, main_noun
 from agent.offline.scene import Changes, Scene, scene_of
-from agent.offline.stage import Stage, last_thing, main_noun
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
 from agent.turn_tree import Heads, NoSuchTurn
 from editing_core.prompt_diff import edit_words
@@ -43,7 +43,7 @@ class Draft:
     heads: Heads
     caption: str = ""
     scene: Scene = field(default_factory=lambda: Scene({}))
-    stage: Stage = field(default_factory=lambda: Stage(""))
+    stage: CaptionContext = field(default_factory=lambda: CaptionContext(""))
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     already: dict[str, str] = field(default_factory=dict)
@@ -66,7 +66,7 @@ class Draft:
         self.caption = self.conversation.turns[heads.head].caption
         self.scene = scene_of(self.conversation, heads.head)
         line = turn_tree.path(self.conversation, heads.head)
-        self.stage = Stage(self.caption.strip(" ."), last_thing(line))
+        self.stage = CaptionContext(self.caption.strip(" ."), last_thing(line))
 
     def move(self, step: Step) -> None:
         """Add a step that is not an edit, and follow the head to where it leads."""
@@ -191,7 +191,8 @@ class Draft:
             self.notes += [made.note] if made.note else []
         if self.stage.already:
             self.already[""] = "The picture shows that already. Say “more” to make it clearer."
-        self.stage.already = False
+        self.ask = self.ask or self.stage.ask
+        self.stage.already, self.stage.ask = False, None
         self.stage.rewrites.clear()
 
     def plan(self) -> Plan:

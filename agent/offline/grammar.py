@@ -14,13 +14,12 @@ from agent import turn_tree
 from agent.captions import is_portrait
 from agent.offline import messages, talk, topics, wishes
 from agent.offline.asked import OPPOSITE
+from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
-from agent.offline.freely import read_freely, same_color_as
 from agent.offline.moves import read_move, reading_of, split_start
 from agent.offline.phrases import read_clause
 from agent.offline.scene import Changes, different, named_ones, same_color, strangers
 from agent.offline.several import read_several
-from agent.offline.stage import comparatives, words
 from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
@@ -213,7 +212,9 @@ def _forbidden(part: str, draft: Draft) -> bool:
             return False
     draft.notes.append("I leave that as it is.")
     if not is_portrait(draft.caption):
-        read_freely(f"the {match['what'].split()[-1]}", draft.stage)  # what "them" means next
+        read_caption_clause(
+            f"the {match['what'].split()[-1]}", draft.stage
+        )  # what "them" means next
     return True
 
 
@@ -228,10 +229,9 @@ def _read_wish(part: str, draft: Draft) -> None:
         if draft.has_made(words(wishes.too(part))):
             draft.move(Retry(how="weaker"))
             return
-        rewrite = wishes.over_any(part, draft.caption, made, seed)
-        if rewrite is not None:
-            draft.stage.make(rewrite)
-        elif not read_freely(same_color_as(part, draft.caption), draft.stage):
+        if not read_caption_clause(part, draft.stage):
+            draft.ask = draft.ask or wishes.question(part)
+        if not (draft.stage.rewrites or draft.stage.already or draft.ask):
             draft.unread += [part] if not messages.is_chatter(part) else []
         draft.rewrites(part)
         return

@@ -8,16 +8,14 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from agent.captions import ABSENT, COLOR_OF, VALUES, attributes_of, changes
-from agent.offline import lexicon, objects, surroundings
-from agent.offline.objects import Rewrite, appended
+from agent.offline import lexicon
 from agent.offline.scene import PLAIN, Changes, Scene
 from agent.offline.vocabulary import mentions
-from agent.state import EditStep, Step, Turn
+from agent.state import Ask, EditStep, Step, Turn
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
 _TAKES_AWAY = re.compile(
@@ -61,11 +59,6 @@ def too(clause: str) -> str:
     """Return what there is too much of: "she looks too serious"; else an empty string."""
     match = _TOO.fullmatch(clause)
     return match["what"].strip() if match else ""
-
-
-def opposite(word: str) -> str:
-    """Return the quality that is wanted where there is too much of one, or an empty string."""
-    return str(lexicon.load("wishes")["opposites"].get(word, ""))
 
 
 def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
@@ -163,61 +156,29 @@ def in_words(wanted: Changes) -> str:
     return ", ".join(named)
 
 
-def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewrite | None:
-    """Return what a vague wish becomes over any other caption, or None if it is no such wish."""
-    seen = " ".join(t.caption for t in made)
-    disliked = _DISLIKED.fullmatch(clause)
+def question(clause: str) -> Ask | None:
+    """Ask what a vague wish over any other caption means, with examples; None if it is no wish."""
     if is_surprise(clause):
-        phrases = list(lexicon.load("wishes")["surprise"]["general"])
-        random.Random(seed).shuffle(phrases)
-    elif disliked is not None:
-        return _instead_of(disliked["a"] or disliked["b"] or disliked["c"], caption, seen)
-    elif (less := _LESS.fullmatch(clause)) is not None and opposite(less["what"]):
-        return objects.reversed_(caption, less["who"], less["what"], opposite(less["what"]))
-    elif surroundings.mentioned(clause) or clause.startswith("dress "):
-        return None  # "make it winter" says what it wants
-    else:
-        row, rest = _wish(clause)
-        row = row if _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)) else None
-        phrases = row.get("general", []) if row else []
-    fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
-    rewrites = (_phrased(caption, phrase) for phrase in fresh)
-    return next((made for made in rewrites if made.source != made.target), None)
+        return Ask(question="What shall I change, for example?", options=_words("surprise"))
+    if (other := _OTHER.fullmatch(clause)) is not None:
+        what = re.sub(r"^colou?r of (?:the |her |his )?", "", next(filter(None, other.groups())))
+        return Ask(question=f"Which {what} instead?", options=_words(what))
+    row, rest = _wish(clause)
+    if row is None or not _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)):
+        return None
+    return Ask(
+        question=f"How do you mean “{clause}”? For example:", options=tuple(row.get("general", ()))
+    )
 
 
-_DISLIKED = re.compile(
+def _words(what: str) -> tuple[str, ...]:
+    return tuple(lexicon.load("wishes")["asked"].get(what, ()))
+
+
+_OTHER = re.compile(
     r"(?:i )?(?:don't|do not|didn't) (?:really )?(?:like|love|fancy)"
-    r" (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
+    r" (?:the|her|his|this|that|its) ([\w -]+)"
     r"|(?:(?:give|make|show|use|try|change)(?: me| it| her| him)?(?: to)? )?"
-    r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
-    r"|change (?:the |its )?(?P<c>[\w -]+(?:'s)?(?: colou?r)?)"
+    r"(?:another|a different|a new|some other|different|other) ([\w -]+)"
+    r"|change (?:the |its )?([\w -]+(?:'s)?(?: colou?r)?)"
 )
-_LESS = re.compile(
-    r"(?P<who>.+?) (?:is|are|looks?|seems?) (?:far |much |way |a bit )?too (?P<what>[\w-]+)"
-)
-
-
-def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
-    """Return something else for what somebody dislikes: background, weather, a thing's colour."""
-    other = lexicon.load("wishes")["other"]
-    what = re.sub(r"^colou?r of (?:the |her |his )?", "", what)
-    what = re.sub(r"(?:'s)?(?: colou?r)?$", "", what)
-    if what in other:
-        phrase = next((p for p in other[what] if p not in seen), other[what][0])
-        if what == "background":
-            made = objects.behind(caption, phrase.split())
-            return replace(made, note=f"I took {phrase} as the new background.")
-        return _phrased(caption, phrase)
-    hue = next(p for p in other["color"] if p not in seen)
-    made_ = objects.recolored(caption, what, hue)
-    return made_ and replace(made_, note=f"I chose {hue}.")
-
-
-def _phrased(caption: str, phrase: str) -> Rewrite:
-    note = f"I took that as “{phrase}”."
-    if phrase in lexicon.load("general")["style"]:
-        return Rewrite("style", *surroundings.set_style(caption, phrase), note=note)
-    for group, phrases in lexicon.load("general")["scene"].items():
-        if phrase in phrases:
-            return Rewrite("background", *surroundings.set_scene(caption, group, phrase), note=note)
-    return Rewrite("background", caption, appended(caption, phrase), note=note)

@@ -1,4 +1,4 @@
-"""Switch off each function and each lexicon entry of the offline reader: how many requests it loses.
+"""Switch off each function and lexicon entry of the offline reader; count the requests it loses.
 
 python -m tests.language.ablate [NAME ...]    those whose name contains a NAME; else all
 """
@@ -17,7 +17,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from language import score  # noqa: E402
 
-CASES = [case for scope in score.SCOPES for split in score.SPLITS for case in score.cases(scope, split)]
+CASES = [
+    case for scope in score.SCOPES for split in score.SPLITS for case in score.cases(scope, split)
+]
 Switch = tuple[str, ...]
 """("function", module, name) or ("entry", lexicon file, table, entry)."""
 
@@ -41,7 +43,10 @@ def switches() -> Iterator[tuple[Switch, int]]:
                 continue
             for entry, content in entries.items():
                 if not (table == "parts" or isinstance(content, dict)):
-                    yield ("entry", file.stem, table, entry), len(content) if isinstance(content, list) else 1
+                    yield (
+                        ("entry", file.stem, table, entry),
+                        len(content) if isinstance(content, list) else 1,
+                    )
 
 
 def stub(made: Callable[..., Any]) -> Callable[..., Any] | None:
@@ -77,7 +82,9 @@ def lost(switch: Switch) -> tuple[Switch, list[int]]:
         table = held if len(switch) == 3 else held[switch[2]]
         content = table.get(switch[-1])
         if isinstance(content, list | dict):
-            table[switch[-1]] = ["(?!)"] if content and isinstance(content, list) else type(content)()
+            table[switch[-1]] = (
+                ["(?!)"] if content and isinstance(content, list) else type(content)()
+            )
         elif "(" in switch[-1]:
             del table[switch[-1]]
         else:
@@ -86,9 +93,13 @@ def lost(switch: Switch) -> tuple[Switch, list[int]]:
             if module.__name__ != "agent.offline.lexicon":
                 del sys.modules[module.__name__]
                 delattr(sys.modules["agent.offline"], module.__name__.split(".")[-1])
-        sys.modules["agent.offline.lexicon"].load = lambda name: held if name == switch[1] else load(name)
+        sys.modules["agent.offline.lexicon"].load = lambda name: (
+            held if name == switch[1] else load(name)
+        )
         for name in ("compiled", "filled"):
-            getattr(getattr(sys.modules["agent.offline.lexicon"], name), "cache_clear", lambda: None)()
+            getattr(
+                getattr(sys.modules["agent.offline.lexicon"], name), "cache_clear", lambda: None
+            )()
         try:
             understand = reader()
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -99,7 +110,9 @@ def lost(switch: Switch) -> tuple[Switch, list[int]]:
 def reader() -> Callable[..., Any]:
     module = importlib.import_module("agent.offline.grammar")
     context = module.Context
-    return lambda case: module.understand_offline(case.say, context.of(score.conversation(case.conversation)))
+    return lambda case: module.understand_offline(
+        case.say, context.of(score.conversation(case.conversation))
+    )
 
 
 def is_right(number: int, understand: Callable[..., Any]) -> bool:
@@ -114,7 +127,11 @@ RIGHT: set[int] = set()
 if __name__ == "__main__":
     known = reader()
     RIGHT |= {n for n in range(len(CASES)) if is_right(n, known)}
-    sizes = {s: lines for s, lines in switches() if not sys.argv[1:] or any(n in ".".join(s) for n in sys.argv[1:])}
+    sizes = {
+        s: lines
+        for s, lines in switches()
+        if not sys.argv[1:] or any(n in ".".join(s) for n in sys.argv[1:])
+    }
     with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
         found = dict(pool.imap_unordered(lost, sizes, chunksize=1))
     print(f"{'lines':>5} {'lost':>5}  switched off (of {len(RIGHT)} requests read as meant)")
