@@ -10,8 +10,8 @@ from agent.captions import attributes_of, changes, is_portrait
 from agent.offline import lexicon
 from agent.offline.caption_clauses import last_thing
 from agent.offline.caption_rewrites import mentioned
+from agent.offline.portrait_words import mentions
 from agent.offline.sentence import same
-from agent.offline.vocabulary import mentions
 from agent.state import Conversation, Turn
 from editing_core.prompt_diff import words_of
 

@@ -13,8 +13,7 @@ from typing import Any
 
 from agent.captions import ABSENT, COLOR_OF, VALUES, attributes_of, changes
 from agent.offline import lexicon
-from agent.offline.scene import PLAIN, Changes, Scene
-from agent.offline.vocabulary import mentions
+from agent.offline.portrait_words import PLAIN, Changes, PortraitContext, mentions
 from agent.state import Ask, EditStep, Step, Turn
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
@@ -46,7 +45,7 @@ def dislikes(clause: str) -> bool:
     return any(re.search(said, clause) for said in lexicon.load("wishes")["disliked"]["said"])
 
 
-def absent(clause: str, scene: Scene) -> str:
+def absent(clause: str, scene: PortraitContext) -> str:
     """Return the thing that is disliked though it is not there: "I don't like the hat"."""
     if not dislikes(clause) or re.search(r"\bwithout\b|\bno\b", clause):
         return ""
@@ -85,7 +84,7 @@ def one_wish(clause: str, following: str) -> bool:
     return row is not None and row is _wish(following)[0]
 
 
-def for_portrait(clause: str, scene: Scene) -> Changes:
+def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
     if row is None:
@@ -107,7 +106,7 @@ def for_portrait(clause: str, scene: Scene) -> Changes:
     return _fresh(fitting, scene)
 
 
-def _fresh(options: Iterable[Changes], scene: Scene) -> Changes:
+def _fresh(options: Iterable[Changes], scene: PortraitContext) -> Changes:
     """Return the first changes that are new here, else the first that change anything."""
     open_ = [c for c in options if any(scene.now.get(n) != v for n, v in c.items())]
     if "beard" not in scene.now.values() and scene.now.get("gender") == "woman":
@@ -116,7 +115,7 @@ def _fresh(options: Iterable[Changes], scene: Scene) -> Changes:
     return next(new, open_[0] if open_ else {})
 
 
-def surprise(scene: Scene, seed: int, made: Sequence[Turn]) -> Changes:
+def surprise(scene: PortraitContext, seed: int, made: Sequence[Turn]) -> Changes:
     """Return a change that this conversation has not seen, by the seed."""
     seen = {(n, v) for n, values in scene.used.items() for v in values}
     seen |= {pair for t in made for pair in _shown(t)}

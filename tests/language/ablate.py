@@ -133,7 +133,10 @@ if __name__ == "__main__":
         if not sys.argv[1:] or any(n in ".".join(s) for n in sys.argv[1:])
     }
     with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as pool:
-        found = dict(pool.imap_unordered(lost, sizes, chunksize=1))
+        found: dict[Switch, list[int]] = {}
+        for switch, turned in pool.imap_unordered(lost, sizes, chunksize=1):
+            found[switch] = turned
+            print(len(turned), ".".join(switch[1:]), file=sys.stderr, flush=True)
     print(f"{'lines':>5} {'lost':>5}  switched off (of {len(RIGHT)} requests read as meant)")
     for switch in sorted(found, key=lambda s: (len(found[s]), -sizes[s])):
         count = "all" if found[switch] == [-1] else len(found[switch])
