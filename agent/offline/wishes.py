@@ -27,7 +27,7 @@ _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
 @cache
 def _wishes() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     rows = lexicon.load("wishes")["wish"]
-    return [(re.compile(rf"(?<![\w-])(?:{'|'.join(row['said'])})(?![\w-])"), row) for row in rows]
+    return [(re.compile(rf"(?<![\w-])(?:{said})(?![\w-])"), row) for said, row in rows.items()]
 
 
 @cache
@@ -166,7 +166,7 @@ def question(clause: str) -> Ask | None:
     if row is None or not _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)):
         return None
     return Ask(
-        question=f"How do you mean “{clause}”? For example:", options=tuple(row.get("general", ()))
+        question=f"How do you mean “{clause}”? For example:", options=tuple(row.get("asked", ()))
     )
 
 
