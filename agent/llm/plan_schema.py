@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 from pydantic import BaseModel, Field, model_validator
 
 from agent import turn_tree
-from agent.captions import replay
 from agent.llm.caption_edit import LONGEST_CAPTION, edit_of
 from agent.llm.structured_output import Unusable, plain
 from agent.offline.grammar import Context, understand_offline
+from agent.plan_builder import PlanBuilder
 from agent.state import (
     Ask,
     Compare,
@@ -28,7 +28,6 @@ from agent.state import (
     Step,
     Undo,
 )
-from agent.turn_tree import Heads, NoSuchTurn
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -91,8 +90,9 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
     Raises:
         Unusable: it makes no plan; the reason is for the LLM.
     """
-    planner = _Planner(context, message, context.caption, turn_tree.heads(context.conversation))
-    planner.world, planner.alone = world, sum(s.step == "edit" for s in reading.steps) == 1
+    heads = turn_tree.heads(context.conversation)
+    planner = _Planner(context.conversation, heads, message=message, world=world)
+    planner.alone = sum(s.step == "edit" for s in reading.steps) == 1
     question: Ask | None = None
     for written in reading.steps[:MOST_STEPS]:
         step = planner.step(written)
@@ -110,16 +110,12 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
 
 
 @dataclass
-class _Planner:
-    """The plan so far, and where its steps have led: the caption and heads of the next step."""
+class _Planner(PlanBuilder):
+    """The plan that an LLM's steps make."""
 
-    context: Context
-    message: str
-    caption: str
-    heads: Heads
+    message: str = ""
     world: bool = False
     alone: bool = True
-    steps: list[Step] = field(default_factory=list)
 
     def step(self, written: LlmStep) -> Step:
         """Check one step and make it ours.
@@ -155,39 +151,6 @@ class _Planner:
             case _:
                 assert_never(written.step)
 
-    def take(self, step: Step) -> None:
-        """Add a step, and follow the head to where it leads."""
-        self.steps.append(step)
-        try:
-            match step:
-                case EditStep():
-                    self.caption = step.target_prompt
-                case Undo():
-                    self._place(turn_tree.undo(self.heads, step.messages))
-                case Redo():
-                    self._place(turn_tree.redo(self.heads, step.messages))
-                case GoTo():
-                    self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
-                case Revert():
-                    self._take_back(step.turn)
-                case _:
-                    pass  # it moves no head
-        except NoSuchTurn:
-            return  # said when the step is carried out
-
-    def _place(self, heads: Heads) -> None:
-        self.heads = heads
-        self.caption = self.context.conversation.turns[heads.head].caption
-
-    def _take_back(self, number: int) -> None:
-        conversation = self.context.conversation
-        replayed = turn_tree.later(conversation, number)
-        parent = conversation.turns[number].parent or 0
-        self._place(Heads(parent, self.heads.past, self.heads.future))
-        for turn in replayed:
-            if turn.step is not None and (again := replay(turn.step, self.caption)) is not None:
-                self.caption = again.target_prompt
-
     def _edit(self, written: LlmStep) -> EditStep:
         wish = plain(written.wish, LONGEST_WISH)
         step = edit_of(
@@ -203,7 +166,8 @@ class _Planner:
 
     def _revert(self, written: LlmStep) -> Revert:
         number = self._turn(written, 0)
-        if number not in [t.id for t in self.context.path if t.step is not None]:
+        line = turn_tree.path(self.conversation)
+        if number not in [t.id for t in line if t.step is not None]:
             raise Unusable(f"Turn {number} is no edit on the path to the head; revert one of them.")
         return Revert(turn=number)
 
@@ -215,7 +179,7 @@ class _Planner:
 
     def _save(self) -> Save:
         """Take where to save from the person's own words: an LLM writes no paths."""
-        asked = understand_offline(self.message, self.context).steps
+        asked = understand_offline(self.message, Context.of(self.conversation)).steps
         for step in asked:
             if isinstance(step, Save):
                 return step
@@ -226,7 +190,7 @@ class _Planner:
 
     def _turn(self, written: LlmStep, place: int, *, default: int | None = None) -> int:
         """Return a turn that is named and exists."""
-        count = len(self.context.conversation.turns)
+        count = len(self.conversation.turns)
         if place >= len(written.numbers):
             if default is not None:
                 return default

@@ -1,4 +1,4 @@
-"""A plan in the making: its steps so far, and where they lead."""
+"""A plan that the offline reader makes: its steps, its question, and what the reply must say."""
 
 from __future__ import annotations
 
@@ -8,43 +8,43 @@ from dataclasses import dataclass, field
 from agent import replies, turn_tree
 from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
 from agent.offline import honest
-from agent.offline.asked import GROUPS
-from agent.offline.scene import Changes, Scene, scene_of
-from agent.offline.stage import Stage, last_thing, main_noun
-from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Redo, Retry, Revert, Step, Undo
-from agent.turn_tree import Heads, NoSuchTurn
+from agent.offline.caption_clauses import CaptionContext, last_thing, main_noun
+from agent.offline.portrait_clauses import GROUPS
+from agent.offline.portrait_words import Changes, PortraitContext
+from agent.plan_builder import PlanBuilder
+from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Retry, Step
+from agent.turn_tree import Heads
 from editing_core.prompt_diff import edit_words
 
+_SEASON = "make it winter"
+_KNOWN = (
+    "add, remove, replace and recolour what is there, and change weather, time of day and style"
+)
+_KNOWN_OF_PORTRAITS = (
+    "change portraits: age, hair, what is worn, expression, clothes, colours and background"
+)
 SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 
 
 @dataclass
-class Draft:
-    """The plan so far, and where its steps have led: the caption and the head of the next step.
+class Draft(PlanBuilder):
+    """The plan so far, with what its clauses are read against.
 
     Attributes:
-        conversation: where the message was said.
-        heads: where the head is after the steps so far.
-        caption: what the picture shows then.
-        scene: what a clause over a portrait is read against.
-        stage: what a clause over any other caption is read against.
-        steps: the plan's steps so far.
+        portrait: what a clause over a portrait is read against.
+        captioned: what a clause over any other caption is read against.
         notes: how things were read, for the reply.
         already: attribute to what is said of it where it is so already and nothing changes it.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
-        world: whether only what the world of portraits can show can be drawn.
         removing: whether a clause without a verb goes on with what an earlier one removes.
         kept: whether it is said that something stays as it is.
+        world: whether only what the world of portraits can show can be drawn.
         said: the message as it was typed.
     """
 
-    conversation: Conversation
-    heads: Heads
-    caption: str = ""
-    scene: Scene = field(default_factory=lambda: Scene({}))
-    stage: Stage = field(default_factory=lambda: Stage(""))
-    steps: list[Step] = field(default_factory=list)
+    portrait: PortraitContext = field(default_factory=lambda: PortraitContext({}))
+    captioned: CaptionContext = field(default_factory=lambda: CaptionContext(""))
     notes: list[str] = field(default_factory=list)
     already: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
@@ -57,51 +57,30 @@ class Draft:
     @classmethod
     def of(cls, conversation: Conversation, *, world: bool, said: str = "") -> Draft:
         """Begin a plan at the head of a conversation."""
-        draft = cls(conversation, turn_tree.heads(conversation), world=world, said=said)
-        draft._place(draft.heads)
-        return draft
+        return cls(conversation, turn_tree.heads(conversation), world=world, said=said)
 
-    def _place(self, heads: Heads) -> None:
-        self.heads = heads
-        self.caption = self.conversation.turns[heads.head].caption
-        self.scene = scene_of(self.conversation, heads.head)
+    def place(self, heads: Heads) -> None:
+        """Put the head elsewhere."""
+        super().place(heads)
+        self.portrait = PortraitContext.of(self.conversation, heads.head)
         line = turn_tree.path(self.conversation, heads.head)
-        self.stage = Stage(self.caption.strip(" ."), last_thing(line))
+        self.captioned = CaptionContext(self.caption.strip(" ."), last_thing(line))
 
-    def move(self, step: Step) -> None:
-        """Add a step that is not an edit, and follow the head to where it leads."""
+    def edited(self, step: EditStep) -> None:
+        """Go on from the caption that an edit leads to."""
+        made = changes(self.caption, step.target_prompt)
+        self.caption = self.captioned.caption = step.target_prompt
+        self.portrait = self.portrait.after(made) if made else self.portrait
+
+    def take(self, step: Step) -> None:
+        """Add a step, and follow the head to where it leads."""
         tried = [made for made in self.steps if isinstance(made, Retry)]
         if tried and isinstance(step, Retry) and (step in tried or step.how == "other"):
             return  # "that did not work, try again"
         if isinstance(step, Ask):
             self.ask = self.ask or step
-            return
-        self.steps.append(step)
-        try:
-            if isinstance(step, Undo):
-                self._place(turn_tree.undo(self.heads, step.messages))
-            elif isinstance(step, Redo):
-                self._place(turn_tree.redo(self.heads, step.messages))
-            elif isinstance(step, GoTo):
-                self._place(Heads(step.turn, (*self.heads.past, self.heads.head), ()))
-            elif isinstance(step, Revert):
-                self._revert(step)
-        except NoSuchTurn:
-            return  # said when the step is carried out
-
-    def _revert(self, step: Revert) -> None:
-        parent = self.conversation.turns[step.turn].parent
-        replayed = turn_tree.later(self.conversation, step.turn)
-        self._place(Heads(parent or 0, self.heads.past, self.heads.future))
-        for turn in replayed:
-            again = replay(turn.step, self.caption) if turn.step else None
-            if again is not None:
-                self._replayed(again)
-
-    def _replayed(self, step: EditStep) -> None:
-        made = changes(self.caption, step.target_prompt)
-        self.caption = self.stage.caption = step.target_prompt
-        self.scene = self.scene.after(made) if made else self.scene
+        else:
+            super().take(step)
 
     def drop(self, gone: set[int]) -> None:
         """Take back several edits of the path: from before them, make the others again."""
@@ -111,12 +90,11 @@ class Draft:
             self.notes.append("There is nothing else to undo.")
             return
         without = replies.listed([replies.undone(t.step) for t in line if t.step and t.id in gone])
-        self.move(GoTo(turn=line[first].parent or 0))
+        self.take(GoTo(turn=line[first].parent or 0))
         for turn in line[first:]:
             again = replay(turn.step, self.caption) if turn.step and turn.id not in gone else None
             if again is not None:
-                self.steps.append(again.model_copy(update={"without": without}))
-                self._replayed(again)
+                self.take(again.model_copy(update={"without": without}))
 
     def edit(self, wanted: Changes, part: str, *, joined: bool = False) -> None:
         """Add an edit of a portrait, or join it to the last one where both are about one thing.
@@ -135,12 +113,11 @@ class Draft:
                 self.caption, part = last.source_prompt, f"{last.request} and {part}"
                 wanted = before | wanted
         step = edit_step(self.caption, wanted, part)
-        self.scene = self.scene.after(wanted)
         if step is None:
             self.already[next(iter(wanted))] = self._already(wanted)
-            return
-        self.steps.append(step)
-        self.caption = self.stage.caption = step.target_prompt
+        else:
+            self.take(step)
+        self.portrait = self.portrait.after(wanted)
 
     def has_made(self, qualities: Iterable[str]) -> bool:
         """Whether the last edit of a caption that is no portrait made some of these qualities."""
@@ -156,7 +133,7 @@ class Draft:
 
     def _remembered(self, wanted: Changes) -> Changes:
         """Return the hair colour from before old age or baldness, when those are taken back."""
-        now = self.scene.now
+        now = self.portrait.now
         young_again = wanted.get("age") == "young" and now.get("age") == "old"
         hair_again = wanted.get("hair", "bald") != "bald" and now.get("hair") == "bald"
         if young_again or hair_again:
@@ -172,27 +149,23 @@ class Draft:
         if value == "none":
             there = "are" if called.endswith("s") else "is"
             return f"There {there} no {called} to remove."
-        if name == "hair_color" and self.scene.now.get("age") == "old":
+        if name == "hair_color" and self.portrait.now.get("age") == "old":
             return "Old people have gray hair here; make them younger first."
-        return f"{honest.already(wanted, self.scene.now)} {honest.CLEARER}"
+        return f"{honest.already(wanted, self.portrait.now)} {honest.CLEARER}"
 
-    def rewrites(self, part: str) -> None:
-        """Add the changes that the stage has gathered: edits of a caption that is no portrait."""
-        for made in self.stage.rewrites:
-            step = EditStep(
-                change=made.change,
-                source_prompt=made.source,
-                target_prompt=made.target,
-                edit_words=edit_words(made.source, made.target),
-                request=part,
-            )
+    def rewrite(self, part: str) -> None:
+        """Add the changes that a clause gathered: edits of a caption that is no portrait."""
+        for made in self.captioned.rewrites:
+            words = edit_words(made.source, made.target)
+            step = EditStep(change=made.change, source_prompt=made.source, edit_words=words,
+                            target_prompt=made.target, request=part)  # fmt: skip
             self.steps.append(step)
             self.caption = made.target
             self.notes += [made.note] if made.note else []
-        if self.stage.already:
+        if self.captioned.already:
             self.already[""] = "The picture shows that already. Say “more” to make it clearer."
-        self.stage.already = False
-        self.stage.rewrites.clear()
+        self.ask = self.ask or self.captioned.ask
+        self.captioned.already, self.captioned.ask, self.captioned.rewrites = False, None, []
 
     def plan(self) -> Plan:
         """Return the plan; nothing understood makes it one question with suggestions."""
@@ -214,11 +187,10 @@ class Draft:
         """Say which parts nobody understood, and which name what cannot be drawn."""
         strange = {part: self._undrawn(part) for part in self.unread}
         unread = [part for part, thing in strange.items() if not thing]
-        notes = [
-            f"I cannot draw “{thing}” in these portraits." for thing in strange.values() if thing
-        ]
-        notes += ["I did not understand “" + "” and “".join(unread) + "”."] if unread else []
-        return notes
+        notes = [f"I cannot draw “{t}” in these portraits." for t in strange.values() if t]
+        return notes + (
+            ["I did not understand “" + "” and “".join(unread) + "”."] if unread else []
+        )
 
     def _undrawn(self, part: str) -> str:
         return honest.undrawn(part, self.said) if self.world and is_portrait(self.caption) else ""
@@ -226,21 +198,12 @@ class Draft:
     def _lost(self) -> Ask:
         strange = [thing for part in self.unread if (thing := self._undrawn(part))]
         if len(strange) == len(self.unread) == 1:
-            return honest.suggested(strange[0], self.scene.now)
+            return honest.suggested(strange[0], self.portrait.now)
+        known, options = _KNOWN, (f"make the {main_noun(self.caption)} red", "add a hat", _SEASON)
         if is_portrait(self.caption):
-            known = (
-                "portraits: age, hair, what is worn, expression, clothes, colours and background"
-            )
-            return Ask(
-                question=f"I did not understand that. I can change {known}. What shall I do?",
-                options=SUGGESTIONS,
-            )
-        options = (f"make the {main_noun(self.caption)} red", "add a hat", "make it winter")
-        return Ask(
-            question="I did not understand that. I can add, remove, replace and recolour what is "
-            "there, and change weather, time of day and style. What shall I do?",
-            options=options,
-        )
+            known, options = _KNOWN_OF_PORTRAITS, SUGGESTIONS
+        question = f"I did not understand that. I can {known}. What shall I do?"
+        return Ask(question=question, options=options)
 
 
 def _one_thing(before: Changes, wanted: Changes) -> bool:

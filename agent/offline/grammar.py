@@ -1,7 +1,8 @@
 """The offline reader: a message becomes a plan by rules and word lists, without an LLM.
 
 A message is one move, or parts that are read one after the other: moves, vague wishes, and clauses
-over a portrait (`phrases`) or over any other caption (`freely`).
+over a portrait (`portrait_clauses`) or over any
+other caption (`caption_clauses`).
 """
 
 from __future__ import annotations
@@ -13,15 +14,12 @@ from functools import partial
 from agent import turn_tree
 from agent.captions import is_portrait
 from agent.offline import messages, talk, topics, wishes
-from agent.offline.asked import OPPOSITE
+from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
-from agent.offline.freely import read_freely, same_color_as
 from agent.offline.moves import read_move, reading_of, split_start
-from agent.offline.phrases import read_clause
-from agent.offline.scene import Changes, different, named_ones, same_color, strangers
+from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
+from agent.offline.portrait_words import Changes, mentions, strangers
 from agent.offline.several import read_several
-from agent.offline.stage import comparatives, words
-from agent.offline.vocabulary import mentions
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 
@@ -73,7 +71,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     if text and not _one_move(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
-            draft.move(start)
+            draft.take(start)
         rest = _chosen(_colored(rest, draft), draft)
         _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
     return draft.plan()
@@ -107,7 +105,7 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
     for said in dict.fromkeys((raw.lower(), text, plainer)):
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
-            draft.move(step)
+            draft.take(step)
             draft.notes += [note] if (note := reading_of(said, step)) else []
             return True
         if draft.notes:
@@ -159,7 +157,7 @@ def _read_part(part: str, draft: Draft) -> None:
         return
     start, rest = (step, "") if step else split_start(part, draft.conversation)
     if start is not None:
-        draft.move(start)
+        draft.take(start)
     draft.kept = draft.kept or messages.keeps(rest)
     if rest and not messages.keeps(rest) and not _forbidden(rest, draft):
         _read_wish(rest, draft)
@@ -168,7 +166,7 @@ def _read_part(part: str, draft: Draft) -> None:
 def _colored(text: str, draft: Draft) -> str:
     """Write the colour itself for "the same colour as the hat", or say that nothing has it."""
     try:
-        return same_color(text, draft.scene)
+        return draft.portrait.same_color(text)
     except LookupError as error:
         draft.notes.append(f"I see no colour of “{error}” here; say which colour you want.")
         return ""
@@ -195,10 +193,10 @@ def _topic(part: str, draft: Draft) -> bool:
     if not is_portrait(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
         return False
     (only,) = found if len(found := mentions(part)) == 1 else (None,)
-    worn = only and draft.scene.now.get(only.attribute) == only.value
+    worn = only and draft.portrait.now.get(only.attribute) == only.value
     if only is None or only.end < len(part) or not (only.kind == "thing" or worn) or draft.removing:
         return False
-    draft.scene = replace(draft.scene, last=only.attribute)
+    draft.portrait = replace(draft.portrait, last=only.attribute)
     return True
 
 
@@ -208,12 +206,14 @@ def _forbidden(part: str, draft: Draft) -> bool:
     if match is None or re.match(r"(?:don't|do not) (?:want|need|have|like)\b", part):
         return False
     if is_portrait(draft.caption):
-        now = draft.scene.now
+        now = draft.portrait.now
         if any(m.kind == "value" and now.get(m.attribute) == m.value for m in mentions(part)):
             return False
     draft.notes.append("I leave that as it is.")
     if not is_portrait(draft.caption):
-        read_freely(f"the {match['what'].split()[-1]}", draft.stage)  # what "them" means next
+        read_caption_clause(
+            f"the {match['what'].split()[-1]}", draft.captioned
+        )  # what "them" means next
     return True
 
 
@@ -223,26 +223,25 @@ def _read_wish(part: str, draft: Draft) -> None:
     seed = 1000 * made[-1].seed + len(draft.conversation.messages)
     if not is_portrait(draft.caption) or not draft.world and _beyond(part):
         if draft.has_made(comparatives(part)):
-            draft.move(Retry(how="stronger"))
+            draft.take(Retry(how="stronger"))
             return
         if draft.has_made(words(wishes.too(part))):
-            draft.move(Retry(how="weaker"))
+            draft.take(Retry(how="weaker"))
             return
-        rewrite = wishes.over_any(part, draft.caption, made, seed)
-        if rewrite is not None:
-            draft.stage.make(rewrite)
-        elif not read_freely(same_color_as(part, draft.caption), draft.stage):
+        if not read_caption_clause(part, draft.captioned):
+            draft.ask = draft.ask or wishes.question(part)
+        if not (draft.captioned.rewrites or draft.captioned.already or draft.ask):
             draft.unread += [part] if not messages.is_chatter(part) else []
-        draft.rewrites(part)
+        draft.rewrite(part)
         return
-    wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.scene)
+    wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
-        wanted = wishes.surprise(draft.scene, seed, made)
+        wanted = wishes.surprise(draft.portrait, seed, made)
     if wanted:
         draft.notes.append(f"I read “{part}” as: {wishes.in_words(wanted)}.")
         draft.edit(wanted, part)
         return
-    if absent := wishes.absent(part, draft.scene):
+    if absent := wishes.absent(part, draft.portrait):
         draft.notes.append(f"There is no {absent} here, so nothing was changed.")
         return
     made_before = len(draft.steps)
@@ -260,11 +259,11 @@ def _too_much(part: str, draft: Draft) -> Changes:
     """Read "she looks too serious" as a wish for the opposite."""
     for mention in mentions(wishes.too(part)):
         if mention.kind == "color":
-            places = [n for n, v in draft.scene.now.items() if v == mention.value]
-            last = [n for n in places if draft.scene.last in (n, n.removesuffix("_color"))]
-            return {n: different(n, draft.scene) for n in (last or places)[:1]}
-        value = OPPOSITE.get((mention.attribute, mention.value))
-        if value is not None and draft.scene.now.get(mention.attribute) == mention.value:
+            places = [n for n, v in draft.portrait.now.items() if v == mention.value]
+            last = [n for n in places if draft.portrait.last in (n, n.removesuffix("_color"))]
+            return {n: draft.portrait.different(n) for n in (last or places)[:1]}
+        value = OPPOSITE.get(mention.attribute, {}).get(mention.value)
+        if value is not None and draft.portrait.now.get(mention.attribute) == mention.value:
             return {mention.attribute: value}
     return {}
 
@@ -273,8 +272,8 @@ def _read_clause(part: str, draft: Draft) -> None:
     """Read a plain clause over a portrait."""
     fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
     going_on = draft.removing and not fresh
-    part = named_ones(part, draft.scene) if _ONE.search(part) else part
-    reading = read_clause(part, draft.scene, removing=going_on)
+    part = draft.portrait.named_ones(part) if _ONE.search(part) else part
+    reading = read_portrait_clause(part, draft.portrait, removing=going_on)
     draft.removing = reading.removing
     if reading.ask is not None:
         draft.ask = draft.ask or reading.ask
@@ -286,7 +285,7 @@ def _read_clause(part: str, draft: Draft) -> None:
             draft.unread.append(part)
         return
     if (_EVEN.match(part) or comparatives(part)) and draft.is_so(reading.changes):
-        draft.move(Retry(how="stronger"))
+        draft.take(Retry(how="stronger"))
         return
     for place, wanted in enumerate(reading.changes):
         draft.edit(wanted, part, joined=place == 0 and not messages.has_verb(part))

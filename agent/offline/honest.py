@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 
 from agent.offline import lexicon
-from agent.offline.scene import Changes, strangers
+from agent.offline.portrait_words import Changes, mentions, strangers
 from agent.offline.spelling import is_english
-from agent.offline.vocabulary import mentions
 from agent.state import Ask
 
 CLEARER = "Say “more” to make it clearer."

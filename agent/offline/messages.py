@@ -6,8 +6,8 @@ import re
 
 from agent.captions import COLOR_OF
 from agent.offline import lexicon
+from agent.offline.portrait_words import mentions
 from agent.offline.spelling import corrected
-from agent.offline.vocabulary import mentions
 from editing_core.prompt_diff import words_of
 
 LONGEST = 2000

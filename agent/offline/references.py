@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 from agent import turn_tree
 from agent.captions import attributes_of, changes, is_portrait
-from agent.offline import lexicon, surroundings
+from agent.offline import lexicon
+from agent.offline.caption_clauses import last_thing
+from agent.offline.caption_rewrites import mentioned
+from agent.offline.portrait_words import mentions
 from agent.offline.sentence import same
-from agent.offline.stage import last_thing
-from agent.offline.vocabulary import mentions
 from agent.state import Conversation, Turn
 from editing_core.prompt_diff import words_of
 
@@ -96,7 +97,7 @@ def _kinds(turn: Turn) -> set[str]:
     """Return what an edit of the whole picture is about: weather, season, time, style."""
     if turn.step is None or turn.step.change not in ("background", "style"):
         return set()
-    groups = {group for group, *_ in surroundings.mentioned(" ".join(turn.step.edit_words))}
+    groups = {group for group, *_ in mentioned(" ".join(turn.step.edit_words))}
     return groups or {turn.step.change}
 
 

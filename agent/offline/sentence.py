@@ -19,7 +19,7 @@ from agent.offline import lexicon
 
 def words_in(*path: str) -> frozenset[str]:
     """Return the words of an entry of the lexicon of all captions."""
-    entry: Any = lexicon.load("general")
+    entry: Any = lexicon.load("captions")
     for name in path:
         entry = entry[name]
     return frozenset(entry.split())
@@ -30,7 +30,7 @@ _BEFORE_OF, _NOT_VERBS = words_in("links", "before_of"), words_in("links", "not_
 DETERMINERS = words_in("links", "determiners")
 LOCATIVE = words_in("links", "locative")
 MEDIA = words_in("media", "words")
-CLASSES = {name: frozenset(w.split()) for name, w in lexicon.load("general")["adjectives"].items()}
+CLASSES = {name: frozenset(w.split()) for name, w in lexicon.load("captions")["adjectives"].items()}
 """Adjectives by class: those of one class take each other's place."""
 
 
@@ -148,7 +148,7 @@ def agreeing(words: Sequence[str]) -> tuple[str, ...]:
 
 @cache
 def _groups() -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(group.split()) for group in lexicon.load("general")["same"]["groups"])
+    return tuple(frozenset(group.split()) for group in lexicon.load("captions")["same"]["groups"])
 
 
 def same(one: str, other: str) -> bool:

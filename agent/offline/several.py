@@ -9,8 +9,8 @@ from agent import turn_tree
 from agent.captions import attributes_of, is_portrait
 from agent.offline import lexicon, sentence
 from agent.offline.moves import count
+from agent.offline.portrait_words import mentions
 from agent.offline.references import edits_about, named
-from agent.offline.vocabulary import mentions
 from agent.state import Conversation
 from agent.turn_tree import NoSuchTurn
 

@@ -67,7 +67,7 @@ def _mended(word: str, meant: set[str]) -> str:
 @cache
 def _known() -> frozenset[str]:
     """Return the plain words of the lexicon."""
-    tables = (lexicon.load(name) for name in ("portraits", "general", "moves", "wishes"))
+    tables = (lexicon.load(name) for name in ("portraits", "captions", "moves", "wishes"))
     phrases = (phrase for table in tables for entry in _strings(table)
                for phrase in lexicon.patterns([entry]))  # fmt: skip
     plain = filter(re.compile(r"[a-z' -]+").fullmatch, phrases)

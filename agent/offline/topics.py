@@ -6,13 +6,12 @@ import re
 
 from agent.captions import is_portrait
 from agent.offline import wishes
+from agent.offline.caption_clauses import qualities, words
+from agent.offline.caption_rewrites import is_own
 from agent.offline.messages import BREAK, gives_reason, has_verb
 from agent.offline.moves import about_complaint, is_complaint
-from agent.offline.objects import is_own
+from agent.offline.portrait_words import mentions, strangers
 from agent.offline.references import edits_about
-from agent.offline.scene import strangers
-from agent.offline.stage import qualities, words
-from agent.offline.vocabulary import mentions
 from agent.state import Conversation
 
 _NAMED_LAST = re.compile(

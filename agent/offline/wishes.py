@@ -8,16 +8,13 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from agent.captions import ABSENT, COLOR_OF, VALUES, attributes_of, changes
-from agent.offline import lexicon, objects, surroundings
-from agent.offline.objects import Rewrite, appended
-from agent.offline.scene import PLAIN, Changes, Scene
-from agent.offline.vocabulary import mentions
-from agent.state import EditStep, Step, Turn
+from agent.offline import lexicon
+from agent.offline.portrait_words import PLAIN, Changes, PortraitContext, mentions
+from agent.state import Ask, EditStep, Step, Turn
 
 _TOO = re.compile(r"(?:.*\b)?too (?:much )?(?P<what>[\w -]+)$")
 _TAKES_AWAY = re.compile(
@@ -30,7 +27,7 @@ _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
 @cache
 def _wishes() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     rows = lexicon.load("wishes")["wish"]
-    return [(re.compile(rf"(?<![\w-])(?:{'|'.join(row['said'])})(?![\w-])"), row) for row in rows]
+    return [(re.compile(rf"(?<![\w-])(?:{said})(?![\w-])"), row) for said, row in rows.items()]
 
 
 @cache
@@ -48,7 +45,7 @@ def dislikes(clause: str) -> bool:
     return any(re.search(said, clause) for said in lexicon.load("wishes")["disliked"]["said"])
 
 
-def absent(clause: str, scene: Scene) -> str:
+def absent(clause: str, scene: PortraitContext) -> str:
     """Return the thing that is disliked though it is not there: "I don't like the hat"."""
     if not dislikes(clause) or re.search(r"\bwithout\b|\bno\b", clause):
         return ""
@@ -61,11 +58,6 @@ def too(clause: str) -> str:
     """Return what there is too much of: "she looks too serious"; else an empty string."""
     match = _TOO.fullmatch(clause)
     return match["what"].strip() if match else ""
-
-
-def opposite(word: str) -> str:
-    """Return the quality that is wanted where there is too much of one, or an empty string."""
-    return str(lexicon.load("wishes")["opposites"].get(word, ""))
 
 
 def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
@@ -92,7 +84,7 @@ def one_wish(clause: str, following: str) -> bool:
     return row is not None and row is _wish(following)[0]
 
 
-def for_portrait(clause: str, scene: Scene) -> Changes:
+def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
     if row is None:
@@ -114,7 +106,7 @@ def for_portrait(clause: str, scene: Scene) -> Changes:
     return _fresh(fitting, scene)
 
 
-def _fresh(options: Iterable[Changes], scene: Scene) -> Changes:
+def _fresh(options: Iterable[Changes], scene: PortraitContext) -> Changes:
     """Return the first changes that are new here, else the first that change anything."""
     open_ = [c for c in options if any(scene.now.get(n) != v for n, v in c.items())]
     if "beard" not in scene.now.values() and scene.now.get("gender") == "woman":
@@ -123,7 +115,7 @@ def _fresh(options: Iterable[Changes], scene: Scene) -> Changes:
     return next(new, open_[0] if open_ else {})
 
 
-def surprise(scene: Scene, seed: int, made: Sequence[Turn]) -> Changes:
+def surprise(scene: PortraitContext, seed: int, made: Sequence[Turn]) -> Changes:
     """Return a change that this conversation has not seen, by the seed."""
     seen = {(n, v) for n, values in scene.used.items() for v in values}
     seen |= {pair for t in made for pair in _shown(t)}
@@ -163,61 +155,29 @@ def in_words(wanted: Changes) -> str:
     return ", ".join(named)
 
 
-def over_any(clause: str, caption: str, made: Sequence[Turn], seed: int) -> Rewrite | None:
-    """Return what a vague wish becomes over any other caption, or None if it is no such wish."""
-    seen = " ".join(t.caption for t in made)
-    disliked = _DISLIKED.fullmatch(clause)
+def question(clause: str) -> Ask | None:
+    """Ask what a vague wish over any other caption means, with examples; None if it is no wish."""
     if is_surprise(clause):
-        phrases = list(lexicon.load("wishes")["surprise"]["general"])
-        random.Random(seed).shuffle(phrases)
-    elif disliked is not None:
-        return _instead_of(disliked["a"] or disliked["b"] or disliked["c"], caption, seen)
-    elif (less := _LESS.fullmatch(clause)) is not None and opposite(less["what"]):
-        return objects.reversed_(caption, less["who"], less["what"], opposite(less["what"]))
-    elif surroundings.mentioned(clause) or clause.startswith("dress "):
-        return None  # "make it winter" says what it wants
-    else:
-        row, rest = _wish(clause)
-        row = row if _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)) else None
-        phrases = row.get("general", []) if row else []
-    fresh = [phrase for phrase in phrases if phrase not in seen] or phrases
-    rewrites = (_phrased(caption, phrase) for phrase in fresh)
-    return next((made for made in rewrites if made.source != made.target), None)
+        return Ask(question="What shall I change, for example?", options=_words("surprise"))
+    if (other := _OTHER.fullmatch(clause)) is not None:
+        what = re.sub(r"^colou?r of (?:the |her |his )?", "", next(filter(None, other.groups())))
+        return Ask(question=f"Which {what} instead?", options=_words(what))
+    row, rest = _wish(clause)
+    if row is None or not _PLAIN.issuperset(re.findall(r"[a-z'-]+", rest)):
+        return None
+    return Ask(
+        question=f"How do you mean “{clause}”? For example:", options=tuple(row.get("asked", ()))
+    )
 
 
-_DISLIKED = re.compile(
+def _words(what: str) -> tuple[str, ...]:
+    return tuple(lexicon.load("wishes")["asked"].get(what, ()))
+
+
+_OTHER = re.compile(
     r"(?:i )?(?:don't|do not|didn't) (?:really )?(?:like|love|fancy)"
-    r" (?:the|her|his|this|that|its) (?P<a>[\w -]+)"
+    r" (?:the|her|his|this|that|its) ([\w -]+)"
     r"|(?:(?:give|make|show|use|try|change)(?: me| it| her| him)?(?: to)? )?"
-    r"(?:another|an?other|a different|a new|some other|different|other) (?P<b>[\w -]+)"
-    r"|change (?:the |its )?(?P<c>[\w -]+(?:'s)?(?: colou?r)?)"
+    r"(?:another|a different|a new|some other|different|other) ([\w -]+)"
+    r"|change (?:the |its )?([\w -]+(?:'s)?(?: colou?r)?)"
 )
-_LESS = re.compile(
-    r"(?P<who>.+?) (?:is|are|looks?|seems?) (?:far |much |way |a bit )?too (?P<what>[\w-]+)"
-)
-
-
-def _instead_of(what: str, caption: str, seen: str) -> Rewrite | None:
-    """Return something else for what somebody dislikes: background, weather, a thing's colour."""
-    other = lexicon.load("wishes")["other"]
-    what = re.sub(r"^colou?r of (?:the |her |his )?", "", what)
-    what = re.sub(r"(?:'s)?(?: colou?r)?$", "", what)
-    if what in other:
-        phrase = next((p for p in other[what] if p not in seen), other[what][0])
-        if what == "background":
-            made = objects.behind(caption, phrase.split())
-            return replace(made, note=f"I took {phrase} as the new background.")
-        return _phrased(caption, phrase)
-    hue = next(p for p in other["color"] if p not in seen)
-    made_ = objects.recolored(caption, what, hue)
-    return made_ and replace(made_, note=f"I chose {hue}.")
-
-
-def _phrased(caption: str, phrase: str) -> Rewrite:
-    note = f"I took that as “{phrase}”."
-    if phrase in lexicon.load("general")["style"]:
-        return Rewrite("style", *surroundings.set_style(caption, phrase), note=note)
-    for group, phrases in lexicon.load("general")["scene"].items():
-        if phrase in phrases:
-            return Rewrite("background", *surroundings.set_scene(caption, group, phrase), note=note)
-    return Rewrite("background", caption, appended(caption, phrase), note=note)

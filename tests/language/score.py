@@ -88,7 +88,47 @@ def named(step: Step) -> Any:
         before, after = (Counter(_content(p)) for p in (step.source_prompt, step.target_prompt))
         return {"add": after - before, "drop": before - after}
     values = [] if step.step == "ask" else [v for k, v in step.model_dump().items() if k != "step"]
-    return " ".join([step.step, *(str(v) for v in values if v not in (None, ""))])
+    shown = (str(v) for v in values if v not in (None, "") and v is not False)
+    return " ".join([step.step, *shown])
+
+
+MOVES = ("undo", "redo", "goto", "revert", "save")
+JOINING = frozenset(
+    "under behind beside near above over next front top inside around between along while".split()
+)
+
+
+def absurd(case: Case, plan: Plan) -> bool:
+    """Whether a plan acts with confidence in a way that no accepted answer does.
+
+    It asks nothing, is not what was meant, and one of its steps does what no accepted answer has:
+    gives an attribute a value, adds a word to what is shown, takes one away, or moves the head.
+    A plan that only leaves something out, or that asks, is wrong but not absurd.
+    """
+    if right(case, plan) or any(step.step == "ask" for step in plan.steps):
+        return False
+    shown = set(words_of(conversation(case.conversation).turns[-1].caption))
+    wanted = [step for means in case.means for step in means]
+    return any(_meant_by_none(step, wanted, shown) for step in found(plan))
+
+
+def _meant_by_none(step: Any, wanted: list[Any], shown: set[str]) -> bool:
+    if isinstance(step, str):
+        return step.split()[0] in MOVES and step not in wanted
+    if "*" in wanted or "edits" in wanted:
+        return False
+    edits = [other for other in wanted if isinstance(other, dict)]
+    if "add" not in step:
+        edits.append({"age": "old", "hair_color": "gray"})
+        return any(not {"*", value} & {v for e in edits for v in _options(e.get(name, ""))}
+                   for name, value in step.items())  # fmt: skip
+    done = {"add": set(step["add"]), "drop": set(step["drop"]) & shown}
+    known = {side: {w for e in edits for w in _options(e.get(side, ""))} for side in done}
+    return any("*" not in known[side] and done[side] - known[side] - JOINING for side in done)
+
+
+def _options(entry: str) -> list[str]:
+    return entry.replace("?", "").replace("|", " ").split()
 
 
 def _content(prompt: str) -> list[str]:
@@ -154,15 +194,18 @@ def _words_fit(got: Counter[str], wanted: str) -> bool:
 def table() -> Iterator[str]:
     """Lines of a table: kinds down, scopes and splits across."""
     columns = [(scope, split) for scope in SCOPES for split in SPLITS]
-    counted: dict[tuple[str, str], Counter[str]] = {}
-    hits: dict[tuple[str, str], Counter[str]] = {}
-    for column in columns:
-        counted[column] = Counter(case.kind for case in cases(*column))
-        hits[column] = Counter(case.kind for case in cases(*column) if right(case, plan_of(case)))
+    read = {c: [(case, plan_of(case)) for case in cases(*c)] for c in columns}
+    counted = {c: Counter(case.kind for case, _ in read[c]) for c in columns}
+    hits = {c: Counter(case.kind for case, plan in read[c] if right(case, plan)) for c in columns}
+    asked = [sum(any(s.step == "ask" for s in plan.steps) and not right(case, plan)
+                 for case, plan in read[c]) for c in columns]  # fmt: skip
+    absurds = [sum(absurd(case, plan) for case, plan in read[c]) for c in columns]
     yield f"{'':20}" + "".join(f"{f'{a}, {b}'.replace('_', '-'):>22}" for a, b in columns)
     kinds = list(dict.fromkeys(kind for column in columns for kind in counted[column]))
     for kind in kinds:
         parts = [f"{hits[c][kind]} of {counted[c][kind]}" for c in columns]
         yield f"{kind:20}" + "".join(f"{part:>22}" for part in parts)
     totals = [(hits[c].total(), counted[c].total()) for c in columns]
-    yield f"{'all':20}" + "".join(f"{f'{a} of {b} = {a / b:.1%}':>22}" for a, b in totals)
+    for name, parts in (("all", [a for a, _ in totals]), ("asked", asked), ("absurd", absurds)):
+        shares = [f"{a} of {b} = {a / b:.1%}" for a, (_, b) in zip(parts, totals, strict=True)]
+        yield f"{name:20}" + "".join(f"{share:>22}" for share in shares)
