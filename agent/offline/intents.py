@@ -132,6 +132,10 @@ def _read_undo(text: str, conversation: Conversation) -> Step | None:
         return _go(named(conversation, later["what"]))
     if (found := _doubted(text, conversation)) is not None:
         return Revert(turn=found.id)
+    return _undo_by_name(text, conversation)
+
+
+def _undo_by_name(text: str, conversation: Conversation) -> Step | None:
     if (undo := _said("undo", "named", text)) is None:
         return None
     if (goto := re.match(r"(?:back )?to (.+)", undo["what"])) is not None:
