@@ -28,7 +28,8 @@ _NUMBERS = frozenset("one two three four five six seven eight nine ten many seve
 _NO_THING = frozenset(
     "i me you he she they we us it her him them that this there here were was is are be been being"
     " am should would could can make put give get let not don't what how who why version different"
-    " again instead add remove becomes what's it's missing lovely him too".split()
+    " again instead add remove becomes what's it's missing lovely too"
+    " mood vibe feel feeling look atmosphere touch style".split()
 )
 _OF_PICTURES = frozenset(("tone", "blur", "looks", "fill"))
 """Classes of adjectives by which a whole picture may be meant, too."""

@@ -229,7 +229,9 @@ def _read_wish(part: str, draft: Draft) -> None:
             return
         if not read_caption_clause(part, draft.captioned):
             draft.ask = draft.ask or wishes.question(part)
-        if not (draft.captioned.rewrites or draft.captioned.already or draft.ask):
+        if not (
+            draft.captioned.rewrites or draft.captioned.already or draft.captioned.ask or draft.ask
+        ):
             draft.unread += [part] if not messages.is_chatter(part) else []
         draft.rewrite(part)
         return
