@@ -10,6 +10,7 @@ from studio_fakes import CAPTION
 
 from agent.offline.grammar import Context, understand_offline
 
+MOST_ABSURD = 0.02
 ENOUGH = {"portraits": 0.95, "general": 0.85}
 
 
@@ -22,6 +23,60 @@ def test_requests_are_read_as_meant(scope, split):
     shown = wrong if split == "tuned" else "the held-out ones are not shown, lest one tunes on them"
     del cases, wrong
     assert share >= ENOUGH[scope], shown
+
+
+@pytest.mark.parametrize("split", score.SPLITS)
+@pytest.mark.parametrize("scope", score.SCOPES)
+def test_absurd_answers_are_rare(scope, split):
+    cases = score.cases(scope, split)
+    absurd = [case.say for case in cases if score.absurd(case, score.plan_of(case))]
+    assert len(absurd) / len(cases) <= MOST_ABSURD, absurd
+
+
+DOG = "a brown dog sitting on green grass beside a red ball"
+
+
+@pytest.mark.parametrize(
+    ("message", "caption"),
+    [
+        ("make it a rainy evening in paris", DOG),
+        ("a rainy evening in paris", "a plate of pancakes on a wooden table"),
+        ("make it blue", DOG),
+        ("make it brighter", "a woman drinking coffee in a cafe"),
+        ("blur the background", "a golden retriever at sunset"),
+        ("blur the background in the", "a golden retriever at sunset"),
+        ("i want a cat instead", DOG),
+        ("get rid of everything except the dog", DOG),
+        ("move the ball to the left", DOG),
+        ("dog with a hat", "a woman drinking coffee in a cafe"),
+        ("make them older", "a plate of pancakes on a wooden table"),
+        ("make her hair blonde", DOG),
+        ("she looks too serious", "a woman drinking coffee in a cafe"),
+        ("give it a spooky mood", "a street with cars in summer"),
+    ],
+)
+def test_what_may_mean_several_things_is_asked(message, caption):
+    steps = understand_offline(message, Context.of(conversation_after(caption=caption))).steps
+    assert [step.step for step in steps] == ["ask"]
+    for option in steps[0].options:  # and every option can be read
+        again = understand_offline(option, Context.of(conversation_after(caption=caption)))
+        assert [step.step for step in again.steps] == ["edit"], option
+
+
+def test_an_absurd_answer_is_one_that_nobody_meant_and_that_asks_nothing():
+    case = score.Case("add a ball", "dog", "single", [[{"add": "ball"}]])
+    for message, absurd in (
+        ("add a ball", False),  # right
+        ("flarb the quux", False),  # asked
+        ("make the dog blue", True),  # words that no answer has
+        ("undo", True),
+        ("describe the picture", False),  # changes nothing
+    ):
+        plan = understand_offline(message, Context.of(score.conversation("dog")))
+        assert score.absurd(case, plan) == absurd, message
+    case = score.Case("give her a hat", "start", "single", [[{"headwear": "hat"}]])
+    hoodie = understand_offline("give her a hoodie", Context.of(score.conversation("start")))
+    assert score.absurd(case, hoodie)
 
 
 def test_there_are_enough_requests_and_a_third_is_held_out():

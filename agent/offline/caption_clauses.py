@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from agent.offline import caption_rewrites as rewrites
 from agent.offline import lexicon, sentence
-from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, is_person
+from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, is_person, somebody
 from agent.offline.messages import has_verb
 from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find, words_in
 from agent.offline.spelling import is_english
@@ -23,12 +23,17 @@ _SOFT = frozenset("a an more very much really so quite too little bit slightly l
 _STRONGER = frozenset("stronger bolder richer deeper intenser fuller".split())
 _PEOPLE = frozenset("her him she he herself himself".split())
 _THINGS = frozenset("it that this them they those these".split())
+_PLURAL = frozenset("them they those these".split())
 _NUMBERS = frozenset("one two three four five six seven eight nine ten many several some".split())
 _NO_THING = frozenset(
     "i me you he she they we us it her him them that this there here were was is are be been being"
     " am should would could can make put give get let not don't what how who why version different"
-    " again instead add remove becomes what's it's missing lovely him too".split()
+    " again instead add remove becomes what's it's missing lovely too"
+    " mood vibe feel feeling look atmosphere touch style".split()
 )
+_OF_PICTURES = frozenset(("tone", "blur", "looks", "fill"))
+"""Classes of adjectives by which a whole picture may be meant, too."""
+_SIDES = frozenset("left right side top bottom middle center centre corner edge".split())
 _MOST_WORDS = 7  # of a thing that is added
 _VAGUE, _SCENE_WORDS = words_in("vague", "words"), words_in("scene_words", "words")
 _NEAR = re.compile(rf" {lexicon.filled('captions', '{prep}')} .*$")
@@ -75,11 +80,13 @@ class CaptionContext:
         """Return the part of the caption that a phrase or pronoun means."""
         said, parts = words(phrase), self.parts
         if said and _PEOPLE.issuperset(said):
-            persons = (i for i, part in enumerate(parts) if part.words and is_person(part))
-            return next(persons, sentence.subject(parts))
+            return somebody(parts)
         if len(said) == 1 and said[0] in _THINGS:
             known = find(parts, [self.about]) if self.about else None
-            return known if known is not None else sentence.subject(parts)
+            place = known if known is not None else sentence.subject(parts)
+            several = place is not None and (parts[place].words[0].lower() in _NUMBERS
+                                             or sentence.is_plural(parts[place].head))  # fmt: skip
+            return place if known is not None or several or said[0] not in _PLURAL else None
         place = find(parts, said)
         if said and place is None and said[-1] in PERSONS:
             return next((i for i, part in enumerate(parts) if _may_be(part, said[-1])), None)
@@ -99,36 +106,45 @@ class CaptionContext:
         place = self.part(what)
         found = qualities(how, any_word=any_word and what not in ("it", "this", "that"))
         if place is not None and re.match(r"an? ", how) and not class_of(words(how)[-1]):
+            if len(words(how)) > 3 or rewrites.mentioned(how) or not _is_thing(words(how)):
+                return False  # "make it a rainy evening in paris"
             return self.make(rewrites.replaced(self.caption, place, words(how)))  # "a queen"
         if not found:
             return False
         self.mode = "describe"
         if place is not None:
-            if self._asks_which(what, found):
-                return True
+            if not self.about and what in ("it", "this", "that"):
+                if _OF_PICTURES & {class_of(w) for w in found}:
+                    return False  # "make it brighter"
+                if self._asks_which(found):
+                    return True
             made = rewrites.described(self.caption, place, found)
             return self.make(self._more(made, place, comparatives(how)))
         named = any(find(self.parts, [word]) is not None for word in words(what)[1:])
         definite = re.match(r"(?:the|her|his|its) ", what) and all(class_of(w) for w in found)
-        if named or not definite or len(words(what)) > 3:
+        parts = self.parts
+        person = any(part.words and is_person(part) for part in parts)
+        if named or not definite or len(words(what)) > 3 or is_own(words(what)[-1]) and not person:
             return False  # "the door bottle", of which "green" is not all that is said
         return self.make(rewrites.unnamed(self.caption, words(what)[1:], found))
 
-    def _asks_which(self, what: str, found: Sequence[str]) -> bool:
+    def _asks_which(self, found: Sequence[str]) -> bool:
         """Ask what "it" is where nothing was spoken of and it may be several things."""
-        if what not in _THINGS or self.about:
+        heads = self.things()
+        if len(heads) < 2:
             return False
-        heads = [
+        options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
+        self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
+        return True
+
+    def things(self) -> list[str]:
+        """Return the nouns of the caption, without places, weather and "a photo"."""
+        return [
             part.head
             for part in self.parts
             if part.words and part.head not in sentence.MEDIA
             if not (rewrites.preposition(part.head) or rewrites.mentioned(part.head))
         ]
-        if len(heads) < 2 or "color" not in {class_of(w) for w in found}:
-            return False
-        options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
-        self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
-        return True
 
     def _more(self, made: Rewrite, place: int, graded: set[str]) -> Rewrite:
         """Let what is white already become "very white" where it is to be whiter."""
@@ -142,6 +158,8 @@ class CaptionContext:
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
+    if _asks_instead_of_what(clause, at):
+        return True
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", _same_color(clause, at.parts))
@@ -152,6 +170,18 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
         _gift, _quality, _placing, _addition, _bare,
     )  # fmt: skip
     return any(read(clause, at) for read in readers)
+
+
+def _asks_instead_of_what(clause: str, at: CaptionContext) -> bool:
+    """Ask what "a cat instead" takes the place of, where nothing was spoken of."""
+    match = re.fullmatch(
+        r"(?:i want |give me |show |use |add |make it )?(an? [\w -]+) instead", clause
+    )
+    if match is None or at.about or class_of(words(match[1])[-1]):
+        return False
+    options = tuple(f"replace the {head} with {match[1]}" for head in at.things()[:4])
+    at.ask = Ask(question="Instead of what?", options=options) if options else None
+    return bool(options)
 
 
 def _mention(clause: str, at: CaptionContext) -> bool:
@@ -183,7 +213,7 @@ def _removal(clause: str, at: CaptionContext) -> bool:
     what = lexicon.groups(match)["what"] if match else clause if going_on else ""
     indefinite = re.match(r"an? ", what)
     what = re.sub(r"^(?:any|all|an?|the|her|his|its) ", "", what)
-    if not what or re.match(r"(?:remove|delete)\b", what):
+    if not what or re.search(r"^(?:remove|delete)\b|\b(?:but|except|everything|all)\b", what):
         return False
     at.mode = "remove"
     for group, *_ in rewrites.mentioned(what)[:1]:
@@ -237,10 +267,11 @@ def _scene(clause: str, at: CaptionContext) -> bool:
 
 def _background(clause: str, at: CaptionContext) -> bool:
     match = form("background", clause)
-    if match is None or not content(match["what"]) or " in the" in match["what"]:
+    what = match["what"] if match else ""
+    if not content(what) or " in the" in what or not _is_thing(words(what)):
         return False
     at.mode = ""
-    return at.make(rewrites.behind(at.caption, words(match["what"])))
+    return at.make(rewrites.behind(at.caption, words(what)))
 
 
 _SHOWN = re.compile(
@@ -316,6 +347,8 @@ def _placing(clause: str, at: CaptionContext) -> bool:
         return False
     link, where = match["prep"].split(), words(match["where"])
     place, goal, thing = at.part(match["what"]), at.part(match["where"]), words(match["what"])
+    if not where or where[-1] in _SIDES and thing[0] in ("the", "it", "her", "him", "them"):
+        return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
         link = {"into": ["in"], "onto": ["on"]}.get(link[0], link)
         if link == ["to"]:
@@ -353,7 +386,7 @@ def _addition(clause: str, at: CaptionContext) -> bool:
 def _bare(clause: str, at: CaptionContext) -> bool:
     """A thing without a verb: "a green door", "two cats", "and a ball"."""
     said, meant = words(clause), content(clause)
-    if "too" in said:
+    if "too" in said or rewrites.mentioned(clause):
         return False
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
     if some and form("put", f"put {clause}"):
@@ -373,7 +406,8 @@ def _bare(clause: str, at: CaptionContext) -> bool:
         known = said[0] in DETERMINERS or all(class_of(w) for w in meant[:-1])
         how = [base(w) for w in meant[:-1]]
         return bool(known and how) and at.make(rewrites.described(at.caption, place, how))
-    if not (some or at.mode == "add" or is_own(meant[-1])) or not _is_thing(said):
+    joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
+    if joined or not (some or at.mode == "add" or is_own(meant[-1])) or not _is_thing(said):
         return False
     who = find(at.parts, [at.who]) if at.who else None
     return at.make(rewrites.added(at.caption, said, who=who))
@@ -419,7 +453,7 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
     said = [w for w in said if w not in _STRONGER] or said
     if not said or said[0] in ("not", "no"):
         return []
-    shade = said[0] not in DETERMINERS | LOCATIVE and is_english(said[0])
+    shade = said[0] not in DETERMINERS | LOCATIVE and is_english(said[0]) and not is_own(said[0])
     if len(said) == 2 and class_of(said[1]) == "color" and not class_of(said[0]) and shade:
         return ["-".join(said)]  # "bottle green"
     if all(class_of(w) for w in said):

@@ -16,10 +16,9 @@ from agent.captions import is_portrait
 from agent.offline import messages, talk, topics, wishes
 from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
-from agent.offline.moves import read_move, reading_of, split_start
+from agent.offline.intents import read_move, read_several, reading_of, split_start
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
-from agent.offline.several import read_several
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 
@@ -230,7 +229,9 @@ def _read_wish(part: str, draft: Draft) -> None:
             return
         if not read_caption_clause(part, draft.captioned):
             draft.ask = draft.ask or wishes.question(part)
-        if not (draft.captioned.rewrites or draft.captioned.already or draft.ask):
+        if not (
+            draft.captioned.rewrites or draft.captioned.already or draft.captioned.ask or draft.ask
+        ):
             draft.unread += [part] if not messages.is_chatter(part) else []
         draft.rewrite(part)
         return

@@ -197,10 +197,6 @@ def _rank(adjective: str) -> int:
     return _LATE.index(kind) + 1 if kind in _LATE else 0
 
 
-def _comes_before(word: str, rank: int) -> bool:
-    return class_of(word) is not None and _rank(word) <= rank
-
-
 def described(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words = list(part.words)

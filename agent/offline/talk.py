@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from agent.offline import lexicon, messages
 from agent.offline.draft import SUGGESTIONS
-from agent.offline.references import named
+from agent.offline.turn_references import named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from editing_core.prompt_diff import words_of
 from tools.arguments import LARGEST, whole

@@ -8,10 +8,10 @@ from agent.captions import is_portrait
 from agent.offline import wishes
 from agent.offline.caption_clauses import qualities, words
 from agent.offline.caption_rewrites import is_own
+from agent.offline.intents import about_complaint, is_complaint
 from agent.offline.messages import BREAK, gives_reason, has_verb
-from agent.offline.moves import about_complaint, is_complaint
 from agent.offline.portrait_words import mentions, strangers
-from agent.offline.references import edits_about
+from agent.offline.turn_references import edits_about
 from agent.state import Conversation
 
 _NAMED_LAST = re.compile(
