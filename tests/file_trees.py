@@ -26,10 +26,15 @@ def main() -> None:
 
 
 def packages() -> Iterator[Path]:
-    """Yield every folder that holds at least three Python files or packages."""
+    """Yield every folder that holds at least three Python files or packages.
+
+    Folders of tests mirror those of the code, and need no list of their own.
+    """
     for top in FOLDERS:
         for folder in (ROOT / top, *sorted((ROOT / top).rglob("*/"))):
-            if folder.is_dir() and (folder.parent == ROOT or len(_entries(folder)) >= 3):
+            mirrors = top == "tests" and not (folder / "README.md").exists()
+            listed = folder.parent == ROOT or (len(_entries(folder)) >= 3 and not mirrors)
+            if folder.is_dir() and listed:
                 yield folder
 
 
@@ -53,7 +58,10 @@ def _replaced(text: str, block: str) -> str:
 
 def _entries(folder: Path) -> list[Path]:
     modules = [path for path in folder.glob("*.py") if path.name != "__init__.py"]
-    return sorted(modules) + sorted(path.parent for path in folder.glob("*/__init__.py"))
+    inner = {path.parent for path in folder.glob("*/__init__.py")}
+    if folder == ROOT / "tests":
+        inner |= {path.parent for path in folder.glob("*/*.py")}
+    return sorted(modules) + sorted(inner)
 
 
 def _shown(entry: Path) -> str:
@@ -62,6 +70,10 @@ def _shown(entry: Path) -> str:
 
 def _purpose(entry: Path) -> str:
     source = entry / "__init__.py" if entry.is_dir() else entry
+    if not source.exists():
+        readme = entry / "README.md"
+        told = readme.read_text("utf-8").split("\n\n")[1] if readme.exists() else ""
+        return " ".join(told.split()).partition(". ")[0] or f"Tests of {entry.name}/."
     lines = (ast.get_docstring(ast.parse(source.read_text("utf-8"))) or "").partition("\n\n")[0]
     return " ".join(lines.split())
 

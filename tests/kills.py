@@ -29,7 +29,7 @@ from functools import partial, wraps
 from pathlib import Path
 from typing import Any, NoReturn
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent / "support"))
 
 import agent.bootstrap
 import agent.nodes

@@ -62,5 +62,5 @@ def paired(method: str, preset: str) -> tuple[str, str]:
     if not method:
         made_for = [spec.name for spec in METHODS.values() if preset in spec.presets]
         method = next(iter([*made_for, *METHODS]))
-    spec = METHODS.get(method)
-    return method, preset or (spec.presets[0] if spec else "")
+    spec = METHODS.get(method, next(iter(METHODS.values())))  # an unknown one is refused later
+    return method, preset or spec.presets[0]

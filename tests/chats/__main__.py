@@ -16,7 +16,7 @@ from editing_core.bench.__main__ import markdown
 from editing_core.bench.parallel import Row, spread
 from editing_core.methods.registry import METHODS
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path[:0] = [str(Path(__file__).parents[1] / place) for place in (".", "support")]
 
 from chats.long import table  # noqa: E402
 from chats.scripts import scripts  # noqa: E402

@@ -8,7 +8,7 @@ import itertools
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path[:0] = [str(Path(__file__).parents[1] / place) for place in (".", "support")]
 
 from language import score  # noqa: E402
 

@@ -1,0 +1,1 @@
+"""Deliberate defects, and whether the conversations find them."""

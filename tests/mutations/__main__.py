@@ -14,7 +14,7 @@ from pathlib import Path
 
 from editing_core.bench.__main__ import markdown
 
-sys.path.insert(0, str(Path(__file__).parent.parent))
+sys.path[:0] = [str(Path(__file__).parents[1] / place) for place in (".", "support")]
 
 from mutations.defects import DEFECTS  # noqa: E402
 from mutations.finding import first_failure  # noqa: E402
