@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from script_files import ROOT
+from paths import ROOT
 
 import chat
 from agent.bootstrap import studio_of
