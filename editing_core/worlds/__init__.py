@@ -1,0 +1,1 @@
+"""Worlds: closed sets of pictures in which every attribute is known."""
