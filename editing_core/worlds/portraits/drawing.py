@@ -99,11 +99,6 @@ def _middle(wide: float, tall: float, factor: float, place: Place) -> tuple[floa
     return x, lowest + place.y * (highest - lowest)
 
 
-SHAPES = ((256, 256), (192, 256), (256, 192), (176, 320), (320, 176), (128, 128), (192, 192),
-          (384, 256), (256, 384), (128, 256), (256, 128), (320, 320), (192, 320), (320, 192))  # fmt: skip
-"""Canvases of training pictures, all divisible by 16; the square of 256 is drawn most often."""
-
-
 def someplace(rng: random.Random, width: int, height: int) -> Place:
     """A random place: most people fill the canvas, a third are smaller and off centre."""
     longer = max(width, height) / min(width, height)

@@ -147,14 +147,14 @@ def _body(a: Attributes) -> str:
     head = _head(157, 26) if woman else _head(165, 35)
     half = 22.5 if woman else 25.5
     neck = f"M{140 - half} 150h{2 * half}v56h-{2 * half}z"
-    wide = 92.5 if woman else 99.5
+    wide = 0.93 if woman else 1.0
     shoulders = (
-        f"M112 199.5C{140 - 0.68 * wide:.1f} 199.5 {140 - wide} 231 {140 - wide} 271.5V411"
-        f"H{140 + wide}V271.5C{140 + wide} 231 {140 + 0.68 * wide:.1f} 199.5 168 199.5z"
+        f'<path transform="translate({140 - 140 * wide:.1f} 0) scale({wide} 1)" '
+        'd="M112 199a72 72 0 0 0 -72 72v140h200v-140a72 72 0 0 0 -72 -72z" fill="{skin}"/>'
     )
     shadow = f"M{140 - half} 172h{2 * half}v17a60 60 0 0 1 -{2 * half} 0z"
     return (
-        f'<path d="{neck}{shoulders}" fill="{{skin}}"/>'
+        f'{shoulders}<path d="{neck}" fill="{{skin}}"/>'
         f'<path d="{shadow}" fill="black" fill-opacity=".13"/>'
         f'<path d="{head}{_EARS}" fill="{{skin}}"/>'
         '<path d="M78.5 110q-3 7 1.5 13M201.5 110q3 7 -1.5 13" fill="none" stroke="black" '

@@ -32,8 +32,8 @@ def _hair_below(line: str, edge: float, y: float) -> str:
     """The region of hair below a hat: below `line`, and round at its sides from (edge, y) on."""
     left, right = 140 - edge, 140 + edge
     return (
-        f"M-60 420V{y + 110}H{left - 62}C{left - 60} {y + 36} {left - 36} {y + 2} {left} {y}"
-        f"{line}{right} {y}C{right + 36} {y + 2} {right + 60} {y + 36} {right + 62} {y + 110}"
+        f"M-60 420V{y + 110}H{left - 62}C{left - 46} {y + 42} {left - 20} {y + 6} {left} {y}"
+        f"{line}{right} {y}C{right + 20} {y + 6} {right + 46} {y + 42} {right + 62} {y + 110}"
         "H340V420z"
     )
 
@@ -188,10 +188,10 @@ _LONGER = {
     "overalls": f"M36 95h128v{_DEEPER}H36z",
     "blazer": f"M0 95h74v{_DEEPER}H0zM126 95h74v{_DEEPER}h-74z",
 }
-_ARM = "M-2 64Q18 56 36 68L33 200H-2zM202 64Q182 56 164 68L167 200h35z"
+_ARM = "M-4 60L37 73V200H-4zM204 60L163 73V200h41z"
 _DETAILS = {
     "t-shirt": _area(_ARM, "{skin}")
-    + _area("M-2 64Q18 56 36 68L35 74Q18 62 -2 70zM202 64Q182 56 164 68L165 74Q182 62 202 70z",
+    + _area("M-4 60L37 73V79L-4 66zM204 60L163 73V79L204 66zM35 74h3v117h-3zM162 74h3v117h-3z",
             "black", 0.13),
     "hoodie": _line("M36 70v120M164 70v120", 2.2, "black", 0.1),
     "sweater": _line("M34 66q-4 20 -3 120M166 66q4 20 3 120", 2.2, "black", 0.1),
