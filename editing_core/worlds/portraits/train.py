@@ -1,0 +1,124 @@
+"""Train the second edition: `python -m editing_core.worlds.portraits.train --minutes 60`.
+
+Stages, each resumed where it was left and each with a share of the minutes: draw pictures, teach
+the VAE, the transformer with its text encoders, guidance in one pass, and the decoder once more.
+`--begin WEIGHTS` goes on from a folder that an earlier run wrote: its VAE's encoder stays as it is,
+so that latents keep their meaning. Two CPU cores: `torchrun --nproc-per-node 2 -m
+editing_core.worlds.portraits.train`, which other programs slow down least.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from platformdirs import user_cache_path
+
+from editing_core.portraits.learning import Deadline, Recipe
+from editing_core.portraits.model import Parts, Size, build
+from editing_core.portraits.processes import first, meet, rank
+from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, train_vae
+from editing_core.worlds.portraits.flow import distil_guidance, train_flow
+from editing_core.worlds.portraits.precision import fastest
+from editing_core.worlds.portraits.store import Chunk, chunks, grow
+
+WEIGHTS = Path(__file__).parent / "weights"
+SIZE = Size(
+    width=256,
+    heads=4,
+    double_blocks=3,
+    single_blocks=4,
+    text_width=192,
+    text_layers=2,
+    pooled=64,
+    vae_channels=(16, 32, 64, 128, 160),
+    latent_channels=32,
+)
+
+
+@dataclass(frozen=True)
+class Recipes:
+    """How each stage learns; their minutes are set from the whole run's."""
+
+    pictures: int = 26_000
+    vae: Recipe = Recipe(samples=2**40, batch=8, rate=1e-3, warm_up=60, fall=0.5, decay=0.995)
+    flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
+    guidance: Recipe = Recipe(
+        samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99
+    )
+    decoder: Recipe = Recipe(
+        samples=2**40, batch=8, rate=7e-4, warm_up=50, fall=0.8, decay=0.995
+    )
+
+    def within(self, minutes: float, begun: bool) -> Recipes:
+        """Share out the minutes; one that has begun needs none for the VAE."""
+        shares = (0.0, 0.8, 0.08, 0.12) if begun else (0.27, 0.57, 0.07, 0.09)
+        stages = (self.vae, self.flow, self.guidance, self.decoder)
+        timed = [replace(s, minutes=max(1e-9, minutes * p)) for s, p in zip(stages, shares, strict=True)]
+        return replace(self, **dict(zip(("vae", "flow", "guidance", "decoder"), timed, strict=True)))
+
+
+def main() -> None:
+    """Run the stages until done or out of time, then write the diffusers folder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=60, help="of the whole training")
+    parser.add_argument("--stop", type=float, help="stop this run earlier, after so many minutes")
+    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    parser.add_argument("--begin", type=Path, help="weights to go on from")
+    parser.add_argument("--folder", type=Path, default=user_cache_path("palimpsest") / "second")
+    parser.add_argument("--pictures", type=Path, help="the store of pictures; default: in FOLDER")
+    parser.add_argument("--out", type=Path, default=WEIGHTS)
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    device = meet() if args.device is None else torch.device(args.device)
+    torch.set_default_device(device)
+    parts = load(args.begin) if args.begin else build(SIZE)
+    torch.manual_seed(rank())  # every process its own noise
+    recipes = Recipes().within(args.minutes, args.begin is not None)
+    store = drawn(args.pictures or args.folder / "pictures", recipes.pictures)
+    stop = args.minutes if args.stop is None else args.stop
+    run_stages(parts, store, args.folder, recipes, Deadline(stop), begun=args.begin is not None)
+    if rank() == 0:
+        parts.save(args.out)
+
+
+def run_stages(
+    parts: Parts, store: list[Chunk], folder: Path, recipes: Recipes, deadline: Deadline,
+    begun: bool = False,
+) -> None:  # fmt: skip
+    """Go through the stages; what `folder` holds of them is not done again."""
+    dtype = fastest(torch.get_default_device())
+    if not begun and not train_vae(parts, store, folder / "vae.pt", recipes.vae, deadline, dtype):
+        return
+    parts.vae.eval().requires_grad_(False)
+    latents = Latents(parts, folder / "latents", dtype)
+    taught = (parts, store, latents)
+    if not train_flow(*taught, folder / "flow.pt", recipes.flow, deadline, dtype):
+        return
+    if not distil_guidance(*taught, folder / "guidance.pt", recipes.guidance, deadline, dtype):
+        return
+    train_decoder(parts, store, folder / "decoder.pt", recipes.decoder, deadline, dtype)
+
+
+def drawn(folder: Path, pictures: int) -> list[Chunk]:
+    """The store of pictures, drawn now if it is not there."""
+    first(lambda: None if any(folder.glob("*.npy")) else grow(folder, pictures))
+    return chunks(folder)
+
+
+def load(folder: Path) -> Parts:
+    """The parts of a diffusers folder, in float32."""
+    from diffusers import FluxPipeline
+
+    pipeline = FluxPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+    names = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+    parts = Parts(*(getattr(pipeline, name) for name in names))
+    for model in (parts.transformer, parts.vae, parts.text_encoder, parts.text_encoder_2):
+        model.to(torch.get_default_device())
+    return parts
+
+
+if __name__ == "__main__":
+    main()
