@@ -121,9 +121,7 @@ class Training:
         average: Moving average of the weights, which is what is used in the end.
     """
 
-    def __init__(
-        self, model: nn.Module, file: Path, dtype: torch.dtype = torch.float32
-    ) -> None:
+    def __init__(self, model: nn.Module, file: Path, dtype: torch.dtype = torch.float32) -> None:
         """Begin, or go on where ``file`` was left; Muon's matrix products are done in ``dtype``."""
         self.step, self.seconds = 0, 0.0
         self._since = time.monotonic()
@@ -194,7 +192,9 @@ class Training:
     def _follow(self, decay: float) -> None:
         """Move the average of the weights towards them."""
         state = self._model.state_dict()
-        torch._foreach_lerp_([self.average[name] for name in state], list(state.values()), 1 - decay)
+        torch._foreach_lerp_(
+            [self.average[name] for name in state], list(state.values()), 1 - decay
+        )
 
 
 class Told:

@@ -7,12 +7,12 @@ use), as the package `dicebear-styles` holds them: components x variants of SVG 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import TypeAlias
 
 Json: TypeAlias = "str | dict[str, Json] | list[Json]"
+Element: TypeAlias = "dict[str, Json]"
 
 PLACES = {
     "clothes": (40, 184.7),
@@ -37,26 +37,31 @@ def part(component: str, variant: str) -> str:
 @cache
 def elements(component: str, variant: str) -> tuple[str, ...]:
     """Markup of the elements of one variant, in the component's own coordinates."""
-    found = _components()[component]["variants"][variant]["elements"]
-    return tuple(_markup(element) for element in found if element["type"] == "element")
+    return tuple(_markup(e) for e in _variant(component, variant) if e.get("type") == "element")
 
 
 @cache
 def outline(component: str, variant: str, index: int = 0) -> str:
     """The path data of one element, for clipping."""
-    path: str = _components()[component]["variants"][variant]["elements"][index]["attributes"]["d"]
-    return path
+    attributes = _variant(component, variant)[index]["attributes"]
+    assert isinstance(attributes, dict)
+    return str(attributes["d"])
+
+
+def _variant(component: str, variant: str) -> list[Element]:
+    found: list[Element] = _components()[component]["variants"][variant]["elements"]
+    return found
 
 
 @cache
-def _components() -> dict[str, dict[str, dict[str, dict[str, list[dict[str, dict[str, str]]]]]]]:
+def _components() -> dict[str, dict[str, dict[str, dict[str, list[Element]]]]]:
     file = files("dicebear_styles").joinpath("avataaars.json")
-    components: dict[str, dict[str, dict[str, dict[str, list[dict[str, dict[str, str]]]]]]]
+    components: dict[str, dict[str, dict[str, dict[str, list[Element]]]]]
     components = json.loads(file.read_text("utf-8"))["components"]
     return components
 
 
-def _markup(element: Mapping[str, Json]) -> str:
+def _markup(element: Element) -> str:
     attributes, children = element.get("attributes", {}), element.get("children", [])
     assert isinstance(attributes, dict) and isinstance(children, list)
     written = " ".join(f'{name}="{_value(value)}"' for name, value in attributes.items())
@@ -65,4 +70,4 @@ def _markup(element: Mapping[str, Json]) -> str:
 
 
 def _value(value: Json) -> str:
-    return value if isinstance(value, str) else "{" + str(dict(value)["name"]) + "}"  # type: ignore[arg-type]
+    return f"{{{value['name']}}}" if isinstance(value, dict) else str(value)

@@ -61,12 +61,14 @@ def _city(width: float, height: float) -> str:
 
 
 def _block(x: float, y: float, wide: float, height: float, color: str) -> str:
-    return f'<rect x="{x:.1f}" y="{y:.1f}" width="{wide}" height="{height - y + 1:.1f}" fill="{color}"/>'
+    return _area(f"M{x:.1f} {y:.1f}h{wide}V{height + 1:.1f}h-{wide}z", color)
 
 
 def _windows(x: float, y: float, wide: float, height: float) -> str:
     rows = "".join(f"M{x + 9:.1f} {row:.1f}h{wide - 16}" for row in _steps(y + 14, height, 22))
-    return f'<path d="{rows}" fill="none" stroke="#f4ebcd" stroke-width="7" stroke-dasharray="6 8"/>'
+    return (
+        f'<path d="{rows}" fill="none" stroke="#f4ebcd" stroke-width="7" stroke-dasharray="6 8"/>'
+    )
 
 
 def _forest(width: float, height: float) -> str:
@@ -161,7 +163,8 @@ def _area(path: str, color: str) -> str:
 
 
 def _dot(x: float, y: float, radius: float, color: str, opacity: float) -> str:
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{color}" fill-opacity="{opacity}"/>'
+    where = f'cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}"'
+    return f'<circle {where} fill="{color}" fill-opacity="{opacity}"/>'
 
 
 def _line(path: str, width: float, color: str, opacity: float) -> str:

@@ -43,8 +43,12 @@ class Place:
     y: float = 0.0
 
 
+FILLING = Place()
+"""In the middle, and as large as the canvas allows."""
+
+
 def draw(
-    portrait: Portrait, size: int | tuple[int, int] = SIZE, place: Place = Place()
+    portrait: Portrait, size: int | tuple[int, int] = SIZE, place: Place = FILLING
 ) -> Image.Image:
     """Draw a portrait as an RGB picture.
 
@@ -62,26 +66,49 @@ def draw(
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
-def markup(portrait: Portrait, width: int, height: int, place: Place = Place()) -> str:
+def markup(portrait: Portrait, width: int, height: int, place: Place = FILLING) -> str:
     """The picture as SVG."""
     a, identity = portrait.attributes, portrait.identity
+    wide, tall = _units(width, height)
+    x, y, factor = _standing(portrait, width, height, place)
+    color = shade(BACKDROP[a.background], identity.shades.get("background"))
+    behind = backdrop(a.background, color, wide, tall, (x, y - 14 * factor, 112 * factor))
+    if identity.mirrored and a.background in _SCENES:
+        behind = f'<g transform="translate({wide:.1f} 0) scale(-1 1)">{behind}</g>'
+    return _framed(portrait, width, height, place, behind, person(portrait))
+
+
+def _framed(
+    portrait: Portrait, width: int, height: int, place: Place, behind: str, person: str
+) -> str:
+    """What is on the canvas, and in front of it what moves with a person."""
+    wide, tall = _units(width, height)
+    x, y, factor = _standing(portrait, width, height, place)
+    side = -1 if portrait.identity.mirrored else 1
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+        f'viewBox="0 0 {wide:.2f} {tall:.2f}" preserveAspectRatio="none">{behind}'
+        f'<g transform="translate({x:.2f} {y:.2f}) scale({side * factor:.4f} {factor:.4f}) '
+        f'rotate({portrait.identity.tilt:.2f}) translate(-140 -140)">{person}</g></svg>'
+    )
+
+
+def _units(width: int, height: int) -> tuple[float, float]:
     short = min(width, height)
-    wide, tall = UNITS * width / short, UNITS * height / short
+    return UNITS * width / short, UNITS * height / short
+
+
+def _standing(
+    portrait: Portrait, width: int, height: int, place: Place
+) -> tuple[float, float, float]:
+    """Where a person's middle is on the canvas, and how large the person is."""
+    identity = portrait.identity
+    wide, tall = _units(width, height)
     factor = UNITS / WINDOW * place.scale * identity.scale
     x, y = _middle(wide, tall, factor, place)
     x += identity.shift[0] * UNITS * place.scale
     y += (identity.shift[1] - 0.02) * UNITS * place.scale
-    color = shade(BACKDROP[a.background], identity.shades.get("background"))
-    side = -1 if identity.mirrored else 1
-    behind = backdrop(a.background, color, wide, tall, (x, y - 14 * factor, 112 * factor))
-    turned = f'<g transform="translate({wide:.1f} 0) scale(-1 1)">{behind}</g>'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-        f'viewBox="0 0 {wide:.2f} {tall:.2f}" preserveAspectRatio="none">'
-        f"{turned if identity.mirrored and a.background in _SCENES else behind}"
-        f'<g transform="translate({x:.2f} {y:.2f}) scale({side * factor:.4f} {factor:.4f}) '
-        f'rotate({identity.tilt:.2f}) translate(-140 -140)">{person(portrait)}</g></svg>'
-    )
+    return x, y, factor
 
 
 _SCENES = ("beach", "city", "forest", "snowy", "night")
@@ -112,7 +139,7 @@ def change_mask(
     before: Portrait,
     after: Portrait,
     size: int | tuple[int, int] = SIZE,
-    place: Place = Place(),
+    place: Place = FILLING,
 ) -> NDArray[np.bool_]:
     """Pixels (height, width) that differ between two exact drawings by more than 8 of 255."""
     a, b = (np.asarray(draw(p, size, place), dtype=np.int16) for p in (before, after))
@@ -126,3 +153,14 @@ def sheet(count: int = 64, columns: int = 8, size: int = SIZE, seed: int = 0) ->
     for i, portrait in enumerate(islice(draws("eval", seed), count)):
         whole.paste(draw(portrait, size), (i % columns * size, i // columns * size))
     return whole
+
+
+def face_mask(
+    portrait: Portrait, size: int | tuple[int, int] = SIZE, place: Place = FILLING
+) -> NDArray[np.bool_]:
+    """Pixels (height, width) of the face: an oval from the brows to the chin, without hair."""
+    width, height = (size, size) if isinstance(size, int) else size
+    oval = '<ellipse cx="140" cy="133" rx="46" ry="47" fill="black"/>'
+    svg = _framed(portrait, width, height, place, "", oval)
+    png = bytes(resvg_py.svg_to_bytes(svg_string=svg, width=width, height=height))
+    return np.asarray(np.asarray(Image.open(io.BytesIO(png)))[..., 3] > 127)

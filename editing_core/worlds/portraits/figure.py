@@ -63,7 +63,7 @@ _MOUTHS = {
     "angry": ("grimace", 0.8),
     "winking": ("tongue", 1.0),
 }
-_SURPRISE = (
+_SURPRISE: tuple[str, ...] = (
     '<ellipse cx="46" cy="19" rx="11.5" ry="14" fill="black" fill-opacity=".7"/>',
     '<path d="M37.4 26.5q8.6 -7 17.2 0q-2.6 6.2 -8.6 6.4q-6 -.2 -8.6 -6.4z" fill="#FF4F6D"/>',
 )
@@ -89,7 +89,7 @@ def person(portrait: Portrait) -> str:
         _facial_hair(a, identity),
         HEADWEAR.get(a.headwear, ""),
         EYEWEAR.get(a.eyewear, "") if a.eyewear != "eyepatch" else "",
-        earrings(a.eyewear) if a.earrings != "none" else "",
+        earrings() if a.earrings != "none" else "",
     )
     return _painted("".join(layers), colors)
 
@@ -131,7 +131,10 @@ def mix(color: str, other: str, share: float) -> str:
     )
 
 
-_EARS = "M84 98a12 12 0 0 0 -10 12v14a12 12 0 0 0 10.3 11.9zM196 98a12 12 0 0 1 10 12v14a12 12 0 0 1 -10.3 11.9z"
+_EARS = (
+    "M84 98a12 12 0 0 0 -10 12v14a12 12 0 0 0 10.3 11.9z"
+    "M196 98a12 12 0 0 1 10 12v14a12 12 0 0 1 -10.3 11.9z"
+)
 
 
 def _head(jaw: float, chin: float) -> str:
@@ -198,7 +201,7 @@ def _facial_hair(a: Attributes, identity: Identity) -> str:
 
 def _mouth(a: Attributes) -> str:
     if a.expression == "surprised":
-        name, factor, shapes = "", 0.95, _SURPRISE
+        factor, shapes = 0.95, _SURPRISE
     else:
         name, factor = _MOUTHS[a.expression]
         shapes = elements("mouth", name)
@@ -289,8 +292,7 @@ def _skin_marks(a: Attributes, identity: Identity) -> str:
 
 
 _STUBBLE = (
-    "M85 136q5 12 19 12q14 -7 36 -7t36 7q14 0 19 -12C192 166 174 186.500 140 186.500"
-    "S88 166 85 136z"
+    "M85 136q5 12 19 12q14 -7 36 -7t36 7q14 0 19 -12C192 166 174 186.500 140 186.500S88 166 85 136z"
 )
 _FRECKLES = ((97, 132), (103, 137), (109, 131.5), (183, 132), (177, 137), (171, 131.5))
 _MOLES = {"left": (115, 149), "right": (165, 149), "chin": (151, 177)}
@@ -305,5 +307,3 @@ _WRINKLES = (
 
 def _about(markup: str, x: float, y: float, factor: float) -> str:
     return f'<g transform="translate({x} {y}) scale({factor}) translate({-x} {-y})">{markup}</g>'
-
-

@@ -18,7 +18,10 @@ def fastest(device: torch.device) -> torch.dtype:
     if device.type == "cuda":
         return torch.bfloat16
     single, half = (seconds(dtype) for dtype in (torch.float32, torch.bfloat16))
-    print(f"matrix products: float32 {rate(single):.0f} GFLOP/s, bfloat16 {rate(half):.0f}", flush=True)
+    print(
+        f"matrix products: float32 {rate(single):.0f} GFLOP/s, bfloat16 {rate(half):.0f}",
+        flush=True,
+    )
     return torch.bfloat16 if half < 0.8 * single else torch.float32
 
 

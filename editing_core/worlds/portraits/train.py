@@ -3,8 +3,8 @@
 Stages, each resumed where it was left and each with a share of the minutes: draw pictures, teach
 the VAE, the transformer with its text encoders, guidance in one pass, and the decoder once more.
 `--begin WEIGHTS` goes on from a folder that an earlier run wrote: its VAE's encoder stays as it is,
-so that latents keep their meaning. Two CPU cores: `torchrun --nproc-per-node 2 -m
-editing_core.worlds.portraits.train`, which other programs slow down least.
+so that latents keep their meaning, unless `--vae` is given. On CPUs that are shared, one process a
+core (`torchrun --nproc-per-node 2 -m editing_core.worlds.portraits.train`) is slowed down least.
 """
 
 from __future__ import annotations
@@ -45,19 +45,20 @@ class Recipes:
     pictures: int = 26_000
     vae: Recipe = Recipe(samples=2**40, batch=8, rate=1e-3, warm_up=60, fall=0.5, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
-    guidance: Recipe = Recipe(
-        samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99
-    )
-    decoder: Recipe = Recipe(
-        samples=2**40, batch=8, rate=7e-4, warm_up=50, fall=0.8, decay=0.995
-    )
+    guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
+    decoder: Recipe = Recipe(samples=2**40, batch=8, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
 
-    def within(self, minutes: float, begun: bool) -> Recipes:
-        """Share out the minutes; one that has begun needs none for the VAE."""
-        shares = (0.0, 0.8, 0.08, 0.12) if begun else (0.27, 0.57, 0.07, 0.09)
-        stages = (self.vae, self.flow, self.guidance, self.decoder)
-        timed = [replace(s, minutes=max(1e-9, minutes * p)) for s, p in zip(stages, shares, strict=True)]
-        return replace(self, **dict(zip(("vae", "flow", "guidance", "decoder"), timed, strict=True)))
+    def within(self, minutes: float, with_vae: bool) -> Recipes:
+        """Share out the minutes among the stages, with the VAE's or without."""
+        shares = (0.27, 0.57, 0.07, 0.09) if with_vae else (0.0, 0.8, 0.08, 0.12)
+        vae, flow, guidance, decoder = (max(1e-9, minutes * share) for share in shares)
+        return replace(
+            self,
+            vae=replace(self.vae, minutes=vae),
+            flow=replace(self.flow, minutes=flow),
+            guidance=replace(self.guidance, minutes=guidance),
+            decoder=replace(self.decoder, minutes=decoder),
+        )
 
 
 def main() -> None:
@@ -65,8 +66,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=60, help="of the whole training")
     parser.add_argument("--stop", type=float, help="stop this run earlier, after so many minutes")
-    parser.add_argument("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
+    parser.add_argument(
+        "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
+    )
     parser.add_argument("--begin", type=Path, help="weights to go on from")
+    parser.add_argument("--vae", action="store_true", help="teach the whole VAE further, too")
     parser.add_argument("--folder", type=Path, default=user_cache_path("palimpsest") / "second")
     parser.add_argument("--pictures", type=Path, help="the store of pictures; default: in FOLDER")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
@@ -76,21 +80,23 @@ def main() -> None:
     torch.set_default_device(device)
     parts = load(args.begin) if args.begin else build(SIZE)
     torch.manual_seed(rank())  # every process its own noise
-    recipes = Recipes().within(args.minutes, args.begin is not None)
+    with_vae = args.vae or args.begin is None
+    recipes = Recipes().within(args.minutes, with_vae)
     store = drawn(args.pictures or args.folder / "pictures", recipes.pictures)
     stop = args.minutes if args.stop is None else args.stop
-    run_stages(parts, store, args.folder, recipes, Deadline(stop), begun=args.begin is not None)
+    run_stages(parts, store, args.folder, recipes, Deadline(stop), with_vae)
     if rank() == 0:
         parts.save(args.out)
 
 
 def run_stages(
     parts: Parts, store: list[Chunk], folder: Path, recipes: Recipes, deadline: Deadline,
-    begun: bool = False,
+    with_vae: bool,
 ) -> None:  # fmt: skip
     """Go through the stages; what `folder` holds of them is not done again."""
     dtype = fastest(torch.get_default_device())
-    if not begun and not train_vae(parts, store, folder / "vae.pt", recipes.vae, deadline, dtype):
+    file = folder / "vae.pt"
+    if with_vae and not train_vae(parts, store, file, recipes.vae, deadline, dtype):
         return
     parts.vae.eval().requires_grad_(False)
     latents = Latents(parts, folder / "latents", dtype)

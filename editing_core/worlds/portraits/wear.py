@@ -46,9 +46,7 @@ HAIR_BELOW = {
 }
 """Path data of where hair shows below headwear that covers it; other headwear sits on the hair."""
 
-_BRIM_UP = (
-    "M-20 -40H300V84H205Q196 70 184 66Q140 56 96 66Q84 70 75 84H-20z"  # above the forehead
-)
+_BRIM_UP = "M-20 -40H300V84H205Q196 70 184 66Q140 56 96 66Q84 70 75 84H-20z"  # above the forehead
 
 
 def _hat() -> str:
@@ -64,7 +62,10 @@ HEADWEAR_BEHIND = {"hat": _hat()}
 
 _CAP_DOME = "M78 92C76 46 104 22 140 22s64 24 62 70q-62 -18 -124 0z"
 _CAP_VISOR = "M76 90Q86 74 140 72Q194 74 204 90Q214 100 206 105Q140 78 74 105Q66 100 76 90z"
-_CROWN = "M92 66L82 24q-.5 -2 1.500 -1L112 40L138.500 11q1.500 -1.500 3 0L168 40L196.500 23q2 -1 1.500 1L188 66Q140 54 92 66z"
+_CROWN = (
+    "M92 66L82 24q-.5 -2 1.500 -1L112 40L138.500 11q1.500 -1.500 3 0"
+    "L168 40L196.500 23q2 -1 1.500 1L188 66Q140 54 92 66z"
+)
 _CONE = "M137.500 -2q2.500 -4 5 0L178 58Q140 44 102 58z"
 
 HEADWEAR = {
@@ -100,7 +101,8 @@ _LENSES = (
 )
 _FRAME = (
     "M76 97q0 -4 4 -4.500q34 -4 54 1.500q6 1.600 12 0q20 -5.500 54 -1.500q4 .5 4 4.500q0 3 -3 3.500"
-    "l-3 .5q-4 32 -27 32q-24 0 -26 -27q-5 -3 -10 0q-2 27 -26 27q-23 0 -27 -32l-3 -.5q-3 -.5 -3 -3.500z"
+    "l-3 .5q-4 32 -27 32q-24 0 -26 -27"
+    "q-5 -3 -10 0q-2 27 -26 27q-23 0 -27 -32l-3 -.5q-3 -.5 -3 -3.500z"
 )
 _PATCH = "M96 100q18 -7 36 -1q4 14 -4 23q-8 8 -15 7q-16 -3 -17 -29z"
 _HEAD = "M140 36a56 56 0 0 0 -56 56v38a56 56 0 0 0 112 0v-38a56 56 0 0 0 -56 -56z"
@@ -136,9 +138,8 @@ NECKWEAR = {
 """Neckwear; colours stand as ``{scarf}``."""
 
 
-def earrings(eyewear: str) -> str:
+def earrings() -> str:
     """Golden hoops at both ear lobes."""
-    del eyewear
     return "".join(
         f'<circle cx="{x}" cy="142" r="6" fill="none" stroke="#d9a520" stroke-width="3"/>'
         f'<circle cx="{x}" cy="135.500" r="2" fill="#f1cf63"/>'
