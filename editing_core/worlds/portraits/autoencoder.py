@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import Tensor
 
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
 from editing_core.portraits.processes import processes
+from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
 CROP = 96  # pixels of a side of what the VAE learns from
@@ -102,7 +101,7 @@ def crops(store: list[Chunk], rng: np.random.Generator, count: int) -> NDArray[n
 
 def pixels(pictures: NDArray[np.uint8]) -> Tensor:
     """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1] on the device in use."""
-    placed = torch.from_numpy(pictures).to(torch.get_default_device())
+    placed = torch.tensor(pictures).to(torch.get_default_device())
     return placed.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
@@ -160,19 +159,3 @@ def packed(latents: Tensor) -> Tensor:
     b, c, h, w = latents.shape
     split = latents.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
     return split.reshape(b, h // 2 * (w // 2), 4 * c)
-
-
-class _Norm(nn.GroupNorm):
-    """A group norm in float32: its backward pass in bfloat16 takes four times as long on a CPU."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        normed = functional.group_norm(x.float(), self.num_groups, self.weight, self.bias, self.eps)
-        return normed.to(x.dtype)
-
-
-def single_precision_norms(vae: Any) -> Any:
-    """Let all group norms of a model work in float32; its weights stay as they are."""
-    for module in vae.modules():
-        if type(module) is nn.GroupNorm:
-            module.__class__ = _Norm
-    return vae

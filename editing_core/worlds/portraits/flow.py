@@ -19,6 +19,7 @@ from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import TEXT_LENGTH, Parts
 from editing_core.portraits.processes import processes
 from editing_core.worlds.portraits.autoencoder import Latents
+from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk, Shape
 
 TOKEN = 32  # pixels of a side
@@ -79,7 +80,7 @@ class Captioned(nn.Module):
     def __init__(self, parts: Parts) -> None:
         """Wrap the parts; the tokenizers pad as the stock pipeline does."""
         super().__init__()
-        self.transformer = parts.transformer
+        self.transformer = single_precision_norms(parts.transformer)
         self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
         self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
 
