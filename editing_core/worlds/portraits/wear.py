@@ -174,20 +174,21 @@ def clothes(a: Attributes, identity: Identity) -> str:
         shapes[0] = _area(outline("clothes", name, 0) + "M58 90h84v110h-84z", "#f1efe9")
     printed = a.clothing == "t-shirt" and a.pattern == "plain" and identity.print != "none"
     graphic = _printed(identity.print) if printed else ""
+    cut = _DETAILS.get(a.clothing, "")
     wide = 0.93 if a.gender == "woman" else 1.0
     return (
         f'<g transform="translate({140 - 100 * wide:.1f} 184.700) scale({wide} 1)">'
-        f"{under}{''.join(shapes)}{_DETAILS.get(a.clothing, '')}{graphic}</g>"
+        f"{under}{''.join(shapes)}{_clipped('cut', path, cut)}{graphic}</g>"
     )
 
 
-_BLOCK = f"M0 95h200v{_DEEPER}H0z"
+_BLOCK = f"M0 94h200v{_DEEPER}H0z"
 _LONGER = {
     "t-shirt": _BLOCK,
     "hoodie": _BLOCK,
     "sweater": _BLOCK,
-    "overalls": f"M36 95h128v{_DEEPER}H36z",
-    "blazer": f"M0 95h74v{_DEEPER}H0zM126 95h74v{_DEEPER}h-74z",
+    "overalls": f"M36 94h128v{_DEEPER}H36z",
+    "blazer": f"M0 94h74v{_DEEPER}H0zM126 94h74v{_DEEPER}h-74z",
 }
 _ARM = "M-4 60L37 73V200H-4zM204 60L163 73V200h41z"
 _DETAILS = {
