@@ -37,6 +37,7 @@ class Size:
     pooled: int = 64
     vae_channels: tuple[int, ...] = (16, 32, 64, 64)
     latent_channels: int = 16
+    norm_groups: int = 8
 
 
 @dataclass
@@ -129,7 +130,7 @@ def _vae(size: Size) -> Any:
         up_block_types=("UpDecoderBlock2D",) * levels,
         layers_per_block=1,
         latent_channels=size.latent_channels,
-        norm_num_groups=8,
+        norm_num_groups=size.norm_groups,
         mid_block_add_attention=False,
         use_quant_conv=False,
         use_post_quant_conv=False,

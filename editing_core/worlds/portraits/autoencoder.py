@@ -23,7 +23,7 @@ from editing_core.worlds.portraits.store import Chunk
 CROP = 96  # pixels of a side of what the VAE learns from
 KL_WEIGHT = 1e-4
 EDGE_WEIGHT = 1.0
-NOISE = 0.35  # largest deviation of the noise on latents, of the latents' own
+NOISE = 0.2  # largest deviation of the noise on latents, of the latents' own
 
 ENCODED_AT_ONCE = 20
 
@@ -43,7 +43,8 @@ def train_vae(
             code = posterior.sample()
             made = vae.decode(code + noise_like(code)).sample
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
-        return difference(made.float(), target) + KL_WEIGHT * divergence
+        loss: Tensor = difference(made.float(), target) + KL_WEIGHT * divergence
+        return loss
 
     done = learn(vae, loss_of, recipe, file, deadline, dtype=dtype)
     vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)

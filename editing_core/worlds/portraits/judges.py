@@ -33,7 +33,7 @@ def agrees(picture: Image.Image, truth: Portrait, attribute: str, place: Place =
         value: draw(truth.with_(**{attribute: value}), picture.size, place)
         for value in VALUES[attribute]
     }
-    return nearest(picture, drawings) == getattr(truth.attributes, attribute)
+    return nearest(picture, drawings) == str(getattr(truth.attributes, attribute))
 
 
 def sharpness(picture: Image.Image, truth: Image.Image, region: Mask) -> float:

@@ -35,6 +35,7 @@ SIZE = Size(
     pooled=64,
     vae_channels=(16, 32, 64, 128, 160),
     latent_channels=32,
+    norm_groups=2,  # of few channels, groups of two forget which plain colour they had
 )
 
 
