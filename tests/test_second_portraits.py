@@ -166,3 +166,14 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     for name, same in (("encoder", True), ("decoder", False)):
         a, b = (getattr(parts.vae, name).state_dict() for parts in (before, after))
         assert all(torch.equal(a[key], b[key]) for key in a) == same
+
+
+def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
+    tmp_path: Path,
+) -> None:
+    parts = build(TINY)
+    train.write(parts, tmp_path, only_vae=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["vae"]
+    begun = train.load(tmp_path)
+    assert begun.vae.config.latent_channels == TINY.latent_channels
+    assert not train.complete(tmp_path)

@@ -2,7 +2,8 @@
 
 `python -m editing_core.worlds.portraits.measure` prints how well the VAE draws again what it is
 shown, on three canvases, and the error of the transformer's velocities; `--sheet FILE` draws
-held-out captions with the stock pipeline.
+held-out captions with the stock pipeline, or, of a folder with nothing but a VAE, drawings and
+what the VAE makes of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from editing_core.worlds.portraits.autoencoder import packed, pixels
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
 from editing_core.worlds.portraits.flow import Captioned
 from editing_core.worlds.portraits.judges import face_error, sharpness
-from editing_core.worlds.portraits.train import WEIGHTS, load
+from editing_core.worlds.portraits.train import WEIGHTS, complete, load
 
 CANVASES = ((256, 256), (192, 320), (384, 256))
 
@@ -34,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", type=Path, default=WEIGHTS)
     parser.add_argument("--count", type=int, default=24, help="portraits of each canvas")
-    parser.add_argument("--sheet", type=Path, help="draw 24 held-out captions into this file")
+    parser.add_argument("--sheet", type=Path, help="a picture for eyes")
     args = parser.parse_args()
     parts = load(args.model)
     print(
@@ -42,9 +43,12 @@ def main() -> None:
     )
     for size in CANVASES:
         people = held_out(size, args.count)
-        row = (*redrawn(parts, size, people), velocity_error(parts, size, people))
-        print(f"| {size[0]} x {size[1]} | " + " | ".join(f"{value:.3g}" for value in row) + " |")
-    if args.sheet:
+        row = [f"{value:.3g}" for value in redrawn(parts, size, people)]
+        row += [f"{velocity_error(parts, size, people):.3g}" if complete(args.model) else "not yet"]
+        print(f"| {size[0]} x {size[1]} | " + " | ".join(row) + " |", flush=True)
+    if args.sheet and not complete(args.model):
+        redrawings(parts).save(args.sheet)
+    elif args.sheet:
         sheet(parts).save(args.sheet)
 
 
@@ -98,6 +102,18 @@ def as_image(picture: torch.Tensor) -> Image.Image:
     """(3, H, W) in [-1, 1] to a picture."""
     levels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().byte()
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
+
+
+@torch.no_grad()
+def redrawings(parts: Parts, side: int = 256, count: int = 6) -> Image.Image:
+    """Exact drawings, and below each what the VAE makes of it."""
+    whole = Image.new("RGB", (count * side, 2 * side))
+    for i, (portrait, place) in enumerate(held_out((side, side), count)):
+        truth = draw(portrait, side, place)
+        code = parts.vae.encode(pixels(np.asarray(truth)[None])).latent_dist.mean
+        whole.paste(truth, (i * side, 0))
+        whole.paste(as_image(parts.vae.decode(code).sample[0]), (i * side, side))
+    return whole
 
 
 def sheet(parts: Parts, side: int = 256, columns: int = 6, rows: int = 4) -> Image.Image:

@@ -24,6 +24,7 @@ from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.store import Chunk, chunks, grow
 
+FLOW_FILE = "flow.pt"
 WEIGHTS = Path(__file__).parent / "weights"
 SIZE = Size(
     width=256,
@@ -87,7 +88,8 @@ def main() -> None:
     stop = args.minutes if args.stop is None else args.stop
     run_stages(parts, store, args.folder, recipes, Deadline(stop), with_vae)
     if rank() == 0:
-        parts.save(args.out)
+        taught = args.begin is not None or (args.folder / FLOW_FILE).exists()
+        write(parts, args.out, only_vae=not taught)
 
 
 def run_stages(
@@ -102,7 +104,7 @@ def run_stages(
     parts.vae.eval().requires_grad_(False)
     latents = Latents(parts, folder / "latents", dtype)
     taught = (parts, store, latents)
-    if not train_flow(*taught, folder / "flow.pt", recipes.flow, deadline, dtype):
+    if not train_flow(*taught, folder / FLOW_FILE, recipes.flow, deadline, dtype):
         return
     if not distil_guidance(*taught, folder / "guidance.pt", recipes.guidance, deadline, dtype):
         return
@@ -115,16 +117,34 @@ def drawn(folder: Path, pictures: int) -> list[Chunk]:
     return chunks(folder)
 
 
-def load(folder: Path) -> Parts:
-    """The parts of a diffusers folder, in float32."""
-    from diffusers import FluxPipeline
+def write(parts: Parts, folder: Path, only_vae: bool) -> None:
+    """Write the diffusers folder in 16 bits; a transformer that was not taught yet is left out."""
+    if not only_vae:
+        parts.save(folder)
+        return
+    parts.vae.to(torch.float16).save_pretrained(folder / "vae")
+    parts.vae.to(torch.float32)
 
-    pipeline = FluxPipeline.from_pretrained(folder, torch_dtype=torch.float32)
-    names = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
-    parts = Parts(*(getattr(pipeline, name) for name in names))
+
+def load(folder: Path) -> Parts:
+    """The parts of a folder in float32; what it does not hold begins at random."""
+    from diffusers import AutoencoderKL, FluxPipeline
+
+    if complete(folder):
+        pipeline = FluxPipeline.from_pretrained(folder, torch_dtype=torch.float32)
+        names = ("transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2")
+        parts = Parts(*(getattr(pipeline, name) for name in names))
+    else:
+        parts = build(SIZE)
+        parts.vae = AutoencoderKL.from_pretrained(folder / "vae", torch_dtype=torch.float32)
     for model in (parts.transformer, parts.vae, parts.text_encoder, parts.text_encoder_2):
         model.to(torch.get_default_device())
     return parts
+
+
+def complete(folder: Path) -> bool:
+    """Whether a folder holds more than the VAE."""
+    return (folder / "model_index.json").exists()
 
 
 if __name__ == "__main__":
