@@ -41,7 +41,7 @@ def method_named(name: str) -> MethodSpec:
         EditError: There is none.
     """
     if name not in METHODS:
-        raise EditError(f"There is no method '{name}'; choose one of: {', '.join(METHODS)}.")
+        raise EditError(f"There is no method {name}; choose one of: {', '.join(METHODS)}.")
     return METHODS[name]
 
 

@@ -32,9 +32,12 @@ class Size:
     heads: int = 4
     double_blocks: int = 6
     single_blocks: int = 2
+    text_width: int = 128
     text_layers: int = 2
     pooled: int = 64
     vae_channels: tuple[int, ...] = (16, 32, 64, 64)
+    latent_channels: int = 16
+    norm_groups: int = 8
 
 
 @dataclass
@@ -105,12 +108,12 @@ def _transformer(size: Size) -> Any:
 
     head = size.width // size.heads
     return FluxTransformer2DModel(
-        in_channels=64,
+        in_channels=4 * size.latent_channels,
         num_layers=size.double_blocks,
         num_single_layers=size.single_blocks,
         attention_head_dim=head,
         num_attention_heads=size.heads,
-        joint_attention_dim=size.width,
+        joint_attention_dim=size.text_width,
         pooled_projection_dim=size.pooled,
         guidance_embeds=True,
         axes_dims_rope=(head // 4, head * 3 // 8, head * 3 // 8),
@@ -126,8 +129,8 @@ def _vae(size: Size) -> Any:
         down_block_types=("DownEncoderBlock2D",) * levels,
         up_block_types=("UpDecoderBlock2D",) * levels,
         layers_per_block=1,
-        latent_channels=16,
-        norm_num_groups=8,
+        latent_channels=size.latent_channels,
+        norm_num_groups=size.norm_groups,
         mid_block_add_attention=False,
         use_quant_conv=False,
         use_post_quant_conv=False,
@@ -147,9 +150,9 @@ def _t5(size: Size, vocabulary: int) -> Any:
 
     config = T5Config(
         vocab_size=vocabulary,
-        d_model=size.width,
-        d_kv=size.width // size.heads,
-        d_ff=2 * size.width,
+        d_model=size.text_width,
+        d_kv=size.text_width // size.heads,
+        d_ff=2 * size.text_width,
         num_layers=size.text_layers,
         num_heads=size.heads,
         feed_forward_proj="gated-gelu",

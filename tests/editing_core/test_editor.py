@@ -169,7 +169,7 @@ def test_the_report():
     ("wanted", "how", "sentence"),
     [
         (request(edit_words=("zebra",)), {}, "'zebra' is not in the prompt"),
-        (request(), {"method": "magic"}, "no method 'magic'; choose one of: steady, mtc"),
+        (request(), {"method": "magic"}, "no method magic; choose one of: steady, mtc"),
         (request(original=Picture(noise_picture(32, 32))), {}, "differ in size"),
         (
             request(current=Picture(noise_picture(48, 32), torch.zeros(1, 5, 64))),

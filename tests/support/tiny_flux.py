@@ -13,6 +13,7 @@ TINY = Size(
     heads=2,
     double_blocks=6,
     single_blocks=1,
+    text_width=32,
     text_layers=1,
     pooled=16,
     vae_channels=(8, 8, 8, 8),

@@ -97,7 +97,7 @@ def test_a_stopped_edit_stores_nothing(edit, store):
 
 
 def test_what_cannot_be_loaded(tmp_path):
-    with pytest.raises(EditError, match="no method 'magic'"):
+    with pytest.raises(EditError, match="no method magic"):
         refuse_choice("portraits", method="magic", device=None)
     with pytest.raises(EditError, match="model flux-dev: .* portraits alone"):
         refuse_choice("flux-dev", method="anchor", device=None)

@@ -1,0 +1,60 @@
+"""Judges of edits that are no network: they compare with exact drawings.
+
+The judge of what a picture shows is then not the reader, which also checks edits in a chat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from editing_core.portraits.world import VALUES, Portrait
+from editing_core.worlds.portraits.drawing import FILLING, Place, draw, face_mask
+
+Pixels = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def nearest(picture: Image.Image, drawings: Mapping[str, Image.Image]) -> str:
+    """The name of the drawing that a picture is nearest to, in pixels, where drawings differ."""
+    shown = {name: pixels(drawing) for name, drawing in drawings.items()}
+    stacked = np.stack(list(shown.values()))
+    region = np.ptp(stacked, axis=0).max(axis=-1) > 8
+    seen = pixels(picture)
+    return min(shown, key=lambda name: float(np.abs(seen - shown[name])[region].sum()))
+
+
+def agrees(picture: Image.Image, truth: Portrait, attribute: str, place: Place = FILLING) -> bool:
+    """Whether an edit of an attribute is nearest to its exact drawing among all its values."""
+    drawings = {
+        value: draw(truth.with_(**{attribute: value}), picture.size, place)
+        for value in VALUES[attribute]
+    }
+    return nearest(picture, drawings) == str(getattr(truth.attributes, attribute))
+
+
+def sharpness(picture: Image.Image, truth: Image.Image, region: Mask) -> float:
+    """Gradient energy of a picture in a region, as a share of the exact drawing's."""
+    return gradient_energy(pixels(picture), region) / gradient_energy(pixels(truth), region)
+
+
+def gradient_energy(image: Pixels, region: Mask) -> float:
+    """Mean squared difference of neighbouring pixels (H, W, 3) within a region (H, W)."""
+    across = (np.diff(image, axis=1) ** 2).sum(-1)[region[:, 1:] & region[:, :-1]]
+    down = (np.diff(image, axis=0) ** 2).sum(-1)[region[1:] & region[:-1]]
+    return float(np.concatenate([across, down]).mean()) if across.size + down.size else 0.0
+
+
+def face_error(picture: Image.Image, truth: Portrait, place: Place = FILLING) -> float:
+    """Mean absolute difference (0 to 255) to the exact drawing within the face."""
+    exact = pixels(draw(truth, picture.size, place))
+    error = np.abs(pixels(picture) - exact)[face_mask(truth, picture.size, place)]
+    return float(error.mean())
+
+
+def pixels(image: Image.Image) -> Pixels:
+    """A picture as (H, W, 3) numbers from 0 to 255."""
+    return np.asarray(image.convert("RGB"), dtype=np.float32)

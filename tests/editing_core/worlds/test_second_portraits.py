@@ -1,0 +1,179 @@
+"""The second edition of the portraits: drawn exactly at any shape, judged and trained."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from editing_core.portraits.learning import Recipe
+from editing_core.portraits.model import Size, build
+from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
+from editing_core.worlds.portraits import train
+from editing_core.worlds.portraits.autoencoder import packed
+from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
+from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
+from editing_core.worlds.portraits.precision import fastest
+from editing_core.worlds.portraits.store import SHARES, Chunk, chunks, grow
+
+WOMAN = Portrait(Attributes(), Identity())
+MAN = Portrait(
+    Attributes(gender="man", hair="short", hair_color="black", headwear="hat", eyewear="glasses"),
+    Identity(tilt=3, mirrored=True),
+)
+SMALL = Place(scale=0.5, x=0.8, y=0.5)
+TINY = Size(
+    width=32,
+    heads=2,
+    double_blocks=1,
+    single_blocks=1,
+    text_width=32,
+    text_layers=1,
+    pooled=16,
+    vae_channels=(8, 8, 8, 8, 8),
+    latent_channels=8,
+)
+
+
+@pytest.mark.parametrize("size", [(256, 256), (128, 256), (320, 192)])
+def test_a_portrait_has_the_size_asked_for(size: tuple[int, int]) -> None:
+    assert draw(WOMAN, size).size == size
+
+
+@pytest.mark.parametrize("portrait", [WOMAN, MAN])
+@pytest.mark.parametrize("name", list(VALUES))
+def test_every_value_of_an_attribute_looks_different(portrait: Portrait, name: str) -> None:
+    worn = {
+        "headwear_color": {"headwear": "cap"},
+        "eyewear_color": {"eyewear": "sunglasses"},
+        "neckwear_color": {"neckwear": "scarf"},
+    }
+    bare = {"headwear": "none"} if name == "hair" else {}
+    shown = portrait.with_(**(worn.get(name) or bare))
+    pictures = {value: draw(shown.with_(**{name: value})).tobytes() for value in VALUES[name]}
+    assert len(set(pictures.values())) == len(pictures)
+
+
+def test_glasses_change_only_what_is_around_the_eyes() -> None:
+    mask = change_mask(WOMAN, WOMAN.with_(eyewear="glasses"))
+    rows = np.flatnonzero(mask.any(axis=1))
+    assert 60 < rows.min() < rows.max() < 160
+
+
+def test_an_old_face_has_no_black_strokes() -> None:
+    young = WOMAN.with_(hair_color="gray")
+    a, b = (np.asarray(draw(p), dtype=np.int16) for p in (young, young.with_(age="old")))
+    cheeks = face_mask(WOMAN) & (np.abs(a - b).max(axis=2) > 8)
+    assert cheeks.sum() > 100
+    assert b[cheeks].min(axis=0).min() > 50
+
+
+def test_a_hat_hides_hair_above_its_brim_and_keeps_it_below() -> None:
+    afro = WOMAN.with_(hair="afro", hair_color="green", background="white")
+    under = np.asarray(draw(afro.with_(headwear="beanie"))).astype(int)
+    green = (under[..., 1] > under[..., 0] + 30) & (under[..., 1] > under[..., 2] + 20)
+    assert not green[:60].any()
+    assert green[100:170].sum() > 1000
+
+
+def test_a_small_portrait_is_where_its_place_says() -> None:
+    mask = face_mask(WOMAN, (384, 192), SMALL)
+    rows, columns = np.nonzero(mask)
+    assert columns.mean() > 230
+    assert mask.sum() < 0.35 * face_mask(WOMAN, (384, 192)).sum()
+
+
+def test_the_nearest_drawing_is_found_through_noise() -> None:
+    rng = np.random.default_rng(0)
+    truth = WOMAN.with_(expression="sad")
+    noisy = np.asarray(draw(truth)) + rng.normal(0, 40, (256, 256, 3))
+    picture = Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
+    assert agrees(picture, truth, "expression")
+    assert not agrees(picture, truth.with_(expression="angry"), "expression")
+
+
+def test_what_all_drawings_share_does_not_count() -> None:
+    drawings = {"red": Image.new("RGB", (8, 8), "red"), "blue": Image.new("RGB", (8, 8), "blue")}
+    for drawing in drawings.values():
+        drawing.paste("green", (0, 0, 8, 6))
+    seen = Image.new("RGB", (8, 8), "black")
+    seen.paste("blue", (0, 6, 8, 8))
+    assert nearest(seen, drawings) == "blue"
+
+
+def test_sharpness_and_face_error_have_known_answers() -> None:
+    truth, everywhere = draw(WOMAN), np.ones((256, 256), bool)
+    assert sharpness(truth, truth, everywhere) == 1
+    half = Image.blend(truth, Image.new("RGB", truth.size, "gray"), 0.5)
+    assert sharpness(half, truth, everywhere) == pytest.approx(0.25, abs=0.02)
+    lighter = Image.fromarray(np.asarray(truth) // 2)
+    expected = np.asarray(truth)[face_mask(WOMAN)] - np.asarray(lighter)[face_mask(WOMAN)]
+    assert face_error(truth, WOMAN) == 0
+    assert face_error(lighter, WOMAN) == pytest.approx(expected.mean())
+
+
+def test_a_store_grows_and_knows_who_is_on_its_pictures(tmp_path: Path) -> None:
+    grow(tmp_path, 4, workers=1, size=2)
+    first = chunks(tmp_path)
+    assert len(first) == 2
+    portrait, place = first[0].portraits(2)[1]
+    assert (first[0].pictures[1] == np.asarray(draw(portrait, first[0].shape, place))).all()
+    assert first[0].attributes[1] == portrait.attributes.visible()
+
+
+def test_canvases_are_of_whole_tokens_and_of_all_shapes() -> None:
+    assert all(side % 32 == 0 and 128 <= side <= 384 for shape in SHARES for side in shape)
+    assert {0.5, 1.0, 2.0} <= {width / height for width, height in SHARES}
+
+
+def test_latents_are_packed_as_the_stock_pipeline_packs_them() -> None:
+    from diffusers import FluxPipeline
+
+    x = torch.randn(2, 3, 4, 6)
+    assert torch.equal(packed(x), FluxPipeline._pack_latents(x, 2, 3, 4, 6))
+
+
+def test_the_choice_of_numbers_is_one_of_two() -> None:
+    assert fastest(torch.device("cpu")) in (torch.float32, torch.bfloat16)
+
+
+def test_all_stages_run_and_another_run_begins_from_their_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Recipe(samples=4, batch=2, warm_up=1)
+    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, few, few, few, few))
+    monkeypatch.setattr(train, "build", lambda _: build(TINY))
+    store = tmp_path / "pictures"
+    store.mkdir()
+    for shape in ((128, 128), (128, 256)):
+        pictures = np.stack([np.asarray(draw(p, shape)) for p in (WOMAN, MAN)])
+        np.save(Chunk(store, shape, 0).file, pictures)
+    asked = ["train", "--device", "cpu", "--folder", str(tmp_path), "--out", str(tmp_path / "out")]
+    monkeypatch.setattr(sys, "argv", asked)
+    train.main()
+    stages = {file.name for file in tmp_path.glob("*.pt")}
+    assert stages == {"vae.pt", "flow.pt", "guidance.pt", "decoder.pt"}
+    again = tmp_path / "again"
+    begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
+    monkeypatch.setattr(
+        sys, "argv", [*asked[:3], "--folder", str(again), *begun, "--out", str(again)]
+    )
+    train.main()
+    assert not (again / "vae.pt").exists()
+    before, after = (train.load(folder) for folder in (tmp_path / "out", again))
+    for name, same in (("encoder", True), ("decoder", False)):
+        a, b = (getattr(parts.vae, name).state_dict() for parts in (before, after))
+        assert all(torch.equal(a[key], b[key]) for key in a) == same
+
+
+def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
+    tmp_path: Path,
+) -> None:
+    parts = build(TINY)
+    train.write(parts, tmp_path, only_vae=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["vae"]
+    begun = train.load(tmp_path)
+    assert begun.vae.config.latent_channels == TINY.latent_channels
+    assert not train.complete(tmp_path)
