@@ -37,11 +37,6 @@ def changes(before: str, after: str) -> dict[str, str]:
     return {name: value for name, value in new.items() if old.get(name) != value}
 
 
-def is_portrait(text: str) -> bool:
-    """Say whether a closed world can say all that a caption says; for the offline reader."""
-    return world_of(text) is not None
-
-
 def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditStep | None:
     """Write the edit that gives the person of a caption the wanted attributes.
 
@@ -87,4 +82,4 @@ def replay(step: EditStep, text: str) -> EditStep | None:
 
 
 __all__ = ["ABSENT", "COLORS", "COLOR_OF", "REMOVABLE", "VALUES", "attributes_of", "caption",
-           "changes", "edit_step", "is_portrait", "parse", "replay"]  # fmt: skip
+           "changes", "edit_step", "parse", "replay"]  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from agent import replies, turn_tree
-from agent.captions import attributes_of, changes, edit_step, is_portrait, replay
+from agent.captions import attributes_of, changes, edit_step, replay
 from agent.offline import honest
 from agent.offline.caption_clauses import CaptionContext, last_thing, main_noun
 from agent.offline.portrait_clauses import GROUPS
@@ -15,6 +15,7 @@ from agent.plan_builder import PlanBuilder
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Retry, Step
 from agent.turn_tree import Heads
 from editing_core.prompt_diff import edit_words
+from editing_core.worlds.registry import world_of
 
 _SEASON = "make it winter"
 _KNOWN = (
@@ -193,14 +194,14 @@ class Draft(PlanBuilder):
         )
 
     def _undrawn(self, part: str) -> str:
-        return honest.undrawn(part, self.said) if self.world and is_portrait(self.caption) else ""
+        return honest.undrawn(part, self.said) if self.world and world_of(self.caption) else ""
 
     def _lost(self) -> Ask:
         strange = [thing for part in self.unread if (thing := self._undrawn(part))]
         if len(strange) == len(self.unread) == 1:
             return honest.suggested(strange[0], self.portrait.now)
         known, options = _KNOWN, (f"make the {main_noun(self.caption)} red", "add a hat", _SEASON)
-        if is_portrait(self.caption):
+        if world_of(self.caption):
             known, options = _KNOWN_OF_PORTRAITS, SUGGESTIONS
         question = f"I did not understand that. I can {known}. What shall I do?"
         return Ask(question=question, options=options)

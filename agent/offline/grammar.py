@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agent import turn_tree
-from agent.captions import is_portrait
 from agent.offline import messages, talk, topics, wishes
 from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
@@ -21,6 +20,7 @@ from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
+from editing_core.worlds.registry import world_of
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
@@ -64,7 +64,7 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     if spoken is not None:
         return spoken
     draft = Draft.of(context.conversation, world=world, said=message.lower())
-    text = messages.without_contrast(text) if is_portrait(draft.caption) else text
+    text = messages.without_contrast(text) if world_of(draft.caption) else text
     text = topics.in_usual_order(text, draft.caption)
     text = _without_several(topics.after_complaint(text, draft.conversation), draft)
     if text and not _one_move(text, raw, draft):
@@ -174,7 +174,7 @@ def _colored(text: str, draft: Draft) -> str:
 def _chosen(text: str, draft: Draft) -> str:
     """Ask which of two is meant in "a cap or a beanie", and return what else there is to read."""
     match = re.fullmatch(r"(?:either )?(.*?(?:\S+ ){0,3}\S+?),? or (.+)", text)
-    if match is None or not is_portrait(draft.caption):
+    if match is None or not world_of(draft.caption):
         return text
     first, second = (
         [m for m in mentions(half) if m.kind == "value"] for half in (match[1], match[2])
@@ -189,7 +189,7 @@ def _chosen(text: str, draft: Draft) -> str:
 
 def _topic(part: str, draft: Draft) -> bool:
     """Whether a part only says what the next is about: "her hair, could you make it curly?"."""
-    if not is_portrait(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
+    if not world_of(draft.caption) or not re.fullmatch(r"(?:the|her|his|that) [\w -]+", part):
         return False
     (only,) = found if len(found := mentions(part)) == 1 else (None,)
     worn = only and draft.portrait.now.get(only.attribute) == only.value
@@ -204,12 +204,12 @@ def _forbidden(part: str, draft: Draft) -> bool:
     match = _DONT.fullmatch(part)
     if match is None or re.match(r"(?:don't|do not) (?:want|need|have|like)\b", part):
         return False
-    if is_portrait(draft.caption):
+    if world_of(draft.caption):
         now = draft.portrait.now
         if any(m.kind == "value" and now.get(m.attribute) == m.value for m in mentions(part)):
             return False
     draft.notes.append("I leave that as it is.")
-    if not is_portrait(draft.caption):
+    if not world_of(draft.caption):
         read_caption_clause(
             f"the {match['what'].split()[-1]}", draft.captioned
         )  # what "them" means next
@@ -220,7 +220,7 @@ def _read_wish(part: str, draft: Draft) -> None:
     """Read a part that asks for a change: vague or plain, over a portrait or any other caption."""
     made = draft.conversation.turns
     seed = 1000 * made[-1].seed + len(draft.conversation.messages)
-    if not is_portrait(draft.caption) or not draft.world and _beyond(part):
+    if not world_of(draft.caption) or not draft.world and _beyond(part):
         if draft.has_made(comparatives(part)):
             draft.take(Retry(how="stronger"))
             return

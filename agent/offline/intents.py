@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import cache
 
 from agent import turn_tree
-from agent.captions import attributes_of, changes, is_portrait
+from agent.captions import attributes_of, changes
 from agent.offline import lexicon, sentence
 from agent.offline.portrait_words import mentions
 from agent.offline.turn_references import edits_about, named, of_pair
@@ -33,6 +33,7 @@ from agent.state import (
     Undo,
 )
 from agent.turn_tree import NoSuchTurn
+from editing_core.worlds.registry import world_of
 from tools.arguments import whole
 
 _COUNTS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6,
@@ -165,7 +166,7 @@ def _doubted(text: str, conversation: Conversation) -> Turn | None:
 
 def _had_before(step: EditStep) -> bool:
     """Whether an edit changed something that was there, rather than adding it."""
-    if not is_portrait(step.source_prompt):
+    if not world_of(step.source_prompt):
         return step.change != "add"
     before = attributes_of(step.source_prompt)
     changed = changes(step.source_prompt, step.target_prompt)
@@ -238,7 +239,7 @@ def _staying(names: Iterable[str], conversation: Conversation) -> set[int]:
 
 def _in_original(name: str, conversation: Conversation) -> bool:
     caption = turn_tree.path(conversation)[0].caption
-    if is_portrait(caption):
+    if world_of(caption):
         shown = attributes_of(caption)
         return any(shown.get(m.attribute, "none") != "none" for m in mentions(name))
     return sentence.find(sentence.chain(caption), name.split()) is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from agent.captions import is_portrait
 from agent.offline import wishes
 from agent.offline.caption_clauses import qualities, words
 from agent.offline.caption_rewrites import is_own
@@ -13,6 +12,7 @@ from agent.offline.messages import BREAK, gives_reason, has_verb
 from agent.offline.portrait_words import mentions, strangers
 from agent.offline.turn_references import edits_about
 from agent.state import Conversation
+from editing_core.worlds.registry import world_of
 
 _NAMED_LAST = re.compile(
     r"(?P<said>[^,;.]+?)(?:\s*[,;.]+\s*|\s+[–—-]+\s+)(?:i mean(?:t)?,? )?"
@@ -68,14 +68,14 @@ def is_reason(part: str, caption: str) -> bool:
     """Whether a part says why something is wanted, and names nothing that could be drawn."""
     if not gives_reason(part):
         return False
-    if is_portrait(caption):
+    if world_of(caption):
         return not any(m.kind in ("value", "color", "unknown") for m in mentions(part))
     return not any(is_own(word) for word in words(part))
 
 
 def _is_quality(phrase: str, caption: str, *, alone: bool = False) -> bool:
     """Whether a phrase has qualities, or has nothing else."""
-    if not is_portrait(caption):
+    if not world_of(caption):
         return bool(qualities(phrase if alone else phrase.split()[-1]))
     known = mentions(phrase)
     if not alone:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from agent import turn_tree
-from agent.captions import attributes_of, changes, is_portrait
+from agent.captions import attributes_of, changes
 from agent.offline import lexicon
 from agent.offline.caption_clauses import last_thing
 from agent.offline.caption_rewrites import mentioned
@@ -14,6 +14,7 @@ from agent.offline.portrait_words import mentions
 from agent.offline.sentence import same
 from agent.state import Conversation, Turn
 from editing_core.prompt_diff import words_of
+from editing_core.worlds.registry import world_of
 
 _BEFORE, _AFTER, _JUST, _NTH, _ORIGINAL, _TURN_WORDS, _WHO_DID = (
     re.compile(lexicon.filled("moves", lexicon.load("moves")["reference"][name]))
@@ -76,7 +77,7 @@ def edits_about(conversation: Conversation, phrase: str) -> set[int]:
     about = set()
     for t in line:
         changed = changes(t.step.source_prompt, t.step.target_prompt) if t.step else {}
-        if is_portrait(t.caption):
+        if world_of(t.caption):
             fits = bool(names & set(changed)) or not names and bool(hues & set(changed.values()))
         else:
             fits = bool(nouns) and _has(_words_of_edit(t), nouns[-1])
@@ -121,7 +122,7 @@ def _about(conversation: Conversation, phrase: str) -> Turn | None:
     """Find the nearest edit that has the phrase's words in its request or its changed words."""
     wanted = _content(phrase)
     for t in turn_tree.nearest(conversation):
-        if t.step is None or is_portrait(t.caption):
+        if t.step is None or world_of(t.caption):
             continue
         known = {*words_of(t.step.request), *(w for n in t.step.edit_words for w in n.split())}
         known |= _kinds(t)
@@ -138,7 +139,7 @@ def _showing(conversation: Conversation, phrase: str) -> Turn | None:
     alone = re.search(r"\b(?:only|just)\b", phrase)
     for t in turn_tree.path(conversation) if alone else turn_tree.nearest(conversation):
         shown, words = attributes_of(t.caption), words_of(t.caption)
-        portrait = is_portrait(t.caption)
+        portrait = world_of(t.caption)
         fits = all(
             _shows(shown, half) == yes if portrait else _says(words, half) == yes
             for half, yes in wanted

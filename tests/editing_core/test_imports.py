@@ -37,7 +37,6 @@ OF_A_WORLD = (
     "editing_core/portraits/",
     "editing_core/anchor/",
     "editing_core/bench/",
-    "agent/offline/",  # a reader for the shipped world
 )
 
 

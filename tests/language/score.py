@@ -13,11 +13,12 @@ import yaml
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.captions import changes, is_portrait
+from agent.captions import changes
 from agent.chat import Chat
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan, Step
 from editing_core.prompt_diff import words_of
+from editing_core.worlds.registry import world_of
 
 HERE = Path(__file__).parent
 SCOPES, SPLITS = ("portraits", "general"), ("tuned", "held_out")
@@ -83,7 +84,7 @@ def found(plan: Plan) -> list[Any]:
 
 def named(step: Step) -> Any:
     if step.step == "edit":
-        if is_portrait(step.target_prompt):
+        if world_of(step.target_prompt):
             return changes(step.source_prompt, step.target_prompt)
         before, after = (Counter(_content(p)) for p in (step.source_prompt, step.target_prompt))
         return {"add": after - before, "drop": before - after}

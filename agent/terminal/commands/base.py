@@ -8,7 +8,6 @@ from pathlib import Path
 
 from PIL import Image
 
-from agent import turn_tree
 from agent.chat import Chat
 from agent.state import Step, Turn
 from agent.terminal.run_message import play
@@ -60,7 +59,9 @@ class CommandBase:
         phrase = phrase.strip()
         if not phrase:
             return conversation.turns[conversation.head]
-        found = turn_tree.find(conversation, f"@{phrase}" if phrase.isdecimal() else phrase)
+        from agent.offline.turn_references import named  # its word lists take a while to load
+
+        found = named(conversation, phrase)
         if found is None:
             raise CommandError(f'There is no turn "{short(phrase)}"; /tree lists them.')
         return found

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from language import score
 from language.score import conversation
 
-from agent.captions import VALUES, is_portrait, parse
+from agent.captions import VALUES, parse
 from agent.offline import lexicon
 from agent.offline.grammar import Context, understand_offline
 from agent.offline.sentence import chain, text
 from agent.state import Conversation, Plan
+from editing_core.worlds.registry import world_of
 
 NAMES = ("long", "scarf", "start", "trip", "kitchen", "fruit")
 TUNED = [case for scope in score.SCOPES for case in score.cases(scope, "tuned")]
@@ -35,8 +36,8 @@ def check(plan: Plan, talk: Conversation) -> None:
             case "edit":
                 assert step.source_prompt != step.target_prompt
                 assert step.source_prompt.strip() and step.target_prompt.strip()
-                if is_portrait(step.source_prompt):
-                    assert is_portrait(step.target_prompt)
+                if world_of(step.source_prompt):
+                    assert world_of(step.target_prompt)
                     named = parse(step.target_prompt)
                     assert all(value in (*VALUES[name], "none") for name, value in named.items())
             case "goto" | "revert":
