@@ -6,6 +6,7 @@ import pytest
 from language import score
 from language.score import conversation_after
 from language.score import named as said
+from paths import ROOT
 from studio_fakes import CAPTION
 
 from agent.offline.grammar import Context, understand_offline
@@ -236,3 +237,11 @@ def test_an_unnamed_thing_is_named_in_the_source_prompt():
     (step,) = plan.steps
     assert step.source_prompt.endswith(", with a lamp") and "does not name a lamp" in plan.note
     assert step.target_prompt == "a photo of a cat on a sofa"
+
+
+def test_the_numbers_that_are_published_are_those_of_today() -> None:
+    page = (ROOT / "editing_core" / "bench" / "README.md").read_text("utf-8")
+    for scope in score.SCOPES:
+        cases = score.cases(scope, "held_out")
+        right = sum(score.right(case, score.plan_of(case)) for case in cases)
+        assert f"{right} of {len(cases)} over" in " ".join(page.split())
