@@ -14,11 +14,12 @@ try:
     import os
     import signal
     import threading
+    from contextlib import redirect_stderr, redirect_stdout
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
     from agent.exit_codes import BROKEN, FAILED, MISSING, STOPPED, UNREADABLE
-    from agent.visible import visible
+    from agent.visible import VisibleStream, visible
 except KeyboardInterrupt:  # in the first second
     sys.exit(130)
 
@@ -80,7 +81,10 @@ def _other(name: str, words: list[str]) -> int:
     _interrupt_as_usual()
     if processes() > 1:
         return _give_up(f"`{name}` needs one process; leave torchrun out.", UNREADABLE)
-    code: int = import_module(OTHERS[name]).main(words)
+    command = import_module(OTHERS[name])
+    out, errors = VisibleStream(sys.stdout), VisibleStream(sys.stderr)
+    with redirect_stdout(out), redirect_stderr(errors):
+        code: int = command.main(words)
     return code
 
 

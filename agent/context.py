@@ -21,17 +21,6 @@ OnStep = Callable[[str, int, int], None]
 """Called after each solver step with phase ("invert" or "sample"), index from 1, and count."""
 
 
-class Prompts(Protocol):
-    """The part of an edit step that the editor reads."""
-
-    @property
-    def source_prompt(self) -> str: ...  # noqa: D102
-    @property
-    def target_prompt(self) -> str: ...  # noqa: D102
-    @property
-    def edit_words(self) -> tuple[str, ...]: ...  # noqa: D102
-
-
 class Strength(Protocol):
     """Numbers of a method that can be turned up and down: ``EditSettings``."""
 

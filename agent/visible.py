@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Mapping
@@ -28,7 +29,7 @@ def json_line(data: Mapping[str, Any]) -> str:
     return visible(json.dumps(data, ensure_ascii=False))
 
 
-class VisibleStream:
+class VisibleStream(io.TextIOBase):
     """A stream of plain words: whatever is printed on it passes `visible`."""
 
     def __init__(self, stream: TextIO) -> None:
@@ -44,6 +45,10 @@ class VisibleStream:
         """Take no colours."""
         return False
 
-    def __getattr__(self, name: str) -> Any:
-        """Be the stream in all else."""
-        return getattr(self._stream, name)
+    def flush(self) -> None:
+        """Flush the stream."""
+        self._stream.flush()
+
+    def fileno(self) -> int:
+        """Return the stream's file."""
+        return self._stream.fileno()

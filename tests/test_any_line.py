@@ -160,3 +160,12 @@ def test_a_pipe_is_no_script(tmp_path: Path) -> None:
 
     with pytest.raises(ScriptError, match="no regular file"):
         find([tmp_path / "pipe.chat.yaml"])
+
+
+@pytest.mark.parametrize("command", ["recipe", "redo", "test"])
+def test_other_commands_show_what_is_not_theirs(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert door.main([command, "x\x1b[31m\x1b]52;c;AAAA\x07.png"]) == UNREADABLE
+    said = "".join(capsys.readouterr())
+    assert "\x1b" not in said and "\x07" not in said and "\\u001b[31m" in said

@@ -36,8 +36,6 @@ _WORN = {
 REMOVABLE = tuple(_WORN)
 """What a picture shows only if its caption names it."""
 
-UNSAID = ("none", "plain")
-"""Values that the canonical caption leaves out."""
 
 ALSO = {
     "woman": "lady",

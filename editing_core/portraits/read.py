@@ -73,16 +73,6 @@ def read(picture: Image.Image, expected: Portrait | None = None) -> Reading:
     return best.reading()
 
 
-def identity_distance(
-    picture: Image.Image, truth: Portrait, mask: NDArray[np.bool_]
-) -> tuple[float, float]:
-    """Mean absolute distance (0 to 255) to the exact truth, inside and outside `mask` (H, W)."""
-    exact = np.asarray(draw(truth, picture.width), dtype=np.float32)
-    error = np.abs(np.asarray(picture.convert("RGB"), dtype=np.float32) - exact).mean(axis=2)
-    inside = float(error[mask].mean()) if mask.any() else 0.0
-    return inside, float(error[~mask].mean())
-
-
 class _Search:
     """The best portrait so far, improved by trying moves."""
 
