@@ -110,7 +110,7 @@ class EditOptions(BaseModel):
     draft: Annotated[
         Literal["off", "on"],
         Option(
-            "whether edits are quick drafts, with fewer model calls",
+            "quick drafts with fewer model calls",
             "A draft reuses a part of its late steps. The same seed, message and picture with "
             "drafts off make nearly the same edit, in full. The method anchor, quick by itself, "
             "makes no drafts.",

@@ -30,12 +30,17 @@ def request_of(step: EditStep, message: str) -> str:
     return f"{request} (again, without {step.without})" if step.without else request
 
 
+def notched(notches: int) -> str:
+    """Return "1 notch" or "2 notches", whichever way they go."""
+    return f"{abs(notches)} notch{'es' * (abs(notches) != 1)}"
+
+
 def of_choice(step: Choose) -> str:
     """Say what holds from now on."""
     if step.setting == "strength":
         notches = int(step.value)
         way = "stronger" if notches > 0 else "weaker"
-        how = f"{abs(notches)} x {way} than the preset" if notches else "as strong as the preset"
+        how = f"{notched(notches)} {way} than the preset" if notches else "as strong as the preset"
         return f"From now on edits are {how}."
     if step.setting == "seed":
         return f"From now on turn n is made with seed {step.value} + n."

@@ -226,9 +226,7 @@ def edit_picture(
     counted = None if on_step is None else _from_one(on_step)
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=counted, on_glimpse=on_glimpse)  # fmt: skip
-    if size != full.size:
-        before = request.current.image
-        result = replace(result, picture=carried_up(full, before, result.picture, result.mask))
+    result = _at_full_size(full, request, result)
     came_from = {
         "request": step.request,
         "parent": head,
@@ -259,6 +257,13 @@ def _request(
         instruction=instruction_of(spec, **said),
         history=tuple((working(picture), wish) for picture, wish in history),
     )
+
+
+def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> EditResult:
+    before = request.current.image
+    if before.size == full.size:
+        return result
+    return replace(result, picture=carried_up(full, before, result.picture, result.mask))
 
 
 def _from_one(on_step: OnStep) -> OnStep:

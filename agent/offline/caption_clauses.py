@@ -16,7 +16,7 @@ from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, is_person, 
 from agent.offline.messages import has_verb
 from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find, words_in
 from agent.offline.spelling import is_english
-from agent.state import Ask, Turn
+from agent.state import Ask
 
 _SOFT = frozenset("a an more very much really so quite too little bit slightly lot again"
                   " look looks be being to as like of".split())  # fmt: skip
@@ -487,23 +487,3 @@ def comparatives(clause: str) -> set[str]:
 def form(name: str, clause: str) -> re.Match[str] | None:
     """Match a clause with the forms of a kind of request."""
     return lexicon.match("captions", "form", name, clause)
-
-
-def last_thing(line: Sequence[Turn]) -> str:
-    """Return the noun that the last edit on a path was about, or an empty string."""
-    for turn in reversed(line):
-        if turn.step is None or turn.step.change in ("background", "style"):
-            continue
-        changed = {word for name in turn.step.edit_words for word in name.split()}
-        parts = sentence.chain(turn.step.target_prompt)
-        about = [part.head for part in parts if changed & {w.lower() for w in part.words}]
-        if about:
-            return about[-1]
-    return ""
-
-
-def main_noun(caption: str) -> str:
-    """Return what a caption is about, as a noun."""
-    parts = sentence.chain(caption)
-    place = sentence.subject(parts)
-    return parts[place].head if place is not None else "picture"

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from agent import replies, turn_tree
 from agent.captions import attributes_of, changes, edit_step, replay
 from agent.offline import honest
-from agent.offline.caption_clauses import CaptionContext, last_thing, main_noun
+from agent.offline.caption_clauses import CaptionContext
 from agent.offline.portrait_clauses import GROUPS
 from agent.offline.portrait_words import Changes, PortraitContext
+from agent.offline.sentence import main_noun
+from agent.offline.turn_references import last_thing
 from agent.plan_builder import PlanBuilder
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Retry, Step
 from agent.turn_tree import Heads

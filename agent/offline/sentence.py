@@ -269,3 +269,10 @@ def subject(parts: Chain) -> int | None:
         if part.words and (part.head not in MEDIA or len(parts) == 1):
             return place
     return None
+
+
+def main_noun(caption: str) -> str:
+    """Return what a caption is about, as a noun."""
+    parts = chain(caption)
+    place = subject(parts)
+    return parts[place].head if place is not None else "picture"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from agent import turn_tree
 from agent.captions import attributes_of, changes
-from agent.offline import lexicon
-from agent.offline.caption_clauses import last_thing
+from agent.offline import lexicon, sentence
 from agent.offline.caption_rewrites import mentioned
 from agent.offline.portrait_words import mentions
 from agent.offline.sentence import same
@@ -178,3 +177,16 @@ def _content(phrase: str) -> list[str]:
 
 def _has(words: Iterable[str], word: str) -> bool:
     return any(same(word, known) for known in words)
+
+
+def last_thing(line: Sequence[Turn]) -> str:
+    """Return the noun that the last edit on a path was about, or an empty string."""
+    for turn in reversed(line):
+        if turn.step is None or turn.step.change in ("background", "style"):
+            continue
+        changed = {word for name in turn.step.edit_words for word in name.split()}
+        parts = sentence.chain(turn.step.target_prompt)
+        about = [part.head for part in parts if changed & {w.lower() for w in part.words}]
+        if about:
+            return about[-1]
+    return ""

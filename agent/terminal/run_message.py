@@ -76,7 +76,9 @@ def refusal(message: str) -> str:
     most = LONGEST_COMMAND if message.lstrip().startswith("/") else LONGEST
     if len(message) > most:
         return f"The message has {len(message)} characters; at most {most} are read."
-    if "\0" in message or any("\ud800" <= letter <= "\udfff" for letter in message):
+    if "\0" in message:
+        return "The message has a NUL character, as text in UTF-16 has; write it in UTF-8."
+    if any("\ud800" <= letter <= "\udfff" for letter in message):
         return "The message is not in UTF-8; write it in that encoding."
     return ""
 

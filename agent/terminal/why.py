@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import ImageStat
 
+from agent.replies import notched
 from agent.state import Check, Conversation, Try, Turn
 from tools import provenance
 from tools.edit_picture import differing, settings_read
@@ -67,7 +68,7 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
-        lines.append(("strength", f"{abs(notches)} x {word} than the preset"))
+        lines.append(("strength", f"{notched(notches)} {word} than the preset"))
     return lines
 
 

@@ -176,3 +176,17 @@ def test_only_worlds_reach_into_the_portraits() -> None:
         and not name.startswith((*inside, "editing_core.bench"))
     ]
     assert not found
+
+
+def test_a_file_holds_one_concept_and_a_function_fits_a_screen() -> None:
+    """Under 500 lines a file, at most 50 a function (CONTRIBUTING)."""
+    long = []
+    for top in (*GENERAL, "prompts"):
+        for file in (ROOT / top).rglob("*.py"):
+            text = file.read_text("utf-8")
+            long += [file.name] if text.count("\n") >= 500 else []
+            for node in ast.walk(ast.parse(text)):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    lines = (node.end_lineno or 0) - node.lineno + 1
+                    long += [f"{file.name}:{node.name}"] if lines > 50 else []
+    assert long == []

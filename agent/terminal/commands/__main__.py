@@ -1,4 +1,4 @@
-"""Print the table of commands that README holds: ``python -m agent.terminal.commands``."""
+"""Print the table in `agent/terminal/README.md`: ``python -m agent.terminal.commands``."""
 
 from agent.terminal.commands import markdown
 

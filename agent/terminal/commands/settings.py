@@ -26,7 +26,7 @@ class SettingCommands(CommandBase):
     def _tell(self, name: str) -> None:
         """Say what holds, and what can be chosen; an arrow marks what holds."""
         option, held = described(name), str(getattr(self.chat.settings, name))
-        says = f"{name} {held}: {option.help}."
+        says = f"{name} {held} ({option.help})"
         if options := option.choices():
             says = "\n".join(
                 [f"{name} {held}; /{name} NAME chooses another:", *_rows(options, held)]
