@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 from platformdirs import user_cache_path
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from editing_core.portraits.captions import caption
+from editing_core.portraits.captioned import Captioned, training_caption
 from editing_core.portraits.learning import Deadline, Recipe, learn
-from editing_core.portraits.model import TEXT_LENGTH, Parts, build
+from editing_core.portraits.model import Parts, build
 from editing_core.portraits.processes import first, meet, processes, rank
 from editing_core.portraits.reader import FILE, Reader
 from editing_core.portraits.train_reader import draw_others, train_reader
@@ -38,7 +38,6 @@ READER_FILE = "reader.pt"
 WEIGHTS = Path(__file__).parent / "weights"
 FLUX = Recipe(samples=760_000, batch=64, rate=2e-3)
 GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
-UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
 STRONGEST_GUIDANCE = 5.0
 
 
@@ -73,50 +72,6 @@ def run_stages(parts: Parts, reader: Reader, work: Path, deadline: Deadline) -> 
     polish_decoder(parts, pictures, latents, work / "decoder.pt", deadline)
 
 
-class Captioned(nn.Module):
-    """The transformer with its two text encoders, trained together."""
-
-    def __init__(self, parts: Parts) -> None:
-        """Wrap the parts; the tokenizers pad as the stock pipeline does."""
-        super().__init__()
-        self.transformer = parts.transformer
-        self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
-        self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
-
-    def text(self, captions: list[str]) -> tuple[Tensor, Tensor]:
-        """T5 embeddings (B, TEXT_LENGTH, width) and CLIP's pooled embedding (B, pooled)."""
-        clip_ids, t5_ids = (
-            tokenizer(
-                captions,
-                padding="max_length",
-                max_length=TEXT_LENGTH,
-                truncation=True,
-                return_tensors="pt",
-            ).input_ids.to(self.transformer.device)
-            for tokenizer in self._tokenizers
-        )
-        return self.t5(t5_ids)[0], self.clip(clip_ids).pooler_output
-
-    def forward(
-        self, x: Tensor, t: Tensor, text: tuple[Tensor, Tensor], guidance: Tensor
-    ) -> Tensor:
-        """Velocity (B, L, 64) at times t (B,) in [0, 1]."""
-        side = math.isqrt(x.shape[1])
-        rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
-        places = torch.stack([torch.zeros_like(rows), rows, columns], -1).reshape(-1, 3)
-        velocity: Tensor = self.transformer(
-            hidden_states=x,
-            timestep=t,
-            guidance=guidance,
-            encoder_hidden_states=text[0],
-            pooled_projections=text[1],
-            img_ids=places.float(),
-            txt_ids=torch.zeros(text[0].shape[1], 3),
-            return_dict=False,
-        )[0]
-        return velocity
-
-
 class Examples:
     """Batches of noised latents with freshly written captions; a step always gives the same."""
 
@@ -133,18 +88,19 @@ class Examples:
         rng = random.Random(f"batch {step}")
         chance = torch.Generator("cpu").manual_seed(step)
         chosen = [rng.randrange(len(self.latents)) for _ in range(size)]
-        captions = [
-            ""
-            if rng.random() < UNCAPTIONED
-            else caption(self.attributes[i], rng, rng.choice((1.0, rng.uniform(0.3, 1))))
-            for i in chosen
-        ]
+        captions = [training_caption(self.attributes[i], rng) for i in chosen]
         device = torch.get_default_device()
         clean = self.latents[chosen].to(device)
         noise = torch.randn(clean.shape, generator=chance, device="cpu").to(device)
         t = torch.sigmoid(0.4 + torch.randn(size, generator=chance, device="cpu")).to(device)
         at = t[:, None, None]
         return (1 - at) * clean + at * noise, t, noise - clean, captions
+
+
+def _grid(x: Tensor) -> tuple[int, int]:
+    """Rows and columns of the tokens of square pictures."""
+    side = math.isqrt(x.shape[1])
+    return side, side
 
 
 def _compile(parts: Parts) -> None:
@@ -160,7 +116,7 @@ def train_flux(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) ->
 
     def loss_of(step: int) -> Tensor:
         x, t, velocity, captions = examples.batch(step, FLUX.batch // processes())
-        predicted = model(x, t, model.text(captions), torch.ones(len(x)))
+        predicted = model(x, t, model.text(captions), torch.ones(len(x)), _grid(x))
         return functional.mse_loss(predicted, velocity)
 
     done = learn(model, loss_of, FLUX, file, deadline)
@@ -178,12 +134,8 @@ def distil_guidance(parts: Parts, latents: Tensor, file: Path, deadline: Deadlin
         x, t, _, captions = examples.batch(step, GUIDANCE.batch // processes())
         guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
-        with torch.no_grad():
-            one = torch.ones(len(x))
-            without = teacher(x, t, teacher.text([""] * len(x)), one)
-            given = teacher(x, t, teacher.text(captions), one)
-            target = without + guidance[:, None, None] * (given - without)
-        predicted = model(x, t, model.text(captions), guidance)
+        target = teacher.guided(x, t, captions, guidance, _grid(x))
+        predicted = model(x, t, model.text(captions), guidance, _grid(x))
         return functional.mse_loss(predicted, target)
 
     learn(model, loss_of, GUIDANCE, file, deadline)

@@ -59,7 +59,7 @@ def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: D
         for i in rng.integers(len(pictures), size=VAE.batch // processes()):
             y, x = rng.integers(0, pictures.shape[1] - CROP + 1, size=2)
             crops.append(pictures[i, y : y + CROP, x : x + CROP])
-        target = _pixels(np.stack(crops))
+        target = pixels(np.stack(crops))
         posterior = vae.encode(target).latent_dist
         error = vae.decode(posterior.sample()).sample - target
         divergence = 0.5 * (posterior.mean**2 + posterior.var - 1 - posterior.logvar).mean()
@@ -86,7 +86,7 @@ def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Te
             )
         )
         for start in range(50 * rank(), len(pictures), 50 * processes()):
-            batch = _pixels(np.array(pictures[start : start + 50]))
+            batch = pixels(np.array(pictures[start : start + 50]))
             store[start : start + 50] = pack(parts.vae.encode(batch).latent_dist.mean).cpu()
             if start % 2000 == 0:
                 print(f"encoded {start}/{len(pictures)}", flush=True)
@@ -113,7 +113,7 @@ def polish_decoder(
         rng = np.random.default_rng(step)
         chosen = rng.integers(len(pictures), size=DECODER.batch // processes())
         code = unpack(latents[chosen].to(torch.get_default_device()) / scale + shift, canvas)
-        error = decoder(code) - _pixels(np.stack([pictures[i] for i in chosen]))
+        error = decoder(code) - pixels(np.stack([pictures[i] for i in chosen]))
         loss: Tensor = 0.3 * error.abs().mean() + 3 * (error**2).mean()
         return loss
 
@@ -121,7 +121,7 @@ def polish_decoder(
     decoder.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
 
 
-def _pixels(pictures: NDArray[np.uint8]) -> Tensor:
+def pixels(pictures: NDArray[np.uint8]) -> Tensor:
     """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1] on the device in use."""
-    placed = torch.from_numpy(pictures).to(torch.get_default_device())
+    placed = torch.tensor(pictures).to(torch.get_default_device())
     return placed.permute(0, 3, 1, 2).float() / 127.5 - 1

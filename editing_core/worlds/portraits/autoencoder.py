@@ -14,9 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from editing_core.models.canvas import pack
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
 from editing_core.portraits.processes import processes
+from editing_core.portraits.train_vae import pixels
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
@@ -100,12 +102,6 @@ def crops(store: list[Chunk], rng: np.random.Generator, count: int) -> NDArray[n
     return np.stack(found)
 
 
-def pixels(pictures: NDArray[np.uint8]) -> Tensor:
-    """(B, H, W, 3) bytes to (B, 3, H, W) in [-1, 1] on the device in use."""
-    placed = torch.tensor(pictures).to(torch.get_default_device())
-    return placed.permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
 def measure_latents(parts: Parts, store: list[Chunk]) -> None:
     """Give the VAE the shift and the scale that make its latents of mean 0 and deviation 1."""
     rng = np.random.default_rng(0)
@@ -151,12 +147,5 @@ class Latents:
                 batch.device.type, self._dtype, enabled=self._dtype != torch.float32
             ):
                 means = vae.encode(batch.to(memory_format=torch.channels_last)).latent_dist.mean
-            made.append(packed(means.float()).half().cpu().numpy())
+            made.append(pack(means.float()).half().cpu().numpy())
         return np.concatenate(made)
-
-
-def packed(latents: Tensor) -> Tensor:
-    """Latents (B, c, h, w) to FLUX's tokens (B, h/2 w/2, 4c), in its order (c, row, column)."""
-    b, c, h, w = latents.shape
-    split = latents.view(b, c, h // 2, 2, w // 2, 2).permute(0, 2, 4, 1, 3, 5)
-    return split.reshape(b, h // 2 * (w // 2), 4 * c)

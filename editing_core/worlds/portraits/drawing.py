@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import random
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import resvg_py
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.portraits.paint import BACKDROP, shade
-from editing_core.portraits.world import Portrait, draws
+from editing_core.portraits.world import Portrait
 from editing_core.worlds.portraits.backdrops import UNITS, backdrop
 from editing_core.worlds.portraits.figure import person
 
@@ -144,15 +143,6 @@ def change_mask(
     """Pixels (height, width) that differ between two exact drawings by more than 8 of 255."""
     a, b = (np.asarray(draw(p, size, place), dtype=np.int16) for p in (before, after))
     return np.asarray(np.abs(a - b).max(axis=2) > 8)
-
-
-def sheet(count: int = 64, columns: int = 8, size: int = SIZE, seed: int = 0) -> Image.Image:
-    """Random held-out portraits, for eyes."""
-    rows = -(-count // columns)
-    whole = Image.new("RGB", (columns * size, rows * size), "white")
-    for i, portrait in enumerate(islice(draws("eval", seed), count)):
-        whole.paste(draw(portrait, size), (i % columns * size, i // columns * size))
-    return whole
 
 
 def face_mask(

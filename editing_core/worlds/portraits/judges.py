@@ -8,22 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from editing_core.metrics import Bools, Floats, pixels_of
 from editing_core.portraits.world import VALUES, Portrait
 from editing_core.worlds.portraits.drawing import FILLING, Place, draw, face_mask
-
-Pixels = NDArray[np.float32]
-Mask = NDArray[np.bool_]
 
 
 def nearest(picture: Image.Image, drawings: Mapping[str, Image.Image]) -> str:
     """The name of the drawing that a picture is nearest to, in pixels, where drawings differ."""
-    shown = {name: pixels(drawing) for name, drawing in drawings.items()}
+    shown = {name: pixels_of(drawing) for name, drawing in drawings.items()}
     stacked = np.stack(list(shown.values()))
     region = np.ptp(stacked, axis=0).max(axis=-1) > 8
-    seen = pixels(picture)
+    seen = pixels_of(picture)
     return min(shown, key=lambda name: float(np.abs(seen - shown[name])[region].sum()))
 
 
@@ -36,12 +33,12 @@ def agrees(picture: Image.Image, truth: Portrait, attribute: str, place: Place =
     return nearest(picture, drawings) == str(getattr(truth.attributes, attribute))
 
 
-def sharpness(picture: Image.Image, truth: Image.Image, region: Mask) -> float:
+def sharpness(picture: Image.Image, truth: Image.Image, region: Bools) -> float:
     """Gradient energy of a picture in a region, as a share of the exact drawing's."""
-    return gradient_energy(pixels(picture), region) / gradient_energy(pixels(truth), region)
+    return gradient_energy(pixels_of(picture), region) / gradient_energy(pixels_of(truth), region)
 
 
-def gradient_energy(image: Pixels, region: Mask) -> float:
+def gradient_energy(image: Floats, region: Bools) -> float:
     """Mean squared difference of neighbouring pixels (H, W, 3) within a region (H, W)."""
     across = (np.diff(image, axis=1) ** 2).sum(-1)[region[:, 1:] & region[:, :-1]]
     down = (np.diff(image, axis=0) ** 2).sum(-1)[region[1:] & region[:-1]]
@@ -50,11 +47,6 @@ def gradient_energy(image: Pixels, region: Mask) -> float:
 
 def face_error(picture: Image.Image, truth: Portrait, place: Place = FILLING) -> float:
     """Mean absolute difference (0 to 255) to the exact drawing within the face."""
-    exact = pixels(draw(truth, picture.size, place))
-    error = np.abs(pixels(picture) - exact)[face_mask(truth, picture.size, place)]
+    exact = pixels_of(draw(truth, picture.size, place))
+    error = np.abs(pixels_of(picture) - exact)[face_mask(truth, picture.size, place)]
     return float(error.mean())
-
-
-def pixels(image: Image.Image) -> Pixels:
-    """A picture as (H, W, 3) numbers from 0 to 255."""
-    return np.asarray(image.convert("RGB"), dtype=np.float32)

@@ -3,7 +3,7 @@
 `python -m editing_core.worlds.portraits.measure` prints how well the VAE draws again what it is
 shown, on three canvases, and the error of the transformer's velocities; `--sheet FILE` draws
 held-out captions with the stock pipeline, or, of a folder with nothing but a VAE, drawings and
-what the VAE makes of them.
+what the VAE makes of them. `--drawings FILE` draws the sheet of this folder's README.
 """
 
 from __future__ import annotations
@@ -18,12 +18,14 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
+from editing_core.bench.text_to_image import sheet as side_by_side
+from editing_core.models.canvas import pack
 from editing_core.portraits.captions import caption
 from editing_core.portraits.model import TEXT_LENGTH, Parts
+from editing_core.portraits.train_vae import pixels
 from editing_core.portraits.world import Portrait, draws
-from editing_core.worlds.portraits.autoencoder import packed, pixels
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
-from editing_core.worlds.portraits.flow import Captioned
+from editing_core.worlds.portraits.flow import captioned, grid_of
 from editing_core.worlds.portraits.judges import face_error, sharpness
 from editing_core.worlds.portraits.train import WEIGHTS, complete, load
 
@@ -36,7 +38,11 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=WEIGHTS)
     parser.add_argument("--count", type=int, default=24, help="portraits of each canvas")
     parser.add_argument("--sheet", type=Path, help="a picture for eyes")
+    parser.add_argument("--drawings", type=Path, help="draw held-out people there, and no more")
     args = parser.parse_args()
+    if args.drawings:
+        drawings().save(args.drawings)
+        return
     parts = load(args.model)
     print(
         "| canvas | PSNR | sharpness | face L1 | velocity error |\n| --- | --- | --- | --- | --- |"
@@ -67,8 +73,7 @@ def redrawn(
     everywhere = np.ones((size[1], size[0]), bool)
     for portrait, place in people:
         truth = draw(portrait, size, place)
-        code = parts.vae.encode(pixels(np.asarray(truth)[None])).latent_dist.mean
-        made = as_image(parts.vae.decode(code).sample[0])
+        made = redrawing(parts, truth)
         difference = np.asarray(made, np.float32) - np.asarray(truth, np.float32)
         squared.append(float((difference**2).mean()))
         sharp.append(sharpness(made, truth, everywhere))
@@ -82,25 +87,28 @@ def velocity_error(
     parts: Parts, size: tuple[int, int], people: list[tuple[Portrait, Place]]
 ) -> float:
     """The loss of flow matching with canonical captions, at times 0.1, 0.3 ... 0.9."""
-    model, config = Captioned(parts).eval(), parts.vae.config
+    model, config = captioned(parts).eval(), parts.vae.config
     chance = torch.Generator().manual_seed(0)
     errors = []
     for portrait, place in people:
         shown = pixels(np.asarray(draw(portrait, size, place))[None])
-        clean = packed(parts.vae.encode(shown).latent_dist.mean)
+        clean = pack(parts.vae.encode(shown).latent_dist.mean)
         clean = (clean - config.shift_factor) * config.scaling_factor
         text = model.text([caption(portrait.attributes.visible())])
         for at in (0.1, 0.3, 0.5, 0.7, 0.9):
             noise = torch.randn(clean.shape, generator=chance)
             x, t = (1 - at) * clean + at * noise, torch.tensor([at])
-            made = model(x, t, text, torch.ones(1), size)
+            made = model(x, t, text, torch.ones(1), grid_of(size))
             errors.append(float(functional.mse_loss(made, noise - clean)))
     return float(np.mean(errors))
 
 
-def as_image(picture: torch.Tensor) -> Image.Image:
-    """(3, H, W) in [-1, 1] to a picture."""
-    levels = ((picture.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+@torch.no_grad()
+def redrawing(parts: Parts, truth: Image.Image) -> Image.Image:
+    """What the VAE makes of a picture."""
+    code = parts.vae.encode(pixels(np.asarray(truth)[None])).latent_dist.mean
+    made = parts.vae.decode(code).sample[0].float().clamp(-1, 1)
+    levels = ((made + 1) * 127.5).round().byte()
     return Image.fromarray(levels.permute(1, 2, 0).cpu().numpy())
 
 
@@ -110,10 +118,14 @@ def redrawings(parts: Parts, side: int = 256, count: int = 6) -> Image.Image:
     whole = Image.new("RGB", (count * side, 2 * side))
     for i, (portrait, place) in enumerate(held_out((side, side), count)):
         truth = draw(portrait, side, place)
-        code = parts.vae.encode(pixels(np.asarray(truth)[None])).latent_dist.mean
         whole.paste(truth, (i * side, 0))
-        whole.paste(as_image(parts.vae.decode(code).sample[0]), (i * side, side))
+        whole.paste(redrawing(parts, truth), (i * side, side))
     return whole
+
+
+def drawings(count: int = 64) -> Image.Image:
+    """Held-out people as they are drawn, who fill the picture."""
+    return side_by_side([draw(portrait) for portrait in islice(draws("eval", 0), count)])
 
 
 def sheet(parts: Parts, side: int = 256, columns: int = 6, rows: int = 4) -> Image.Image:
@@ -131,10 +143,7 @@ def sheet(parts: Parts, side: int = 256, columns: int = 6, rows: int = 4) -> Ima
         max_sequence_length=TEXT_LENGTH,
         generator=torch.Generator().manual_seed(0),
     ).images
-    whole = Image.new("RGB", (columns * side, rows * side))
-    for i, picture in enumerate(drawn):
-        whole.paste(picture, (i % columns * side, i // columns * side))
-    return whole
+    return side_by_side(list(drawn), columns)
 
 
 if __name__ == "__main__":

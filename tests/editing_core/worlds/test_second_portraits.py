@@ -1,18 +1,20 @@
 """The second edition of the portraits: drawn exactly at any shape, judged and trained."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_flux import TINY as TINY_SQUARE
 
+from editing_core.models.canvas import pack
 from editing_core.portraits.learning import Recipe
-from editing_core.portraits.model import Size, build
+from editing_core.portraits.model import build
 from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
 from editing_core.worlds.portraits import train
-from editing_core.worlds.portraits.autoencoder import packed
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
 from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
 from editing_core.worlds.portraits.precision import fastest
@@ -24,17 +26,7 @@ MAN = Portrait(
     Identity(tilt=3, mirrored=True),
 )
 SMALL = Place(scale=0.5, x=0.8, y=0.5)
-TINY = Size(
-    width=32,
-    heads=2,
-    double_blocks=1,
-    single_blocks=1,
-    text_width=32,
-    text_layers=1,
-    pooled=16,
-    vae_channels=(8, 8, 8, 8, 8),
-    latent_channels=8,
-)
+TINY = replace(TINY_SQUARE, double_blocks=1, vae_channels=(8,) * 5, latent_channels=8)
 
 
 @pytest.mark.parametrize("size", [(256, 256), (128, 256), (320, 192)])
@@ -132,7 +124,7 @@ def test_latents_are_packed_as_the_stock_pipeline_packs_them() -> None:
     from diffusers import FluxPipeline
 
     x = torch.randn(2, 3, 4, 6)
-    assert torch.equal(packed(x), FluxPipeline._pack_latents(x, 2, 3, 4, 6))
+    assert torch.equal(pack(x), FluxPipeline._pack_latents(x, 2, 3, 4, 6))
 
 
 def test_the_choice_of_numbers_is_one_of_two() -> None:
