@@ -201,7 +201,7 @@ class Chat:
             return {}, True
         values = saved.checkpoint["channel_values"]
         at_rest = not (values.get("request") or "__start__" in values or saved.pending_writes)
-        return {name: values[name] for name in Conversation.model_fields if name in values}, at_rest
+        return Conversation.fields_in(values), at_rest
 
     def _snapshot(self) -> StateSnapshot:
         return self._graph.get_state(self._config)

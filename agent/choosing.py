@@ -11,8 +11,6 @@ from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
 from tools.edit_picture import paired
 
-OTHER_SEED = 10_000  # added to a turn's seed where another one is tried
-
 
 def start(state: Conversation) -> Turn:
     """Return the turn that the current edit starts from."""

@@ -15,10 +15,11 @@ from langgraph.types import interrupt
 from agent import replies, retry, verify
 from agent.actions import carry_out
 from agent.background import Stopped, until_stopped
-from agent.choosing import OTHER_SEED, chosen_settings, seed_of, settings_of, start
+from agent.choosing import chosen_settings, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
 from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
 from agent.turn_tree import NoSuchTurn
+from editing_core.settings import OTHER_SEED
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]

@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
+from tools.arguments import LARGEST, number
+
 
 @dataclass(frozen=True)
 class Option:
@@ -148,11 +150,15 @@ def described(name: str) -> Option:
     return said
 
 
-def bounds(field: FieldInfo) -> tuple[int | None, int | None]:
-    """Return the least and the largest value of a number; None where there is no bound."""
-    least = next((held.ge for held in field.metadata if hasattr(held, "ge")), None)
-    most = next((held.le for held in field.metadata if hasattr(held, "le")), None)
-    return least, most
+def read_number(field: FieldInfo, name: str, text: str) -> int:
+    """Read the value of an option that is a number, within its bounds.
+
+    Raises:
+        InputError: It is none, or out of bounds.
+    """
+    least = next((held.ge for held in field.metadata if hasattr(held, "ge")), 0)
+    most = next((held.le for held in field.metadata if hasattr(held, "le")), LARGEST)
+    return number(text, least=least, most=most, name=name)
 
 
 def literals(annotation: Any) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ kilobytes; pictures live in the picture store and tensors nowhere near.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -270,6 +271,11 @@ class Conversation(BaseModel):
     said: list[str] = Field(default_factory=list)
     """Sentences for the reply, gathered step by step."""
     failure: str = ""
+
+    @classmethod
+    def fields_in(cls, channels: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a checkpoint's channels hold of it; LangGraph's own are left out."""
+        return {name: channels[name] for name in cls.model_fields if name in channels}
 
 
 class Event(BaseModel):

@@ -10,9 +10,9 @@ from PIL import Image
 
 from agent.captions import attributes_of, caption, parse
 from agent.chat import Chat
-from agent.choosing import OTHER_SEED
 from agent.context import OnStep
 from agent.state import EditStep
+from editing_core.settings import OTHER_SEED
 from editing_core.worlds.base import World
 from editing_core.worlds.registry import world_named, world_of
 

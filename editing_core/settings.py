@@ -121,6 +121,8 @@ PRESETS = {
     "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),
 }
 
+OTHER_SEED = 10_000  # added to an edit's seed where another one is tried
+
 RUNGS: dict[str, Callable[[EditSettings], EditSettings]] = {
     "first": lambda s: s,
     "stronger": lambda s: s.stronger(),

@@ -18,13 +18,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 
+from paths import ROOT
 from perfect_chat import begin
 
 from agent.sessions.catalog import open_home
 from editing_core.bench.__main__ import markdown
 from editing_core.bench.parallel import Row
 
-ROOT = Path(__file__).parent.parent
 PATIENCE = 300.0  # seconds
 TORCH = "import torch"
 MANY = (10, 100, 300)

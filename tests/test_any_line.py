@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 import chat as door
 from agent.exit_codes import BROKEN, DONE, STOPPED, UNREADABLE
@@ -23,7 +24,6 @@ from agent.terminal.repl import read_lines
 from agent.visible import visible
 from tools.arguments import InputError, number, path_of, whole
 
-ROOT = Path(door.__file__).parent
 RAW = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 DIGITS = "9" * 5000
 

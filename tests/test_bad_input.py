@@ -4,14 +4,12 @@ import struct
 import subprocess
 import sys
 import zlib
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 from PIL import Image
 
 import chat
-
-ROOT = Path(chat.__file__).parent
 
 
 def refused(capsys, *argv):

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from paths import ROOT
 from PIL import Image
 
 import chat
 from agent.settings import AppSettings
 from agent.terminal.flags import parser
 
-ROOT = Path(chat.__file__).parent
 pytestmark = pytest.mark.usefixtures("perfect_editor")
 
 

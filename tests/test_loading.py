@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from paths import ROOT
 from perfect_chat import begin
 
 from agent.bootstrap import LoadedLater
@@ -13,8 +14,6 @@ from agent.sessions.catalog import Sessions
 from agent.settings import AppSettings
 from tools.edit_picture import ModelMissing
 from tools.pictures import PictureStore
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from paths import ROOT
 
 from agent.terminal.commands import names, usage
 from agent.terminal.flags import parser
 from tests import file_trees
 
-ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 ALL = [
     ROOT / name

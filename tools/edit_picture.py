@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from editing_core.editor import Editor, EditRequest, EditResult, Picture, Report
+    from editing_core.methods.base import MethodSpec
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
 
@@ -220,37 +221,41 @@ def edit_picture(
             raises ends the edit with nothing stored.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
-    full = store.image(head)
-    size = working or working_size(editor.model.spec, full.size)
-    request = _request(store, head, original, step, method, editor.model.canvas(*size))
-    counted = None if on_step is None else _from_one(on_step)
+    shown = {name: store.get(name) for name in (head, original)}  # read once, if they are the same
+    full, spec = shown[head].image, method_named(method)
+    history = recalled(store, original, head, spec) if "history" in spec.needs else ()
+    canvas = editor.model.canvas(*(working or working_size(editor.model.spec, full.size)))
+    request = _request(shown[head], shown[original], history, step, spec, canvas)
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
-                         on_step=counted, on_glimpse=on_glimpse)  # fmt: skip
+                         on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _at_full_size(full, request, result)
-    came_from = {
+    recipe = _recipe(editor.model, request, result) | {
         "request": step.request,
         "parent": head,
         "original": original,
-        "working_size": list(size),
+        "working_size": [canvas.width, canvas.height],
         "steps": _steps_before(store, (original, head)),
     }
-    return _store(store, result, _recipe(editor.model, request, result) | came_from)
+    return _store(store, result, recipe)
 
 
 def _request(
-    store: PictureStore, head: str, original: str, step: Step, method: str, canvas: Canvas
+    current: Picture,
+    original: Picture,
+    history: tuple[tuple[Picture, str], ...],
+    step: Step,
+    spec: MethodSpec,
+    canvas: Canvas,
 ) -> EditRequest:
     from editing_core.editor import EditRequest
 
     def working(picture: Picture) -> Picture:
         return at_working_size(picture, (canvas.width, canvas.height), canvas.tokens)
 
-    spec = method_named(method)
     said = {"source": step.source_prompt, "target": step.target_prompt, "request": step.request}
-    history = recalled(store, original, head, spec) if "history" in spec.needs else ()
     return EditRequest(
-        current=working(store.get(head)),
-        original=working(store.get(original)),
+        current=working(current),
+        original=working(original),
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),

@@ -285,9 +285,7 @@ class Sessions:
 
 def _session(session: str, name: str, saved: CheckpointTuple) -> Session:
     """Return what a list shows of a session."""
-    values = saved.checkpoint["channel_values"]
-    known = {field: values[field] for field in Conversation.model_fields if field in values}
-    kept = Conversation(**known)
+    kept = Conversation(**Conversation.fields_in(saved.checkpoint["channel_values"]))
     return Session(
         id=session,
         name=name,

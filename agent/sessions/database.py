@@ -216,21 +216,16 @@ def open_sessions(path: Path) -> Saver:
     Raises:
         StorageError: It cannot be used; it is left as it was.
     """
-    try:
-        connection = sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False)
-        try:
-            _examine(connection, path)
-            connection.execute("PRAGMA synchronous=FULL")
-            if _version(connection) < VERSION:
-                _migrate(connection, path)
-            saver = Saver(connection)
-            saver.setup()
-        except BaseException:
-            connection.close()
-            raise
-    except (sqlite3.Error, OSError) as error:
-        raise StorageError(trouble(error, path.parent)) from None
-    return saver
+
+    def prepare(saver: Saver) -> None:
+        saver.conn.execute("PRAGMA synchronous=FULL")
+        if _version(saver.conn) < VERSION:
+            _migrate(saver.conn, path)
+        saver.setup()
+
+    return _opened(
+        path, lambda: sqlite3.connect(path, timeout=PATIENCE, check_same_thread=False), prepare
+    )
 
 
 def open_sessions_to_read(path: Path) -> Saver:
@@ -239,12 +234,23 @@ def open_sessions_to_read(path: Path) -> Saver:
     Raises:
         StorageError: It cannot be read.
     """
+
+    def prepare(saver: Saver) -> None:
+        saver.is_setup = True  # or it would be written to
+
+    return _opened(path, lambda: _reading(path), prepare)
+
+
+def _opened(
+    path: Path, connect: Callable[[], sqlite3.Connection], prepare: Callable[[Saver], None]
+) -> Saver:
+    """Connect, refuse what is unfit, and prepare; whatever fails leaves nothing open."""
     try:
-        connection = _reading(path)
+        connection = connect()
         try:
             _examine(connection, path)
             saver = Saver(connection)
-            saver.is_setup = True  # or it would be written to
+            prepare(saver)
         except BaseException:
             connection.close()
             raise

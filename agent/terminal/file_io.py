@@ -36,28 +36,25 @@ def open_file(
         PictureError: The file cannot be used, or nobody can say what it shows.
     """
     opened = open_picture(path, max_megapixels=chat.studio.settings.max_megapixels)
-    eyes = chat.studio.eyes
-    caption = caption or _recorded(path) or (eyes.describe(opened.image) if eyes else None)
+    eyes, world = chat.studio.eyes, world_named(chat.studio.settings.model)
+    shown = world.judge(opened.image) if world else {}
+    caption = caption or _recorded(path) or (world.caption(shown) if world and shown else None)
+    if not caption and eyes:
+        caption = eyes.describe(opened.image)
     if not caption and chat.studio.interactive:
         caption = _asked(path)
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
-    told = (*opened.notes, *_unknown(opened.image, chat.studio.settings.model))
+    told = [*opened.notes]
+    if world and not shown:
+        told.append(
+            f"it is none of the {world.name} that the model knows, which will paint over it; "
+            "choose another model for it, such as --model flux-dev"
+        )
     notes = tuple(f"{path.name}: {note}." for note in told)
     name = store.put(opened.image)
     store.remember(name, opened.source)
     return chat.open(name, caption), notes
-
-
-def _unknown(image: Image.Image, model: str) -> tuple[str, ...]:
-    """Say that a model knows nothing of such pictures, if that is so."""
-    world = world_named(model)
-    if world is None or world.judge(image):
-        return ()
-    return (
-        f"it is none of the {world.name} that the model knows, which will paint over it; choose "
-        "another model for it, such as --model flux-dev",
-    )
 
 
 def is_picture(path: Path) -> bool:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from agent import exit_codes
-from agent.options import EDIT_OPTIONS, bounds, literals, option_of
+from agent.options import EDIT_OPTIONS, literals, option_of, read_number
 from agent.settings import AppSettings
 from agent.visible import visible
 from tools import __version__
-from tools.arguments import LARGEST, InputError, number, path_of, short
+from tools.arguments import InputError, path_of, short
 
 Given = TypeVar("Given")
 
@@ -134,8 +134,7 @@ class Complete(argparse.Action):
 
 
 def _number(name: str, text: str) -> int:
-    least, most = bounds(AppSettings.model_fields[name])
-    return _read(partial(number, least=least or 0, most=most or LARGEST, name=name), text)
+    return _read(partial(read_number, AppSettings.model_fields[name], name), text)
 
 
 def _path(text: str) -> Path:

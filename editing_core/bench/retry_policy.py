@@ -10,9 +10,7 @@ from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
-from editing_core.settings import PRESETS, RUNGS
-
-OTHER_SEED = 10_000
+from editing_core.settings import OTHER_SEED, PRESETS, RUNGS
 
 
 def rungs_table(model: str, count: int) -> list[Row]:

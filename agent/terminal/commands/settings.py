@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agent.options import EDIT_OPTIONS, EditOptions, Option, bounds, described
+from agent.options import EDIT_OPTIONS, EditOptions, Option, described, read_number
 from agent.state import Choose
 from agent.terminal.commands.base import CommandBase, one_of
-from tools.arguments import LARGEST, number
 
 
 class SettingCommands(CommandBase):
@@ -19,8 +18,7 @@ class SettingCommands(CommandBase):
         option = described(name)
         if option.choices():
             return self._do(Choose(setting=name, value=one_of(value, option.choices(), name)))
-        least, most = bounds(EditOptions.model_fields[name])
-        read = number(value, least=least or 0, most=most or LARGEST, name=name)
+        read = read_number(EditOptions.model_fields[name], name, value)
         return self._do(Choose(setting=name, value=read))
 
     def _tell(self, name: str) -> None:

@@ -4,17 +4,14 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
+from paths import ROOT
 from perfect_chat import begin
 
-import chat as door
 from agent.context import ChatContext
 from agent.sessions.catalog import InUse, SessionError
 from agent.sessions.database import KEPT
-
-ROOT = Path(door.__file__).parent
 
 
 def test_they_are_listed_the_last_used_first(sessions):
