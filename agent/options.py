@@ -3,16 +3,18 @@
 From a declaration come the flag, the environment variable and the key of config.toml
 (`agent.settings`), the /command (`agent.terminal.commands.settings`), what a session remembers
 (`agent.state.Choices`), the key of scripts (`agent.scripts.schema`), and the help of all of them.
+The classes are plain ones, so that ``--help`` does without pydantic, which checks what is given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from pydantic import BaseModel, Field
-from pydantic.fields import FieldInfo
+from annotated_types import Ge, Le
 
 from tools.arguments import LARGEST, number
 
@@ -69,8 +71,8 @@ DRAFTS = {
 MOST_NOTCHES = 3
 
 
-class EditOptions(BaseModel):
-    """How edits are made: flags, environment, config.toml, /commands, sessions and scripts."""
+class MethodOptions:
+    """By which method edits are made, and how: flags, /commands, sessions, scripts and so on."""
 
     method: Annotated[
         str,
@@ -91,7 +93,8 @@ class EditOptions(BaseModel):
     ] = ""
     strength: Annotated[
         int,
-        Field(ge=-MOST_NOTCHES, le=MOST_NOTCHES),
+        Ge(-MOST_NOTCHES),
+        Le(MOST_NOTCHES),
         Option(
             "how strong edits are, from -3 (weak) to 3 (strong)",
             "A notch stronger is more guidance and less pull to the pictures before. For one edit "
@@ -121,9 +124,14 @@ class EditOptions(BaseModel):
             flag="on",
         ),
     ] = "off"
+
+
+class EditOptions(MethodOptions):
+    """All that decides an edit beside the pictures and the words; a session remembers it."""
+
     seed: Annotated[
         int,
-        Field(ge=0),
+        Ge(0),
         Option(
             "the seed: turn n is made with seed N + n",
             "The same seed, message and picture make the same edit again; another seed another "
@@ -134,33 +142,82 @@ class EditOptions(BaseModel):
     ] = 0
 
 
-EDIT_OPTIONS = tuple(EditOptions.model_fields)
-"""The names of what a session remembers, each with a /command."""
+MemoryUse = Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"]
+Preview = Literal["auto", "kitty", "sixel", "blocks", "off"]
 
 
-def option_of(field: FieldInfo) -> Option | None:
-    """Return what is said of an option, by its field."""
-    return next((said for said in field.metadata if isinstance(said, Option)), None)
+class RunOptions:
+    """What is chosen for a run of the program: flags, environment and config.toml."""
+
+    model: Annotated[
+        str, Option("the model: portraits (shipped), flux-dev, a hub id, folder or file")
+    ] = "portraits"
+    device: Annotated[str | None, Option("cpu, cuda, cuda:1 ...")] = None
+    memory: Annotated[MemoryUse, Option("how much memory the model may take", metavar="KIND")] = (
+        "auto"
+    )
+    compile: Annotated[bool, Option("slow first edit, faster later ones", flag=True)] = False
+    offline: Annotated[bool, Option("no LLM, even if one is configured", flag=True)] = False
+    llm_url: Annotated[
+        str | None, Option("an OpenAI-compatible server (key: OPENAI_API_KEY)", metavar="URL")
+    ] = None
+    llm_model: Annotated[str, Option("the model to ask there")] = "gpt-5-mini"
+    preview: Annotated[Preview, Option("pictures in the terminal", metavar="KIND")] = "auto"
+    home: Annotated[Path, Option("where sessions and pictures are", metavar="DIR")]
 
 
-def described(name: str) -> Option:
-    """Return what is said of one of the `EDIT_OPTIONS`."""
-    said = option_of(EditOptions.model_fields[name])
-    assert said is not None
-    return said
+@dataclass(frozen=True)
+class Declared:
+    """An option as it is declared.
 
-
-def read_number(field: FieldInfo, name: str, text: str) -> int:
-    """Read the value of an option that is a number, within its bounds.
-
-    Raises:
-        InputError: It is none, or out of bounds.
+    Attributes:
+        name: What it is called.
+        kind: Its type.
+        option: What is said of it.
+        least: The smallest value of a number.
+        most: The largest.
     """
-    least = next((held.ge for held in field.metadata if hasattr(held, "ge")), 0)
-    most = next((held.le for held in field.metadata if hasattr(held, "le")), LARGEST)
-    return number(text, least=least, most=most, name=name)
+
+    name: str
+    kind: Any
+    option: Option
+    least: int = 0
+    most: int = LARGEST
+
+    @property
+    def literals(self) -> tuple[str, ...]:
+        """The values that its type spells out, such as those of ``Literal["off", "on"]``."""
+        return tuple(held for held in get_args(self.kind) if isinstance(held, str))
+
+    def number(self, text: str) -> int:
+        """Read its value, if it is a number.
+
+        Raises:
+            InputError: It is none, or out of bounds.
+        """
+        return number(text, least=self.least, most=self.most, name=self.name)
 
 
-def literals(annotation: Any) -> tuple[str, ...]:
-    """Return the values that a type spells out, such as those of ``Literal["off", "on"]``."""
-    return tuple(held for held in get_args(annotation) if isinstance(held, str))
+@cache
+def declared() -> Mapping[str, Declared]:
+    """Return all options by name."""
+    hints = get_type_hints(EditOptions, include_extras=True)
+    hints |= get_type_hints(RunOptions, include_extras=True)
+    return {name: _declared(name, *get_args(hint)) for name, hint in hints.items()}
+
+
+def _declared(name: str, kind: Any, *said: object) -> Declared:
+    option, least, most = Option(""), 0, LARGEST
+    for held in said:
+        match held:
+            case Option():
+                option = held
+            case Ge(ge=int(bound)):
+                least = bound
+            case Le(le=int(bound)):
+                most = bound
+    return Declared(name, kind, option, least, most)
+
+
+EDIT_OPTIONS = tuple(get_type_hints(EditOptions))
+"""The names of what a session remembers, each with a /command."""

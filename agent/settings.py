@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import platformdirs
 from pydantic import Field, model_validator
@@ -14,10 +14,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from agent.options import EditOptions, Option
-
-MemoryUse = Literal["auto", "full", "lean", "int8", "fp8", "fp8-fast", "nf4", "stream"]
-Preview = Literal["auto", "kitty", "sixel", "blocks", "off"]
+from agent.options import EditOptions, RunOptions
 
 
 def default_home() -> Path:
@@ -30,8 +27,8 @@ def default_config() -> Path:
     return Path(platformdirs.user_config_dir("palimpsest")) / "config.toml"
 
 
-class AppSettings(EditOptions, BaseSettings):
-    """The settings of one run; those with an `Option` are flags, too.
+class AppSettings(EditOptions, RunOptions, BaseSettings):
+    """The settings of one run; those with an `agent.options.Option` are flags, too.
 
     ``AppSettings.load(config, **flags)`` is the way in; flags that are None are left out.
     """
@@ -40,29 +37,13 @@ class AppSettings(EditOptions, BaseSettings):
         env_prefix="PALIMPSEST_", extra="forbid", frozen=True, protected_namespaces=()
     )
 
-    model: Annotated[
-        str, Option("the model: portraits (shipped), flux-dev, a hub id, folder or file")
-    ] = "portraits"
-    device: Annotated[str | None, Option("cpu, cuda, cuda:1 ...")] = None
-    memory: Annotated[MemoryUse, Option("how much memory the model may take", metavar="KIND")] = (
-        "auto"
-    )
-    compile: Annotated[bool, Option("slow first edit, faster later ones", flag=True)] = False
-    offline: Annotated[bool, Option("no LLM, even if one is configured", flag=True)] = False
-    llm_url: Annotated[
-        str | None, Option("an OpenAI-compatible server (key: OPENAI_API_KEY)", metavar="URL")
-    ] = None
-    llm_model: Annotated[str, Option("the model to ask there")] = "gpt-5-mini"
     llm_sees: Literal["auto", "yes", "no"] = "auto"
     """Whether the LLM may be shown photographs; "auto" finds out whether it sees them."""
     llm_timeout: float = Field(default=120.0, gt=0, le=3600)
     """Seconds that the LLM has for a whole answer."""
     clip: str | None = None
     """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
-    preview: Annotated[Preview, Option("pictures in the terminal", metavar="KIND")] = "auto"
-    home: Annotated[Path, Option("where sessions and pictures are", metavar="DIR")] = Field(
-        default_factory=default_home
-    )
+    home: Path = Field(default_factory=default_home)
     retries: int = Field(default=2, ge=0, le=4)
     """How often an edit that fails its check is tried again."""
     c2pa_certificate: Path | None = None

@@ -160,12 +160,12 @@ def test_a_damaged_session_file(capsys, tmp_path):
 
 
 def test_help_answers_at_once():
-    """--help imports nothing heavy: no torch, no LangGraph, no screen."""
+    """--help imports nothing heavy: no torch, no LangGraph, no pydantic."""
     program = (
         "import sys, chat\n"
         "try: chat.main(['--help'])\n"
         "except SystemExit: pass\n"
-        "heavy = {'torch', 'langgraph', 'diffusers', 'PIL', 'rich'} & set(sys.modules)\n"
+        "heavy = {'torch', 'langgraph', 'pydantic', 'PIL', 'rich'} & set(sys.modules)\n"
         "sys.exit(f'imported {heavy}' if heavy else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)

@@ -221,7 +221,7 @@ def _open(stage: Stage) -> Event:
 
 def _settings(case: Case, home: Path, *, offline: bool) -> AppSettings:
     given = case.defaults.model_dump(exclude={"llm", "plan_only"})
-    return AppSettings(home=home, offline=offline, **given)
+    return AppSettings(**given | {"home": home, "offline": offline})
 
 
 def _listener(

@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from agent.captions import VALUES
-from agent.options import EditOptions
+from agent.options import MethodOptions
 from agent.state import Change
 
 SUFFIX = ".chat.yaml"
@@ -202,7 +202,7 @@ class Include(Form):
     include: str
 
 
-class Defaults(Form, EditOptions):
+class Defaults(Form, MethodOptions):
     """How the conversation is run."""
 
     seed: int = Field(default=7, ge=0)

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from agent import exit_codes
-from agent.options import EDIT_OPTIONS, literals, option_of, read_number
-from agent.settings import AppSettings
+from agent.options import EDIT_OPTIONS, declared
 from agent.visible import visible
 from tools import __version__
 from tools.arguments import InputError, path_of, short
@@ -87,16 +86,15 @@ def _showing(add: Any) -> None:
 
 
 def _option(add: Any, name: str) -> None:
-    """Add the flag of a setting, as its declaration says."""
-    field = AppSettings.model_fields[name]
-    option = option_of(field)
-    assert option is not None
-    flag, known = f"--{name.replace('_', '-')}", literals(field.annotation)
+    """Add the flag of an option, as its declaration says."""
+    held = declared()[name]
+    option, flag = held.option, f"--{name.replace('_', '-')}"
     if option.flag is not None:
         add(flag, action="store_const", const=option.flag, help=option.help)
         return
+    known = held.literals
     help = f"{option.help}: {', '.join(known)}" if known else option.help
-    kind = {int: partial(_number, name), Path: _path}.get(field.annotation, str)  # type: ignore[arg-type]
+    kind = {int: partial(_read, held.number), Path: _path}.get(held.kind, str)
     add(flag, type=kind, choices=known or None, metavar=option.metavar, help=help)
 
 
@@ -131,10 +129,6 @@ class Complete(argparse.Action):
 
         print(shtab.complete(parser, str(values)))
         parser.exit()
-
-
-def _number(name: str, text: str) -> int:
-    return _read(partial(read_number, AppSettings.model_fields[name], name), text)
 
 
 def _path(text: str) -> Path:

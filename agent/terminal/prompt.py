@@ -18,7 +18,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
 from agent import turn_tree
 from agent.choosing import chosen_settings
-from agent.options import EDIT_OPTIONS, described
+from agent.options import EDIT_OPTIONS, declared
 from agent.sessions.catalog import Sessions
 from agent.sessions.database import Saver
 from agent.settings import AppSettings
@@ -198,7 +198,7 @@ class Words(Completer):
             "retry": HOWS, "export": KINDS, "session": ACTIONS,
         }  # fmt: skip
         if name in EDIT_OPTIONS:
-            return dict(described(name).choices())
+            return dict(declared()[name].option.choices())
         return dict.fromkeys(fixed.get(name, ()), "")
 
     def _turns(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from agent.options import EDIT_OPTIONS, EditOptions, Option, described, read_number
+from agent.options import EDIT_OPTIONS, Option, declared
 from agent.state import Choose
 from agent.terminal.commands.base import CommandBase, one_of
 
@@ -15,15 +15,14 @@ class SettingCommands(CommandBase):
     title = "How edits are made from now on"
 
     def _choose(self, name: str, value: str) -> int:
-        option = described(name)
-        if option.choices():
-            return self._do(Choose(setting=name, value=one_of(value, option.choices(), name)))
-        read = read_number(EditOptions.model_fields[name], name, value)
-        return self._do(Choose(setting=name, value=read))
+        held = declared()[name]
+        if known := held.option.choices():
+            return self._do(Choose(setting=name, value=one_of(value, known, name)))
+        return self._do(Choose(setting=name, value=held.number(value)))
 
     def _tell(self, name: str) -> None:
         """Say what holds, and what can be chosen; an arrow marks what holds."""
-        option, held = described(name), str(getattr(self.chat.settings, name))
+        option, held = declared()[name].option, str(getattr(self.chat.settings, name))
         says = f"{name} {held} ({option.help})"
         if options := option.choices():
             says = "\n".join(
@@ -55,4 +54,4 @@ def _command(name: str, option: Option) -> Callable[[SettingCommands, str], int 
 
 
 for _name in EDIT_OPTIONS:
-    setattr(SettingCommands, _name, _command(_name, described(_name)))
+    setattr(SettingCommands, _name, _command(_name, declared()[_name].option))

@@ -12,7 +12,8 @@ from fake_calls import fake_call
 from flux_files import NARROW, random_model
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from agent.settings import AppSettings, MemoryUse
+from agent.options import MemoryUse
+from agent.settings import AppSettings
 from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
