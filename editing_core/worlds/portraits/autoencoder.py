@@ -22,7 +22,7 @@ from editing_core.portraits.train_vae import pixels
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
-CROP = 96  # pixels of a side of what the VAE learns from
+CROP = 128  # pixels of a side of what the VAE learns from
 KL_WEIGHT = 1e-4
 EDGE_WEIGHT = 1.0
 NOISE = 0.2  # largest deviation of the noise on latents, of the latents' own
@@ -92,14 +92,24 @@ def noise_like(code: Tensor) -> Tensor:
 
 
 def crops(store: list[Chunk], rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
-    """Random crops (count, CROP, CROP, 3) of pictures of all shapes."""
+    """Crops (count, CROP, CROP, 3) of pictures of all shapes, each the more detailed of two."""
     found = []
     for i in rng.integers(len(store), size=count):
-        pictures = store[i].pictures
-        side = min(CROP, *pictures.shape[1:3])
-        y, x = (rng.integers(0, pictures.shape[d] - side + 1) for d in (1, 2))
-        found.append(pictures[rng.integers(len(pictures)), y : y + side, x : x + side])
+        picture = store[i].pictures[rng.integers(len(store[i].pictures))]
+        found.append(max((crop(picture, rng) for _ in range(2)), key=detail))
     return np.stack(found)
+
+
+def crop(picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A random crop of CROP x CROP pixels, or of the whole of a smaller side."""
+    side = min(CROP, *picture.shape[:2])
+    y, x = (rng.integers(0, length - side + 1) for length in picture.shape[:2])
+    return picture[y : y + side, x : x + side]
+
+
+def detail(picture: NDArray[np.uint8]) -> float:
+    """How much neighbouring pixels differ, on average."""
+    return float(np.abs(np.diff(picture.astype(np.int16), axis=0)).mean())
 
 
 def measure_latents(parts: Parts, store: list[Chunk]) -> None:

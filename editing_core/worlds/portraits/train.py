@@ -45,10 +45,10 @@ class Recipes:
     """How each stage learns; their minutes are set from the whole run's."""
 
     pictures: int = 26_000
-    vae: Recipe = Recipe(samples=2**40, batch=8, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
+    vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
-    decoder: Recipe = Recipe(samples=2**40, batch=8, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
+    decoder: Recipe = Recipe(samples=2**40, batch=16, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
 
     def within(self, minutes: float, with_vae: bool) -> Recipes:
         """Share out the minutes among the stages, with the VAE's or without."""
