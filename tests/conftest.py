@@ -108,10 +108,10 @@ def photo(tmp_path: Path) -> Path:
 @pytest.fixture
 def drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a shard of noise instead of drawn sessions, for the anchor's lessons."""
-    from editing_core.anchor import batches, data
+    from editing_core.anchor import data
 
     few = 6
-    monkeypatch.setattr(batches, "SHARD", few)
+    monkeypatch.setattr(data, "SHARD", few)
     folder = tmp_path / "sessions"
     folder.mkdir()
     noise = np.random.default_rng(0).normal(size=(few, data.TURNS + 1, 64, 64))

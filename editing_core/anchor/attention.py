@@ -9,19 +9,66 @@ transformer's own affair; the temporal axis of its rotary embedding is turned he
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from editing_core.anchor.kv_cache import Frame
 from editing_core.models.diffusers_internals import (
     backend_of,
     dispatch_attention_fn,
     get_1d_rotary_pos_embed,
     parallel_config_of,
 )
+
+WINDOW = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """What every layer keeps of one picture.
+
+    Attributes:
+        turn: The picture's place in the conversation; 0 is the original.
+        kept: Keys, after all rotations, and values. Shape: (layers, 2, B, L, heads, width).
+    """
+
+    turn: int
+    kept: Tensor
+
+
+@dataclass(frozen=True)
+class KVCache:
+    """Frames in the order of their turns; the first is the anchor and is never forgotten.
+
+    Attributes:
+        frames: The original, then the latest ``window`` results.
+        window: How many results the next picture sees besides the original.
+    """
+
+    frames: tuple[Frame, ...] = ()
+    window: int = WINDOW
+
+    @property
+    def seen(self) -> tuple[Frame, ...]:
+        """What the next picture attends to."""
+        return self.frames
+
+    @property
+    def next_turn(self) -> int:
+        """The turn whose picture comes next."""
+        return self.frames[-1].turn + 1 if self.frames else 0
+
+    def remember(self, frame: Frame) -> KVCache:
+        """Return a memory with one more frame; the oldest result goes when there are too many."""
+        if frame.turn < self.next_turn:
+            raise ValueError(f"turn {frame.turn} is remembered after turn {self.next_turn - 1}")
+        if not self.frames:
+            return replace(self, frames=(frame,))
+        results = (*self.frames[1:], frame)[-self.window :] if self.window else ()
+        return replace(self, frames=(*self.frames[:1], *results))
+
 
 STRIDE = 4  # temporal places from one turn to the next
 

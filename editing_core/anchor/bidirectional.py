@@ -12,9 +12,8 @@ from itertools import chain
 import torch
 from torch import Tensor
 
-from editing_core.anchor.attention import Visibility
+from editing_core.anchor.attention import Frame, KVCache, Visibility
 from editing_core.anchor.engine import AnchorEngine, Kept, Shown, plain
-from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.models.canvas import Canvas
 

@@ -11,10 +11,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from editing_core.anchor.attention import causal
-from editing_core.anchor.checkpoint import opened
-from editing_core.anchor.kv_cache import Frame, KVCache
-from editing_core.anchor.model import Anchor, Said
+from editing_core.anchor.attention import Frame, KVCache, causal
+from editing_core.anchor.model import Anchor, Said, opened
 from editing_core.anchor.sampler import FOUR, ClassifierFree, paint, read, rising
 from editing_core.cache import LRUCache
 from editing_core.errors import EditError

@@ -10,8 +10,8 @@ from statistics import fmean
 
 import torch
 
+from editing_core.anchor.attention import WINDOW, KVCache
 from editing_core.anchor.data import decoded, encoded
-from editing_core.anchor.kv_cache import WINDOW, KVCache
 from editing_core.anchor.model import Anchor
 from editing_core.anchor.sampler import FOUR, paint, read
 from editing_core.portraits.instructions import instruction

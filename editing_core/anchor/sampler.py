@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from editing_core.anchor.kv_cache import Frame, KVCache
+from editing_core.anchor.attention import Frame, KVCache
 from editing_core.anchor.model import PORTRAIT, Anchor, Said
 from editing_core.models.canvas import Canvas
 

@@ -12,28 +12,73 @@ from __future__ import annotations
 
 import argparse
 import copy
+import random
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from editing_core.anchor.batches import Batch, Lessons
 from editing_core.anchor.bidirectional import BothWays
-from editing_core.anchor.checkpoint import opened, save
-from editing_core.anchor.data import SHARDS, TURNS, draw_shards
-from editing_core.anchor.distillation import Matched, consistency_loss
+from editing_core.anchor.data import SHARDS, TURNS, Batch, Lessons, draw_shards
+from editing_core.anchor.distillation import Matched, consistency_loss, with_own
 from editing_core.anchor.evaluate import look
-from editing_core.anchor.initialise import begun
-from editing_core.anchor.model import Anchor
-from editing_core.anchor.rollout import with_own
+from editing_core.anchor.model import Anchor, opened, save
 from editing_core.errors import EditError
+from editing_core.models.checkpoints import PARTS
+from editing_core.models.load import load
+from editing_core.portraits.instructions import instruction
 from editing_core.portraits.learning import Deadline, Recipe, learn
-from editing_core.portraits.model import Parts
+from editing_core.portraits.model import Parts, sample_captions, t5_tokenizer
 from editing_core.portraits.processes import first, meet, processes, rank
+from editing_core.portraits.sessions import sessions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+T5_LENGTH = 16  # tokens of an instruction; "replace the hat with a blue cap" has nine
+CLIP_LENGTH = 32  # its pieces are smaller
+
+
+def begun(model: str = "portraits") -> Parts:
+    """Take a FLUX's parts, and teach its tokenizer the words of instructions."""
+    flux = load(model, dtype=torch.float32)
+    parts = Parts(**{part: getattr(flux, part) for part in PARTS})
+    parts.vae = None
+    parts.tokenizer.model_max_length = CLIP_LENGTH
+    return with_words(parts, sample_captions(4000) + sample_instructions(12_000))
+
+
+def with_words(parts: Parts, texts: list[str]) -> Parts:
+    """Give the T5 a vocabulary of whole words from `texts`; those it knows keep their vectors."""
+    old, new = parts.tokenizer_2.get_vocab(), t5_tokenizer(texts, T5_LENGTH)
+    known: Tensor = parts.text_encoder_2.get_input_embeddings().weight.data
+    generator = torch.Generator().manual_seed(0)
+    fresh = torch.randn(len(new), known.shape[1], generator=generator) * known.std()
+    for piece, number in new.get_vocab().items():
+        if piece in old:
+            fresh[number] = known[old[piece]]
+    parts.text_encoder_2.resize_token_embeddings(len(new), mean_resizing=False)
+    with torch.no_grad():
+        parts.text_encoder_2.get_input_embeddings().weight.copy_(fresh)
+    parts.tokenizer_2 = new
+    return parts
+
+
+def sample_instructions(count: int, seed: int = 1) -> list[str]:
+    """Instructions as people might give them."""
+    rng = random.Random(seed)
+    return [
+        instruction(before.attributes.visible(), after.attributes.visible(), rng)
+        for before, after in islice(sessions(1, seed), count)
+    ]
+
 
 SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
 CHAINS = Recipe(samples=140_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
@@ -79,7 +124,7 @@ def main() -> None:
         stage(anchor, args.out, Deadline(args.minutes))
     if args.write and rank() == 0:
         parts = start(args.out / "start")  # what was trained may be divided among processes
-        load(Anchor(parts), args.out / FILES[args.stage])
+        take_over(Anchor(parts), args.out / FILES[args.stage])
         save(parts, args.write)
 
 
@@ -130,7 +175,7 @@ def train_chains(
     lessons = Lessons(out / "sessions")
     recipe = replace(CHAINS, samples=samples or CHAINS.samples)
     warm_up = min(OWN_AFTER, recipe.steps // 6)
-    load(anchor, out / FILES["1"])
+    take_over(anchor, out / FILES["1"])
     seeing = BothWays(anchor) if without == "causal" else anchor
 
     def loss_of(step: int) -> Tensor:
@@ -150,7 +195,7 @@ def train_chains(
 def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3a: neighbours on the teacher's paths lead to one picture."""
     lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2"])
+    take_over(anchor, out / FILES["2"])
     teacher = frozen(anchor)
 
     def loss_of(step: int) -> Tensor:
@@ -163,10 +208,10 @@ def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
 def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3b: pictures of four steps are distributed as the teacher's."""
     lessons = Lessons(out / "sessions")
-    load(anchor, out / FILES["2"])
+    take_over(anchor, out / FILES["2"])
     teacher, critic = frozen(anchor), copy.deepcopy(anchor)
     if (out / FILES["3a"]).exists():
-        load(anchor, out / FILES["3a"])
+        take_over(anchor, out / FILES["3a"])
     both = Matched(anchor, critic, teacher)
 
     def loss_of(step: int) -> Tensor:
@@ -206,7 +251,7 @@ def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
     return (weights * missed).sum() / weights.sum()
 
 
-def load(anchor: Anchor, file: Path) -> None:
+def take_over(anchor: Anchor, file: Path) -> None:
     """Begin from the averaged weights of an earlier stage."""
     if not file.exists():
         raise EditError(f"There is no {file}; run the stage before this one first.")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from editing_core.anchor.attention import Frame, KVCache
 from editing_core.anchor.engine import AnchorEngine, engine
-from editing_core.anchor.kv_cache import Frame, KVCache
 from editing_core.methods import anchor, steady
 from editing_core.settings import PRESETS, EditSettings
 

@@ -21,13 +21,10 @@ NEVER_AT_RUN_TIME = (
     "editing_core.portraits.train",
     "editing_core.portraits.train_reader",
     "editing_core.portraits.train_vae",
-    "editing_core.anchor.batches",
     "editing_core.anchor.bidirectional",
-    "editing_core.anchor.degradation",
+    "editing_core.anchor.data",
     "editing_core.anchor.distillation",
     "editing_core.anchor.evaluate",
-    "editing_core.anchor.initialise",
-    "editing_core.anchor.rollout",
     "editing_core.anchor.train",
 )
 GENERAL = ("agent", "tools", "editing_core")

@@ -4,11 +4,10 @@ import torch
 from tiny_anchor import SMALL, TEXTS, anchor, frame_of, frames
 from torch import Tensor
 
-from editing_core.anchor.attention import Visibility
-from editing_core.anchor.batches import painting
+from editing_core.anchor.attention import KVCache, Visibility
 from editing_core.anchor.bidirectional import Bidirectional, BothWays
+from editing_core.anchor.data import painting
 from editing_core.anchor.engine import Shown
-from editing_core.anchor.kv_cache import KVCache
 from editing_core.anchor.model import Anchor, Said
 from editing_core.anchor.sampler import ALONE
 

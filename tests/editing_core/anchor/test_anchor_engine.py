@@ -9,13 +9,12 @@ from tiny_anchor import STEPS, anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.checkpoint import opened, save
 from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Kept, Shown, plain
 from editing_core.anchor.engine import engine as shipped
 from editing_core.anchor.evaluate import look
-from editing_core.anchor.initialise import with_words
-from editing_core.anchor.model import Anchor
+from editing_core.anchor.model import Anchor, opened, save
 from editing_core.anchor.sampler import FOUR, ClassifierFree
+from editing_core.anchor.train import with_words
 from editing_core.cache import DiskCache
 from editing_core.errors import EditError, ModelMissing
 from editing_core.models.canvas import Canvas

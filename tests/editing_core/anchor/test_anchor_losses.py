@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor import distillation, train
-from editing_core.anchor.batches import Batch, Lessons
-from editing_core.anchor.rollout import painted, with_own
+from editing_core.anchor.data import Batch, Lessons
+from editing_core.anchor.distillation import painted, with_own
 from editing_core.anchor.sampler import FOUR
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from editing_core.anchor.kv_cache import Frame, KVCache
+from editing_core.anchor.attention import Frame, KVCache
 
 
 def frame(turn: int) -> Frame:

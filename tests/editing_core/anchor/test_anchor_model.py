@@ -9,8 +9,7 @@ from tiny_anchor import SMALL, TEXTS, T, anchor, frame_of, frames
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.attention import STRIDE, causal, rotation
-from editing_core.anchor.kv_cache import KVCache
+from editing_core.anchor.attention import STRIDE, KVCache, causal, rotation
 from editing_core.anchor.model import Said
 from editing_core.anchor.sampler import ALONE, paint, read
 from editing_core.portraits.model import build

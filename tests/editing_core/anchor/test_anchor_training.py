@@ -13,12 +13,10 @@ import torch
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor import batches, data, train
-from editing_core.anchor.batches import Lessons, painting
+from editing_core.anchor import data, train
 from editing_core.anchor.bidirectional import BothWays
-from editing_core.anchor.checkpoint import save
-from editing_core.anchor.degradation import HARMS, degraded
-from editing_core.anchor.model import Anchor
+from editing_core.anchor.data import HARMS, Lessons, degraded, painting
+from editing_core.anchor.model import Anchor, save
 from editing_core.anchor.sampler import FOUR
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import build
@@ -43,7 +41,7 @@ def test_a_step_always_gives_the_same_batch(drawn: Path) -> None:
 def test_the_original_is_at_time_0_and_who_asks_for_nothing_gets_the_picture_before(
     drawn: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "NULL", 1.0)
+    monkeypatch.setattr(data, "NULL", 1.0)
     school = Lessons(drawn / "sessions")
     single, chains = school.single(1, 12), school.chains(1, 12)
     assert single.t[:, 0].max() == 0 == chains.t[:, 0].max()
@@ -63,18 +61,18 @@ def test_a_late_session_keeps_its_original_at_turn_0(drawn: Path) -> None:
 
 
 def test_half_of_all_times_are_those_of_the_four_steps() -> None:
-    t = batches._times(100, 100, torch.Generator().manual_seed(0))
+    t = data._times(100, 100, torch.Generator().manual_seed(0))
     of_four = torch.isin(t, torch.tensor(FOUR)).float().mean()
-    assert of_four == pytest.approx(batches.STEPS, abs=0.02)
+    assert of_four == pytest.approx(data.STEPS, abs=0.02)
 
 
 def test_a_session_is_as_hard_as_it_has_changes_of_a_hard_kind(drawn: Path) -> None:
     people = Lessons(drawn / "sessions").people[0][0]
     hats = [people[0].with_(headwear="cap"), people[0].with_(headwear="crown")]
-    assert batches._hard(hats) == 0
+    assert data._hard(hats) == 0
     young, old = (people[0].with_(age=age, eyewear="none") for age in ("young", "old"))
-    assert batches._hard([young, old]) == 1
-    assert batches._hard([young, old, old.with_(eyewear="eyepatch"), old]) == 1 + 3 + 3
+    assert data._hard([young, old]) == 1
+    assert data._hard([young, old, old.with_(eyewear="eyepatch"), old]) == 1 + 3 + 3
 
 
 def test_degradation_is_slight_and_grows_with_strength() -> None:
@@ -87,7 +85,7 @@ def test_degradation_is_slight_and_grows_with_strength() -> None:
 
 
 @pytest.mark.parametrize("harm", [harm for _, harm in HARMS])
-def test_every_harm_keeps_what_is_even_nearly_even(harm: batches.Visibility) -> None:
+def test_every_harm_keeps_what_is_even_nearly_even(harm: data.Visibility) -> None:
     flat = torch.ones(4, 3, 8, 8)
     harmed = harm(flat, torch.ones(4, 1, 1, 1), random_torch())  # type: ignore[operator]
     assert (harmed - flat).abs().mean() < 0.1
@@ -176,7 +174,7 @@ def test_a_written_model_may_be_begun_with(tmp_path: Path) -> None:
     save(build(TINY, captions=WORDS), tmp_path / "model")
     train.begin(tmp_path / "model", tmp_path / "out")
     begun = anchor()
-    train.load(begun, tmp_path / "out" / train.FILES["1"])
+    train.take_over(begun, tmp_path / "out" / train.FILES["1"])
     written = Anchor(train.opened(tmp_path / "model")).state_dict()
     assert all(torch.equal(value, written[name]) for name, value in begun.state_dict().items())
     os.utime(tmp_path / "out" / train.FILES["1"], (0, 0))
