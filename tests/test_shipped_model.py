@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import chat
-from editing_core.bench.text_to_image import captions, stock
+from editing_core.bench.model_quality import captions, stock
 from editing_core.portraits.captions import parse
 from editing_core.portraits.reader import reader
 

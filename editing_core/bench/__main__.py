@@ -16,15 +16,18 @@ from pathlib import Path
 from typing import Any
 
 from editing_core.bench import gpu, report, sessions, speed, trained
+from editing_core.bench.model_quality import (
+    readers_table,
+    sheets,
+    styles_table,
+    text_table,
+    vae_table,
+)
 from editing_core.bench.parallel import Row
 from editing_core.bench.photographs import command as photographs
-from editing_core.bench.preset_sweep import numbers_table
-from editing_core.bench.readers import readers_table
-from editing_core.bench.retry_policy import rungs_table
+from editing_core.bench.single_edits import numbers_table, rungs_table
 from editing_core.bench.step_cache import drafts_table
-from editing_core.bench.styles import styles_table
 from editing_core.bench.tables import markdown
-from editing_core.bench.text_to_image import sheets, text_table, vae_table
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "vae": (50, vae_table),

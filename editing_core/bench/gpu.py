@@ -17,10 +17,8 @@ import torch
 from editing_core.bench import random_weights
 from editing_core.bench.parallel import Row
 from editing_core.bench.random_weights import FULL_DEPTH
-from editing_core.bench.roofline import call_operations, measured
-from editing_core.bench.rows import row, tell
-from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, speed_rows
-from editing_core.bench.timing import Took, timed_edit
+from editing_core.bench.speed import PAPER, SOURCE, TARGET, asked, row, speed_rows, tell
+from editing_core.bench.timing import Took, call_operations, measured, timed_edit
 from editing_core.editor import Editor
 from editing_core.errors import ModelMissing
 from editing_core.models.attention_backend import attention_of

@@ -14,7 +14,7 @@ from editing_core import metrics
 from editing_core.bench.sequences import SequenceTurn
 from editing_core.portraits import world
 from editing_core.portraits.reader import Look, reader
-from editing_core.portraits.world import Portrait
+from editing_core.portraits.world import VALUES, Portrait
 
 MARGIN = 4  # pixels around a change in which structure is not compared
 
@@ -136,3 +136,29 @@ def followed(
 def first_look(portrait: Portrait, side: int) -> Look:
     """Return how the reader looks at the exact drawing of a portrait."""
     return reader().look(drawn(portrait, side))
+
+
+def like_truth(picture: Image.Image, turn: SequenceTurn) -> bool:
+    """Whether no drawing of another outcome is nearer to an edit than its exact drawing.
+
+    Another outcome is the truth with another value of one attribute that was to change. Distances
+    are means over pixels, so that nothing learnt takes part, exact drawings always pass, and what
+    the two drawings have in common makes no difference.
+
+    Args:
+        picture: After the turn.
+        turn: What was asked for.
+    """
+    seen = metrics.pixels_of(picture)
+
+    def distance(portrait: Portrait) -> float:
+        return float(np.abs(seen - metrics.pixels_of(drawn(portrait, picture.width))).mean())
+
+    others = (
+        turn.after.with_(**{name: value})
+        for name, wanted in turn.changed.items()
+        for value in VALUES[name]
+        if value != wanted
+    )
+    to_truth = distance(turn.after)
+    return all(to_truth <= distance(other) for other in others)

@@ -17,10 +17,15 @@ from typing import Any
 from PIL import Image
 
 from editing_core import metrics
-from editing_core.bench.hard_sequences import contradicting, one_region, returning
 from editing_core.bench.measured import drawn, followed
 from editing_core.bench.parallel import editor_of, spread
-from editing_core.bench.sequences import SequenceTurn, sequences
+from editing_core.bench.sequences import (
+    SequenceTurn,
+    contradicting,
+    one_region,
+    returning,
+    sequences,
+)
 from editing_core.bench.variants import WAYS, Variant
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.models.canvas import Canvas

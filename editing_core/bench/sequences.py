@@ -6,6 +6,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from editing_core.portraits.captions import caption, kind_of
 from editing_core.portraits.world import VALUES, Portrait, draws
@@ -100,3 +101,36 @@ def walked(
 
 def _implausible(portrait: Portrait) -> bool:
     return portrait.attributes.gender == "woman" and portrait.attributes.facial_hair != "none"
+
+
+OUT = 5  # turns away from a picture before the way back to it
+CONTRADICTED = ("clothing_color", "headwear", "expression", "background", "clothing")
+ONE_REGION = ("headwear", "headwear_color", "eyewear", "eyewear_color", "expression",
+              "facial_hair", "earrings")  # fmt: skip
+
+
+def returning(number: int, turns: int) -> list[SequenceTurn]:
+    """Some edits, then each of them taken back by asking for what was before; and again."""
+    rng, start = _begun("returning", number)
+    walk: list[SequenceTurn] = []
+    while len(walk) < turns:
+        out = walked(start, OUT, rng)
+        walk += [*out, *(SequenceTurn(turn.after, turn.before) for turn in reversed(out))]
+    return walk[:turns]
+
+
+def contradicting(number: int, turns: int) -> list[SequenceTurn]:
+    """The same attribute of one person gets another value in every turn."""
+    rng, start = _begun("contradicting", number)
+    return walked(start, turns, rng, (CONTRADICTED[number % len(CONTRADICTED)],), again_after=0)
+
+
+def one_region(number: int, turns: int) -> list[SequenceTurn]:
+    """Many small edits, all of the head."""
+    rng, start = _begun("one region", number)
+    return walked(start, turns, rng, ONE_REGION, again_after=1)
+
+
+def _begun(kind: str, number: int) -> tuple[random.Random, Portrait]:
+    start = next(islice(draws("eval", 5), number, None))
+    return random.Random(f"{kind} {number}"), start

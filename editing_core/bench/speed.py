@@ -6,7 +6,9 @@ On a GPU: python -m editing_core.bench speed --geometry flux-dev --depth 19,38 -
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -18,12 +20,21 @@ from torch import Tensor
 
 from editing_core.attention_guidance import AttentionControl
 from editing_core.attention_probs import attend_with_probs
-from editing_core.bench.memory_tracker import LiveBytes
 from editing_core.bench.parallel import Row
 from editing_core.bench.random_weights import FULL_DEPTH, random_weights
-from editing_core.bench.roofline import Machine, call_operations, counted, measured, seconds
-from editing_core.bench.rows import row, tell
-from editing_core.bench.timing import Recorder, Took, replaced, timed_edit
+from editing_core.bench.tables import markdown
+from editing_core.bench.timing import (
+    LiveBytes,
+    Machine,
+    Recorder,
+    Took,
+    call_operations,
+    counted,
+    measured,
+    replaced,
+    seconds,
+    timed_edit,
+)
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.metrics import pixels_of
 from editing_core.models.base import AttentionCall
@@ -42,6 +53,23 @@ from editing_core.models.memory_plan import (
 )
 from editing_core.settings import PRESETS
 from editing_core.token_alignment import columns_of
+
+
+def row(what: str, found: float, floor: float) -> Row:
+    """A row; ``floor`` is the least there can be, or the most there may be of a share."""
+    return {"what": what, "measured": found, "floor or bar": floor, "ratio": found / floor}
+
+
+def tell(found: Iterable[Row], file: Path | None) -> None:
+    """Say each row as soon as it is known, print all as a table, and write them to a file."""
+    rows: list[Row] = []
+    for each in found:
+        print(f"{each['what']:<52}{each['measured']:>12.4g}", file=sys.stderr, flush=True)
+        rows.append(each)
+    print(markdown(rows))
+    if file:
+        file.write_text(json.dumps(rows, indent=1))
+
 
 SOURCE = "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt"
 TARGET = "a portrait of a smiling old woman with a gray bob, light skin, a red hat, a blue t-shirt"

@@ -15,8 +15,8 @@ from statistics import fmean
 
 import numpy as np
 
-from editing_core.anchor.data import encoded
 from editing_core.anchor.bidirectional import Bidirectional
+from editing_core.anchor.data import encoded
 from editing_core.anchor.engine import AnchorEngine, engine
 from editing_core.bench.measured import agrees, distances
 from editing_core.bench.parallel import Row, spread

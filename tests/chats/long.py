@@ -12,12 +12,11 @@ from agent.chat import Chat
 from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
-from editing_core.bench.measured import drawn, followed
+from editing_core.bench.measured import drawn, followed, like_truth
 from editing_core.bench.parallel import Row, spread
 from editing_core.bench.rollouts import sequence
 from editing_core.bench.sequences import SequenceTurn
 from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
-from editing_core.bench.truth_match import like_truth
 from editing_core.portraits.instructions import wish
 from editing_core.portraits.world import SIZE
 

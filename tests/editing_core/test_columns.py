@@ -9,7 +9,7 @@ import torch
 
 from editing_core import attention_probs
 from editing_core.attention_probs import attend_with_probs
-from editing_core.bench.memory_tracker import LiveBytes
+from editing_core.bench.timing import LiveBytes
 from editing_core.models.base import AttentionCall
 from editing_core.models.diffusers_internals import dispatch_attention_fn
 

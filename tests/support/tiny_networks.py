@@ -47,7 +47,7 @@ def save_features(folder: Path) -> Path:
 
 
 def save_squeezenet(file: Path) -> Path:
-    from editing_core.bench.photographs.perceptual import layers
+    from editing_core.bench.photographs.networks import layers
 
     torch.manual_seed(3)
     torch.save({f"features.{name}": value for name, value in layers().state_dict().items()}, file)

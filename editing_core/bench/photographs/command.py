@@ -21,8 +21,7 @@ from editing_core.benchmark_layouts import LAYOUTS, EditSequence, LayoutError
 from editing_core.errors import EditError, ModelMissing
 
 if TYPE_CHECKING:
-    from editing_core.bench.photographs.running import PhotographRollout, Ways
-    from editing_core.bench.photographs.table import Measured
+    from editing_core.bench.photographs.running import Measured, PhotographRollout, Ways
 
 DONE, FAILED, UNREADABLE, MISSING = 0, 1, 2, 3
 """Exit codes; they mean what those of chat.py mean."""
@@ -127,7 +126,7 @@ def _tell(
     walks: dict[str, list[PhotographRollout]],
 ) -> None:
     """Print the table, and write all numbers to a file."""
-    from editing_core.bench.photographs.table import measured
+    from editing_core.bench.photographs.running import measured
     from editing_core.bench.tables import markdown
 
     last = min(len(sequence.target_prompts) for sequence in sequences)

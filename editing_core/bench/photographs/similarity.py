@@ -17,10 +17,9 @@ from torch import Tensor
 
 from editing_core.bench.photographs.names import Levels
 from editing_core.bench.photographs.networks import DEVIATION, MEAN, Networks
-from editing_core.metrics import psnr_of
+from editing_core.metrics import Floats, psnr_of
 
 LONGEST = 480 / 224  # of a picture that DINO is shown: longer side to the usual shorter one
-Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 

@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 from torch.nn import functional
 
-from editing_core.bench.text_to_image import sheet as side_by_side
+from editing_core.bench.model_quality import sheet as side_by_side
 from editing_core.models.canvas import pack
 from editing_core.portraits.captions import caption
 from editing_core.portraits.model import TEXT_LENGTH, Parts

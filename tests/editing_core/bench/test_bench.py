@@ -7,16 +7,19 @@ import numpy as np
 import pytest
 
 from editing_core.bench import sessions
-from editing_core.bench.hard_sequences import (
+from editing_core.bench.model_quality import vae_table
+from editing_core.bench.parallel import averaged
+from editing_core.bench.rollouts import STRESS, Rollout, found, take
+from editing_core.bench.sequences import (
     CONTRADICTED,
+    KINDS,
     ONE_REGION,
+    balanced,
     contradicting,
     one_region,
     returning,
+    sequences,
 )
-from editing_core.bench.parallel import averaged
-from editing_core.bench.rollouts import STRESS, Rollout, found, take
-from editing_core.bench.sequences import KINDS, balanced, sequences
 from editing_core.bench.sessions import planned, written
 from editing_core.bench.summary import (
     COLUMNS,
@@ -29,7 +32,6 @@ from editing_core.bench.summary import (
     jackknife,
 )
 from editing_core.bench.tables import after_each, against, markdown
-from editing_core.bench.text_to_image import vae_table
 from editing_core.metrics import IDENTICAL
 
 

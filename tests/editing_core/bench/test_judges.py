@@ -15,8 +15,11 @@ from editing_core.errors import ModelMissing
 
 pytest.importorskip("torchmetrics", reason=EXTRA)
 
-from editing_core.bench.photographs.networks import Networks, load_networks  # noqa: E402
-from editing_core.bench.photographs.perceptual import layers  # noqa: E402
+from editing_core.bench.photographs.networks import (  # noqa: E402
+    Networks,
+    layers,  # noqa: E402
+    load_networks,
+)
 from editing_core.bench.photographs.similarity import (  # noqa: E402
     _shown,
     scores,

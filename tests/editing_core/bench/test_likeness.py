@@ -3,8 +3,8 @@
 import pytest
 from PIL import ImageFilter
 
+from editing_core.bench.measured import like_truth
 from editing_core.bench.sequences import SequenceTurn, sequences
-from editing_core.bench.truth_match import like_truth
 from editing_core.portraits.world import Portrait, draw
 
 HATTED = Portrait().with_(headwear="hat", headwear_color="red")

@@ -17,8 +17,8 @@ from torch.utils._pytree import tree_leaves
 from editing_core.attention_guidance import AttentionControl
 from editing_core.bench import gpu, random_weights
 from editing_core.bench.random_weights import random_flux
-from editing_core.bench.roofline import Machine, call_operations, counted
 from editing_core.bench.speed import SOURCE, TARGET, controlled_calls, speed_table
+from editing_core.bench.timing import Machine, call_operations, counted
 from editing_core.models.base import TextEmbedding
 from editing_core.models.canvas import Canvas
 from editing_core.models.configs import FLUX_DEV, with_depth

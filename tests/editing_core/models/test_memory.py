@@ -14,7 +14,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 from agent.options import MemoryUse
 from agent.settings import AppSettings
-from editing_core.bench.memory_tracker import LiveBytes
+from editing_core.bench.timing import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource, configs

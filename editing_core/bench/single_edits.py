@@ -1,19 +1,16 @@
-"""With what numbers to begin an edit: guidance, and the pull and its aim, by kind and by turn.
-
-`FITTED` and `LATER` in `editing_core/settings.py` come from these tables.
-"""
+"""Single edits, tried in every way: with what numbers to begin, and what helps one that failed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from itertools import product
 
-from editing_core.bench.measured import measured
+from editing_core.bench.measured import Made, measured
 from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.world import draw
-from editing_core.settings import PRESETS, EditSettings
+from editing_core.settings import OTHER_SEED, PRESETS, RUNGS, EditSettings
 
 LATE = 4  # turns of the longer sequences, of which the last is measured
 
@@ -24,8 +21,8 @@ def numbers_table(model: str, count: int) -> list[Row]:
     By kind, the share of edits that are seen and spoil nothing; of all, the share seen, the share
     of other attributes kept, and the mean distance to the truth outside the change (0 to 255).
     """
-    first = averaged(spread("first turns", _try_all, model, balanced(count, 1)))
-    late = averaged(spread("late turns", _try_all, model, balanced(count, LATE)))
+    first = averaged(spread("first turns", _try_numbers, model, balanced(count, 1)))
+    late = averaged(spread("late turns", _try_numbers, model, balanced(count, LATE)))
     columns = (*KINDS, "seen", "kept", "distance outside")
     return [
         {"turn": turn, "settings": name} | {column: row[column] for column in columns}
@@ -44,7 +41,9 @@ def _numbers(late: bool) -> dict[str, EditSettings]:
     }  # fmt: skip
 
 
-def _try_all(model: str, seed: int, sequence: list[SequenceTurn]) -> dict[str, dict[str, float]]:
+def _try_numbers(
+    model: str, seed: int, sequence: list[SequenceTurn]
+) -> dict[str, dict[str, float]]:
     editor, last = editor_of(model), sequence[-1]
     current = original = Picture(draw(sequence[0].before))
     for n, turn in enumerate(sequence[:-1]):
@@ -61,3 +60,38 @@ def _try_all(model: str, seed: int, sequence: list[SequenceTurn]) -> dict[str, d
         ).columns(last.kind)
         for name, settings in _numbers(len(sequence) > 1).items()
     }
+
+
+def rungs_table(model: str, count: int) -> list[Row]:
+    """Make `count` edits of each kind in each way.
+
+    By kind, the share of edits that are seen and spoil nothing; of all, the share seen, the share
+    of other attributes kept, and the mean distance to the truth outside the change (0 to 255).
+    "Rescues" is the share of the edits missed at first that are seen, "repairs" that of the edits
+    that spoilt something at first and now are right.
+    """
+    turns = [sequence[0] for sequence in balanced(count, 1)]
+    means = averaged(spread("rungs", _try_rungs, model, turns))
+    columns = (*KINDS, "seen", "kept", "distance outside", "rescues", "repairs")
+    return [
+        {"settings": rung} | {column: row[column] for column in columns if column in row}
+        for rung, row in means.items()
+    ]
+
+
+def _try_rungs(model: str, seed: int, turn: SequenceTurn) -> dict[str, dict[str, float]]:
+    first = Picture(draw(turn.before))
+    request = EditRequest(first, first, turn.source_prompt, turn.target_prompt, turn.edit_words)
+    base = PRESETS["paper"].fitted(turn.kind, 0)
+    found: dict[str, dict[str, float]] = {}
+    made: dict[str, Made] = {}
+    for rung in RUNGS:
+        again = seed + (OTHER_SEED if rung == "another seed" else 0)
+        result = editor_of(model).edit(request, settings=base.rung(rung), seed=again)
+        made[rung] = now = measured(result.picture, turn)
+        found[rung] = row = now.columns(turn.kind)
+        if not made["first"].seen:
+            row["rescues"] = float(now.seen)
+        elif not made["first"].right:
+            row["repairs"] = float(now.right)
+    return found

@@ -1,30 +1,40 @@
-"""How well the model draws: the VAE alone, what captions say, and sheets to look at."""
+"""How well the shipped model draws, is read, and edits a style that it has never seen."""
 
 from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from PIL import Image
 
 from editing_core.bench.parallel import Row, averaged, editor_of, spread, told
+from editing_core.bench.sequences import SequenceTurn
 from editing_core.editor import EditRequest, Picture
 from editing_core.metrics import psnr
 from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import find
 from editing_core.models.load import load
 from editing_core.portraits.captions import caption, parse
+from editing_core.portraits.lessons import damaged
 from editing_core.portraits.model import TEXT_LENGTH
-from editing_core.portraits.reader import FILE, reader
-from editing_core.portraits.world import SIZE, draw, draws
-from editing_core.settings import EditSettings
+from editing_core.portraits.read import read
+from editing_core.portraits.reader import FILE, HIDDEN, reader
+from editing_core.portraits.second_style import SHOWN, draw_toon
+from editing_core.portraits.world import SIZE, VALUES, Attributes, Portrait, draw, draws
+from editing_core.settings import PRESETS, EditSettings
 
 if TYPE_CHECKING:
     from diffusers import FluxPipeline
+
 
 STEPS = 16
 GUIDANCE = 3.5
@@ -139,3 +149,92 @@ def sheet(pictures: list[Image.Image], columns: int = 8) -> Image.Image:
     for i, picture in enumerate(pictures):
         whole.paste(picture, (i % columns * width, i // columns * height))
     return whole
+
+
+ANALYSED = 25  # every so manieth picture is also read by analysis, which takes seconds
+
+
+def readers_table(model: str, count: int) -> list[Row]:
+    """Share of held-out drawings on which each attribute, shown or hidden, is named rightly.
+
+    "sure" is the mean probability the network gives its answers on damaged pictures; where it is
+    calibrated, that is the share of right ones.
+    """
+    portraits = list(islice(draws("eval", 5), count))
+    right = averaged(spread("readers", _read_all, model, portraits))
+    overall = {reader: fmean(right[name][reader] for name in VALUES) for reader in right["age"]}
+    return [{"attribute": name, **row} for name, row in [*right.items(), ("all", overall)]]
+
+
+def _read_all(model: str, number: int, portrait: Portrait) -> dict[str, dict[str, float]]:
+    picture = draw(portrait)
+    pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 127.5 - 1
+    spoilt = (damaged(pixels, number, share=1.0)[0].permute(1, 2, 0) + 1) * 127.5
+    dim = reader().read(Image.fromarray(spoilt.round().byte().numpy()))
+    seen = {"network": reader().read(picture).attributes}
+    if number % ANALYSED == 0:
+        seen["analysis"] = read(picture).attributes
+    seen["network, damaged"] = dim.attributes
+    truth = portrait.attributes.visible()
+    return {
+        name: {
+            **{how: float(of.get(name, HIDDEN) == truth.get(name, HIDDEN))
+               for how, of in seen.items()},
+            "sure, damaged": dim.confidence[name],
+        }
+        for name in VALUES
+    }  # fmt: skip
+
+
+ASKED = ("hair_color", "clothing_color", "background", "facial_hair", "expression")
+METHODS = {"regenerate": "regenerate", "FireFlow": "fireflow", "paper": "mtc"}
+
+
+def styles_table(model: str, count: int) -> list[Row]:
+    """Edit `count` toons in each attribute.
+
+    "way" is how much of the difference to the exact truth is gone where the truth changes (1 is
+    all of it, below 0 is away from it), "outside" the mean difference (0 to 255) that came where
+    nothing should change.
+    """
+    turns = [turn for name in ASKED for turn in islice(_turns(name), count)]
+    means = averaged(spread("styles", _edit_all, model, turns))
+    return [{"asked": name, **row} for name, row in means.items()]
+
+
+def _turns(name: str) -> Iterator[SequenceTurn]:
+    rng = random.Random(name)
+    for portrait in draws("eval", 8):
+        shown = {
+            attribute: rng.choice([v for v in values if v != "gray" or attribute == "background"])
+            for attribute, values in SHOWN.items()
+        }
+        attributes = Attributes(gender=portrait.attributes.gender, **shown)
+        before = Portrait(attributes, replace(portrait.identity, shift=(0.0, 0.0)))
+        turn = SequenceTurn(before, before.with_(**{name: rng.choice(SHOWN[name])}))
+        if turn.changed:
+            yield turn
+
+
+def _edit_all(model: str, seed: int, turn: SequenceTurn) -> dict[str, dict[str, float]]:
+    name = next(iter(turn.changed))
+    picture = Picture(draw_toon(turn.before))
+    before, truth = (_pixels(draw_toon(p)) for p in (turn.before, turn.after))
+    mask = np.abs(before - truth).max(axis=2) > 8
+    found = {}
+    for column, method in METHODS.items():
+        result = editor_of(model).edit(
+            EditRequest(picture, picture, turn.source_prompt, turn.target_prompt, turn.edit_words),
+            settings=PRESETS["paper"],
+            seed=seed,
+            method=method,
+        )
+        after = _pixels(result.picture)
+        left = np.abs(after - truth)[mask].mean() / np.abs(before - truth)[mask].mean()
+        found[f"{column}, way"] = float(1 - left)
+        found[f"{column}, outside"] = float(np.abs(after - before)[~mask].mean())
+    return {name: found}
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    return np.asarray(image, dtype=np.float32)
