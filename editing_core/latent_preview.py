@@ -16,7 +16,6 @@ from editing_core.models.canvas import Canvas
 
 SIDE = 256  # of the picture that the map is fitted to
 PATCHES = (4, 8, 16, 32)  # a side, coarse to fine
-PIXELS = 8  # of a picture, a side, that one pixel of a glimpse stands for
 
 
 class LatentPreview:
@@ -28,19 +27,21 @@ class LatentPreview:
         picture = Image.fromarray((255 * pixels).round().byte().permute(1, 2, 0).numpy())
         self._model = model
         latents = model.to_grid(model.encode(picture), model.canvas(SIDE, SIDE))[0].cpu()
-        colours = F.avg_pool2d(pixels, PIXELS)
+        self._pixels = SIDE // latents.shape[-1]  # a side, that one pixel of a glimpse stands for
+        colours = F.avg_pool2d(pixels, self._pixels)
         self._map = torch.linalg.lstsq(_with_ones(latents), colours.flatten(1).T).solution
 
     def __call__(self, x: Tensor, canvas: Canvas) -> Image.Image:
-        """Return a picture an eighth as wide and high.
+        """Return a picture with one pixel for each of the VAE's latents.
 
         Args:
-            x: Packed latents. Shape: (1, L, 64).
+            x: Packed latents. Shape: (1, L, C).
             canvas: The size of the picture they are of.
         """
         latents = self._model.to_grid(x.float().cpu(), canvas)[0]
         colours = (_with_ones(latents) @ self._map).T.view(3, *latents.shape[1:])
-        colours = colours[:, : -(-canvas.height // PIXELS), : -(-canvas.width // PIXELS)]
+        rows, columns = (-(-side // self._pixels) for side in (canvas.height, canvas.width))
+        colours = colours[:, :rows, :columns]
         values = (255 * colours.clamp(0, 1)).round().byte()
         return Image.fromarray(values.permute(1, 2, 0).contiguous().numpy())
 

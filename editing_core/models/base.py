@@ -37,7 +37,7 @@ class ModelSpec:
         family: The architecture, for people.
         parts: Names of its networks, as its pipeline in diffusers calls them.
         latents: Whose latents it works in: weights trained on them know no others.
-        token_side: Pixels that an image token covers, a side.
+        token_side: Pixels that an image token covers, a side; a loaded model reads it off its VAE.
         sizes: Shortest and longest side, in pixels, of pictures it is good at.
         guidance: How it is guided.
         invertible: Whether its flow can be walked from a picture to noise; models distilled to a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -51,7 +52,9 @@ class DiffusersModel(ABC):
     def __init__(self, parts: Mapping[str, Any], *, name: str, held: LoadSpec | None) -> None:
         """Take the parts of a pipeline, named as in diffusers."""
         self._take(parts)
-        self.spec = spec_of(name, self.family)
+        halvings = len(self.vae.config.block_out_channels) - 1
+        token_side = 2 * 2**halvings  # packing halves once more
+        self.spec = replace(spec_of(name, self.family), token_side=token_side)
         self.held = held
         self.forwards = 0
         self.disk: DiskCache | None = None

@@ -1,5 +1,6 @@
 """A FLUX of random weights, small enough to build in every test run."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -29,6 +30,13 @@ def tiny_parts() -> Parts:
 @lru_cache(1)
 def tiny_flux() -> Flux1:
     return Flux1(**vars(tiny_parts()), name="tiny")
+
+
+@lru_cache(1)
+def deep_flux() -> Flux1:
+    """One whose VAE halves four times, so that a token is 32 x 32 pixels."""
+    five_levels = replace(TINY, double_blocks=2, vae_channels=(8, 8, 8, 8, 8))
+    return Flux1(**vars(build(five_levels, captions=WORDS)), name="tiny, 32 pixels a token")
 
 
 def noise_picture(width: int, height: int, seed: int = 0) -> Image.Image:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_flux import noise_picture, tiny_flux, tiny_parts
+from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 
 from editing_core.attention_hook import AttentionHook
@@ -17,9 +17,15 @@ from editing_core.settings import PRESETS
 from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
 
-TINY = {"FluxTransformer2DModel": tiny_flux, "Flux2Transformer2DModel": tiny_flux2}
+DEEP = "FLUX.1 with tokens of 32 pixels"
+TINY = {
+    "FluxTransformer2DModel": tiny_flux,
+    "Flux2Transformer2DModel": tiny_flux2,
+    DEEP: deep_flux,
+}
 SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
 every_family = pytest.mark.parametrize("kind", FAMILIES)
+every_model = pytest.mark.parametrize("kind", TINY)
 
 
 def model_of(kind: str) -> Any:
@@ -56,7 +62,7 @@ def test_every_family_is_here_and_knows_itself(kind: str) -> None:
     assert all(hasattr(model, part) for part in model.spec.parts)
 
 
-@every_family
+@every_model
 @pytest.mark.parametrize("size", [(48, 32), (33, 47)])
 def test_pictures_go_there_and_back_in_any_size(kind: str, size: tuple[int, int]) -> None:
     model, picture = model_of(kind), noise_picture(*size)
@@ -68,7 +74,14 @@ def test_pictures_go_there_and_back_in_any_size(kind: str, size: tuple[int, int]
     assert np.array_equal(np.asarray(model.decode(x, canvas)), np.asarray(model.decode(x, canvas)))
 
 
-@every_family
+@pytest.mark.parametrize(("kind", "side"), [("FluxTransformer2DModel", 16), (DEEP, 32)])
+def test_a_token_is_as_large_as_the_vae_makes_it(kind: str, side: int) -> None:
+    model = model_of(kind)
+    assert model.spec.token_side == side
+    assert model.encode(noise_picture(96, 64)).shape[1] == (96 // side) * (64 // side)
+
+
+@every_model
 def test_times_fall_from_noise_to_picture(kind: str) -> None:
     model = model_of(kind)
     times = model.times(8, model.canvas(48, 80))
@@ -76,7 +89,7 @@ def test_times_fall_from_noise_to_picture(kind: str) -> None:
     assert times[0] == pytest.approx(1) and times[-1] == 0 and (times.diff() < 0).all()
 
 
-@every_family
+@every_model
 def test_offsets_are_those_of_the_prompt(kind: str) -> None:
     text = model_of(kind).encode_text(TARGET)
     assert text.embeds.shape[:2] == (1, len(text.offsets))
@@ -86,12 +99,12 @@ def test_offsets_are_those_of_the_prompt(kind: str) -> None:
     assert said.replace(" ", "") == TARGET.replace(" ", "")
 
 
-@every_family
+@every_model
 def test_the_empty_prompt_has_no_words(kind: str) -> None:
     assert not any(end for _, end in model_of(kind).encode_text("").offsets)
 
 
-@every_family
+@every_model
 def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
     model = model_of(kind)
     plain = velocity(model, states(model))
@@ -107,7 +120,7 @@ def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
     assert torch.equal(velocity(model, states(model)), plain)
 
 
-@every_family
+@every_model
 def test_layers_are_in_order(kind: str) -> None:
     layers = model_of(kind).attention()
     assert [layer.index for layer in layers] == list(range(len(layers)))
@@ -116,7 +129,7 @@ def test_layers_are_in_order(kind: str) -> None:
     assert [layer.stream for layer in layers] == sorted(layer.stream for layer in layers)
 
 
-@every_family
+@every_model
 def test_each_layer_matters_and_is_put_back_after_an_error(kind: str) -> None:
     model = model_of(kind)
     plain = velocity(model, states(model))
@@ -133,7 +146,7 @@ def test_each_layer_matters_and_is_put_back_after_an_error(kind: str) -> None:
     assert torch.equal(velocity(model, states(model)), plain)
 
 
-@every_family
+@every_model
 def test_more_references_than_it_can_look_at_are_refused(kind: str) -> None:
     model = model_of(kind)
     references = [states(model)] * (model.spec.references + 1)
@@ -141,7 +154,7 @@ def test_more_references_than_it_can_look_at_are_refused(kind: str) -> None:
         velocity(model, states(model), references=references)
 
 
-@every_family
+@every_model
 def test_references_are_looked_at(kind: str) -> None:
     model = model_of(kind)
     if not model.spec.references:
@@ -155,7 +168,7 @@ def test_references_are_looked_at(kind: str) -> None:
     assert torch.equal(velocity(model, states(model)), plain)
 
 
-@every_family
+@every_model
 @pytest.mark.parametrize("method", ["steady", "mtc"])
 def test_an_edit_runs(kind: str, method: str) -> None:
     current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
