@@ -71,7 +71,7 @@ class Reader(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.stages = nn.ModuleList(
-            _Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
+            Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
         )
         self.squeeze = nn.Conv2d(widths[-1], 32, 1)
         cells = (SIDE // 2 ** len(widths)) ** 2
@@ -120,14 +120,18 @@ class Reader(nn.Module):
         save_file({name: value.half() for name, value in self.state_dict().items()}, file)
 
 
-class _Stage(nn.Module):
+class Stage(nn.Module):
+    """Halve the picture and look around, twice normalised."""
+
     def __init__(self, narrow: int, wide: int) -> None:
+        """Start with random weights."""
         super().__init__()
         self.norms = nn.ModuleList(nn.GroupNorm(8, width) for width in (narrow, wide, wide))
         self.down = nn.Conv2d(narrow, wide, 3, stride=2, padding=1)
         self.look = nn.Conv2d(wide, wide, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Turn (B, narrow, H, W) into (B, wide, H / 2, W / 2)."""
         x = self.down(functional.silu(self.norms[0](x)))
         seen: Tensor = self.norms[2](x + self.look(functional.silu(self.norms[1](x))))
         return seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
+from itertools import islice, repeat
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch.nn import functional
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.lessons import damaged, moved, something_else
 from editing_core.portraits.processes import processes
-from editing_core.portraits.reader import CHOICES, Reader, answers, as_input
+from editing_core.portraits.reader import CHOICES, SIDE, Reader, answers, as_input
 from editing_core.portraits.world import draws
 
 READER = Recipe(samples=750_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
@@ -56,14 +56,14 @@ def train_reader(
             ]
         )
         told = [right[i] for i in chosen] + [answers(None)] * len(strange)
-        return _loss(model(damaged(moved(x, step), step)), told)
+        return cross_entropy(model(damaged(moved(x, step), step)), told)
 
     done = learn(model, loss_of, READER, file, deadline)
     model.eval()
     return done
 
 
-def _loss(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
+def cross_entropy(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
     """Mean cross-entropy over all questions; what is no portrait is only asked whether it is."""
     unasked = -100
     losses = []
@@ -73,11 +73,12 @@ def _loss(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
     return torch.stack(losses).mean()
 
 
-def draw_others(file: Path) -> NDArray[np.uint8]:
-    """Pictures (OTHERS, SIDE, SIDE, 3) that are no portraits, drawn once, kept in `file`."""
+def draw_others(file: Path, count: int = OTHERS, side: int = SIDE) -> NDArray[np.uint8]:
+    """Pictures (count, side, side, 3) that are no portraits, drawn once, kept in `file`."""
     if not file.exists():
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            drawn = np.stack(list(pool.map(something_else, range(OTHERS), chunksize=50)))
+            pictures = pool.map(something_else, range(count), repeat(side), chunksize=50)
+            drawn = np.stack(list(pictures))
         np.save(file.with_suffix(".partial.npy"), drawn)
         file.with_suffix(".partial.npy").replace(file)
     others: NDArray[np.uint8] = np.load(file)

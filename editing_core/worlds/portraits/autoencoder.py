@@ -36,6 +36,7 @@ def train_vae(
 ) -> bool:  # fmt: skip
     """Train the whole autoencoder on random crops; it is convolutional, so any size works after."""
     vae = single_precision_norms(parts.vae).to(memory_format=torch.channels_last).train()
+    vae.requires_grad_(True)
 
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)

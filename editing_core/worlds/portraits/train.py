@@ -1,15 +1,17 @@
 """Train the second edition: `python -m editing_core.worlds.portraits.train --minutes 60`.
 
 Stages, each resumed where it was left and each with a share of the minutes: draw pictures, teach
-the VAE, the transformer with its text encoders, guidance in one pass, and the decoder once more.
-`--begin WEIGHTS` goes on from a folder that an earlier run wrote: its VAE's encoder stays as it is,
-so that latents keep their meaning, unless `--vae` is given. On CPUs that are shared, one process a
-core (`torchrun --nproc-per-node 2 -m editing_core.worlds.portraits.train`) is slowed down least.
+the VAE, the transformer with its text encoders, guidance in one pass, the decoder once more, and
+the classifier. `--begin WEIGHTS` goes on from a folder that an earlier run wrote: its VAE's encoder
+stays as it is, so that latents keep their meaning, unless the stage `vae` is asked for
+(`--stages`). On CPUs that are shared, one process a core
+(`torchrun --nproc-per-node 2 -m editing_core.worlds.portraits.train`) is slowed down least.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,12 +21,16 @@ from platformdirs import user_cache_path
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import Parts, Size, build
 from editing_core.portraits.processes import first, meet, rank
+from editing_core.portraits.train_reader import draw_others
 from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, train_vae
+from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
+from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
+from editing_core.worlds.portraits.classifier import Classifier, classifier
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.store import Chunk, chunks, grow
+from editing_core.worlds.portraits.train_classifier import train_classifier
 
-FLOW_FILE = "flow.pt"
 WEIGHTS = Path(__file__).parent / "weights"
 SIZE = Size(
     width=256,
@@ -40,27 +46,30 @@ SIZE = Size(
 )
 
 
+SHARES = {"vae": 24, "flow": 50, "guidance": 6, "decoder": 8, "classifier": 12}
+"""Stages in their order, and how the minutes are shared among those that run."""
+
+
 @dataclass(frozen=True)
 class Recipes:
     """How each stage learns; their minutes are set from the whole run's."""
 
     pictures: int = 26_000
+    others: int = 3_000  # pictures that are no portraits, for the classifier
     vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
     decoder: Recipe = Recipe(samples=2**40, batch=16, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
+    classifier: Recipe = Recipe(samples=2**40, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
 
-    def within(self, minutes: float, with_vae: bool) -> Recipes:
-        """Share out the minutes among the stages, with the VAE's or without."""
-        shares = (0.27, 0.57, 0.07, 0.09) if with_vae else (0.0, 0.8, 0.08, 0.12)
-        vae, flow, guidance, decoder = (max(1e-9, minutes * share) for share in shares)
-        return replace(
-            self,
-            vae=replace(self.vae, minutes=vae),
-            flow=replace(self.flow, minutes=flow),
-            guidance=replace(self.guidance, minutes=guidance),
-            decoder=replace(self.decoder, minutes=decoder),
-        )
+    def within(self, minutes: float, stages: Collection[str]) -> Recipes:
+        """Share out the minutes among some stages."""
+        whole = sum(SHARES[name] for name in stages)
+        timed = {
+            name: replace(getattr(self, name), minutes=minutes * SHARES[name] / whole)
+            for name in stages
+        }
+        return replace(self, **timed)
 
 
 def main() -> None:
@@ -72,7 +81,9 @@ def main() -> None:
         "--device", choices=("cpu", "cuda"), help="default: cuda where there is one"
     )
     parser.add_argument("--begin", type=Path, help="weights to go on from")
-    parser.add_argument("--vae", action="store_true", help="teach the whole VAE further, too")
+    parser.add_argument(
+        "--stages", nargs="+", choices=SHARES, help="default: all, without vae after --begin"
+    )
     parser.add_argument("--folder", type=Path, default=user_cache_path("palimpsest") / "second")
     parser.add_argument("--pictures", type=Path, help="the store of pictures; default: in FOLDER")
     parser.add_argument("--out", type=Path, default=WEIGHTS)
@@ -80,35 +91,49 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     device = meet() if args.device is None else torch.device(args.device)
     torch.set_default_device(device)
-    parts = load(args.begin) if args.begin else build(SIZE)
+    begun = args.begin if args.begin else Path()
+    student = Student(load(args.begin) if args.begin else build(SIZE), classifier_of(begun))
     torch.manual_seed(rank())  # every process its own noise
-    with_vae = args.vae or args.begin is None
-    recipes = Recipes().within(args.minutes, with_vae)
+    stages = args.stages or [name for name in SHARES if name != "vae" or args.begin is None]
+    recipes = Recipes().within(args.minutes, stages)
     store = drawn(args.pictures or args.folder / "pictures", recipes.pictures)
     stop = args.minutes if args.stop is None else args.stop
-    run_stages(parts, store, args.folder, recipes, Deadline(stop), with_vae)
+    run_stages(student, store, args.folder, recipes, stages, Deadline(stop))
     if rank() == 0:
-        taught = args.begin is not None or (args.folder / FLOW_FILE).exists()
-        write(parts, args.out, only_vae=not taught)
+        write(student, args.out, args.folder, begun)
+
+
+@dataclass(frozen=True, eq=False)
+class Student:
+    """All that is taught."""
+
+    parts: Parts
+    classifier: Classifier
 
 
 def run_stages(
-    parts: Parts, store: list[Chunk], folder: Path, recipes: Recipes, deadline: Deadline,
-    with_vae: bool,
+    student: Student, store: list[Chunk], folder: Path, recipes: Recipes, stages: Collection[str],
+    deadline: Deadline,
 ) -> None:  # fmt: skip
-    """Go through the stages; what `folder` holds of them is not done again."""
-    dtype = fastest(torch.get_default_device())
-    file = folder / "vae.pt"
-    if with_vae and not train_vae(parts, store, file, recipes.vae, deadline, dtype):
-        return
+    """Go through the stages in their order; what `folder` holds of them is not done again."""
+    dtype, parts = fastest(torch.get_default_device()), student.parts
     parts.vae.eval().requires_grad_(False)
-    latents = Latents(parts, folder / "latents", dtype)
-    taught = (parts, store, latents)
-    if not train_flow(*taught, folder / FLOW_FILE, recipes.flow, deadline, dtype):
-        return
-    if not distil_guidance(*taught, folder / "guidance.pt", recipes.guidance, deadline, dtype):
-        return
-    train_decoder(parts, store, folder / "decoder.pt", recipes.decoder, deadline, dtype)
+    known = (parts, store, Latents(parts, folder / "latents", dtype))
+
+    def classified(file: Path, recipe: Recipe) -> bool:
+        others = first(lambda: draw_others(folder / "others.npy", recipes.others, SEEN_SIDE))
+        return train_classifier(student.classifier, store, others, file, recipe, deadline, dtype)
+
+    how: dict[str, Callable[[Path, Recipe], bool]] = {
+        "vae": lambda file, r: train_vae(parts, store, file, r, deadline, dtype),
+        "flow": lambda file, r: train_flow(*known, file, r, deadline, dtype),
+        "guidance": lambda file, r: distil_guidance(*known, file, r, deadline, dtype),
+        "decoder": lambda file, r: train_decoder(parts, store, file, r, deadline, dtype),
+        "classifier": classified,
+    }
+    for name in SHARES:
+        if name in stages and not how[name](folder / f"{name}.pt", getattr(recipes, name)):
+            return
 
 
 def drawn(folder: Path, pictures: int) -> list[Chunk]:
@@ -117,13 +142,24 @@ def drawn(folder: Path, pictures: int) -> list[Chunk]:
     return chunks(folder)
 
 
-def write(parts: Parts, folder: Path, only_vae: bool) -> None:
-    """Write the diffusers folder in 16 bits; a transformer that was not taught yet is left out."""
-    if not only_vae:
-        parts.save(folder)
-        return
-    parts.vae.to(torch.float16).save_pretrained(folder / "vae")
-    parts.vae.to(torch.float32)
+def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
+    """Write what was taught, now or before: a diffusers folder in 16 bits, and the classifier."""
+    parts = student.parts
+    if complete(begun) or (folder / "flow.pt").exists():
+        parts.save(out)
+    elif (begun / "vae").exists() or (folder / "vae.pt").exists():
+        parts.vae.to(torch.float16).save_pretrained(out / "vae")
+        parts.vae.to(torch.float32)
+    if (begun / CLASSIFIER.name).exists() or (folder / "classifier.pt").exists():
+        out.mkdir(parents=True, exist_ok=True)
+        student.classifier.save(out / CLASSIFIER.name)
+
+
+def classifier_of(folder: Path) -> Classifier:
+    """The classifier of a folder; if there is none, one that begins at random."""
+    file = folder / CLASSIFIER.name
+    model = classifier(file).train() if file.exists() else Classifier()
+    return model.to(torch.get_default_device())
 
 
 def load(folder: Path) -> Parts:

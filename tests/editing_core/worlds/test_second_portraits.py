@@ -15,6 +15,7 @@ from editing_core.portraits.learning import Recipe
 from editing_core.portraits.model import build
 from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
 from editing_core.worlds.portraits import train
+from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
 from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
 from editing_core.worlds.portraits.precision import fastest
@@ -135,7 +136,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     few = Recipe(samples=4, batch=2, warm_up=1)
-    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, few, few, few, few))
+    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, *5 * [few]))
     monkeypatch.setattr(train, "build", lambda _: build(TINY))
     store = tmp_path / "pictures"
     store.mkdir()
@@ -146,7 +147,8 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     monkeypatch.setattr(sys, "argv", asked)
     train.main()
     stages = {file.name for file in tmp_path.glob("*.pt")}
-    assert stages == {"vae.pt", "flow.pt", "guidance.pt", "decoder.pt"}
+    assert stages == {f"{name}.pt" for name in train.SHARES}
+    assert classifier(tmp_path / "out" / FILE.name).read(draw(WOMAN)).attributes
     again = tmp_path / "again"
     begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
     monkeypatch.setattr(
@@ -163,9 +165,27 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
 def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
     tmp_path: Path,
 ) -> None:
-    parts = build(TINY)
-    train.write(parts, tmp_path, only_vae=True)
-    assert [entry.name for entry in tmp_path.iterdir()] == ["vae"]
-    begun = train.load(tmp_path)
+    student, folder, out = train.Student(build(TINY), Classifier()), tmp_path / "f", tmp_path / "o"
+    folder.mkdir()
+    (folder / "vae.pt").touch()
+    train.write(student, out, folder, Path())
+    assert [entry.name for entry in out.iterdir()] == ["vae"]
+    begun = train.load(out)
     assert begun.vae.config.latent_channels == TINY.latent_channels
-    assert not train.complete(tmp_path)
+    assert not train.complete(out)
+
+
+@pytest.mark.parametrize("size", [(160, 160), (256, 128), (90, 300)])
+def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]) -> None:
+    width, height = size
+    seen = as_input(torch.full((1, height, width, 3), 255, dtype=torch.uint8))[0]
+    assert seen.shape == (3, SIDE, SIDE)
+    shown = (seen > 0.9).float().mean() * max(size) / min(size)
+    assert shown == pytest.approx(1, abs=0.02)
+    assert (seen.flip(2) - seen).abs().mean() < 0.02, "in the middle"
+
+
+def test_minutes_are_shared_among_the_stages_that_run() -> None:
+    shared = train.Recipes().within(70, ["flow", "classifier"])
+    assert shared.flow.minutes + shared.classifier.minutes == pytest.approx(70)
+    assert shared.flow.minutes / shared.classifier.minutes == pytest.approx(50 / 12)
