@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -18,7 +20,7 @@ from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts
 from editing_core.portraits.processes import processes
 from editing_core.worlds.portraits.autoencoder import Latents
-from editing_core.worlds.portraits.precision import single_precision_norms
+from editing_core.worlds.portraits.precision import plain_attention, single_precision_norms
 from editing_core.worlds.portraits.store import Chunk, Shape
 
 TOKEN = 32  # pixels of a side
@@ -37,7 +39,7 @@ def train_flow(
 
     def loss_of(step: int) -> Tensor:
         x, t, velocity, captions, shape = examples.batch(step, recipe.batch // processes())
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        with training_numbers(x.device, dtype):
             predicted = model(x, t, model.text(captions), torch.ones(len(x)), grid_of(shape))
         return functional.mse_loss(predicted.float(), velocity)
 
@@ -58,7 +60,7 @@ def distil_guidance(
         x, t, _, captions, shape = examples.batch(step, recipe.batch // processes())
         guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
-        with torch.autocast(x.device.type, dtype, enabled=dtype != torch.float32):
+        with training_numbers(x.device, dtype):
             target = teacher.guided(x, t, captions, guidance, grid_of(shape))
             predicted = model(x, t, model.text(captions), guidance, grid_of(shape))
         return functional.mse_loss(predicted.float(), target.float())
@@ -66,6 +68,14 @@ def distil_guidance(
     done = learn(model, loss_of, recipe, file, deadline, dtype=dtype)
     model.eval()
     return done
+
+
+@contextmanager
+def training_numbers(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+    """Mixed precision, and on a CPU the attention that is fastest to train."""
+    attention = plain_attention() if device.type == "cpu" else nullcontext()
+    with torch.autocast(device.type, dtype, enabled=dtype != torch.float32), attention:
+        yield
 
 
 def captioned(parts: Parts) -> Captioned:
