@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 Model = TypeVar("Model", bound=nn.Module)
 SIDE = 768  # of the matrices that are multiplied
