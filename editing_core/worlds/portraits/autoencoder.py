@@ -7,6 +7,7 @@ taught on latents with noise, because what a transformer makes is never quite a 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ ENCODED_AT_ONCE = 20
 
 
 def train_vae(
-    parts: Parts, store: list[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
+    parts: Parts, store: Sequence[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the whole autoencoder on random crops; it is convolutional, so any size works after."""
@@ -57,7 +58,7 @@ def train_vae(
 
 
 def train_decoder(
-    parts: Parts, store: list[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
+    parts: Parts, store: Sequence[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the decoder alone, on noisy latents; what latents mean stays as it is."""
@@ -93,7 +94,7 @@ def noise_like(code: Tensor, most: float) -> Tensor:
     return noise
 
 
-def crops(store: list[Chunk], rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
+def crops(store: Sequence[Chunk], rng: np.random.Generator, count: int) -> NDArray[np.uint8]:
     """Crops (count, CROP, CROP, 3) of pictures of all shapes, each the more detailed of two."""
     found = []
     for i in rng.integers(len(store), size=count):
@@ -114,7 +115,7 @@ def detail(picture: NDArray[np.uint8]) -> float:
     return float(np.abs(np.diff(picture.astype(np.int16), axis=0)).mean())
 
 
-def measure_latents(parts: Parts, store: list[Chunk]) -> None:
+def measure_latents(parts: Parts, store: Sequence[Chunk]) -> None:
     """Give the VAE the shift and the scale that make its latents of mean 0 and deviation 1."""
     rng = np.random.default_rng(0)
     with torch.no_grad():

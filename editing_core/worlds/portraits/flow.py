@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -31,7 +31,7 @@ AT_FIRST = 12  # chunks encoded before the first batch
 
 
 def train_flow(
-    parts: Parts, store: list[Chunk], latents: Latents, file: Path, recipe: Recipe,
+    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, recipe: Recipe,
     deadline: Deadline, dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the transformer and the text encoders by flow matching, guidance 1."""
@@ -49,7 +49,7 @@ def train_flow(
 
 
 def distil_guidance(
-    parts: Parts, store: list[Chunk], latents: Latents, file: Path, recipe: Recipe,
+    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, recipe: Recipe,
     deadline: Deadline, dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Teach the guidance embedding what classifier-free guidance of the same strength gives."""
@@ -93,7 +93,7 @@ def grid_of(shape: Shape) -> tuple[int, int]:
 class Examples:
     """Batches of noised latents with freshly written captions."""
 
-    def __init__(self, store: list[Chunk], latents: Latents) -> None:
+    def __init__(self, store: Sequence[Chunk], latents: Latents) -> None:
         """Take pictures from a store, at first those that are encoded."""
         self._store, self._latents = store, latents
         self._kept: dict[Chunk, Tensor] = {}

@@ -1,5 +1,7 @@
 """A store of training pictures, drawn once on all cores and kept as bytes in chunks of one shape.
 
+Others may train on it while it is drawn: a `Store` looks for new chunks now and then.
+
 `python -m editing_core.worlds.portraits.store FOLDER --pictures 30000` draws; a store that is there
 grows. A chunk's portraits follow from its name, so that only the pictures are kept.
 """
@@ -7,16 +9,23 @@ grows. A chunk's portraits follow from its name, so that only the pictures are k
 from __future__ import annotations
 
 import argparse
+import os
 import random
+import signal
+import subprocess
+import sys
+import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +34,7 @@ from editing_core.portraits.world import Portrait, draws
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
 
 CHUNK = 200  # pictures of a file
+LOOKED_EVERY = 5.0  # seconds between looks for new chunks
 Shape = tuple[int, int]  # width, height
 
 SHARES: dict[Shape, int] = {
@@ -78,6 +88,56 @@ class Chunk:
         return [portrait.attributes.visible() for portrait, _ in self.portraits(len(self.pictures))]
 
 
+class Store(Sequence[Chunk]):
+    """The finished chunks of a folder, ordered by name; new ones are found while it is used."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take what is there by now."""
+        self._folder = folder
+        self._found = chunks(folder)
+        self._looked = time.monotonic()
+
+    @overload
+    def __getitem__(self, i: int) -> Chunk: ...
+    @overload
+    def __getitem__(self, i: slice) -> Sequence[Chunk]: ...
+    def __getitem__(self, i: int | slice) -> Chunk | Sequence[Chunk]:
+        """Return a chunk, or some."""
+        return self._found[i]
+
+    def __len__(self) -> int:
+        """Say how many there are by now."""
+        if time.monotonic() - self._looked > LOOKED_EVERY:
+            known = {chunk.file: chunk for chunk in self._found}
+            self._found = [known.get(chunk.file, chunk) for chunk in chunks(self._folder)]
+            self._looked = time.monotonic()
+        return len(self._found)
+
+
+@contextmanager
+def drawing(folder: Path, pictures: int, size: int = CHUNK) -> Iterator[None]:
+    """Let other processes draw until a store has so many pictures; begin as soon as it has some.
+
+    Raises:
+        RuntimeError: They ended before there was any picture.
+    """
+    if sum(len(chunk.pictures) for chunk in chunks(folder)) >= pictures:
+        yield
+        return
+    told = [str(folder), "--pictures", str(pictures), "--chunk", str(size)]
+    told = [sys.executable, "-m", __name__, *told]
+    with subprocess.Popen(told, start_new_session=True) as drawer:
+        try:
+            while not chunks(folder):
+                if drawer.poll() is not None:
+                    raise RuntimeError("No training pictures could be drawn; see above.")
+                time.sleep(1)
+            yield
+        finally:
+            with suppress(ProcessLookupError):  # it is done
+                os.killpg(drawer.pid, signal.SIGTERM)
+
+
 def chunks(folder: Path) -> list[Chunk]:
     """The finished chunks of a store, ordered by name."""
     found = []
@@ -125,9 +185,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", type=int, default=30_000)
-    parser.add_argument("--workers", type=int)
+    parser.add_argument("--workers", type=int, help="default: one a core")
+    parser.add_argument("--chunk", type=int, default=CHUNK, help="pictures of a file")
     args = parser.parse_args()
-    grow(args.folder, args.pictures, args.workers)
+    grow(args.folder, args.pictures, args.workers, args.chunk)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ stays as it is, so that latents keep their meaning, unless the stage `vae` is as
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from platformdirs import user_cache_path
 
 from editing_core.portraits.learning import Deadline, Recipe
 from editing_core.portraits.model import Parts, Size, build
-from editing_core.portraits.processes import first, meet, rank
+from editing_core.portraits.processes import first, meet, rank, wait_for_all
 from editing_core.portraits.train_reader import draw_others
 from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, train_vae
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
@@ -28,7 +29,7 @@ from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, classifier
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
-from editing_core.worlds.portraits.store import Chunk, chunks, grow
+from editing_core.worlds.portraits.store import Chunk, Store, drawing
 from editing_core.worlds.portraits.train_classifier import train_classifier
 
 WEIGHTS = Path(__file__).parent / "weights"
@@ -46,7 +47,7 @@ SIZE = Size(
 )
 
 
-SHARES = {"vae": 24, "flow": 50, "guidance": 6, "decoder": 8, "classifier": 12}
+STAGES = {"vae": 24, "flow": 50, "guidance": 6, "decoder": 8, "classifier": 12}
 """Stages in their order, and how the minutes are shared among those that run."""
 
 
@@ -64,9 +65,9 @@ class Recipes:
 
     def within(self, minutes: float, stages: Collection[str]) -> Recipes:
         """Share out the minutes among some stages."""
-        whole = sum(SHARES[name] for name in stages)
+        whole = sum(STAGES[name] for name in stages)
         timed = {
-            name: replace(getattr(self, name), minutes=minutes * SHARES[name] / whole)
+            name: replace(getattr(self, name), minutes=minutes * STAGES[name] / whole)
             for name in stages
         }
         return replace(self, **timed)
@@ -82,7 +83,7 @@ def main() -> None:
     )
     parser.add_argument("--begin", type=Path, help="weights to go on from")
     parser.add_argument(
-        "--stages", nargs="+", choices=SHARES, help="default: all, without vae after --begin"
+        "--stages", nargs="+", choices=STAGES, help="default: all, without vae after --begin"
     )
     parser.add_argument("--folder", type=Path, default=user_cache_path("palimpsest") / "second")
     parser.add_argument("--pictures", type=Path, help="the store of pictures; default: in FOLDER")
@@ -94,11 +95,13 @@ def main() -> None:
     begun = args.begin if args.begin else Path()
     student = Student(load(args.begin) if args.begin else build(SIZE), classifier_of(begun))
     torch.manual_seed(rank())  # every process its own noise
-    stages = args.stages or [name for name in SHARES if name != "vae" or args.begin is None]
+    stages = args.stages or [name for name in STAGES if name != "vae" or args.begin is None]
     recipes = Recipes().within(args.minutes, stages)
-    store = drawn(args.pictures or args.folder / "pictures", recipes.pictures)
-    stop = args.minutes if args.stop is None else args.stop
-    run_stages(student, store, args.folder, recipes, stages, Deadline(stop))
+    deadline = Deadline(args.minutes if args.stop is None else args.stop)
+    pictures = args.pictures or args.folder / "pictures"
+    with drawing(pictures, recipes.pictures) if rank() == 0 else nullcontext():
+        wait_for_all()  # until there is something to learn from
+        run_stages(student, Store(pictures), args.folder, recipes, stages, deadline)
     if rank() == 0:
         write(student, args.out, args.folder, begun)
 
@@ -112,8 +115,8 @@ class Student:
 
 
 def run_stages(
-    student: Student, store: list[Chunk], folder: Path, recipes: Recipes, stages: Collection[str],
-    deadline: Deadline,
+    student: Student, store: Sequence[Chunk], folder: Path, recipes: Recipes,
+    stages: Collection[str], deadline: Deadline,
 ) -> None:  # fmt: skip
     """Go through the stages in their order; what `folder` holds of them is not done again."""
     dtype, parts = fastest(torch.get_default_device()), student.parts
@@ -131,15 +134,9 @@ def run_stages(
         "decoder": lambda file, r: train_decoder(parts, store, file, r, deadline, dtype),
         "classifier": classified,
     }
-    for name in SHARES:
+    for name in STAGES:
         if name in stages and not how[name](folder / f"{name}.pt", getattr(recipes, name)):
             return
-
-
-def drawn(folder: Path, pictures: int) -> list[Chunk]:
-    """The store of pictures, drawn now if it is not there."""
-    first(lambda: None if any(folder.glob("*.npy")) else grow(folder, pictures))
-    return chunks(folder)
 
 
 def write(student: Student, out: Path, folder: Path, begun: Path) -> None:

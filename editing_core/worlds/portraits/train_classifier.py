@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,8 @@ OTHERS_SHARE = 1 / 8  # of a batch
 
 
 def train_classifier(
-    model: Classifier, store: list[Chunk], others: NDArray[np.uint8], file: Path, recipe: Recipe,
-    deadline: Deadline, dtype: torch.dtype,
+    model: Classifier, store: Sequence[Chunk], others: NDArray[np.uint8], file: Path,
+    recipe: Recipe, deadline: Deadline, dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train on a store's pictures, half of them damaged, and on pictures that are no portraits.
 

@@ -1,6 +1,7 @@
 """The second edition of the portraits: drawn exactly at any shape, judged and trained."""
 
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from editing_core.models.canvas import pack
 from editing_core.portraits.learning import Recipe
 from editing_core.portraits.model import build
 from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
-from editing_core.worlds.portraits import train
+from editing_core.worlds.portraits import store, train
 from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
 from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
@@ -116,6 +117,25 @@ def test_a_store_grows_and_knows_who_is_on_its_pictures(tmp_path: Path) -> None:
     assert first[0].attributes[1] == portrait.attributes.visible()
 
 
+def test_a_store_is_used_while_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "LOOKED_EVERY", 0.0)
+    with store.drawing(tmp_path, 1_000, size=1):
+        found = store.Store(tmp_path)
+        before = len(found)
+        assert before >= 1 and found[0].pictures.dtype == np.uint8
+        Chunk(tmp_path, (128, 128), 9000).file.write_bytes(found[0].file.read_bytes())
+        assert len(found) > before
+    left = len(chunks(tmp_path))
+    time.sleep(0.5)
+    assert len(chunks(tmp_path)) == left, "nobody draws any more"
+
+
+def test_a_store_that_has_enough_is_not_drawn(tmp_path: Path) -> None:
+    grow(tmp_path, 2, workers=1, size=2)
+    with store.drawing(tmp_path, 2):
+        assert len(store.Store(tmp_path)) == 1
+
+
 def test_canvases_are_of_whole_tokens_and_of_all_shapes() -> None:
     assert all(side % 32 == 0 and 128 <= side <= 384 for shape in SHARES for side in shape)
     assert {0.5, 1.0, 2.0} <= {width / height for width, height in SHARES}
@@ -147,7 +167,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     monkeypatch.setattr(sys, "argv", asked)
     train.main()
     stages = {file.name for file in tmp_path.glob("*.pt")}
-    assert stages == {f"{name}.pt" for name in train.SHARES}
+    assert stages == {f"{name}.pt" for name in train.STAGES}
     assert classifier(tmp_path / "out" / FILE.name).read(draw(WOMAN)).attributes
     again = tmp_path / "again"
     begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
