@@ -26,7 +26,7 @@ from editing_core.portraits.processes import (
     whole,
 )
 
-TOLD_EVERY, SAVED_EVERY, WATCHED_EVERY = 20, 120, 600  # seconds
+TOLD_EVERY, SAVED_EVERY, WATCHED_EVERY = 20, 60, 600  # seconds
 
 
 @dataclass(frozen=True)

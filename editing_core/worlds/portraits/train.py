@@ -51,6 +51,10 @@ STAGES = {"vae": 24, "flow": 50, "guidance": 6, "decoder": 8, "classifier": 12}
 """Stages in their order, and how the minutes are shared among those that run."""
 
 
+GPU_BATCHES = {"vae": 64, "flow": 192, "guidance": 192, "decoder": 64, "classifier": 256}
+"""Larger batches where calls cost more than numbers; a chunk's pictures are the most there are."""
+
+
 @dataclass(frozen=True)
 class Recipes:
     """How each stage learns; their minutes are set from the whole run's."""
@@ -62,6 +66,13 @@ class Recipes:
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
     decoder: Recipe = Recipe(samples=2**40, batch=16, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
     classifier: Recipe = Recipe(samples=2**40, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
+
+    def on(self, device: torch.device) -> Recipes:
+        """Take the batches that suit a device."""
+        if device.type == "cpu":
+            return self
+        larger = {name: replace(getattr(self, name), batch=n) for name, n in GPU_BATCHES.items()}
+        return replace(self, **larger)
 
     def within(self, minutes: float, stages: Collection[str]) -> Recipes:
         """Share out the minutes among some stages."""
@@ -96,7 +107,7 @@ def main() -> None:
     student = Student(load(args.begin) if args.begin else build(SIZE), classifier_of(begun))
     torch.manual_seed(rank())  # every process its own noise
     stages = args.stages or [name for name in STAGES if name != "vae" or args.begin is None]
-    recipes = Recipes().within(args.minutes, stages)
+    recipes = Recipes().on(device).within(args.minutes, stages)
     deadline = Deadline(args.minutes if args.stop is None else args.stop)
     pictures = args.pictures or args.folder / "pictures"
     with drawing(pictures, recipes.pictures) if rank() == 0 else nullcontext():

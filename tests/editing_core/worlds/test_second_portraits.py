@@ -206,6 +206,9 @@ def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]
 
 
 def test_minutes_are_shared_among_the_stages_that_run() -> None:
-    shared = train.Recipes().within(70, ["flow", "classifier"])
+    recipes = train.Recipes()
+    assert recipes.on(torch.device("cpu")) == recipes
+    assert recipes.on(torch.device("cuda")).vae.batch > recipes.vae.batch
+    shared = recipes.within(70, ["flow", "classifier"])
     assert shared.flow.minutes + shared.classifier.minutes == pytest.approx(70)
     assert shared.flow.minutes / shared.classifier.minutes == pytest.approx(50 / 12)
