@@ -17,7 +17,7 @@ from torch.nn import functional
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.lessons import damaged, moved, something_else
 from editing_core.portraits.processes import processes
-from editing_core.portraits.reader import CHOICES, SIDE, Reader, answers, as_input
+from editing_core.portraits.reader import SIDE, Reader, answers, as_input
 from editing_core.portraits.world import draws
 
 READER = Recipe(samples=750_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
@@ -64,12 +64,13 @@ def train_reader(
 
 
 def cross_entropy(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
-    """Mean cross-entropy over all questions; what is no portrait is only asked whether it is."""
+    """Mean cross-entropy over all questions; pictures without an answer are not asked."""
     unasked = -100
     losses = []
-    for name in CHOICES:
-        target = torch.tensor([answer.get(name, unasked) for answer in told])
-        losses.append(functional.cross_entropy(logits[name], target.to(logits[name].device)))
+    for name, row in logits.items():
+        target = torch.tensor([answer.get(name, unasked) for answer in told]).to(row.device)
+        whole = functional.cross_entropy(row, target, reduction="sum")
+        losses.append(whole / (target != unasked).sum().clamp(min=1))
     return torch.stack(losses).mean()
 
 

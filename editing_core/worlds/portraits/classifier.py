@@ -1,6 +1,7 @@
 """The classifier: a small network that names every attribute of a portrait, and how sure it is.
 
-It also says whether a picture is a portrait of this world at all. Convolutions see the picture at
+It also says whether a picture is a portrait of this world at all, and whether it is clean: not
+smeared, doubled or half one person and half another. Convolutions see the picture at
 SIDE x SIDE pixels, whatever its shape; then every question looks for its answer in all places
 (attention), so that a portrait may be small and off centre.
 """
@@ -19,6 +20,8 @@ from torch.nn import functional
 from editing_core.portraits.reader import CHOICES, HIDDEN, Look, Seen, Stage
 
 SIDE = 160  # pixels at which pictures are seen, the longer side
+QUESTIONS = {**CHOICES, "clean": ("no", "yes")}
+"""Every choice: attributes, whether it is a portrait, and whether it is a clean drawing."""
 WIDTHS = (32, 64, 96, 160)
 HEADS = 4
 FILE = Path(__file__).parent / "weights" / "classifier.safetensors"
@@ -36,14 +39,14 @@ class Classifier(nn.Module):
             Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
         )
         self.places = nn.Parameter(0.1 * torch.randn(cells, width))
-        self.questions = nn.Parameter(0.1 * torch.randn(len(CHOICES), width))
+        self.questions = nn.Parameter(0.1 * torch.randn(len(QUESTIONS), width))
         self.attention = nn.MultiheadAttention(width, HEADS, batch_first=True)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
         self.think = nn.Sequential(
             nn.Linear(width, 2 * width), nn.SiLU(), nn.Linear(2 * width, width)
         )
         self.choose = nn.ModuleDict(
-            {name: nn.Linear(width, len(choices)) for name, choices in CHOICES.items()}
+            {name: nn.Linear(width, len(choices)) for name, choices in QUESTIONS.items()}
         )
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
@@ -63,7 +66,7 @@ class Classifier(nn.Module):
         found, _ = self.attention(asked, cells + self.places, cells, need_weights=False)
         answers = asked + found
         answers = self.norms[2](answers + self.think(self.norms[1](answers)))
-        return {name: self.choose[name](answers[:, i]) for i, name in enumerate(CHOICES)}
+        return {name: self.choose[name](answers[:, i]) for i, name in enumerate(QUESTIONS)}
 
     def read(self, image: Image.Image) -> Seen:
         """Name what a picture of any size shows."""
@@ -75,7 +78,7 @@ class Classifier(nn.Module):
         bytes_ = torch.from_numpy(np.array(image.convert("RGB")))
         cells = self._cells(as_input(bytes_[None]))
         chances = {name: row[0].softmax(0).numpy() for name, row in self._choices(cells).items()}
-        portrait = float(chances.pop("portrait")[1])
+        portrait, _ = float(chances.pop("portrait")[1]), chances.pop("clean")
         named = {name: CHOICES[name][int(row.argmax())] for name, row in chances.items()}
         seen = Seen(
             attributes={name: value for name, value in named.items() if value != HIDDEN},
@@ -83,6 +86,12 @@ class Classifier(nn.Module):
             portrait=portrait,
         )
         return Look(seen, chances, cells[0].mean(0).numpy())
+
+    @torch.no_grad()
+    def clean(self, image: Image.Image) -> float:
+        """How probable it is that a picture is drawn cleanly, as people see it."""
+        bytes_ = torch.from_numpy(np.array(image.convert("RGB")))
+        return float(self(as_input(bytes_[None]))["clean"][0].softmax(0)[1])
 
     def save(self, file: Path) -> None:
         """Write the weights in 16 bits."""

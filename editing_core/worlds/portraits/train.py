@@ -29,8 +29,9 @@ from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, classifier
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
+from editing_core.worlds.portraits.spoilt import draw_spoilt
 from editing_core.worlds.portraits.store import Chunk, Store, drawing
-from editing_core.worlds.portraits.train_classifier import train_classifier
+from editing_core.worlds.portraits.train_classifier import Lessons, train_classifier
 
 WEIGHTS = Path(__file__).parent / "weights"
 SIZE = Size(
@@ -61,6 +62,7 @@ class Recipes:
 
     pictures: int = 26_000
     others: int = 3_000  # pictures that are no portraits, for the classifier
+    spoilt: int = 3_000  # spoilt pictures, and as many clean ones, for the classifier
     vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
@@ -136,7 +138,9 @@ def run_stages(
 
     def classified(file: Path, recipe: Recipe) -> bool:
         others = first(lambda: draw_others(folder / "others.npy", recipes.others, SEEN_SIDE))
-        return train_classifier(student.classifier, store, others, file, recipe, deadline, dtype)
+        spoilt = first(lambda: draw_spoilt(parts, store, recipes.spoilt, folder / "spoilt.npy"))
+        lessons = Lessons(store, others, spoilt)
+        return train_classifier(student.classifier, lessons, file, recipe, deadline, dtype)
 
     how: dict[str, Callable[[Path, Recipe], bool]] = {
         "vae": lambda file, r: train_vae(parts, store, file, r, deadline, dtype),

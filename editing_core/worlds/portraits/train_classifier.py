@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,23 +16,55 @@ from editing_core.portraits.lessons import damaged, moved
 from editing_core.portraits.processes import processes
 from editing_core.portraits.reader import answers
 from editing_core.portraits.train_reader import cross_entropy
-from editing_core.worlds.portraits.classifier import Classifier, as_input
+from editing_core.worlds.portraits.classifier import QUESTIONS, Classifier, as_input
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
 OTHERS_SHARE = 1 / 8  # of a batch
+SPOILT_SHARE = 1 / 4  # of a batch, half of it clean
+SPOILT, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no", "yes"))
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What the classifier learns from.
+
+    Attributes:
+        store: Drawings of all shapes.
+        others: Pictures that are no portraits. Shape: (M, SIDE, SIDE, 3).
+        spoilt: Clean portraits and spoilt ones. Shape: (2, N, SIDE, SIDE, 3).
+    """
+
+    store: Sequence[Chunk]
+    others: NDArray[np.uint8]
+    spoilt: NDArray[np.uint8]
+
+    def batch(self, step: int, size: int) -> tuple[Tensor, list[dict[str, int]]]:
+        """Pictures (size, 3, SIDE, SIDE), half of the drawings damaged, and the right answers."""
+        rng = np.random.default_rng(step)
+        strange, told = int(size * OTHERS_SHARE), int(size * SPOILT_SHARE)
+        seen, right = [], []
+        for i in rng.integers(len(self.store), size=size - strange - told):
+            chunk = self.store[int(i)]
+            j = int(rng.integers(len(chunk.pictures)))
+            seen.append(as_input(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
+            right.append(answers(chunk.attributes[j]))
+        seen.append(_some(self.others, rng, strange))
+        right += [answers(None)] * strange
+        plain = [_some(self.spoilt[i], rng, n) for i, n in enumerate((told - told // 2, told // 2))]
+        right += [CLEAN] * (told - told // 2) + [SPOILT] * (told // 2)
+        return moved(torch.cat([damaged(torch.cat(seen), step), *plain]), step), right
 
 
 def train_classifier(
-    model: Classifier, store: Sequence[Chunk], others: NDArray[np.uint8], file: Path,
-    recipe: Recipe, deadline: Deadline, dtype: torch.dtype,
+    model: Classifier, lessons: Lessons, file: Path, recipe: Recipe, deadline: Deadline,
+    dtype: torch.dtype,
 ) -> bool:  # fmt: skip
-    """Train on a store's pictures, half of them damaged, and on pictures that are no portraits.
+    """Train on drawings, half of them damaged, on other pictures, and on clean and spoilt ones.
 
     Args:
         model: Trained in place.
-        store: Pictures of all shapes.
-        others: (M, SIDE, SIDE, 3) bytes that are no portraits.
+        lessons: What it learns from.
         file: Where the training is kept.
         recipe: How it learns.
         deadline: When to stop early.
@@ -41,24 +74,19 @@ def train_classifier(
         Whether it is complete.
     """
     single_precision_norms(model).train()
-    share = recipe.batch // processes()
-    strange = int(share * OTHERS_SHARE)
+    device = torch.get_default_device()
 
     def loss_of(step: int) -> Tensor:
-        rng = np.random.default_rng(step)
-        device, seen, right = torch.get_default_device(), [], []
-        for i in rng.integers(len(store), size=share - strange):
-            j = int(rng.integers(len(store[i].pictures)))
-            seen.append(as_input(torch.from_numpy(np.array(store[i].pictures[j]))[None]))
-            right.append(answers(store[i].attributes[j]))
-        seen.append(as_input(torch.from_numpy(others[rng.integers(len(others), size=strange)])))
-        x = damaged(moved(torch.cat(seen), step), step).to(device)
+        pictures, right = lessons.batch(step, recipe.batch // processes())
+        x = pictures.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            logits = model(x.contiguous(memory_format=torch.channels_last))
-        return cross_entropy(
-            {name: row.float() for name, row in logits.items()}, right + [answers(None)] * strange
-        )
+            logits = model(x)
+        return cross_entropy({name: row.float() for name, row in logits.items()}, right)
 
     done = learn(model, loss_of, recipe, file, deadline, dtype=dtype)
     model.eval()
     return done
+
+
+def _some(pictures: NDArray[np.uint8], rng: np.random.Generator, count: int) -> Tensor:
+    return as_input(torch.from_numpy(pictures[rng.integers(len(pictures), size=count)]))

@@ -14,8 +14,9 @@ from tiny_flux import TINY as TINY_SQUARE
 from editing_core.models.canvas import pack
 from editing_core.portraits.learning import Recipe
 from editing_core.portraits.model import build
+from editing_core.portraits.train_reader import cross_entropy
 from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
-from editing_core.worlds.portraits import store, train
+from editing_core.worlds.portraits import spoilt, store, train
 from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
 from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
@@ -155,8 +156,9 @@ def test_the_choice_of_numbers_is_one_of_two() -> None:
 def test_all_stages_run_and_another_run_begins_from_their_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(spoilt, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
     few = Recipe(samples=4, batch=2, warm_up=1)
-    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, *5 * [few]))
+    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, *5 * [few]))
     monkeypatch.setattr(train, "build", lambda _: build(TINY))
     store = tmp_path / "pictures"
     store.mkdir()
@@ -203,6 +205,21 @@ def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]
     shown = (seen > 0.9).float().mean() * max(size) / min(size)
     assert shown == pytest.approx(1, abs=0.02)
     assert (seen.flip(2) - seen).abs().mean() < 0.02, "in the middle"
+
+
+def test_latents_are_spoilt_in_one_region_of_each() -> None:
+    code = torch.randn(6, 4, 12, 8)
+    dirty, region = spoilt.spoil(code, torch.Generator().manual_seed(0))
+    inside = region.bool().expand_as(code)
+    assert torch.equal(dirty[~inside], code[~inside])
+    assert (dirty[inside] != code[inside]).float().mean() > 0.99
+    assert 0 < region.mean() < 0.4
+
+
+def test_what_is_not_asked_is_not_learnt() -> None:
+    logits = {"clean": torch.tensor([[0.0, 0.0], [0.0, 50.0]]), "portrait": torch.zeros(2, 2)}
+    loss = cross_entropy(logits, [{}, {"clean": 1}])
+    assert loss == pytest.approx(0, abs=1e-6)
 
 
 def test_minutes_are_shared_among_the_stages_that_run() -> None:

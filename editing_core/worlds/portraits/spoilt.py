@@ -1,0 +1,99 @@
+"""Pictures as a model spoils them, and the same unspoilt: what the classifier learns "clean" from.
+
+The VAE draws them from latents that are a blend of two people in some region, or noisy there: half
+of one thing and half of another, smeared, doubled. The unspoilt ones went through the VAE, too, so
+that its own hand does not count as dirt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from editing_core.portraits.model import Parts
+from editing_core.portraits.train_vae import pixels
+from editing_core.worlds.portraits.classifier import as_input
+from editing_core.worlds.portraits.store import Chunk
+
+TOGETHER = 8  # pictures that are drawn at once
+BLEND = (0.3, 0.7)  # share of the other person
+NOISE = 0.9  # largest deviation of the noise, of the latents' own
+SEEN = 10.0  # mean difference, of 255, from which a region counts as spoilt
+TRIES = 50  # rounds without a spoilt picture, after which there will be none
+
+
+def draw_spoilt(parts: Parts, store: Sequence[Chunk], count: int, file: Path) -> NDArray[np.uint8]:
+    """Clean and spoilt pictures (2, count, SIDE, SIDE, 3), drawn once and kept in a file.
+
+    Raises:
+        RuntimeError: The VAE knows nothing yet.
+    """
+    if not file.exists():
+        made: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+        for tries, pairs in enumerate(_pairs(parts, store)):
+            made += pairs
+            if len(made) >= count:
+                break
+            if tries >= TRIES and not made:
+                raise RuntimeError("The VAE draws spoilt latents like others; teach it first.")
+        partial = file.with_suffix(".partial.npy")
+        np.save(partial, np.stack([np.stack(pair) for pair in made[:count]], axis=1))
+        partial.replace(file)
+    spoilt: NDArray[np.uint8] = np.load(file)
+    return spoilt
+
+
+@torch.no_grad()
+def _pairs(
+    parts: Parts, store: Sequence[Chunk]
+) -> Iterator[list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]:
+    """Pictures beside the same spoilt, as the classifier gets them, some at a time."""
+    rng, chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
+    while True:
+        chunk = store[int(rng.integers(len(store)))]
+        chosen = rng.choice(len(chunk.pictures), size=min(TOGETHER, len(chunk.pictures)))
+        code = parts.vae.encode(pixels(np.array(chunk.pictures[chosen]))).latent_dist.mean
+        dirty, region = spoil(code, chance)
+        clean, made = (_bytes(parts.vae.decode(x).sample) for x in (code, dirty))
+        apart = (clean.float() - made.float()).abs().mean(3)  # (B, H, W)
+        where = functional.interpolate(region, apart.shape[1:])[:, 0] > 0.5
+        seen = (apart * where).flatten(1).sum(1) / where.flatten(1).sum(1).clamp(min=1)
+        yield [(_small(clean[i]), _small(made[i])) for i in range(len(clean)) if seen[i] > SEEN]
+
+
+def spoil(code: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Spoil latents (B, C, h, w) in one region of each.
+
+    Returns:
+        The spoilt latents, and where they are: 1 within the region. Shape: (B, 1, h, w).
+    """
+
+    def uniform(low: float, high: float) -> Tensor:
+        drawn = torch.rand(len(code), 1, 1, 1, generator=chance, device="cpu").to(code)
+        return low + (high - low) * drawn
+
+    rows, columns = (torch.linspace(0, 1, n, device=code.device) for n in code.shape[2:])
+    down, across = rows[:, None] - uniform(0.15, 0.85), columns - uniform(0.15, 0.85)
+    region = ((down / uniform(0.1, 0.35)) ** 2 + (across / uniform(0.1, 0.35)) ** 2 < 1).float()
+    other = torch.lerp(code, code.roll(1, 0), uniform(*BLEND))
+    drawn = torch.randn(code.shape, generator=chance, device="cpu").to(code)
+    noisy = code + uniform(0.4, NOISE) * code.std() * drawn
+    harmed = torch.where(uniform(0, 1) < 0.5, other, noisy)
+    return torch.lerp(code, harmed, region), region
+
+
+def _bytes(decoded: Tensor) -> Tensor:
+    levels = ((decoded.float().clamp(-1, 1) + 1) * 127.5).round().byte()
+    return levels.permute(0, 2, 3, 1).cpu()
+
+
+def _small(picture: Tensor) -> NDArray[np.uint8]:
+    levels = ((as_input(picture[None])[0].clamp(-1, 1) + 1) * 127.5).round().byte()
+    small: NDArray[np.uint8] = levels.permute(1, 2, 0).numpy()
+    return small
