@@ -1,7 +1,8 @@
 """What a model folder reaches on held-out portraits, and a sheet of its pictures.
 
 `python -m editing_core.worlds.portraits.measure` prints how well the VAE draws again what it is
-shown, on three canvases, and the error of the transformer's velocities; `--sheet FILE` draws
+shown, on three canvases, the error of the transformer's velocities, and how much the classifier
+gets right; `--sheet FILE` draws
 held-out captions with the stock pipeline, or, of a folder with nothing but a VAE, drawings and
 what the VAE makes of them. `--drawings FILE` draws the sheet of this folder's README.
 """
@@ -23,10 +24,13 @@ from editing_core.models.canvas import pack
 from editing_core.portraits.captions import caption
 from editing_core.portraits.model import TEXT_LENGTH, Parts
 from editing_core.portraits.train_vae import pixels
-from editing_core.portraits.world import Portrait, draws
+from editing_core.portraits.world import VALUES, Portrait, draws
+from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
+from editing_core.worlds.portraits.classifier import Classifier, classifier
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
 from editing_core.worlds.portraits.flow import captioned, grid_of
 from editing_core.worlds.portraits.judges import face_error, sharpness
+from editing_core.worlds.portraits.spoilt import pairs
 from editing_core.worlds.portraits.train import WEIGHTS, complete, load
 
 CANVASES = ((256, 256), (192, 320), (384, 256))
@@ -52,6 +56,8 @@ def main() -> None:
         row = [f"{value:.3g}" for value in redrawn(parts, size, people)]
         row += [f"{velocity_error(parts, size, people):.3g}" if complete(args.model) else "not yet"]
         print(f"| {size[0]} x {size[1]} | " + " | ".join(row) + " |", flush=True)
+    if (args.model / CLASSIFIER.name).exists():
+        print(classified(classifier(args.model / CLASSIFIER.name), parts, args.count))
     if args.sheet and not complete(args.model):
         redrawings(parts).save(args.sheet)
     elif args.sheet:
@@ -101,6 +107,30 @@ def velocity_error(
             made = model(x, t, text, torch.ones(1), grid_of(size))
             errors.append(float(functional.mse_loss(made, noise - clean)))
     return float(np.mean(errors))
+
+
+def classified(judge: Classifier, parts: Parts, count: int) -> str:
+    """Say what share of attributes a classifier gets right, and how it knows clean pictures."""
+    right: dict[str, list[bool]] = {name: [] for name in VALUES}
+    alarms, passes = [], []
+    for size in CANVASES:
+        people = held_out(size, count)
+        pictures = [draw(portrait, size, place) for portrait, place in people]
+        for (portrait, _), picture in zip(people, pictures, strict=True):
+            seen, shown = judge.read(picture).attributes, portrait.attributes.visible()
+            for name, found in right.items():
+                found.append(seen.get(name) == shown.get(name))
+        stacked = np.stack([np.asarray(picture) for picture in pictures])
+        for clean, dirty in pairs(parts, stacked, torch.Generator().manual_seed(0)):
+            alarms.append(judge.clean(Image.fromarray(clean)) < 0.5)
+            passes.append(judge.clean(Image.fromarray(dirty)) > 0.5)
+    shares = {name: float(np.mean(found)) for name, found in right.items()}
+    worst = min(shares, key=lambda name: shares[name])
+    return (
+        f"classifier: {np.mean(list(shares.values())):.3f} of attributes, worst {worst} "
+        f"{shares[worst]:.3f}; clean or not: false alarms {np.mean(alarms):.3f}, false passes "
+        f"{np.mean(passes):.3f}"
+    )
 
 
 @torch.no_grad()

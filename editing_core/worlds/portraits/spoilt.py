@@ -21,6 +21,9 @@ from editing_core.portraits.train_vae import pixels
 from editing_core.worlds.portraits.classifier import as_input
 from editing_core.worlds.portraits.store import Chunk
 
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""A clean picture and the same spoilt, as the classifier gets them: (SIDE, SIDE, 3) each."""
+
 TOGETHER = 8  # pictures that are drawn at once
 BLEND = (0.3, 0.7)  # share of the other person
 NOISE = 0.9  # largest deviation of the noise, of the latents' own
@@ -35,9 +38,9 @@ def draw_spoilt(parts: Parts, store: Sequence[Chunk], count: int, file: Path) ->
         RuntimeError: The VAE knows nothing yet.
     """
     if not file.exists():
-        made: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
-        for tries, pairs in enumerate(_pairs(parts, store)):
-            made += pairs
+        made: list[Pair] = []
+        for tries, found in enumerate(_pairs(parts, store)):
+            made += found
             if len(made) >= count:
                 break
             if tries >= TRIES and not made:
@@ -49,22 +52,24 @@ def draw_spoilt(parts: Parts, store: Sequence[Chunk], count: int, file: Path) ->
     return spoilt
 
 
-@torch.no_grad()
-def _pairs(
-    parts: Parts, store: Sequence[Chunk]
-) -> Iterator[list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]]:
-    """Pictures beside the same spoilt, as the classifier gets them, some at a time."""
+def _pairs(parts: Parts, store: Sequence[Chunk]) -> Iterator[list[Pair]]:
     rng, chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
     while True:
         chunk = store[int(rng.integers(len(store)))]
         chosen = rng.choice(len(chunk.pictures), size=min(TOGETHER, len(chunk.pictures)))
-        code = parts.vae.encode(pixels(np.array(chunk.pictures[chosen]))).latent_dist.mean
-        dirty, region = spoil(code, chance)
-        clean, made = (_bytes(parts.vae.decode(x).sample) for x in (code, dirty))
-        apart = (clean.float() - made.float()).abs().mean(3)  # (B, H, W)
-        where = functional.interpolate(region, apart.shape[1:])[:, 0] > 0.5
-        seen = (apart * where).flatten(1).sum(1) / where.flatten(1).sum(1).clamp(min=1)
-        yield [(_small(clean[i]), _small(made[i])) for i in range(len(clean)) if seen[i] > SEEN]
+        yield pairs(parts, np.array(chunk.pictures[chosen]), chance)
+
+
+@torch.no_grad()
+def pairs(parts: Parts, pictures: NDArray[np.uint8], chance: torch.Generator) -> list[Pair]:
+    """Pictures (B, H, W, 3) as the VAE draws them, beside the same spoilt, where that is seen."""
+    code = parts.vae.encode(pixels(pictures)).latent_dist.mean
+    dirty, region = spoil(code, chance)
+    clean, made = (_bytes(parts.vae.decode(x).sample) for x in (code, dirty))
+    apart = (clean.float() - made.float()).abs().mean(3)  # (B, H, W)
+    where = functional.interpolate(region, apart.shape[1:])[:, 0].cpu() > 0.5
+    seen = (apart * where).flatten(1).sum(1) / where.flatten(1).sum(1).clamp(min=1)
+    return [(_small(clean[i]), _small(made[i])) for i in range(len(clean)) if seen[i] > SEEN]
 
 
 def spoil(code: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
