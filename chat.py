@@ -31,10 +31,12 @@ if TYPE_CHECKING:
 
 
 OTHERS = {
-    "recipe": "agent.provenance.show_recipe",
-    "redo": "agent.provenance.redo",
-    "test": "agent.scripts.command",
-    "import": "agent.scripts.importing",
+    "recipe": "agent.provenance.show_recipe:main",
+    "redo": "agent.provenance.redo:main",
+    "test": "agent.scripts.command:main",
+    "import": "agent.scripts.importing:main",
+    "web": "agent.serve.command:web",
+    "serve": "agent.serve.command:serve",
 }
 
 
@@ -81,10 +83,11 @@ def _other(name: str, words: list[str]) -> int:
     _interrupt_as_usual()
     if processes() > 1:
         return _give_up(f"`{name}` needs one process; leave torchrun out.", UNREADABLE)
-    command = import_module(OTHERS[name])
+    module, _, function = OTHERS[name].partition(":")
+    command = getattr(import_module(module), function)
     out, errors = VisibleStream(sys.stdout), VisibleStream(sys.stderr)
     with redirect_stdout(out), redirect_stderr(errors):
-        code: int = command.main(words)
+        code: int = command(words)
     return code
 
 

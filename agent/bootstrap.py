@@ -6,6 +6,7 @@ import os
 import tomllib
 from collections.abc import Callable
 from concurrent.futures import Future
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,13 @@ class LoadedLater:
         """Begin to load in a thread of its own, which nobody who leaves waits for."""
         if self._future is None:
             self._future = in_background(self._load)
+
+    def storing_in(self, store: PictureStore) -> LoadedLater:
+        """Return the same tool, with the same model, for another store of pictures."""
+        self.begin()
+        other = copy(self)
+        other._store = store
+        return other
 
     def editor(self) -> Any:
         """Return the editor once it is loaded, or raise what went wrong."""

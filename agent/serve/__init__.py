@@ -1,0 +1,1 @@
+"""Conversations over HTTP, and the web page that talks through it."""

@@ -1,0 +1,86 @@
+"""The application: who may come in, how errors are told, the page, and the routes.
+
+Errors are ``{"error": SENTENCE}`` with the usual status. Everything but the page itself needs a
+token, as ``Authorization: Bearer TOKEN`` or as the cookie that ``/?token=TOKEN`` leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from agent.serve.people import People
+from agent.serve.routes import COOKIE, routes
+from agent.serve.talks import Busy
+from agent.sessions.catalog import InUse, SessionError
+from agent.sessions.database import StorageError
+from tools.arguments import InputError
+
+PAGE = Path(__file__).parent / "page"
+MEGABYTE = 1 << 20
+REMEMBERED = 30 * 86400  # seconds that a browser keeps the token
+POLICY = "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'"
+
+STATUS: dict[type[Exception], int] = {
+    Busy: 409,
+    InUse: 409,
+    InputError: 422,
+    SessionError: 404,
+    StorageError: 507,
+}
+"""The status of each of our errors; the sentence is its own."""
+
+
+def create_app(people: People, *, upload_mb: int) -> FastAPI:
+    """Make the application.
+
+    Args:
+        people: Who may come in.
+        upload_mb: The largest upload, in megabytes.
+    """
+    app = FastAPI(title="Palimpsest", redoc_url=None)
+    app.state.people = people
+    app.include_router(routes)
+    app.add_api_route("/", page, include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.add_exception_handler(HTTPException, told)
+    for kind in STATUS:
+        app.add_exception_handler(kind, told)
+
+    @app.middleware("http")
+    async def guarded(
+        request: Request, go_on: Callable[[Request], Awaitable[Response]]
+    ) -> Response:
+        size = request.headers.get("content-length", "0")
+        if not size.isdigit() or int(size) > upload_mb * MEGABYTE:
+            return JSONResponse({"error": f"At most {upload_mb} MB can be sent."}, 413)
+        answer = await go_on(request)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        if request.url.path != app.docs_url:
+            answer.headers["Content-Security-Policy"] = POLICY
+        return answer
+
+    return app
+
+
+def page(request: Request, token: str | None = None) -> Response:
+    """Return the page; a token is put into a cookie, and out of the address."""
+    if token is None:
+        return FileResponse(PAGE / "index.html")
+    answer = RedirectResponse("/", 303)
+    people: People = request.app.state.people
+    if people.named(token) is not None:
+        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", max_age=REMEMBERED)
+    return answer
+
+
+async def told(_: Request, error: Exception) -> Response:
+    """Tell an error in its own sentence."""
+    if isinstance(error, HTTPException):
+        return JSONResponse({"error": error.detail}, error.status_code)
+    status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return JSONResponse({"error": str(error)}, status)

@@ -1,0 +1,109 @@
+"""`palimpsest web` and `palimpsest serve`: the page for a person, the interface for many."""
+
+from __future__ import annotations
+
+import argparse
+import secrets
+import sys
+import webbrowser
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Timer
+
+from agent.bootstrap import LoadedLater, Refusal, settings_of, studio_of
+from agent.context import ChatContext
+from agent.exit_codes import DONE, MISSING, UNREADABLE
+from agent.options import declared
+from tools.arguments import InputError
+from tools.pictures import PictureStore
+
+HERE = ("127.0.0.1", "localhost", "::1")
+PORT = 7860
+FLAGS = ("model", "device", "memory", "method", "preset", "llm_url", "llm_model", "offline", "home")
+
+
+def parser(name: str) -> argparse.ArgumentParser:
+    """Make the command line of one of the two."""
+    made = argparse.ArgumentParser(prog=f"palimpsest {name}", description=__doc__)
+    made.add_argument("--host", default=HERE[0], help="the address to listen at (default: here)")
+    made.add_argument("--port", type=int, default=PORT)
+    made.add_argument(
+        "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
+    )
+    made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
+    made.add_argument("--config", type=Path, metavar="FILE")
+    for option in FLAGS:
+        known = declared()[option]
+        how = {"action": "store_const", "const": True} if known.option.flag is True else {
+            "metavar": known.option.metavar}  # fmt: skip
+        made.add_argument(f"--{option.replace('_', '-')}", help=known.option.help, **how)
+    return made
+
+
+def serve(words: Sequence[str]) -> int:
+    """Serve the interface and the page until Ctrl-C."""
+    return _run("serve", words, show=False)
+
+
+def web(words: Sequence[str]) -> int:
+    """Serve them and open the page in the browser."""
+    return _run("web", words, show=True)
+
+
+def _run(name: str, words: Sequence[str], *, show: bool) -> int:
+    flags = parser(name).parse_args(words)
+    try:
+        import uvicorn
+
+        from agent.serve.app import create_app
+        from agent.serve.people import People, tokens_in
+    except ModuleNotFoundError as error:
+        return _refuse(
+            f"This needs the extra web (no module {error.name}): pip install 'palimpsest[web]'.",
+            MISSING,
+        )
+    if flags.tokens is None and flags.host not in HERE:
+        return _refuse("Others can come in at that address, so it needs --tokens FILE.", UNREADABLE)
+    token = secrets.token_urlsafe(24)
+    try:
+        tokens = {token: ""} if flags.tokens is None else tokens_in(flags.tokens)
+        settings = settings_of(flags.config, **{option: getattr(flags, option) for option in FLAGS})
+        studio = studio_of(settings, person=True, note=_note)
+    except InputError as error:
+        return _refuse(str(error), UNREADABLE)
+    except Refusal as refusal:
+        return _refuse(str(refusal), refusal.code)
+
+    def studio_in(store: PictureStore) -> ChatContext:
+        edit = studio.edit
+        return replace(
+            studio,
+            pictures=store,
+            edit=edit.storing_in(store) if isinstance(edit, LoadedLater) else edit,
+        )
+
+    people = People(tokens, settings.home, studio_in)
+    address = f"http://{flags.host}:{flags.port}/"
+    if flags.tokens is None:
+        address += f"?token={token}"
+    _note(f"Open {address}  (Ctrl-C ends it; everything is kept)")
+    if show:
+        Timer(1, webbrowser.open, [address]).start()
+    try:
+        uvicorn.run(
+            create_app(people, upload_mb=flags.upload_mb),
+            host=flags.host, port=flags.port, log_level="warning",
+        )  # fmt: skip
+    finally:
+        people.close()
+    return DONE
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _refuse(sentence: str, code: int) -> int:
+    print(f"palimpsest: {sentence}", file=sys.stderr)
+    return code

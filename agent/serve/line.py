@@ -1,0 +1,60 @@
+"""Waiting in line for the model, first come first served."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Condition
+from typing import Any
+
+from agent.context import Edited, EditPicture
+
+LOOKED_EVERY = 0.2  # seconds between two looks at whether to stop waiting
+
+
+class Line:
+    """Lets one edit at a time use the model; the others wait in the order they came."""
+
+    def __init__(self) -> None:
+        """Begin with nobody waiting."""
+        self._waiting: deque[object] = deque()
+        self._moved = Condition()
+
+    def __len__(self) -> int:
+        """Say how many are at the model or wait for it."""
+        return len(self._waiting)
+
+    @contextmanager
+    def turn(self, waits: Callable[[int], None]) -> Iterator[None]:
+        """Wait for one's turn, and keep it while the context is entered.
+
+        Args:
+            waits: Told now and then how many are before us; what it raises ends the waiting.
+        """
+        me = object()
+        with self._moved:
+            self._waiting.append(me)
+        try:
+            with self._moved:
+                while (before := self._waiting.index(me)) > 0:
+                    waits(before)
+                    self._moved.wait(LOOKED_EVERY)
+            yield
+        finally:
+            with self._moved:
+                self._waiting.remove(me)
+                self._moved.notify_all()
+
+
+class InLine:
+    """The tool that the agent calls, once it is its turn at the model."""
+
+    def __init__(self, edit: EditPicture, line: Line, waits: Callable[[int], None]) -> None:
+        """Wait in ``line`` before each edit."""
+        self._edit, self._line, self._waits = edit, line, waits
+
+    def __call__(self, **asked: Any) -> Edited:
+        """Edit a picture."""
+        with self._line.turn(self._waits):
+            return self._edit(**asked)

@@ -1,0 +1,237 @@
+// The page: shows one session, says things in it, and follows what happens.
+
+const at = (id) => document.getElementById(id);
+let session = null; // id
+let state = null; // as GET /v1/sessions/ID returns it
+
+async function asked(path, how = {}) {
+  const answer = await fetch(`/v1${path}`, how);
+  if (answer.ok) return answer;
+  const told = await answer.json().catch(() => ({}));
+  throw new Error(told.error || `The server answered ${answer.status}.`);
+}
+
+const pictureOf = (name, width) => `/v1/pictures/${name}${width ? `?width=${width}` : ""}`;
+
+// What is shown
+
+function element(kind, properties, ...children) {
+  const made = Object.assign(document.createElement(kind), properties);
+  made.append(...children);
+  return made;
+}
+
+function log(kind, text) {
+  if (!text) return;
+  const line = element("p", { className: kind, textContent: text });
+  at("log").append(line);
+  line.scrollIntoView({ block: "nearest" });
+}
+
+function show() {
+  const head = state.turns[state.head];
+  const others = { original: originalOf(head), previous: head && state.turns[head.parent] };
+  const before = others[at("against").value];
+  at("empty").hidden = Boolean(head);
+  for (const [id, turn] of [["after", head], ["before", before]]) {
+    at(id).hidden = !turn || (id === "before" && turn === head);
+    if (turn?.picture) at(id).src = pictureOf(turn.picture, 1280);
+  }
+  at("cut").hidden = at("before").hidden;
+  at("caption").textContent = head ? head.caption : "";
+  at("download").href = `/v1/sessions/${session}/turns/${state.head}/file`;
+  document.title = head ? `@${head.turn} ${nameOf(head)} – Palimpsest` : "Palimpsest";
+  showTree();
+  showQuestion(state.question);
+  working(state.working);
+}
+
+function originalOf(turn) {
+  while (turn && turn.parent !== null) turn = state.turns[turn.parent];
+  return turn;
+}
+
+const nameOf = (turn) => turn.request || "original";
+
+function showTree() {
+  const rows = new Map(); // turn -> row of the grid
+  const taken = new Set(); // parents whose first child stands on their own row
+  let last = 0;
+  at("tree").replaceChildren(...state.turns.map((turn) => {
+    const first = turn.parent !== null && !taken.has(turn.parent);
+    if (first) taken.add(turn.parent);
+    rows.set(turn.turn, first ? rows.get(turn.parent) : ++last);
+    const button = element("button", { className: "turn", title: `@${turn.turn} ${nameOf(turn)}`, type: "button" },
+      ...(turn.picture ? [element("img", { src: pictureOf(turn.picture, 160), alt: "", loading: "lazy" })] : []),
+      element("span", { textContent: `@${turn.turn} ${nameOf(turn)}` }));
+    button.setAttribute("role", "listitem");
+    button.setAttribute("aria-current", String(turn.turn === state.head));
+    button.style.gridRow = rows.get(turn.turn);
+    button.style.gridColumn = depthOf(turn);
+    button.onclick = () => say(`/goto @${turn.turn}`);
+    return button;
+  }));
+  at("tree").querySelector("[aria-current=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+}
+
+function depthOf(turn) {
+  let depth = 1;
+  for (; turn.parent !== null; turn = state.turns[turn.parent]) depth += 1;
+  return depth;
+}
+
+function showQuestion(question) {
+  const options = question ? question.options : [];
+  if (question && at("log").lastElementChild?.textContent !== question.question) log("reply", question.question);
+  at("options").replaceChildren(...options.map((option) =>
+    element("button", { textContent: option, type: "button", onclick: () => say(option) })));
+}
+
+function working(busy, doing = "") {
+  at("work").hidden = !busy;
+  at("doing").textContent = doing;
+  for (const button of document.querySelectorAll("#tools button, #send, .turn")) button.disabled = busy;
+  if (busy && !doing) at("bar").removeAttribute("value");
+}
+
+// What happens
+
+const HEARD = {
+  queued: (told) => working(true, `${told.before} before you`),
+  step: (told) => {
+    Object.assign(at("bar"), { max: told.of, value: told.i });
+    working(true, told.phase === "invert" ? "reading the picture" : "drawing");
+  },
+  "turn.started": () => working(true, ""),
+  "turn.completed": (told) => told.picture && (at("after").src = pictureOf(told.picture, 1280)),
+  reply: (told) => log("reply", told.text),
+  note: (told) => log("note", told.text),
+  "turn.failed": (told) => log("failed", told.error),
+  save: (told) => { location.href = `/v1/sessions/${session}/turns/${told.turn}/file`; },
+};
+
+async function say(text) {
+  if (!session || !text.trim()) return;
+  if (!text.startsWith("/")) log("person", text);
+  at("options").replaceChildren();
+  working(true);
+  try {
+    const answer = await asked(`/sessions/${session}/messages`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ text }),
+    });
+    let failure = "";
+    for await (const told of events(answer.body)) {
+      if (told.event === "turn.failed") failure = told.error;
+      else if (told.event === "reply" && failure) told.text = told.text.replace(failure, "").trim();
+      HEARD[told.event]?.(told);
+    }
+  } catch (error) {
+    log("failed", error.message);
+  }
+  await refresh();
+  await list();
+  at("text").focus();
+}
+
+async function* events(stream) {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  let held = "";
+  for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+    const parts = (held + value).split("\n\n");
+    held = parts.pop();
+    for (const part of parts) yield JSON.parse(part.slice(part.indexOf("data: ") + 6));
+  }
+}
+
+async function refresh() {
+  if (!session) return;
+  const shown = session;
+  try {
+    const told = await (await asked(`/sessions/${session}`)).json();
+    if (shown !== session) return; // another session was chosen meanwhile
+    state = told;
+    show();
+  } catch (error) {
+    log("failed", error.message);
+    working(false);
+    return;
+  }
+  if (state.working) setTimeout(refresh, 1000); // it was begun elsewhere, or before a reload
+}
+
+// Sessions and pictures
+
+async function take(told) {
+  session = told.session;
+  state = told;
+  location.hash = session;
+  at("log").replaceChildren();
+  for (const message of state.messages) {
+    if (!message.text.startsWith("/")) log("person", message.text);
+    log("reply", message.reply);
+  }
+  for (const note of told.notes || []) log("note", note);
+  show();
+  if (state.working) setTimeout(refresh, 1000);
+  await list();
+}
+
+async function list() {
+  const rows = await (await asked("/sessions")).json();
+  const names = rows.map((row) => [row.session, row.name || row.messages?.[0] || row.session]);
+  if (session && !names.some(([id]) => id === session)) names.unshift([session, "this one"]);
+  at("sessions").replaceChildren(...names.map(([value, text]) => element("option", { value, textContent: text })));
+  at("sessions").value = session || "";
+}
+
+async function begin(files, caption = "") {
+  const form = new FormData();
+  for (const file of files) form.append("pictures", file);
+  form.append("caption", caption);
+  const into = session && files.length && state?.turns.length ? `/sessions/${session}/pictures` : "/sessions";
+  try {
+    await take(await (await asked(into, { method: "POST", body: form })).json());
+  } catch (error) {
+    if (!caption && /can tell what/.test(error.message)) return askCaption(files);
+    log("failed", error.message);
+  }
+}
+
+function askCaption(files) {
+  at("asked").textContent = "Nobody here can tell what the picture shows. Say it in a few words:";
+  at("said").value = "";
+  at("ask").showModal();
+  at("ask").onclose = () => {
+    if (at("ask").returnValue === "yes" && at("said").value.trim()) begin(files, at("said").value);
+  };
+}
+
+at("form").onsubmit = (event) => {
+  event.preventDefault();
+  const text = at("text").value;
+  at("text").value = "";
+  say(text);
+};
+at("text").onkeydown = (event) => {
+  if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); at("form").requestSubmit(); }
+};
+document.onkeydown = (event) => { if (event.key === "Escape" && !at("work").hidden) at("stop").click(); };
+at("stop").onclick = () => asked(`/sessions/${session}/stop`, { method: "POST" });
+at("files").onchange = () => { begin([...at("files").files]); at("files").value = ""; };
+at("sample").onclick = () => { session = null; begin([]); };
+at("sessions").onchange = async () => take(await (await asked(`/sessions/${at("sessions").value}`)).json());
+at("against").onchange = show;
+at("cut").oninput = () => at("picture").style.setProperty("--cut", `${at("cut").value}%`);
+for (const button of document.querySelectorAll("[data-say]")) button.onclick = () => say(button.dataset.say);
+document.ondragover = (event) => event.preventDefault();
+document.ondrop = (event) => { event.preventDefault(); if (event.dataTransfer.files.length) begin([...event.dataTransfer.files]); };
+
+const wanted = location.hash.slice(1);
+try {
+  if (wanted) await take(await (await asked(`/sessions/${wanted}`)).json());
+  else await list();
+} catch (error) {
+  log("failed", error.message);
+}

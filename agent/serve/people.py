@@ -1,0 +1,89 @@
+"""Who may come in: tokens, and the home of each person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from hmac import compare_digest
+from pathlib import Path
+
+from agent.context import ChatContext
+from agent.serve.line import Line
+from agent.serve.talks import Talks
+from agent.sessions.catalog import open_home
+from tools.arguments import InputError
+from tools.pictures import PictureStore
+
+SHORTEST_TOKEN = 16  # characters
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+
+StudioIn = Callable[[PictureStore], ChatContext]
+"""Returns what conversations work with over a store of pictures."""
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """Everybody with a token, each with sessions and pictures of their own.
+
+    Attributes:
+        tokens: Token to name; the name "" is the person whose home it is.
+        home: Where homes are; that of NAME is HOME/people/NAME.
+        studio_in: Makes what conversations work with.
+        line: Where all edits wait for the model.
+    """
+
+    tokens: dict[str, str]
+    home: Path
+    studio_in: StudioIn
+    line: Line = field(default_factory=Line)
+    _talks: dict[str, Talks] = field(default_factory=dict)
+    _open: ExitStack = field(default_factory=ExitStack)
+
+    def named(self, token: str) -> str | None:
+        """Return whose token it is; None if it is nobody's."""
+        said = token.encode()
+        found = [name for held, name in self.tokens.items() if compare_digest(held.encode(), said)]
+        return found[0] if found else None
+
+    def talks(self, name: str) -> Talks:
+        """Return a person's conversations; their home is opened when first asked for."""
+        if name not in self._talks:
+            home = self.home / "people" / name if name else self.home
+            sessions = self._open.enter_context(open_home(home))
+            self._talks[name] = Talks(sessions, self.studio_in(sessions.store), self.line)
+        return self._talks[name]
+
+    def close(self) -> None:
+        """Close all homes."""
+        self._open.close()
+
+
+def tokens_in(file: Path) -> dict[str, str]:
+    """Read tokens: a line of TOKEN NAME for each person, # for remarks.
+
+    Raises:
+        InputError: The file or a line cannot be used.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"--tokens {file} cannot be read: {error}.") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not (words := line.partition("#")[0].split()):
+            continue
+        if len(words) != 2 or not _NAME.fullmatch(words[1]):
+            raise InputError(
+                f"--tokens {file}, line {number}: write TOKEN NAME, the name in small letters, "
+                "digits, - and _."
+            )
+        if len(words[0]) < SHORTEST_TOKEN:
+            raise InputError(
+                f"--tokens {file}, line {number}: a token needs {SHORTEST_TOKEN} characters."
+            )
+        found[words[0]] = words[1]
+    if not found:
+        raise InputError(f"--tokens {file} names nobody.")
+    return found

@@ -1,0 +1,225 @@
+"""The routes of the interface, version 1: sessions, messages, pictures, downloads."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
+from fastapi.responses import Response, StreamingResponse
+from PIL import Image
+from pydantic import BaseModel, Field
+
+from agent.chat import Chat
+from agent.serve.people import People
+from agent.serve.talks import Talks, Told
+from agent.sessions.catalog import new_id
+from agent.state import Conversation
+from agent.terminal.file_io import export, file_name, open_file
+from agent.terminal.run_message import LONGEST_COMMAND
+from tools.arguments import InputError
+from tools.inspection import sample_portrait
+
+COOKIE = "palimpsest"
+MOST_PICTURES = 10  # of one upload
+FOREVER = "private, max-age=31536000, immutable"  # a picture's hash never means another picture
+WIDTHS = (160, 320, 640, 1280, 2560)  # of pictures that are made smaller
+
+routes = APIRouter(prefix="/v1")
+
+
+class Message(BaseModel):
+    """What somebody says: a message, an answer, or a /command."""
+
+    text: str = Field(max_length=LONGEST_COMMAND)
+
+
+def talks_of(request: Request) -> Talks:
+    """Return the conversations of whoever asks, known by a token.
+
+    Raises:
+        HTTPException: It is nobody's.
+    """
+    people: People = request.app.state.people
+    token = request.headers.get("authorization", "").removeprefix("Bearer ")
+    name = people.named(token or request.cookies.get(COOKIE, ""))
+    if name is None:
+        raise HTTPException(401, "This needs a token; open the page with /?token=TOKEN.")
+    return people.talks(name)
+
+
+Mine = Annotated[Talks, Depends(talks_of)]
+
+
+def known(session: str, talks: Mine) -> str:
+    """Return the id of a session that there is.
+
+    Raises:
+        HTTPException: There is none.
+    """
+    if session not in talks.sessions.ids():
+        raise HTTPException(404, "There is no such session.")
+    return session
+
+
+Session = Annotated[str, Depends(known)]
+
+
+@routes.get("/sessions")
+def sessions(talks: Mine) -> list[dict[str, Any]]:
+    """List the sessions, the last used first."""
+    return [session.row() for session in talks.sessions.listed() if not session.blank]
+
+
+@routes.post("/sessions", status_code=201)
+def begin(
+    talks: Mine,
+    pictures: Annotated[list[UploadFile] | None, File()] = None,
+    caption: Annotated[str, Form()] = "",
+) -> dict[str, Any]:
+    """Begin a session with pictures, the first of which is the base, or with the sample."""
+    session = new_id()
+    with talks.sessions.held(session):
+        notes = opened(talks, session, pictures or [], caption)
+    return state_of(talks, session) | {"notes": notes}
+
+
+@routes.get("/sessions/{session}")
+def look(talks: Mine, session: Session) -> dict[str, Any]:
+    """Tell all that a page shows of a session."""
+    return state_of(talks, session)
+
+
+@routes.delete("/sessions/{session}", status_code=204)
+def delete(talks: Mine, session: Session) -> None:
+    """Delete a session; its pictures stay until the next prune."""
+    talks.sessions.delete(session)
+
+
+@routes.post("/sessions/{session}/pictures", status_code=201)
+def add(
+    talks: Mine,
+    session: Session,
+    pictures: Annotated[list[UploadFile], File()],
+    caption: Annotated[str, Form()] = "",
+) -> dict[str, Any]:
+    """Open more pictures in a session; the first named becomes the base."""
+    with talks.sessions.held(session):
+        notes = opened(talks, session, pictures, caption)
+    return state_of(talks, session) | {"notes": notes}
+
+
+@routes.post("/sessions/{session}/messages")
+def say(talks: Mine, session: Session, message: Message) -> StreamingResponse:
+    """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
+    return StreamingResponse(
+        streamed(talks.say(session, message.text)),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@routes.post("/sessions/{session}/stop")
+def stop(talks: Mine, session: Session) -> dict[str, bool]:
+    """Stop the message that is worked on, between two steps."""
+    return {"stopping": talks.stop(session)}
+
+
+@routes.get("/pictures/{name}")
+def picture(talks: Mine, name: str, width: int | None = None) -> Response:
+    """Return a picture as PNG, at most so many pixels wide."""
+    store = talks.sessions.store
+    if name not in store:
+        raise HTTPException(404, "There is no such picture.")
+    content = store.path(name).read_bytes() if width is None else shrunk(store.image(name), width)
+    return Response(content, media_type="image/png", headers={"Cache-Control": FOREVER})
+
+
+@routes.get("/sessions/{session}/turns/{turn}/file")
+def download(talks: Mine, session: Session, turn: int) -> Response:
+    """Return a turn's picture at full size, in the format it was opened from."""
+    turns = talks.chat(session).conversation.turns
+    if not 0 <= turn < len(turns) or turns[turn].picture not in talks.sessions.store:
+        raise HTTPException(404, "There is no such picture.")
+    shown = turns[turn]
+    name = file_name(shown.id, shown.request)
+    with TemporaryDirectory() as folder:
+        file = export(talks.sessions.store.path(shown.picture), Path(folder), name=name)
+        told = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        return Response(file.read_bytes(), media_type="application/octet-stream", headers=told)
+
+
+def streamed(happening: Iterator[Told]) -> Iterator[str]:
+    """Write events as server-sent ones."""
+    for told in happening:
+        yield f"event: {told['event']}\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
+
+
+def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str) -> list[str]:
+    """Open uploaded pictures, the first last, and return what had to be done to them.
+
+    Raises:
+        InputError: One of them cannot be used.
+    """
+    chat, store = Chat(talks.opening, talks.sessions.saver, session), talks.sessions.store
+    if not pictures:
+        image, known = sample_portrait()
+        chat.open(store.put(image), caption or known)
+        return []
+    if len(pictures) > MOST_PICTURES:
+        raise InputError(f"At most {MOST_PICTURES} pictures can be opened at once.")
+    notes: list[str] = []
+    for upload in reversed(pictures):
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / (Path(upload.filename or "").name or "picture")
+            file.write_bytes(upload.file.read())
+            try:
+                notes += open_file(chat, store, file, caption or None)[1]
+            except InputError as error:  # nobody knows our folder
+                raise InputError(str(error).replace(f"{folder}/", "")) from None
+    return notes
+
+
+def state_of(talks: Talks, session: str) -> dict[str, Any]:
+    """All that a page shows of a session; pictures by their hashes."""
+    chat = talks.chat(session)
+    now: Conversation = chat.conversation
+    question = talks.question(session)
+    return {
+        "session": session,
+        "head": now.head,
+        "working": talks.working(session),
+        "question": question and question.model_dump(mode="json", exclude={"step"}),
+        "turns": [
+            {
+                "turn": turn.id,
+                "parent": turn.parent,
+                "message": turn.message,
+                "request": turn.request,
+                "caption": turn.caption,
+                "picture": turn.picture,
+                "original": turn.original,
+                "mask": turn.mask,
+            }
+            for turn in now.turns
+        ],
+        "messages": [
+            {"id": message.id, "text": message.text, "reply": message.reply}
+            for message in now.messages
+            if not message.forgotten
+        ],
+    }
+
+
+def shrunk(image: Image.Image, width: int) -> bytes:
+    """A picture as PNG, as wide as the next of WIDTHS, or as it is if that is less."""
+    most = next((known for known in WIDTHS if known >= width), WIDTHS[-1])
+    small = image.copy()
+    small.thumbnail((most, 4 * most))
+    held = io.BytesIO()
+    small.save(held, "PNG")
+    return held.getvalue()

@@ -1,0 +1,202 @@
+"""One message of one session, carried out in a thread, its events in a queue.
+
+A session is held only while a message runs, so that the terminal and the page may take turns in
+it. Whoever listens may leave: the message is finished, and what it made is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event as Flag
+from threading import Lock
+from typing import Any
+
+from agent.background import in_background
+from agent.chat import Chat
+from agent.context import ChatContext
+from agent.serve.line import InLine, Line
+from agent.sessions.catalog import SessionError, Sessions
+from agent.sessions.database import StorageError
+from agent.state import Ask, Event
+from agent.terminal.commands import Commands, Leave, resolve, run
+from agent.terminal.last_net import safely
+from agent.terminal.run_message import one_line, refusal
+from agent.terminal.screen import Screen
+from tools.arguments import InputError
+
+ALLOWED = (
+    *("undo", "redo", "goto", "rewind", "retry", "describe", "compare", "why", "help"),
+    *("method", "preset", "strength", "keep", "draft", "seed"),
+)
+"""Commands that touch no file of the machine that serves."""
+
+Told = dict[str, Any]
+
+
+class Stop(KeyboardInterrupt):
+    """Somebody asked to stop; like Ctrl-C, it ends a message between two steps."""
+
+
+class Busy(InputError):
+    """The session works on a message already."""
+
+
+class EventScreen(Screen):
+    """Puts every event into a queue, as ``--json`` prints it."""
+
+    def __init__(self, session: str) -> None:
+        """Begin with an empty queue."""
+        super().__init__()
+        self.told: SimpleQueue[Told | None] = SimpleQueue()
+        self.stopping = Flag()
+        self._session = session
+
+    def event(self, event: Event) -> None:
+        """Pass an event on; a wish to save is the listener's to fulfil."""
+        if self.stopping.is_set():
+            raise Stop
+        self.show(event)
+
+    def show(self, event: Event) -> None:
+        """Put the event into the queue, its picture as a hash."""
+        data = dict(event.data)
+        if picture := data.get("picture"):
+            data["picture"] = Path(picture).stem
+        data.pop("path", None)
+        self.tell(event.event, **data)
+
+    def tell(self, event: str, **data: Any) -> None:
+        """Put something into the queue."""
+        self.told.put({"event": event, "session": self._session, **data})
+
+    def say(self, text: str) -> None:
+        """Tell what a /command answers as a reply."""
+        self.tell("reply", text=text)
+
+    def note(self, text: str) -> None:
+        """Tell words about the work."""
+        self.tell("note", text=text)
+
+    def complain(self, text: str) -> None:
+        """Tell what went wrong."""
+        self.tell("turn.failed", error=text)
+
+    def picture(self, path: Path) -> None:
+        """Tell a picture by its hash."""
+        self.tell("reply", text="", picture=path.stem)
+
+    def waits(self, before: int) -> None:
+        """Tell how many are before us in line."""
+        if self.stopping.is_set():
+            raise Stop
+        self.tell("queued", before=before)
+
+
+@dataclass(frozen=True, eq=False)
+class Talks:
+    """The conversations of one person.
+
+    Attributes:
+        sessions: All sessions of their home.
+        studio: What conversations work with.
+        line: Where edits wait for the model, with those of all other people.
+    """
+
+    sessions: Sessions
+    studio: ChatContext
+    line: Line
+    _running: dict[str, EventScreen] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def chat(self, session: str, screen: EventScreen | None = None) -> Chat:
+        """Return a session, to look at or, with a screen, to talk in."""
+        studio = self.studio
+        if screen is not None and studio.edit is not None:
+            studio = replace(studio, edit=InLine(studio.edit, self.line, screen.waits))
+        return Chat(studio, self.sessions.saver, session, read_only=screen is None)
+
+    @property
+    def opening(self) -> ChatContext:
+        """What pictures are opened with: nobody can be asked at once what they show."""
+        return replace(self.studio, interactive=False)
+
+    def question(self, session: str) -> Ask | None:
+        """Return the question that waits for an answer, if any."""
+        return None if self.working(session) else Chat(
+            self.studio, self.sessions.saver, session).question  # fmt: skip
+
+    def say(self, session: str, line: str) -> Iterator[Told]:
+        """Carry out a message, a /command or an answer, and yield what happens.
+
+        Raises:
+            Busy: The session works on another message.
+        """
+        screen = EventScreen(session)
+        with self._lock:
+            if session in self._running:
+                raise Busy("This session still works on a message; wait for it, or stop it.")
+            self._running[session] = screen
+        in_background(lambda: self._carry_out(session, line, screen))
+        return iter(screen.told.get, None)
+
+    def stop(self, session: str) -> bool:
+        """Stop the message of a session between two steps; say whether there was one."""
+        screen = self._running.get(session)
+        if screen is not None:
+            screen.stopping.set()
+        return screen is not None
+
+    def working(self, session: str) -> bool:
+        """Say whether a message of the session is worked on here."""
+        return session in self._running
+
+    def _carry_out(self, session: str, line: str, screen: EventScreen) -> None:
+        home = self.sessions.home
+
+        def work() -> None:
+            with self.sessions.held(session):
+                _handle(Commands(self.chat(session, screen), screen, self.sessions.store), line)
+
+        try:
+            safely(work, screen, home, through=(InputError, StorageError, SessionError))
+        except Stop:
+            screen.note("Stopped; every finished edit is kept.")
+        except (InputError, StorageError, SessionError) as error:
+            screen.complain(str(error))
+        finally:
+            with self._lock:
+                del self._running[session]
+            screen.told.put(None)
+
+
+def _handle(commands: Commands, line: str) -> None:
+    """Do what a line asks, as the terminal does, but for commands that touch files."""
+    chat, screen = commands.chat, commands.screen
+    if reason := refusal(line):
+        screen.complain(reason)
+    elif line.lstrip().startswith("/"):
+        name = resolve(line.lstrip().lstrip("/").partition(" ")[0])
+        if name not in ALLOWED:
+            screen.complain(f"/{name} is for the terminal; here the page does it.")
+            return
+        with suppress(Leave):
+            run(commands, line)
+    elif chat.question is not None:
+        _show(chat.answer(line), screen)
+    elif chat.unfinished and line.lower().strip(" .!") in ("go on", "continue"):
+        _show(chat.carry_on(), screen)
+    else:
+        _show(chat.say(one_line(line)), screen)
+
+
+def _show(events: Iterator[Event], screen: Screen) -> None:
+    try:
+        for event in events:
+            screen.event(event)
+    finally:
+        if isinstance(events, Generator):  # its thread works on else
+            events.close()

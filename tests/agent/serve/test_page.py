@@ -1,0 +1,124 @@
+"""The web page in a real browser, over a real server whose editor draws exactly."""
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from browsers import CHROMIUM
+from PIL import Image
+from serving import ANN
+
+from agent.serve.app import create_app
+from agent.serve.people import People
+from tools.inspection import sample_portrait
+
+pytestmark = pytest.mark.browser
+HERE = ".turn[aria-current=true]"
+
+
+@pytest.fixture
+def address(people: People) -> Iterator[str]:
+    """A server on a free port, and Ann's way in."""
+    config = uvicorn.Config(create_app(people, upload_mb=20), port=0, log_level="error")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}/?token={ANN}"
+    server.should_exit = True
+    thread.join(10)
+
+
+@pytest.fixture
+def page(address: str) -> Iterator[Any]:
+    """The page, in which nothing may go wrong and no other host may be asked."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as engine:
+        browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        shown = browser.new_context().new_page()
+        wrong: list[str] = []
+        shown.on("pageerror", lambda error: wrong.append(str(error)))
+        shown.on("request", lambda asked: wrong.extend(elsewhere(asked.url)))
+        shown.goto(address)
+        yield shown
+        browser.close()
+    assert not wrong
+
+
+def elsewhere(url: str) -> list[str]:
+    """The address, if it is on another host."""
+    return [] if url.startswith(("http://127.0.0.1:", "blob:", "data:")) else [url]
+
+
+def say(page: Any, text: str) -> None:
+    page.fill("#text", text)
+    page.press("#text", "Enter")
+
+
+def at(page: Any, turn: str, *, turns: int) -> None:
+    """Wait until the page is at rest at a turn, and shows so many."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(".turn")).to_have_count(turns, timeout=20_000)
+    expect(page.locator(HERE)).to_have_attribute("title", turn, timeout=20_000)
+    expect(page.locator("#work")).to_be_hidden(timeout=20_000)
+
+
+def test_upload_wishes_undo_branch_download(page: Any, tmp_path: Path) -> None:
+    sample_portrait()[0].resize((300, 300)).save(tmp_path / "me.png")
+    page.set_input_files("#files", tmp_path / "me.png")
+    at(page, "@0 original", turns=1)
+    say(page, "give her a red hat")
+    at(page, "@1 give her a red hat", turns=2)
+    say(page, "make her sad")
+    at(page, "@2 make her sad", turns=3)
+    page.click("text=Undo")
+    at(page, "@1 give her a red hat", turns=3)
+    say(page, "give her sunglasses")
+    at(page, "@3 give her sunglasses", turns=4)
+    assert page.is_visible("#before") and page.is_visible("#cut")
+    with page.expect_download() as found:
+        page.click("#download")
+    assert re.fullmatch(r"03-give-her-sunglasses\.\w+", found.value.suggested_filename)
+    Image.open(found.value.path()).load()
+    page.click(".turn >> nth=0")
+    at(page, "@0 original", turns=4)
+
+
+def test_a_reload_in_mid_edit_and_a_second_tab(page: Any, gate: threading.Event) -> None:
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    gate.clear()
+    say(page, "give her a red hat")
+    page.wait_for_selector("#work:not([hidden])")
+    tab = page.context.new_page()
+    tab.goto(page.url)
+    page.reload()
+    for shown in (page, tab):
+        shown.wait_for_selector("#work:not([hidden])")
+    gate.set()
+    for shown in (page, tab):
+        at(shown, "@1 give her a red hat", turns=2)
+
+
+def test_it_can_be_stopped_and_fits_a_phone(page: Any, gate: threading.Event) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    gate.clear()
+    say(page, "give her a red hat")
+    page.wait_for_selector("#bar[value]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("text=Stopped; every finished edit is kept.")
+    gate.set()
+    at(page, "@0 original", turns=1)
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
+    assert page.is_visible("#send")
