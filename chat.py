@@ -37,7 +37,10 @@ OTHERS = {
     "import": "agent.scripts.importing:main",
     "web": "agent.serve.command:web",
     "serve": "agent.serve.command:serve",
+    "mcp": "agent.serve.mcp:main",
 }
+SPEAKS = "mcp"
+"""Its standard output is a protocol's, not a terminal's."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,8 +88,8 @@ def _other(name: str, words: list[str]) -> int:
         return _give_up(f"`{name}` needs one process; leave torchrun out.", UNREADABLE)
     module, _, function = OTHERS[name].partition(":")
     command = getattr(import_module(module), function)
-    out, errors = VisibleStream(sys.stdout), VisibleStream(sys.stderr)
-    with redirect_stdout(out), redirect_stderr(errors):
+    out = sys.stdout if name == SPEAKS else VisibleStream(sys.stdout)
+    with redirect_stdout(out), redirect_stderr(VisibleStream(sys.stderr)):
         code: int = command(words)
     return code
 

@@ -23,15 +23,16 @@ PORT = 7860
 FLAGS = ("model", "device", "memory", "method", "preset", "llm_url", "llm_model", "offline", "home")
 
 
-def parser(name: str) -> argparse.ArgumentParser:
-    """Make the command line of one of the two."""
-    made = argparse.ArgumentParser(prog=f"palimpsest {name}", description=__doc__)
-    made.add_argument("--host", default=HERE[0], help="the address to listen at (default: here)")
-    made.add_argument("--port", type=int, default=PORT)
-    made.add_argument(
-        "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
-    )
-    made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
+def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
+    """Make the command line of `web`, `serve` or `mcp`."""
+    made = argparse.ArgumentParser(prog=f"palimpsest {name}")
+    if network:
+        made.add_argument("--host", default=HERE[0], help="the address to listen at")
+        made.add_argument("--port", type=int, default=PORT)
+        made.add_argument(
+            "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
+        )
+        made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
     made.add_argument("--config", type=Path, metavar="FILE")
     for option in FLAGS:
         known = declared()[option]

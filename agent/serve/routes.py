@@ -14,7 +14,6 @@ from fastapi.responses import Response, StreamingResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from agent.chat import Chat
 from agent.serve.people import People
 from agent.serve.talks import Talks, Told
 from agent.sessions.catalog import new_id
@@ -165,7 +164,7 @@ def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str)
     Raises:
         InputError: One of them cannot be used.
     """
-    chat, store = Chat(talks.opening, talks.sessions.saver, session), talks.sessions.store
+    chat, store = talks.opening_chat(session), talks.sessions.store
     if not pictures:
         image, known = sample_portrait()
         chat.open(store.put(image), caption or known)

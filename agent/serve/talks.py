@@ -119,10 +119,10 @@ class Talks:
             studio = replace(studio, edit=InLine(studio.edit, self.line, screen.waits))
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
-    @property
-    def opening(self) -> ChatContext:
-        """What pictures are opened with: nobody can be asked at once what they show."""
-        return replace(self.studio, interactive=False)
+    def opening_chat(self, session: str) -> Chat:
+        """Return a session to open pictures in: nobody can be asked at once what they show."""
+        studio = replace(self.studio, interactive=False)
+        return Chat(studio, self.sessions.saver, session)
 
     def question(self, session: str) -> Ask | None:
         """Return the question that waits for an answer, if any."""

@@ -27,6 +27,7 @@ Chat with an image editor that never forgets the original.
   palimpsest redo FILE              make it again and compare
   palimpsest web                    the same in a browser, on this machine
   palimpsest serve --tokens FILE    for several people, and for programs (HTTP)
+  palimpsest mcp                    as tools for assistants (Model Context Protocol)
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
