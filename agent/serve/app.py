@@ -13,6 +13,7 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 
+from agent.serve.images_edits import door
 from agent.serve.people import People
 from agent.serve.routes import COOKIE, routes
 from agent.serve.talks import Busy
@@ -45,6 +46,7 @@ def create_app(people: People, *, upload_mb: int) -> FastAPI:
     app = FastAPI(title="Palimpsest", redoc_url=None)
     app.state.people = people
     app.include_router(routes)
+    app.include_router(door)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_exception_handler(HTTPException, told)

@@ -112,9 +112,11 @@ class Talks:
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
-    def chat(self, session: str, screen: EventScreen | None = None) -> Chat:
+    def chat(
+        self, session: str, screen: EventScreen | None = None, *, interactive: bool = True
+    ) -> Chat:
         """Return a session, to look at or, with a screen, to talk in."""
-        studio = self.studio
+        studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
             studio = replace(studio, edit=InLine(studio.edit, self.line, screen.waits))
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
@@ -129,8 +131,13 @@ class Talks:
         return None if self.working(session) else Chat(
             self.studio, self.sessions.saver, session).question  # fmt: skip
 
-    def say(self, session: str, line: str) -> Iterator[Told]:
+    def say(self, session: str, line: str, *, interactive: bool = True) -> Iterator[Told]:
         """Carry out a message, a /command or an answer, and yield what happens.
+
+        Args:
+            session: Where it is said.
+            line: What is said.
+            interactive: Whether questions can be answered; else their defaults are taken.
 
         Raises:
             Busy: The session works on another message.
@@ -140,7 +147,8 @@ class Talks:
             if session in self._running:
                 raise Busy("This session still works on a message; wait for it, or stop it.")
             self._running[session] = screen
-        in_background(lambda: self._carry_out(session, line, screen))
+        chat = self.chat(session, screen, interactive=interactive)
+        in_background(lambda: self._carry_out(chat, line, screen))
         return iter(screen.told.get, None)
 
     def stop(self, session: str) -> bool:
@@ -154,12 +162,12 @@ class Talks:
         """Say whether a message of the session is worked on here."""
         return session in self._running
 
-    def _carry_out(self, session: str, line: str, screen: EventScreen) -> None:
-        home = self.sessions.home
+    def _carry_out(self, chat: Chat, line: str, screen: EventScreen) -> None:
+        session, home = chat.session, self.sessions.home
 
         def work() -> None:
             with self.sessions.held(session):
-                _handle(Commands(self.chat(session, screen), screen, self.sessions.store), line)
+                _handle(Commands(chat, screen, self.sessions.store), line)
 
         try:
             safely(work, screen, home, through=(InputError, StorageError, SessionError))

@@ -1,5 +1,6 @@
 """Conversations over HTTP: tokens, messages as events, pictures, and several people at once."""
 
+import base64
 import io
 import json
 import threading
@@ -197,8 +198,9 @@ def test_edits_of_several_people_wait_in_line(people: People, gate: threading.Ev
     ann, bob = people.talks("ann"), people.talks("bob")
     first, second = begun(client_of(people)), begun(client_of(people, BOB))
     gate.clear()
-    heard = [ann.say(first, "give her a red hat"), bob.say(second, "make her sad")]
+    heard = [ann.say(first, "give her a red hat")]
     assert any(told["event"] == "step" for told in heard[0])
+    heard.append(bob.say(second, "make her sad"))
     assert any(told == {"event": "queued", "session": second, "before": 1} for told in heard[1])
     gate.set()
     ended = [[told["event"] for told in happening][-1] for happening in heard]
@@ -291,6 +293,23 @@ def test_tokens_are_read(tmp_path: Path) -> None:
 def test_others_come_in_by_tokens_alone(capsys: pytest.CaptureFixture[str]) -> None:
     assert command.serve(["--host", "0.0.0.0"]) == 2
     assert "needs --tokens" in capsys.readouterr().err
+
+
+def test_openais_own_client_edits_a_picture(client: TestClient) -> None:
+    from openai import BadRequestError, OpenAI
+
+    held = io.BytesIO()
+    sample_portrait()[0].save(held, "PNG")
+    theirs = OpenAI(api_key=ANN, base_url="http://testserver/v1", http_client=client)
+    answer = theirs.images.edit(
+        model="any", image=("me.png", held.getvalue()), prompt="give her a red hat"
+    )
+    assert answer.data is not None and answer.data[0].b64_json is not None
+    made = Image.open(io.BytesIO(base64.b64decode(answer.data[0].b64_json)))
+    assert made.size == sample_portrait()[0].size
+    for prompt, sentence in (("who are you?", "."), ("", "empty"), ("frobnicate", "understand")):
+        with pytest.raises(BadRequestError, match=sentence):
+            theirs.images.edit(model="any", image=("me.png", held.getvalue()), prompt=prompt)
 
 
 def wait_for(true: Any, seconds: float = 20) -> None:

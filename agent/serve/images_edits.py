@@ -1,0 +1,59 @@
+"""A second door, in the form of OpenAI's image edits, so that programs written for it work here.
+
+One call is one session: the first picture is opened, the prompt is said, and the picture where it
+leads is returned. Nobody can be asked, so a question takes its default.
+"""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, File, Form, UploadFile
+from fastapi.responses import JSONResponse
+
+from agent.serve.routes import Mine, opened
+from agent.serve.talks import Talks
+from agent.sessions.catalog import new_id
+from tools.arguments import InputError
+
+door = APIRouter(prefix="/v1/images")
+
+
+@door.post("/edits", response_model=None)
+def edits(
+    talks: Mine,
+    prompt: Annotated[str, Form()],
+    image: Annotated[list[UploadFile] | None, File()] = None,
+    images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
+    n: Annotated[int, Form()] = 1,
+) -> dict[str, Any] | JSONResponse:
+    """Edit a picture as a prompt says; the answer holds it as PNG in base64."""
+    if n != 1:
+        return _refused("One picture can be made at a time; leave n out.")
+    if not (pictures := image or images):
+        return _refused("There is no image.")
+    try:
+        made = _edited(talks, pictures, prompt)
+    except InputError as error:
+        return _refused(str(error))
+    return {"created": int(time.time()), "data": [{"b64_json": base64.b64encode(made).decode()}]}
+
+
+def _edited(talks: Talks, pictures: list[UploadFile], prompt: str) -> bytes:
+    session = new_id()
+    with talks.sessions.held(session):
+        opened(talks, session, pictures, "")
+    told = list(talks.say(session, prompt, interactive=False))
+    now = talks.chat(session).conversation
+    failed = [each["error"] for each in told if each["event"] == "turn.failed"]
+    if failed or not any(turn.step for turn in now.turns):
+        replies = [each["text"] for each in told if each["event"] == "reply"]
+        raise InputError((failed or replies or ["Nothing was changed."])[-1])
+    return talks.sessions.store.path(now.turns[now.head].picture).read_bytes()
+
+
+def _refused(sentence: str) -> JSONResponse:
+    error = {"message": sentence, "type": "invalid_request_error", "param": None, "code": None}
+    return JSONResponse({"error": error}, 400)
