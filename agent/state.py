@@ -156,6 +156,24 @@ class Plan(Record):
     note: str = ""
 
 
+class Usage(Record):
+    """What an LLM did for a message, as its server counts it."""
+
+    calls: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    prompt: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Tokens that it read; 0 where the server counts none."""
+    completion: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Tokens that it wrote."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return both together."""
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt=self.prompt + other.prompt,
+            completion=self.completion + other.completion,
+        )
+
+
 class Check(Record):
     """Whether an edit did what was asked and nothing else; scores are in [0, 1], 1 is best."""
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from agent import turn_tree
 from agent.llm.caption_edit import LONGEST_CAPTION, edit_of
@@ -35,6 +35,9 @@ LONGEST_NOTE = 160  # characters of how a wish was read
 LONGEST_QUESTION = 300
 LONGEST_OPTION = 80
 LONGEST_WISH = 200
+
+_NAME = re.compile(r"(?:@|turn )?(\d{1,9})", re.IGNORECASE)
+"""A number of a turn, as it stands in what the LLM is told."""
 
 Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
                "ask", "help"]  # fmt: skip
@@ -68,6 +71,14 @@ class LlmStep(Lenient):
     how: How = ""
     question: str = ""
     options: list[str] = Field(default_factory=list)
+
+    @field_validator("numbers", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Take "@0" for 0, and a number for a list of one."""
+        held = value if isinstance(value, list) else [value]
+        names = [_NAME.fullmatch(v.strip()) if isinstance(v, str) else None for v in held]
+        return [int(name[1]) if name else v for name, v in zip(names, held, strict=True)]
 
 
 class Reading(Lenient):

@@ -11,8 +11,9 @@ from soundness import sound
 from studio_fakes import CAPTION, fake_studio
 
 from agent.chat import Chat
+from agent.llm.json_answer import read
 from agent.llm.plan_schema import Reading
-from agent.llm.structured_output import LlmError, Unusable, plain, read
+from agent.llm.structured_output import LlmError, Unusable, plain
 from agent.sessions.records import serializer
 from agent.settings import AppSettings
 
