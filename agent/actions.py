@@ -146,7 +146,7 @@ def _instead(start: int, edits: list[EditStep], state: Conversation) -> Update:
     plan = state.plan or Plan()
     steps = (*plan.steps[: state.position + 1], *edits, *plan.steps[state.position + 1 :])
     where = {"at": start} if edits else {"head": start}
-    return where | {"plan": Plan(steps=steps, note=plan.note)}
+    return where | {"plan": plan.model_copy(update={"steps": steps})}
 
 
 def _say(state: Conversation, text: str) -> Update:
