@@ -227,6 +227,7 @@ def _converse(
         looking=bool(flags.say) and all(line.lstrip().startswith("/") for line in flags.say),
         note=screen.note,
         glimpse=screen.glimpse,
+        hear=screen.hear,
     )
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)

@@ -197,7 +197,7 @@ class _Planner(PlanBuilder):
     def _caption(self, written: str) -> str:
         """Return a caption as it can be used; what is too long is cut, and that is said."""
         caption = plain(written, LONGEST_CAPTION)
-        if len(plain(written, LONGEST_CAPTION + 1)) > len(caption):
+        if len(plain(written, 2 * LONGEST_CAPTION)) > LONGEST_CAPTION:
             self.left_out.append("The new caption is very long, so its end was left out.")
         return caption
 
