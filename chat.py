@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 OTHERS = {
+    "doctor": "agent.terminal.doctor",
     "recipe": "agent.provenance.show_recipe",
     "redo": "agent.provenance.redo",
     "test": "agent.scripts.command",
@@ -220,6 +221,10 @@ def _converse(
     from agent.terminal.repl import farewell, read_lines, talk
 
     person = not flags.say and sys.stdin.isatty()
+    if person and not flags.read_only:
+        from agent.terminal.local_llm import with_local_llm
+
+        settings = with_local_llm(settings, screen.note)
     studio = studio_of(
         settings,
         person=person,

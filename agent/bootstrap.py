@@ -160,12 +160,15 @@ class LoadedLater:
         return edit_picture(self.editor(), self._store, on_glimpse=self._glimpse, **asked)
 
 
+def llm_is_configured(settings: AppSettings) -> bool:
+    """Whether anybody has said which LLM to ask."""
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    return bool(settings.llm_url) or any(os.environ.get(name) for name in names)
+
+
 def _llm(settings: AppSettings, note: Note, hear: Hear | None) -> Llm | None:
     """Return the configured LLM, or None for the offline reader."""
-    configured = settings.llm_url or any(
-        os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-    )
-    if settings.offline or not configured:
+    if settings.offline or not llm_is_configured(settings):
         if not settings.offline:
             note("No LLM is configured (--llm-url), so messages are read offline.")
         return None

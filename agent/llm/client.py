@@ -123,6 +123,19 @@ class Server:
                 raise LlmError(CUT_OFF) from None
             raise
 
+    def models(self) -> list[str]:
+        """Return the names of the models there.
+
+        Raises:
+            LlmError: the server cannot be reached or refuses.
+        """
+        try:
+            return [model.id for model in self._client.models.list()]
+        except openai.APIStatusError as error:
+            raise LlmError(_sentence(ServerRefused(error.status_code, _words(error)))) from None
+        except Exception as error:
+            raise LlmError(self._unreachable(error)) from None
+
     def _in_time(self, messages: Messages, schema: type[BaseModel]) -> Completion:
         """Return what came within the limit, which no comment of a server's can put off."""
         until = time.monotonic() + self._timeout

@@ -25,6 +25,7 @@ Chat with an image editor that never forgets the original.
   palimpsest photo.png --say "make her older" --say "now add a hat" --out results/
   palimpsest recipe FILE            say how a saved picture was made
   palimpsest redo FILE              make it again and compare
+  palimpsest doctor                 say what is there and what to do next
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
@@ -53,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     for title, names in OPTIONS.items():
         add = _group(made, title)
         for name in names:
-            _option(add, name)
+            add_option(add, name)
     _showing(add)
     return made
 
@@ -85,7 +86,7 @@ def _showing(add: Any) -> None:
     add("-h", "--help", action="help", help="print this")
 
 
-def _option(add: Any, name: str) -> None:
+def add_option(add: Any, name: str) -> None:
     """Add the flag of an option, as its declaration says."""
     held = declared()[name]
     option, flag = held.option, f"--{name.replace('_', '-')}"

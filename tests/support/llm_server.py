@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,8 +64,10 @@ class ScriptedServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, *answers: Answer | str | int) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, *answers: Answer | str | int, port: int = 0, models: Sequence[str] = ()) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.models = models
+        self.looked = 0
         self.answers = [_answer(answer) for answer in answers]
         self.asked: list[dict[str, Any]] = []
 
@@ -84,9 +86,11 @@ def _answer(answer: Answer | str | int) -> Answer:
 
 
 @contextmanager
-def serving(*answers: Answer | str | int) -> Iterator[ScriptedServer]:
+def serving(
+    *answers: Answer | str | int, port: int = 0, models: Sequence[str] = ()
+) -> Iterator[ScriptedServer]:
     """Serve in a thread as long as the block lasts."""
-    server = ScriptedServer(*answers)
+    server = ScriptedServer(*answers, port=port, models=models)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -100,6 +104,11 @@ def serving(*answers: Answer | str | int) -> Iterator[ScriptedServer]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: ScriptedServer
+
+    def do_GET(self) -> None:  # noqa: N802
+        self.server.looked += 1
+        listed = [{"id": name} for name in self.server.models]
+        self._whole(200 if self.path == "/v1/models" else 404, json.dumps({"data": listed}).encode())
 
     def do_POST(self) -> None:  # noqa: N802
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
