@@ -127,7 +127,9 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
     if len(reading.steps) > MOST_STEPS:
         planner.left_out.append(f"Only the first {MOST_STEPS} steps are done.")
     steps = [*planner.steps, *questions[:1]]
-    reply = _sentence(reading.reply, message) if planner.steps or not questions else ""
+    reply = _sentence(reading.reply)
+    if questions and not planner.steps or steps and _echoes(reply, message):
+        reply = ""
     if not steps and not reply:
         raise Unusable("The plan has no steps; use ask if the message is not clear.")
     return Plan(steps=tuple(steps), note=" ".join(planner.left_out), reply=reply)
@@ -249,9 +251,14 @@ def _question(written: LlmStep) -> Ask:
     return Ask(question=question, options=kept, default=default if default in kept else "")
 
 
-def _sentence(reply: str, message: str) -> str:
-    """Return a reply so that other sentences can follow; an echo of the message says nothing."""
+def _sentence(reply: str) -> str:
+    """Return a reply so that other sentences can follow."""
     words = plain(reply, LONGEST_REPLY)
-    if not re.search(r"\w", words) or words.strip(" .!?").lower() in message.lower():
+    if not re.search(r"\w", words):
         return ""
     return words if words[-1] in ".!?…。！？" else f"{words}."
+
+
+def _echoes(reply: str, message: str) -> bool:
+    """Whether a reply says nothing of what is done that the message did not say."""
+    return reply.strip(" .!?").lower() in message.lower()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ from agent.settings import AppSettings
 from agent.terminal import previews
 from agent.terminal.flags import Parser, add_option
 from editing_core.errors import ModelMissing
-from editing_core.models.checkpoints import HUB, SHIPPED_FOLDERS, find, refuse_name
+from editing_core.models.checkpoints import HUB, SHIPPED_FOLDERS, SINGLE, find, refuse_name
 from tools import __version__
 
 PACKAGES = ("torch", "diffusers", "transformers", "langgraph")
@@ -107,9 +108,13 @@ def _versions(settings: AppSettings) -> Finding:
 def _model(settings: AppSettings) -> Finding:
     """Look for a model on this machine; nothing is fetched."""
     model = settings.model
-    hub_id = HUB.get(model, model)
-    if hub_id.count("/") == 1 and not Path(model).expanduser().exists():
-        return _hub_model(model, hub_id)
+    if not Path(model).expanduser().exists():
+        hub_id, file = HUB.get(model, model), "model_index.json"
+        if model.lower().endswith(SINGLE) and model.count("/") > 1:
+            user, repository, file = model.split("/", 2)
+            hub_id = f"{user}/{repository}"
+        if re.fullmatch(r"\w[\w.-]*/[\w.-]+", hub_id):
+            return _hub_model(model, hub_id, file)
     try:
         source = find(model)
     except ModelMissing as error:
@@ -118,7 +123,7 @@ def _model(settings: AppSettings) -> Finding:
     return Finding("model", f"{model}, here ({decimal(size)})")
 
 
-def _hub_model(model: str, hub_id: str) -> Finding:
+def _hub_model(model: str, hub_id: str, file: str) -> Finding:
     """Look for a model of the Hugging Face hub in its cache."""
     from huggingface_hub import try_to_load_from_cache
 
@@ -126,7 +131,7 @@ def _hub_model(model: str, hub_id: str) -> Finding:
         refuse_name(model)
     except ModelMissing as error:
         return Finding("model", f"{model}, which cannot be used", str(error), missing=True)
-    if isinstance(try_to_load_from_cache(hub_id, "model_index.json"), str):
+    if isinstance(try_to_load_from_cache(hub_id, file), str):
         return Finding("model", f"{model}, at least in part in the cache of the Hugging Face hub")
     todo = (
         f"the first chat fetches {hub_id}; if it is gated, accept its licence on "

@@ -137,6 +137,11 @@ def test_a_revert_replays_before_the_next_edit_begins():
     assert "beard" in step.target_prompt
 
 
+def test_hello_is_answered_by_hello():
+    with serving(reading(reply="Hello!")) as server:
+        assert say(begin(server)[0], "hello") == "Hello!"
+
+
 @pytest.mark.parametrize("reply", ["make her older", "Older.", " ,", "\x1b[31m"])
 def test_a_reply_that_says_nothing_is_left_out(reply):
     with serving(reading(edit(OLDER), reply=reply)) as server:

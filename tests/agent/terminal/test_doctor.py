@@ -50,7 +50,8 @@ def test_torch_is_not_imported(tmp_path):
     ("flags", "words", "code"),
     [
         (["--model", "nowhere"], "There is no model 'nowhere'", MISSING),
-        (["--model", "no/folder/model.gguf"], "no file no/folder/model.gguf", MISSING),
+        (["--model", "/nowhere/model.gguf"], "no file /nowhere/model.gguf", MISSING),
+        (["--model", "city96/FLUX.1-dev-gguf/q4.gguf"], "fetches city96/FLUX.1-dev-gguf", DONE),
         (["--model", "x/FLUX.1-schnell"], "cannot invert a picture", MISSING),
         (["--model", "flux-dev"], "accept its licence", DONE),
         (["--device", "cuda"], "leave --device out", MISSING),

@@ -113,6 +113,8 @@ def test_a_person_at_a_terminal_is_offered_it_and_a_pipe_is_not(tmp_path):
         terminal.until("you ›")
         terminal.type("hello" + ENTER)
         terminal.until("Hello!")
+        terminal.until_gone("reading")
+        assert "Hello!" in terminal.until("next seed")
         terminal.type(CTRL_D)
         assert terminal.ended() == 0
         looked = server.looked
