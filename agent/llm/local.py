@@ -63,8 +63,15 @@ def _model_at(port: int) -> str:
         answer = line.getresponse()
         body = json.loads(answer.read(LONGEST_ANSWER)) if answer.status == http.client.OK else {}
         names = [str(model["id"]) for model in body.get("data") or ()]
-    except (OSError, http.client.HTTPException, ValueError, TypeError, LookupError, AttributeError,
-            RecursionError):
+    except (
+        OSError,
+        http.client.HTTPException,
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ):
         return ""
     finally:
         line.close()

@@ -1,4 +1,4 @@
-"""The bar that moves while work runs, be it an edit or an LLM that reads; typed keys wait unseen."""
+"""The bar that moves while an edit runs or an LLM reads; what is typed meanwhile does not show."""
 
 from __future__ import annotations
 
@@ -86,7 +86,9 @@ class Bar:
         """Show the end of what an LLM has written so far, as long as the bar is there."""
         if progress := self._progress:
             words = _SYNTAX.sub(" ", text[-2 * HEARD :]).replace(" :", ":").replace(" ,", ",")
-            progress.picture = Text(visible(words)[-HEARD:], style="dim", no_wrap=True, overflow="crop")
+            progress.picture = Text(
+                visible(words)[-HEARD:], style="dim", no_wrap=True, overflow="crop"
+            )
 
     def stop(self) -> None:
         """Take it away, and let what is typed show again."""

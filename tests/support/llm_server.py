@@ -64,7 +64,9 @@ class ScriptedServer(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
 
-    def __init__(self, *answers: Answer | str | int, port: int = 0, models: Sequence[str] = ()) -> None:
+    def __init__(
+        self, *answers: Answer | str | int, port: int = 0, models: Sequence[str] = ()
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.models = models
         self.looked = 0
@@ -108,7 +110,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:  # noqa: N802
         self.server.looked += 1
         listed = [{"id": name} for name in self.server.models]
-        self._whole(200 if self.path == "/v1/models" else 404, json.dumps({"data": listed}).encode())
+        self._whole(
+            200 if self.path == "/v1/models" else 404, json.dumps({"data": listed}).encode()
+        )
 
     def do_POST(self) -> None:  # noqa: N802
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
