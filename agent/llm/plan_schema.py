@@ -12,9 +12,11 @@ from agent import turn_tree
 from agent.llm.caption_edit import LONGEST_CAPTION, Written, edit_of
 from agent.llm.structured_output import Unusable, plain
 from agent.offline.grammar import Context, understand_offline
+from agent.options import EDIT_OPTIONS, declared
 from agent.plan_builder import PlanBuilder
 from agent.state import (
     Ask,
+    Choose,
     Compare,
     Describe,
     EditStep,
@@ -28,6 +30,7 @@ from agent.state import (
     Step,
     Undo,
 )
+from tools.arguments import InputError
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -40,7 +43,7 @@ _NAME = re.compile(r"(?:@|turn )?(\d{1,9})", re.IGNORECASE)
 """A number of a turn, as it stands in what the LLM is told."""
 
 Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-               "ask", "help"]  # fmt: skip
+               "ask", "choose", "help"]  # fmt: skip
 How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
 Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
                   "pose"]  # fmt: skip
@@ -74,6 +77,9 @@ class LlmStep(Lenient):
     options: list[str] = Field(default_factory=list)
     default: str = ""
     """ask: the option to take where nobody can answer; without one nothing is done there."""
+    setting: Literal[("", *EDIT_OPTIONS)] = ""  # type: ignore[valid-type]
+    """choose: what holds from now on."""
+    value: str = ""
 
     @field_validator("numbers", mode="before")
     @classmethod
@@ -174,6 +180,8 @@ class _Planner(PlanBuilder):
                 return self._save()
             case "ask":
                 return _question(written)
+            case "choose":
+                return _choice(written)
             case "help":
                 return Help()
             case _:
@@ -249,6 +257,22 @@ def _question(written: LlmStep) -> Ask:
     kept = tuple(dict.fromkeys(option for option in options if option))[:MOST_OPTIONS]
     default = plain(written.default, LONGEST_OPTION)
     return Ask(question=question, options=kept, default=default if default in kept else "")
+
+
+def _choice(written: LlmStep) -> Choose:
+    """Return what is to hold from now on, if it can."""
+    name, value = written.setting, written.value.strip().lower()
+    if not name:
+        raise Unusable("choose needs a setting.")
+    held = declared()[name]
+    if known := held.option.choices():
+        if value not in known:
+            raise Unusable(f"{name} is one of: {', '.join(known)}.")
+        return Choose(setting=name, value=value)
+    try:
+        return Choose(setting=name, value=held.number(value.removeprefix("+")))
+    except InputError as error:
+        raise Unusable(plain(str(error), LONGEST_QUESTION)) from None
 
 
 def _sentence(reply: str) -> str:

@@ -10,7 +10,7 @@ import base64
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import prompts
@@ -33,13 +33,27 @@ QUALITY = 85
 
 
 def briefing(
-    message: str, context: Context, *, world: bool, image: Image | None = None, question: str = ""
+    message: str,
+    context: Context,
+    *,
+    world: bool,
+    chosen: Mapping[str, object],
+    image: Image | None = None,
+    question: str = "",
 ) -> list[dict[str, Any]]:
     """Return the messages that ask an LLM to read one message of a person.
 
     What stays the same from message to message comes first, so that a server which keeps what it
     has read of a prompt's beginning reads little anew: rules, what can be drawn, turns, talk, the
     head, the message, the picture.
+
+    Args:
+        message: what the person said.
+        context: the conversation it was said in.
+        world: whether only the world of portraits can be drawn.
+        chosen: how edits are made, by the names of `agent.options`.
+        image: the picture at the head, for an LLM that sees.
+        question: what the message answers.
     """
     conversation = context.conversation
     tips = [t for t in turn_tree.branches(conversation) if t.id != conversation.head]
@@ -47,6 +61,7 @@ def briefing(
     words = prompts.load(
         "situation",
         turns="\n".join(_turns(context)),
+        chosen=", ".join(f"{name} {value}" for name, value in chosen.items()),
         path=_names(context.path),
         branches=_names(tips) or "none",
         talk="\n".join(_talk(context)) or "nothing yet",

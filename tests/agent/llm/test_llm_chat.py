@@ -137,6 +137,31 @@ def test_a_revert_replays_before_the_next_edit_begins():
     assert "beard" in step.target_prompt
 
 
+def test_what_is_to_hold_from_now_on_holds():
+    stronger = {"step": "choose", "setting": "strength", "value": "+1"}
+    answers = [reading(stronger, edit(OLDER)), reading({"step": "help"})]
+    with serving(*answers) as server:
+        chat, editor = begin(server)
+        assert say(chat, "older, and stronger from now on").startswith("From now on edits are 1 not")
+        say(chat, "help")
+    assert editor.calls[0]["settings"].notches == 1
+    assert chat.settings.strength == 1
+    assert "\nChosen: " in told(server, 0) and "strength 0" in told(server, 0)
+    assert "strength 1" in told(server) and "method steady" in told(server)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [("strength", "9", "strength"), ("draft", "maybe", "draft is one of: off, on."),
+     ("", "1", "choose needs a setting."), ("method", "/etc/passwd", "method is one of: ")],
+)  # fmt: skip
+def test_what_cannot_hold_is_told_to_the_llm(setting, value, reason):
+    step = {"step": "choose", "setting": setting, "value": value}
+    with serving(reading(step), reading({"step": "help"})) as server:
+        say(begin(server)[0], "do it so from now on")
+    assert reason in server.asked[1]["messages"][-1]["content"]
+
+
 def test_hello_is_answered_by_hello():
     with serving(reading(reply="Hello!")) as server:
         assert say(begin(server)[0], "hello") == "Hello!"
