@@ -68,7 +68,8 @@ def _doing(add: Any) -> None:
         metavar="DIR",
         help="also write the pictures there, as 01-make-her-older.png",
     )
-    add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
+    shows = "what the picture shows, if it cannot be told; of several, once for each"
+    add("--caption", action="append", metavar="TEXT", help=shows)
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
     add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")

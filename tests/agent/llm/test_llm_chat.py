@@ -142,7 +142,9 @@ def test_what_is_to_hold_from_now_on_holds():
     answers = [reading(stronger, edit(OLDER)), reading({"step": "help"})]
     with serving(*answers) as server:
         chat, editor = begin(server)
-        assert say(chat, "older, and stronger from now on").startswith("From now on edits are 1 not")
+        assert say(chat, "older, and stronger from now on").startswith(
+            "From now on edits are 1 not"
+        )
         say(chat, "help")
     assert editor.calls[0]["settings"].notches == 1
     assert chat.settings.strength == 1
@@ -160,6 +162,24 @@ def test_what_cannot_hold_is_told_to_the_llm(setting, value, reason):
     with serving(reading(step), reading({"step": "help"})) as server:
         say(begin(server)[0], "do it so from now on")
     assert reason in server.asked[1]["messages"][-1]["content"]
+
+
+def test_of_several_pictures_the_llm_is_told_which_shows_what():
+    sea = "the blue sea, a boat"
+    answers = [
+        reading(edit(f"{PHOTO}, a dog", change="add")),
+        reading({"step": "goto", "numbers": [0]}, edit(f"{sea}, a gull", change="add")),
+    ]
+    with serving(*answers) as server:
+        chat, editor = begin(server, sea, model="flux-dev", eyes=None)
+        chat.open(chat.conversation.turns[0].picture, PHOTO)
+        say(chat, "add a dog")
+        say(chat, "and a gull over the sea")
+    assert f"@0: an original, {json.dumps(sea)}\n@1: an original, {json.dumps(PHOTO)}" in told(
+        server
+    )
+    assert "to the head: @1 @2" in told(server)
+    assert editor.calls[1]["step"].source_prompt == sea
 
 
 def test_hello_is_answered_by_hello():
