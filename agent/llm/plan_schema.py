@@ -160,10 +160,9 @@ class _Planner(PlanBuilder):
         match written.step:
             case "edit":
                 return self._edit(written)
-            case "undo":
-                return Undo(messages=min(max(self._number(written, 1), 1), 100))
-            case "redo":
-                return Redo(messages=min(max(self._number(written, 1), 1), 100))
+            case "undo" | "redo":
+                back = Undo if written.step == "undo" else Redo
+                return back(messages=min(max(self._number(written, 1), 1), 100))
             case "goto":
                 return GoTo(turn=self._turn(written, 0))
             case "revert":
