@@ -94,6 +94,7 @@ class Server:
         self.used = Usage()
         self._timeout, self._pause, self._hear = timeout, pause, hear
         self._lacks: frozenset[str] = frozenset()
+        self._given_up = threading.Event()
         limits = openai.Timeout(timeout, connect=min(CONNECT, timeout))
         url = url or None
         try:
@@ -137,9 +138,13 @@ class Server:
             raise LlmError(self._unreachable(error)) from None
 
     def _in_time(self, messages: Messages, schema: type[BaseModel]) -> Completion:
-        """Return what came within the limit, which no comment of a server's can put off."""
+        """Return what came within the limit, which no comment of a server's can put off.
+
+        An earlier request that somebody waits for no longer (Ctrl-C) is given up.
+        """
         until = time.monotonic() + self._timeout
-        given_up = threading.Event()
+        self._given_up.set()
+        given_up = self._given_up = threading.Event()
         try:
             return until_stopped(
                 lambda: self._ask(messages, schema, until, given_up),
@@ -163,11 +168,14 @@ class Server:
                     logger.info("the LLM server is asked without %s: %s", feature, error)
                     lacks |= {feature}
                 elif error.status in BUSY and self._may_wait(error, pauses, until):
-                    given_up.wait(self._pause if error.wait is None else error.wait)
+                    if given_up.wait(self._pause if error.wait is None else error.wait):
+                        raise LlmError(_late(self._timeout)) from None
                     pauses += 1
                 else:
                     raise LlmError(_sentence(error)) from None
             else:
+                if given_up.is_set():
+                    raise LlmError(_late(self._timeout))
                 self._lacks = lacks
                 self.used += said.usage
                 if "images" in lacks:
@@ -212,8 +220,10 @@ class Server:
             raise
         except NoServer:
             raise LlmError(f"What answers at {self._client.base_url} is no LLM server.") from None
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise LlmError(f"The LLM server gave no proper answer: {_cause(str(error))}.") from None
+        except (TypeError, AttributeError):  # a list where an object should be, and the like
+            raise LlmError("The LLM server gave no proper answer.") from None
         except Exception as error:  # openai's and those of its HTTP client, which it does not name
             raise LlmError(self._unreachable(error)) from None
         if not streamed and said.finish is None:

@@ -7,7 +7,7 @@ import json
 from concurrent.futures import wait
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from agent.background import in_background
 from agent.llm.structured_output import plain
@@ -17,7 +17,7 @@ PORTS = {11434: "Ollama", 1234: "LM Studio", 8080: "llama.cpp", 8000: "vLLM"}
 """Where such servers listen if nobody tells them otherwise."""
 PATIENCE = 0.05  # seconds for all of them together, which are asked at the same time
 LONGEST_ANSWER = 100_000  # bytes of a list of models
-LONGEST_NAME = 100
+LONGEST_NAME = 200
 NO_CHAT = ("embed", "rerank", "whisper", "bge-", "tts")
 """Parts of the names of models that do not chat."""
 ANSWERS = "local-llms.json"
@@ -39,8 +39,8 @@ class LocalLlm:
 
     @property
     def name(self) -> str:
-        """The model as people call it."""
-        return self.model.removesuffix(":latest")
+        """The model as people call it, where a server names it by its file."""
+        return PurePath(self.model).name.removesuffix(":latest").removesuffix(".gguf")
 
 
 def found() -> list[LocalLlm]:

@@ -11,6 +11,7 @@ from email.utils import format_datetime
 import pytest
 from llm_server import Pings, Raw, Refuses, Says, serving
 
+from agent.background import in_background
 from agent.llm.client import Server
 from agent.llm.plan_schema import Reading
 from agent.llm.structured_output import LlmError
@@ -221,6 +222,21 @@ def test_what_comes_is_heard_while_it_comes():
     assert len(heard) > 3
     assert heard[0] == PLAN[: len(heard[0])] != PLAN
     assert heard[-1] == PLAN
+
+
+def test_a_request_that_nobody_waits_for_any_more_is_given_up():
+    heard = []
+    with serving(Says(PLAN, between=0.3, usage=(9, 9)), '{"reply": "new"}') as server:
+        llm = Server(server.url, "m", hear=heard.append)
+        waiting = in_background(lambda: llm.answer(ASKED, Reading))
+        while not heard:
+            time.sleep(0.01)
+        assert llm.answer(ASKED, Reading).reply == "new"
+        heard.clear()
+        with pytest.raises(LlmError):
+            waiting.result(timeout=5)
+    assert not heard
+    assert llm.used == Usage(calls=1)
 
 
 @pytest.mark.parametrize("streams", [True, False])

@@ -81,6 +81,14 @@ def test_a_server_without_a_usable_model_is_passed_over(here, models):
     assert local.found() == []
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [("/home/me/gemma-3.gguf", "gemma-3"), ("hf.co/me/qwen3:Q4", "qwen3:Q4"), ("phi", "phi")],
+)
+def test_a_model_is_called_by_its_name(model, name):
+    assert local.LocalLlm("llama.cpp", "http://there/v1", model).name == name
+
+
 def test_who_does_not_answer_in_time_is_left(monkeypatch):
     with socket.socket() as mute:
         mute.bind(("127.0.0.1", 0))
