@@ -43,8 +43,7 @@ def settled(state: Conversation) -> Update:
 
 def understand(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Turn the message into a plan, unless the plan came with it (a /command)."""
-    reader = "llm" if state.plan is None and runtime.context.llm is not None else "offline"
-    emit(runtime, "turn.started", request=state.request, reader=reader)
+    emit(runtime, "turn.started", request=state.request, reader=_reader(state, runtime))
     spent = _spent(runtime)
     update = settled(state)  # an earlier message may have been cut off
     now = state.model_copy(update=update)
@@ -67,6 +66,12 @@ def understand(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         "said": [plan.note] if plan.note else [],
         "failure": "",
     }
+
+
+def _reader(state: Conversation, runtime: Runtime[ChatContext]) -> str:
+    if state.plan is not None:
+        return "command"
+    return "offline" if runtime.context.llm is None else "llm"
 
 
 def _read(
@@ -319,7 +324,8 @@ def _lead(state: Conversation) -> list[str]:
     if not plan.reply or not state.failure:
         return [plan.reply]
     number = state.messages[-1].id
-    return [replies.of_turn(turn) for turn in state.turns if turn.message == number]
+    made = (turn for turn in state.turns if turn.message == number and turn.picture)
+    return [replies.done(turn) for turn in made]
 
 
 def picture_path(studio: ChatContext, key: str) -> str | None:

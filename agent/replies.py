@@ -67,9 +67,14 @@ def of_turn(turn: Turn) -> str:
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
+    return f"{done(turn)} {outcome(turn)}".strip()
+
+
+def done(turn: Turn) -> str:
+    """Say what an edit did."""
+    assert turn.step is not None
     what = ", ".join(filter(None, (_words(turn.step), turn.step.anew)))
-    text = f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
-    return f"{text} {outcome(turn)}".strip()
+    return f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
 
 
 def outcome(turn: Turn) -> str:

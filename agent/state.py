@@ -315,7 +315,8 @@ class Conversation(BaseModel):
 class Event(BaseModel):
     """One thing that happened, as the door prints it.
 
-    ``event`` is one of session.started, turn.started {request, reader}, plan {steps, note},
+    ``event`` is one of session.started, turn.started {request, reader:
+    llm, offline or command}, plan {steps, note},
     step {phase, i, of}, check {passed, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},

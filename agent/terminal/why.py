@@ -109,7 +109,7 @@ def _read(conversation: Conversation, turn: Turn) -> list[Line]:
     if usage.prompt or usage.completion:
         tokens = f"{usage.prompt} tokens read, {usage.completion} written"
     else:
-        tokens = "its server counts no tokens"
+        tokens = "tokens not counted"
     return [("LLM", f"{calls} for the whole message, {tokens}")]
 
 

@@ -356,9 +356,10 @@ def test_a_reply_does_not_hide_what_was_seen_or_failed():
         assert seen.startswith("Sie trägt jetzt einen Hut. I cannot see all of it")
     with serving(reading(edit(OLDER), hat | {"wish": "Hut"}, reply="Beides gemacht.")) as server:
         chat, editor = begin(server)
-        editor.fails = "hat"
+        editor.fails, editor.needs = "hat", {"old": 9}
         reply = say(chat, "älter, und einen Hut")
     assert "Beides" not in reply
+    assert reply.count("I cannot see all of it") == 1
     assert reply.startswith("Changed: older") and "failed: the solver went astray." in reply
 
 

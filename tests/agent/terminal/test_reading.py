@@ -41,7 +41,7 @@ def test_what_an_llm_writes_is_seen_while_it_writes(tmp_path):
     ("usage", "said"),
     [
         (Usage(), []),
-        (Usage(calls=2), ["2 calls for the whole message, its server counts no tokens"]),
+        (Usage(calls=2), ["2 calls for the whole message, tokens not counted"]),
         (Usage(calls=1, prompt=7), ["1 call for the whole message, 7 tokens read, 0 written"]),
     ],
 )
