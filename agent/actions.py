@@ -122,7 +122,8 @@ def _revert(step: Revert, state: Conversation) -> Update:
     caption = state.turns[parent].caption
     again: list[EditStep] = []
     for turn in replayed:
-        edit = replay(turn.step, caption) if turn.step else None
+        shown = state.turns[turn.parent or 0].caption
+        edit = replay(turn.step, caption, shown=shown) if turn.step else None
         if edit is not None:
             again.append(edit.model_copy(update={"without": without}))
             caption = edit.target_prompt

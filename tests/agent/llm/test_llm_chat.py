@@ -182,6 +182,18 @@ def test_of_several_pictures_the_llm_is_told_which_shows_what():
     assert editor.calls[1]["step"].source_prompt == sea
 
 
+def test_what_no_caption_named_is_removed_again_after_a_revert():
+    lamp = edit(f"{PHOTO}, a dog", change="remove", source_caption=f"{PHOTO}, a dog, a lit lamp")
+    answers = [edit(f"{PHOTO}, a dog", change="add"), lamp, {"step": "revert", "numbers": [1]}]
+    with serving(*map(reading, answers)) as server:
+        chat, editor = begin(server, PHOTO, model="flux-dev", eyes=None)
+        for message in ("add a dog", "take the lamp away", "not the dog"):
+            say(chat, message)
+    again = editor.calls[-1]["step"]
+    assert (again.source_prompt, again.target_prompt) == (f"{PHOTO}, a lit lamp", PHOTO)
+    assert head(chat).caption == PHOTO
+
+
 def test_hello_is_answered_by_hello():
     with serving(reading(reply="Hello!")) as server:
         assert say(begin(server)[0], "hello") == "Hello!"
