@@ -82,7 +82,7 @@ def replay(step: EditStep, text: str, *, shown: str = "") -> EditStep | None:
         return again and again.model_copy(update={"strength": step.strength})
     source = text
     target = transfer(text, step.source_prompt, step.target_prompt)
-    if target == text and shown and step.source_prompt != shown:  # what vanished, no caption has named
+    if target == text and shown and step.source_prompt != shown:  # no caption named what vanished
         source = transfer(text, step.target_prompt, step.source_prompt)
     if target == source:
         return None
