@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 import sys
 import time
+from contextlib import suppress
 
 import pytest
 from llm_server import serving
 
+from agent.background import in_background
 from agent.llm import local
 from agent.settings import AppSettings
 from agent.terminal.local_llm import with_local_llm
@@ -89,14 +91,24 @@ def test_a_model_is_called_by_its_name(model, name):
     assert local.LocalLlm("llama.cpp", "http://there/v1", model).name == name
 
 
-def test_who_does_not_answer_in_time_is_left(monkeypatch):
-    with socket.socket() as mute:
-        mute.bind(("127.0.0.1", 0))
-        mute.listen()
-        monkeypatch.setattr(local, "PORTS", dict.fromkeys([mute.getsockname()[1]], "mute"))
+@pytest.mark.parametrize("drips", [False, True])
+def test_who_does_not_answer_in_time_is_left(monkeypatch, drips):
+    def drip():
+        line, _ = slow.accept()
+        with line, suppress(OSError):
+            for letter in b"HTTP/1.1 200 OK\r\nServer: very slow indeed":
+                line.send(bytes([letter]))
+                time.sleep(0.02)
+
+    with socket.socket() as slow:
+        slow.bind(("127.0.0.1", 0))
+        slow.listen()
+        if drips:
+            in_background(drip)
+        monkeypatch.setattr(local, "PORTS", {slow.getsockname()[1]: "slow"})
         began = time.monotonic()
         assert local.found() == []
-    assert time.monotonic() - began < 0.5
+        assert time.monotonic() - began < 0.5
 
 
 def test_damaged_answers_are_asked_for_again(tmp_path, here):
