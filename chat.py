@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 OTHERS = {
+    "doctor": "agent.terminal.doctor:main",
     "recipe": "agent.provenance.show_recipe:main",
     "redo": "agent.provenance.redo:main",
     "test": "agent.scripts.command:main",
@@ -178,6 +179,12 @@ def _check(flags: argparse.Namespace) -> None:
 
     if flags.resume is not None and flags.pictures:
         raise Refusal("--resume takes no pictures; /open opens one inside the session.")
+    captions, pictures = len(flags.caption or ()), max(len(flags.pictures), 1)
+    if captions not in (0, 1, pictures):
+        raise Refusal(
+            f"{captions} captions for {pictures} picture{'s' * (pictures > 1)}: give one for all, "
+            "or one for each in the same order."
+        )
     if flags.resume is None and (flags.fork or flags.read_only):
         flag = "--fork" if flags.fork else "--read-only"
         raise Refusal(f"{flag} needs --resume, or --resume ID.")
@@ -226,6 +233,10 @@ def _converse(
     from agent.terminal.repl import farewell, read_lines, talk
 
     person = not flags.say and sys.stdin.isatty()
+    if person and not flags.read_only:
+        from agent.terminal.local_llm import with_local_llm
+
+        settings = with_local_llm(settings, screen.note)
     studio = studio_of(
         settings,
         person=person,
@@ -233,6 +244,7 @@ def _converse(
         looking=bool(flags.say) and all(line.lstrip().startswith("/") for line in flags.say),
         note=screen.note,
         glimpse=screen.glimpse,
+        hear=screen.hear,
     )
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
@@ -276,15 +288,21 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
         picture = str(store.path(turn.picture)) if turn.picture else None
         where = {"turn": turn.id, "picture": picture}
         screen.event(chat.event("session.started", **where, caption=turn.caption, resumed=True))
-    elif flags.pictures:
-        for path in reversed(flags.pictures):  # the first named is the last opened, and the base
-            event, notes = open_file(chat, store, Path(path), flags.caption)
+        return
+    captions = flags.caption or [None]
+    if flags.pictures:
+        each = captions if len(captions) > 1 else captions * len(flags.pictures)
+        named = zip(flags.pictures, each, strict=True)
+        for path, caption in reversed(
+            list(named)
+        ):  # the first named is the last opened, and the base
+            event, notes = open_file(chat, store, Path(path), caption)
             for note in notes:
                 screen.note(note)
             screen.event(event)
     else:
         image, caption = sample_portrait()
-        screen.event(chat.open(store.put(image), flags.caption or caption))
+        screen.event(chat.open(store.put(image), captions[0] or caption))
 
 
 def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:

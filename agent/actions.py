@@ -122,7 +122,8 @@ def _revert(step: Revert, state: Conversation) -> Update:
     caption = state.turns[parent].caption
     again: list[EditStep] = []
     for turn in replayed:
-        edit = replay(turn.step, caption) if turn.step else None
+        shown = state.turns[turn.parent or 0].caption
+        edit = replay(turn.step, caption, shown=shown) if turn.step else None
         if edit is not None:
             again.append(edit.model_copy(update={"without": without}))
             caption = edit.target_prompt
@@ -146,7 +147,7 @@ def _instead(start: int, edits: list[EditStep], state: Conversation) -> Update:
     plan = state.plan or Plan()
     steps = (*plan.steps[: state.position + 1], *edits, *plan.steps[state.position + 1 :])
     where = {"at": start} if edits else {"head": start}
-    return where | {"plan": Plan(steps=steps, note=plan.note)}
+    return where | {"plan": plan.model_copy(update={"steps": steps})}
 
 
 def _say(state: Conversation, text: str) -> Update:

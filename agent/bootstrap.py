@@ -21,6 +21,7 @@ from tools.pictures import PictureStore
 
 Note = Callable[[str], None]
 Glimpse = Callable[[Image], None]
+Hear = Callable[[str], None]
 Listen = Callable[[Llm | None], Llm | None]
 
 
@@ -58,6 +59,7 @@ def studio_of(
     note: Note = print,
     listen: Listen = lambda llm: llm,
     glimpse: Glimpse | None = None,
+    hear: Hear | None = None,
 ) -> ChatContext:
     """Bring together all that a conversation works with.
 
@@ -69,6 +71,7 @@ def studio_of(
         note: Told what takes a while.
         listen: Gets the LLM that was configured and returns the one to use.
         glimpse: Gets small guesses at a picture while it is made.
+        hear: Gets what an LLM has written so far, while it writes.
 
     Raises:
         Refusal: Something chosen is not to be had.
@@ -78,7 +81,7 @@ def studio_of(
     if settings.preset not in PRESETS:
         raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
     store = PictureStore(settings.home / "pictures")
-    llm = listen(_llm(settings, note))
+    llm = listen(_llm(settings, note, hear))
     edit = None
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
@@ -165,12 +168,15 @@ class LoadedLater:
         return edit_picture(self.editor(), self._store, on_glimpse=self._glimpse, **asked)
 
 
-def _llm(settings: AppSettings, note: Note) -> Llm | None:
+def llm_is_configured(settings: AppSettings) -> bool:
+    """Whether anybody has said which LLM to ask."""
+    names = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
+    return bool(settings.llm_url) or any(os.environ.get(name) for name in names)
+
+
+def _llm(settings: AppSettings, note: Note, hear: Hear | None) -> Llm | None:
     """Return the configured LLM, or None for the offline reader."""
-    configured = settings.llm_url or any(
-        os.environ.get(name) for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL")
-    )
-    if settings.offline or not configured:
+    if settings.offline or not llm_is_configured(settings):
         if not settings.offline:
             note("No LLM is configured (--llm-url), so messages are read offline.")
         return None
@@ -179,7 +185,13 @@ def _llm(settings: AppSettings, note: Note) -> Llm | None:
 
     sees = {"yes": True, "no": False}.get(settings.llm_sees)
     try:
-        return Server(settings.llm_url, settings.llm_model, timeout=settings.llm_timeout, sees=sees)
+        return Server(
+            settings.llm_url,
+            settings.llm_model,
+            timeout=settings.llm_timeout,
+            sees=sees,
+            hear=hear or (lambda text: None),
+        )
     except LlmError as error:
         raise Refusal(str(error), MISSING) from None
 

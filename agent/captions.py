@@ -64,19 +64,32 @@ def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditSt
     )
 
 
-def replay(step: EditStep, text: str) -> EditStep | None:
-    """Write an earlier edit anew for another caption; None if it changes nothing there."""
+def replay(step: EditStep, text: str, *, shown: str = "") -> EditStep | None:
+    """Write an earlier edit anew for another caption.
+
+    Args:
+        step: the edit.
+        text: the caption of the picture that it is to be made of now.
+        shown: that of the picture it was made of, which the source prompt may name more than;
+            empty if that is not known.
+
+    Returns:
+        The step, or None if it changes nothing there.
+    """
     wanted = changes(step.source_prompt, step.target_prompt)
     if wanted and world_of(text):
         again = edit_step(text, wanted, step.request)
         return again and again.model_copy(update={"strength": step.strength})
+    source = text
     target = transfer(text, step.source_prompt, step.target_prompt)
-    if target == text:
+    if target == text and shown and step.source_prompt != shown:  # no caption named what vanished
+        source = transfer(text, step.target_prompt, step.source_prompt)
+    if target == source:
         return None
     update = {
-        "source_prompt": text,
+        "source_prompt": source,
         "target_prompt": target,
-        "edit_words": edit_words(text, target),
+        "edit_words": edit_words(source, target),
     }
     return step.model_copy(update=update)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from agent.settings import AppSettings
+    from agent.state import Usage
 
 OnStep = Callable[[str, int, int], None]
 """Called after each solver step with phase ("invert" or "sample"), index from 1, and count."""
@@ -106,9 +107,13 @@ class Llm(Protocol):
 
     Attributes:
         sees: whether it sees pictures; None until ``agent.llm.vision.can_see`` has found out.
+        used: what it has done since the beginning.
     """
 
     sees: bool | None
+
+    @property
+    def used(self) -> Usage: ...  # noqa: D102
 
     def answer(self, messages: list[dict[str, Any]], schema: type[Schema], /) -> Schema:
         """Return the model's answer.

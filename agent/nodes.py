@@ -17,7 +17,7 @@ from agent.actions import carry_out
 from agent.background import Stopped, until_stopped
 from agent.choosing import chosen_settings, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
-from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn
+from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn, Usage
 from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
 
@@ -43,14 +43,21 @@ def settled(state: Conversation) -> Update:
 
 def understand(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Turn the message into a plan, unless the plan came with it (a /command)."""
-    emit(runtime, "turn.started", request=state.request)
+    emit(runtime, "turn.started", request=state.request, reader=_reader(state, runtime))
+    spent = _spent(runtime)
     update = settled(state)  # an earlier message may have been cut off
     now = state.model_copy(update=update)
     plan = state.plan or _read(state.request, now, runtime)
     steps = [step.model_dump(mode="json") for step in plan.steps]
     emit(runtime, "plan", steps=steps, note=plan.note)
     number = len(now.messages) + 1
-    message = Message(id=number, text=state.request, before=state.head, after=state.head)
+    message = Message(
+        id=number,
+        text=state.request,
+        before=state.head,
+        after=state.head,
+        usage=_spent(runtime) - spent,
+    )
     return update | {
         "messages": [*now.messages, message],
         "plan": plan,
@@ -59,6 +66,12 @@ def understand(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         "said": [plan.note] if plan.note else [],
         "failure": "",
     }
+
+
+def _reader(state: Conversation, runtime: Runtime[ChatContext]) -> str:
+    if state.plan is not None:
+        return "command"
+    return "offline" if runtime.context.llm is None else "llm"
 
 
 def _read(
@@ -113,22 +126,33 @@ def ask(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         if text:
             took = f"{question.question} Nobody answered, so I took “{text}”."
             state = state.model_copy(update={"said": [*state.said, took]})
-    done = (state.plan or Plan()).steps[: state.position]
+    planned = state.plan or Plan()
+    done, before = planned.steps[: state.position], planned.reply
     if not text:
         hint = "; ".join(question.options[:4])
         again = f"{question.question} For example: {hint}." if hint else question.question
-        return {"plan": Plan(steps=done), "said": [*state.said, again], "messages": state.messages}
+        dropped = Plan(steps=done, reply=before)
+        return {"plan": dropped, "said": [*state.said, again], "messages": state.messages}
+    spent = _spent(runtime)
     plan = _answered(text, question, state, runtime)
+    state = _noted(state, usage=state.messages[-1].usage + _spent(runtime) - spent)
     steps = [step for step in plan.steps if not isinstance(step, Ask)]
     said = [plan.note] if plan.note else []
-    if not steps and not plan.note:
+    if not steps and not plan.note and not plan.reply:
         said = ["I did not understand that answer, so nothing was changed."]
     emit(runtime, "plan", steps=[s.model_dump(mode="json") for s in steps], note=plan.note)
-    plan = Plan(steps=(*done, *steps))
+    reply = " ".join(filter(None, (before, plan.reply)))
+    plan = Plan(steps=(*done, *steps), reply=reply)
     return {"plan": plan, "said": [*state.said, *said], "messages": state.messages}
 
 
-def _noted(state: Conversation, **changes: str) -> Conversation:
+def _spent(runtime: Runtime[ChatContext]) -> Usage:
+    """Return what the LLM has done so far."""
+    llm = runtime.context.llm
+    return Usage() if llm is None else llm.used
+
+
+def _noted(state: Conversation, **changes: str | Usage) -> Conversation:
     """Return the conversation with something noted of the message being worked on."""
     last = state.messages[-1].model_copy(update=changes)
     return state.model_copy(update={"messages": [*state.messages[:-1], last]})
@@ -211,7 +235,7 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Judge the last try; go for another one, or accept the best as a turn."""
     studio, attempt = runtime.context, state.tries[-1]
     if studio.edit is not None:
-        images = studio.pictures
+        images, spent = studio.pictures, _spent(runtime)
         verdict = verify.judge(
             images.image(start(state).picture),
             images.image(attempt.picture),
@@ -220,10 +244,11 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             studio.eyes,
         ).model_copy(update={"rung": attempt.rung})
         attempt = attempt.model_copy(update={"check": verdict})
+        state = _noted(state, usage=state.messages[-1].usage + _spent(runtime) - spent)
         emit(runtime, "check", **verdict.model_dump())
     tries = [*state.tries[:-1], attempt]
     if retry.next_try(tries, studio.settings.retries) is not None:
-        return {"tries": tries}
+        return {"tries": tries, "messages": state.messages}
     turn = accepted(state, tries, studio)
     more = isinstance(after(state), EditStep)
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
@@ -234,9 +259,16 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         "turns": [*state.turns, turn],
         **({"at": turn.id} if state.at is not None and more else {"head": turn.id, "at": None}),
         "tries": [],
+        "messages": state.messages,
         "position": state.position + 1,
-        "said": [*state.said, replies.of_turn(turn)],
+        "said": [*state.said, *filter(None, [_said_of(turn, state)])],
     }
+
+
+def _said_of(turn: Turn, state: Conversation) -> str:
+    """Say what an edit did, or, where an LLM says that in its own words, only what was seen."""
+    told = turn.picture and state.plan is not None and state.plan.reply
+    return replies.outcome(turn) if told else replies.of_turn(turn)
 
 
 def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
@@ -277,13 +309,23 @@ def reply(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Say what was done, and close the message."""
     if state.failure:
         emit(runtime, "turn.failed", error=state.failure)
-    text = " ".join([*state.said, *([state.failure] if state.failure else [])])
+    text = " ".join(filter(None, [*_lead(state), *state.said, state.failure]))
     text = text or "Nothing had to be changed."
     emit(runtime, "reply", text=text)
     update = settled(state)
     closed = {"reply": text, "failure": state.failure}
     update["messages"][-1] = update["messages"][-1].model_copy(update=closed)
     return update | {"request": "", "plan": None, "tries": [], "said": [], "failure": ""}
+
+
+def _lead(state: Conversation) -> list[str]:
+    """Return what an LLM says about its plan; if that failed, what was done of it instead."""
+    plan = state.plan or Plan()
+    if not plan.reply or not state.failure:
+        return [plan.reply]
+    number = state.messages[-1].id
+    made = (turn for turn in state.turns if turn.message == number and turn.picture)
+    return [replies.done(turn) for turn in made]
 
 
 def picture_path(studio: ChatContext, key: str) -> str | None:

@@ -64,5 +64,7 @@ class PlanBuilder:
         parent = self.conversation.turns[number].parent or 0
         self.place(Heads(parent, self.heads.past, self.heads.future))
         for turn in replayed:
-            if turn.step is not None and (again := replay(turn.step, self.caption)) is not None:
+            shown = self.conversation.turns[turn.parent or 0].caption
+            again = replay(turn.step, self.caption, shown=shown) if turn.step else None
+            if again is not None:
                 self.edited(again)

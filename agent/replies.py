@@ -67,16 +67,26 @@ def of_turn(turn: Turn) -> str:
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
+    return f"{done(turn)} {outcome(turn)}".strip()
+
+
+def done(turn: Turn) -> str:
+    """Say what an edit did."""
+    assert turn.step is not None
     what = ", ".join(filter(None, (_words(turn.step), turn.step.anew)))
-    text = f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
+    return f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
+
+
+def outcome(turn: Turn) -> str:
+    """Say what was seen of an edit, where there is more to say than that it is as asked."""
     check = turn.check
     if check is None or check.passed:
         again = check is not None and check.rung != "first"
-        return f"{text} It took another try ({check.rung})." if again and check else text
+        return f"It took another try ({check.rung})." if again and check else ""
     seen = f" (I see: {', '.join(check.unlike)})" if check.unlike else ""
     if check.edit_score < 1.0:
-        return f"{text} I cannot see all of it{seen}; “stronger” or “again” tries once more."
-    return f"{text} More changed than should have{seen}; “a bit less” or “undo” helps."
+        return f"I cannot see all of it{seen}; “stronger” or “again” tries once more."
+    return f"More changed than should have{seen}; “a bit less” or “undo” helps."
 
 
 def _words(step: EditStep) -> str:

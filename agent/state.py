@@ -120,7 +120,10 @@ class Save(Record):
 
 
 class Ask(Record):
-    """Ask the person one short question; an empty default means that nothing is done."""
+    """Ask the person one short question.
+
+    Where nobody can answer, the default is taken; an empty one means that nothing is done.
+    """
 
     step: Literal["ask"] = "ask"
     question: str
@@ -150,10 +153,39 @@ Step = Annotated[
 
 
 class Plan(Record):
-    """What a message means: steps in order, and a note for the reply about how it was read."""
+    """What a message means: steps in order, and what the reply says beside what was done."""
 
     steps: tuple[Step, ...] = ()
     note: str = ""
+    """How the message was read, or what of it was left out."""
+    reply: str = ""
+    """What an LLM says about the edits, in the person's language, in the place of our sentences."""
+
+
+class Usage(Record):
+    """What an LLM did for a message, as its server counts it."""
+
+    calls: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    prompt: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Tokens that it read; 0 where the server counts none."""
+    completion: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Tokens that it wrote."""
+
+    def __add__(self, other: Usage) -> Usage:
+        """Return both together."""
+        return Usage(
+            calls=self.calls + other.calls,
+            prompt=self.prompt + other.prompt,
+            completion=self.completion + other.completion,
+        )
+
+    def __sub__(self, other: Usage) -> Usage:
+        """Return what came after an earlier state of the same count."""
+        return Usage(
+            calls=self.calls - other.calls,
+            prompt=self.prompt - other.prompt,
+            completion=self.completion - other.completion,
+        )
 
 
 class Check(Record):
@@ -226,6 +258,8 @@ class Message(Record):
     """Why it could not be carried out."""
     before: int = 0
     after: int = 0
+    usage: Usage = Usage()
+    """What the LLM did for it."""
     forgotten: bool = False
     """Whether the person went back to before it, so that no LLM is told of it."""
 
@@ -281,7 +315,8 @@ class Conversation(BaseModel):
 class Event(BaseModel):
     """One thing that happened, as the door prints it.
 
-    ``event`` is one of session.started, turn.started {request}, plan {steps, note},
+    ``event`` is one of session.started, turn.started {request, reader:
+    llm, offline or command}, plan {steps, note},
     step {phase, i, of}, check {passed, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},

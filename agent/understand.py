@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 
+from agent.choosing import chosen_settings
 from agent.context import ChatContext
 from agent.llm.plan_schema import Reading, plan_of
 from agent.llm.prompt_builder import briefing
 from agent.llm.structured_output import LlmError, consult
 from agent.llm.vision import can_see
 from agent.offline.grammar import Context, understand_offline
+from agent.options import EDIT_OPTIONS
 from agent.state import Conversation, Plan
 from editing_core.worlds.registry import world_named
 
@@ -53,7 +55,11 @@ def ask_llm(message: str, context: Context, studio: ChatContext, *, question: st
     image = (
         studio.pictures.image(picture) if picture and not world and can_see(studio.llm) else None
     )
-    messages = briefing(message, context, world=world, image=image, question=question)
+    settings = chosen_settings(context.conversation, studio)
+    chosen = {name: getattr(settings, name) for name in EDIT_OPTIONS}
+    messages = briefing(
+        message, context, world=world, chosen=chosen, image=image, question=question
+    )
 
     def plan(reading: Reading) -> Plan:
         return plan_of(reading, message, context, world=world)

@@ -39,6 +39,14 @@ def changed_spans(source: str, target: str) -> list[Span]:
     return [found[i] for i in _changed(source, target)]
 
 
+def occurrences(words: str, prompt: str) -> list[Span]:
+    """Return where a word or a phrase stands whole in a prompt, in either case."""
+    phrase = r"\s+".join(map(re.escape, words.split()))
+    if not phrase:
+        return []
+    return [m.span() for m in re.finditer(rf"(?<!\w){phrase}(?!\w)", prompt, re.IGNORECASE)]
+
+
 def _changed(before: str, after: str) -> list[int]:
     """Return the indices of the words of ``after`` that are not in ``before`` at their place.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from editing_core.errors import EditError
-from editing_core.prompt_diff import Span, changed_spans
+from editing_core.prompt_diff import Span, changed_spans, occurrences
 
 if TYPE_CHECKING:
     from editing_core.models.base import TextEmbedding
@@ -52,8 +52,8 @@ def columns_of(
     new = changed_spans(source_prompt, text.prompt)
     spans: list[Span] = []
     for word in words:
-        found = _occurrences(word, text.prompt)
-        if not found and not _occurrences(word, source_prompt):
+        found = occurrences(word, text.prompt)
+        if not found and not occurrences(word, source_prompt):
             raise EditError(f"The edit word '{word}' is not in the prompt '{text.prompt}'.")
         if found and not _touching(text.offsets, found):
             raise EditError(
@@ -62,13 +62,6 @@ def columns_of(
             )
         spans += [span for span in found if _overlaps(span, new)] or found
     return _touching(text.offsets, spans)
-
-
-def _occurrences(word: str, prompt: str) -> list[Span]:
-    phrase = r"\s+".join(map(re.escape, word.split()))
-    if not phrase:
-        return []
-    return [m.span() for m in re.finditer(rf"(?<!\w){phrase}(?!\w)", prompt, re.IGNORECASE)]
 
 
 def _overlaps(span: Span, others: Iterable[Span]) -> bool:

@@ -106,6 +106,18 @@ def test_two_pictures_the_first_is_the_base(capsys, tmp_path, photo):
     assert size(named(events, "session.started")[-1]["picture"]) == (48, 32)
 
 
+def test_each_of_several_pictures_has_its_own_caption(capsys, photo, tmp_path):
+    other = str(tmp_path / "other.png")
+    Image.new("RGB", (40, 30), "blue").save(other)
+    each = ("--caption", "a lamp on a table", "--caption", "the blue sea")
+    events = talk(capsys, str(photo), other, "--plan-only", *each, *say("/show"))
+    told = [event["caption"] for event in events if event["event"] == "session.started"]
+    assert told == ["the blue sea", "a lamp on a table"], "the first named is opened last"
+    flags = [str(photo), other, *each, "--caption", "a third", *say("/show")]
+    assert chat.main(["--offline", *flags]) == 2
+    assert "3 captions for 2 pictures: give one for all, or one for each" in capsys.readouterr().err
+
+
 def test_a_picture_nobody_can_describe(capsys, photo):
     assert chat.main(["--offline", str(photo), *say("add a hat")]) == 2
     assert "--caption" in capsys.readouterr().err

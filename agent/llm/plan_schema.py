@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, assert_never
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, field_validator, model_validator
 
 from agent import turn_tree
-from agent.llm.caption_edit import LONGEST_CAPTION, edit_of
+from agent.llm.caption_edit import LONGEST_CAPTION, Written, edit_of
 from agent.llm.structured_output import Unusable, plain
 from agent.offline.grammar import Context, understand_offline
+from agent.options import EDIT_OPTIONS, declared
 from agent.plan_builder import PlanBuilder
 from agent.state import (
     Ask,
+    Choose,
     Compare,
     Describe,
     EditStep,
@@ -28,16 +30,20 @@ from agent.state import (
     Step,
     Undo,
 )
+from tools.arguments import InputError
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
-LONGEST_NOTE = 160  # characters of how a wish was read
+LONGEST_REPLY = 800  # characters
 LONGEST_QUESTION = 300
 LONGEST_OPTION = 80
 LONGEST_WISH = 200
 
+_NAME = re.compile(r"(?:@|turn )?(\d{1,9})", re.IGNORECASE)
+"""A number of a turn, as it stands in what the LLM is told."""
+
 Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-               "ask", "help"]  # fmt: skip
+               "ask", "choose", "help"]  # fmt: skip
 How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
 Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
                   "pose"]  # fmt: skip
@@ -63,23 +69,46 @@ class LlmStep(Lenient):
     change: Changed = ""
     source_caption: str = ""
     target_caption: str = ""
+    edit_words: list[str] = Field(default_factory=list)
     numbers: list[int] = Field(default_factory=list)
     """Turns, or how many messages to undo."""
     how: How = ""
     question: str = ""
     options: list[str] = Field(default_factory=list)
+    default: str = ""
+    """ask: the option to take where nobody can answer; without one nothing is done there."""
+    setting: Literal[("", *EDIT_OPTIONS)] = ""  # type: ignore[valid-type]
+    """choose: what holds from now on."""
+    value: str = ""
+
+    @field_validator("numbers", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Take "@0" for 0, and a number for a list of one."""
+        held = value if isinstance(value, list) else [value]
+        names = [_NAME.fullmatch(v.strip()) if isinstance(v, str) else None for v in held]
+        return [int(name[1]) if name else v for name, v in zip(names, held, strict=True)]
 
 
 class Reading(Lenient):
     """What an LLM makes of a message."""
 
-    note: str = ""
-    """How an unclear wish was read, in a few words; else empty."""
     steps: list[LlmStep]
+    reply: str = ""
+    """What it says to the person, in their language."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _only_said(cls, value: Any) -> Any:
+        """Take a mere reply for a plan without steps."""
+        said = isinstance(value, dict) and value.keys() == {"reply"}
+        return value | {"steps": []} if said else value
 
 
 def plan_of(reading: Reading, message: str, context: Context, *, world: bool) -> Plan:
     """Return the plan that a reading means; everything in it is checked against the conversation.
+
+    What cannot be taken over from it is said in the plan's note.
 
     Args:
         reading: the LLM's answer.
@@ -93,20 +122,23 @@ def plan_of(reading: Reading, message: str, context: Context, *, world: bool) ->
     heads = turn_tree.heads(context.conversation)
     planner = _Planner(context.conversation, heads, message=message, world=world)
     planner.alone = sum(s.step == "edit" for s in reading.steps) == 1
-    question: Ask | None = None
+    questions: list[Ask] = []
     for written in reading.steps[:MOST_STEPS]:
         step = planner.step(written)
         if isinstance(step, Ask):
-            question = question or step
+            questions.append(step)
         else:
             planner.take(step)
-    steps = [*planner.steps, *([question] if question else [])]
-    note = _sentence(reading.note, message)
-    if not steps and not note:
-        raise Unusable("The plan has no steps; use ask if the message is not clear.")
+    planner.left_out += [f"Not asked: {ask.question}" for ask in questions[1:]]
     if len(reading.steps) > MOST_STEPS:
-        note = f"{note} Only the first {MOST_STEPS} steps are done.".strip()
-    return Plan(steps=tuple(steps), note=note)
+        planner.left_out.append(f"Only the first {MOST_STEPS} steps are done.")
+    steps = [*planner.steps, *questions[:1]]
+    reply = _sentence(reading.reply)
+    if questions and not planner.steps or steps and _echoes(reply, message):
+        reply = ""
+    if not steps and not reply:
+        raise Unusable("The plan has no steps; use ask if the message is not clear.")
+    return Plan(steps=tuple(steps), note=" ".join(planner.left_out), reply=reply)
 
 
 @dataclass
@@ -116,6 +148,8 @@ class _Planner(PlanBuilder):
     message: str = ""
     world: bool = False
     alone: bool = True
+    left_out: list[str] = field(default_factory=list)
+    """Sentences on what was not taken over."""
 
     def step(self, written: LlmStep) -> Step:
         """Check one step and make it ours.
@@ -126,10 +160,9 @@ class _Planner(PlanBuilder):
         match written.step:
             case "edit":
                 return self._edit(written)
-            case "undo":
-                return Undo(messages=min(max(self._number(written, 1), 1), 100))
-            case "redo":
-                return Redo(messages=min(max(self._number(written, 1), 1), 100))
+            case "undo" | "redo":
+                back = Undo if written.step == "undo" else Redo
+                return back(messages=min(max(self._number(written, 1), 1), 100))
             case "goto":
                 return GoTo(turn=self._turn(written, 0))
             case "revert":
@@ -146,6 +179,8 @@ class _Planner(PlanBuilder):
                 return self._save()
             case "ask":
                 return _question(written)
+            case "choose":
+                return _choice(written)
             case "help":
                 return Help()
             case _:
@@ -153,16 +188,27 @@ class _Planner(PlanBuilder):
 
     def _edit(self, written: LlmStep) -> EditStep:
         wish = plain(written.wish, LONGEST_WISH)
-        step = edit_of(
+        step, left_out = edit_of(
             self.caption,
-            plain(written.source_caption, LONGEST_CAPTION),
-            plain(written.target_caption, LONGEST_CAPTION),
-            written.change or None,
+            Written(
+                source=self._caption(written.source_caption),
+                target=self._caption(written.target_caption),
+                change=written.change or None,
+                words=[plain(word, LONGEST_OPTION) for word in written.edit_words],
+            ),
             world=self.world,
         )
+        self.left_out += [left_out] if left_out else []
         request = self.message if self.alone or not wish else wish
         strength = {"weaker": -1, "stronger": 1}.get(written.how, 0)
         return step.model_copy(update={"request": request, "strength": strength})
+
+    def _caption(self, written: str) -> str:
+        """Return a caption as it can be used; what is too long is cut, and that is said."""
+        caption = plain(written, LONGEST_CAPTION)
+        if len(plain(written, 2 * LONGEST_CAPTION)) > LONGEST_CAPTION:
+            self.left_out.append("The new caption is very long, so its end was left out.")
+        return caption
 
     def _revert(self, written: LlmStep) -> Revert:
         number = self._turn(written, 0)
@@ -208,12 +254,34 @@ def _question(written: LlmStep) -> Ask:
         raise Unusable("ask needs a question.")
     options = [plain(option, LONGEST_OPTION) for option in written.options[: 2 * MOST_OPTIONS]]
     kept = tuple(dict.fromkeys(option for option in options if option))[:MOST_OPTIONS]
-    return Ask(question=question, options=kept, default=kept[0] if kept else "")
+    default = plain(written.default, LONGEST_OPTION)
+    return Ask(question=question, options=kept, default=default if default in kept else "")
 
 
-def _sentence(note: str, message: str) -> str:
-    """Return a note so that other sentences can follow it; an echo of the message says nothing."""
-    words = plain(note, LONGEST_NOTE)
-    if not re.search(r"\w\w", words) or words.strip(" .!?").lower() in message.lower():
+def _choice(written: LlmStep) -> Choose:
+    """Return what is to hold from now on, if it can."""
+    name, value = written.setting, written.value.strip().lower()
+    if not name:
+        raise Unusable("choose needs a setting.")
+    held = declared()[name]
+    if known := held.option.choices():
+        if value not in known:
+            raise Unusable(f"{name} is one of: {', '.join(known)}.")
+        return Choose(setting=name, value=value)
+    try:
+        return Choose(setting=name, value=held.number(value.removeprefix("+")))
+    except InputError as error:
+        raise Unusable(plain(str(error), LONGEST_QUESTION)) from None
+
+
+def _sentence(reply: str) -> str:
+    """Return a reply so that other sentences can follow."""
+    words = plain(reply, LONGEST_REPLY)
+    if not re.search(r"\w", words):
         return ""
-    return words if words[-1] in ".!?…" else f"{words}."
+    return words if words[-1] in ".!?…。！？" else f"{words}."
+
+
+def _echoes(reply: str, message: str) -> bool:
+    """Whether a reply says nothing of what is done that the message did not say."""
+    return reply.strip(" .!?").lower() in message.lower()

@@ -1,14 +1,13 @@
-"""What an LLM wrote, taken as data: JSON is read or repaired, words are made safe to show."""
+"""What an LLM wrote, taken as data: asked for once more if unusable, words made safe to show."""
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 import prompts
 
@@ -17,10 +16,8 @@ if TYPE_CHECKING:
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Made = TypeVar("Made")
-LONGEST_REASON = 300  # characters of what was wrong with an answer
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)", re.DOTALL)
 _LEFT_OUT = ("title", "default")  # of a schema: words that only cost, and what is required anyway
-_THOUGHT = "</think>"  # what reasoning models write before their answer ends so
 
 
 class LlmError(Exception):
@@ -81,33 +78,6 @@ def plain(text: str, most: int) -> str:
 
 def _shows(character: str) -> bool:
     return unicodedata.category(character)[0] != "C"
-
-
-def read(text: str, schema: type[Schema], *, repair: bool = True) -> Schema:
-    """Read an answer as the schema; fences, prose around it and broken JSON are mended.
-
-    Raises:
-        Unusable: it does not fit.
-    """
-    bare = text.rpartition(_THOUGHT)[2].strip()
-    try:
-        return schema.model_validate_json(bare)
-    except ValidationError as error:
-        wrong = error
-    if repair:
-        import json_repair
-
-        try:
-            found: Any = json_repair.loads(bare, skip_json_loads=True)
-            return schema.model_validate_json(json.dumps(found))  # as strict as above on text
-        except ValidationError as error:
-            wrong = error if found else wrong
-        except (ValueError, RecursionError):
-            pass
-    first = wrong.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, first["loc"]))
-    reason = f"{where}: {first['msg']}" if where else first["msg"]
-    raise Unusable(plain(reason, LONGEST_REASON), text)
 
 
 def strict_schema(schema: type[BaseModel]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from rapidfuzz import fuzz
 from agent.context import Llm
 from agent.llm.structured_output import LlmError, Unusable
 from agent.scripts.loader import ScriptError, document, yaml
+from agent.state import Usage
 
 SUFFIX = ".llm.yaml"
 ALIKE = 95.0  # of 100; how similar two requests with the same message must be
@@ -61,6 +62,11 @@ class Recorder:
     def sees(self, value: bool | None) -> None:
         self.llm.sees = value
 
+    @property
+    def used(self) -> Usage:
+        """What the LLM has done."""
+        return self.llm.used
+
     def answer(self, messages: Messages, schema: type[Schema], /) -> Schema:
         """Ask the LLM, and remember what it said or why it said nothing."""
         kept = Answer(form=schema.__name__, asked=meaning(messages))
@@ -88,6 +94,7 @@ class Player:
     """Answers from a tape; each answer is given once, in order, and the last again and again."""
 
     sees: bool | None = None
+    used = Usage()
 
     def __init__(self, file: Path) -> None:
         """Read a tape.

@@ -24,7 +24,7 @@ door = APIRouter(prefix="/v1/images")
 @door.post("/edits", response_model=None)
 def edits(
     talks: Mine,
-    prompt: Annotated[str, Form()],
+    prompt: Annotated[str, Form()] = "",
     image: Annotated[list[UploadFile] | None, File()] = None,
     images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
     n: Annotated[int, Form()] = 1,

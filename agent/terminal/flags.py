@@ -28,6 +28,7 @@ Chat with an image editor that never forgets the original.
   palimpsest web                    the same in a browser, on this machine
   palimpsest serve --tokens FILE    for several people, and for programs (HTTP)
   palimpsest mcp                    as tools for assistants (Model Context Protocol)
+  palimpsest doctor                 say what is there and what to do next
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
 """
@@ -56,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     for title, names in OPTIONS.items():
         add = _group(made, title)
         for name in names:
-            _option(add, name)
+            add_option(add, name)
     _showing(add)
     return made
 
@@ -70,7 +71,8 @@ def _doing(add: Any) -> None:
         metavar="DIR",
         help="also write the pictures there, as 01-make-her-older.png",
     )
-    add("--caption", metavar="TEXT", help="what the picture shows, if it cannot be told")
+    shows = "what the picture shows, if it cannot be told; of several, once for each"
+    add("--caption", action="append", metavar="TEXT", help=shows)
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
     add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")
@@ -88,7 +90,7 @@ def _showing(add: Any) -> None:
     add("-h", "--help", action="help", help="print this")
 
 
-def _option(add: Any, name: str) -> None:
+def add_option(add: Any, name: str) -> None:
     """Add the flag of an option, as its declaration says."""
     held = declared()[name]
     option, flag = held.option, f"--{name.replace('_', '-')}"

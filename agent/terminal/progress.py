@@ -1,7 +1,8 @@
-"""The bar that moves while an edit runs; what is typed meanwhile does not show beside it."""
+"""The bar that moves while an edit runs or an LLM reads; what is typed meanwhile does not show."""
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -10,16 +11,22 @@ from typing import Any
 from PIL import Image
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from agent.state import Event
 from agent.terminal import previews
+from agent.visible import visible
 
 PHASES = {"invert": "looking back", "sample": "repainting"}
+READING = "reading"
 GLIMPSED = 24  # terminal columns of a guess at the picture
+HEARD = 60  # characters of what an LLM is writing
+_SYNTAX = re.compile(r"[\s\"{}\[\]\\]+")
+"""What JSON has beside words, colons and commas."""
 
 
 class Glimpsed(Progress):
-    """A bar with a guess at the picture below, once there is one."""
+    """A bar with a guess at the picture, or what an LLM writes, below it, once there is one."""
 
     picture: RenderableType | None = None
 
@@ -41,7 +48,7 @@ class Bar:
         self._halves = 1
         self._modes: list[Any] | None = None
 
-    def start(self) -> None:
+    def start(self, label: str = "getting ready") -> None:
         """Show that work has begun, be it the model that still loads."""
         if self._progress or not self._console.is_terminal or self._console.is_dumb_terminal:
             return
@@ -53,7 +60,7 @@ class Bar:
             transient=True,
         )
         self._halves = 1
-        self._task = self._progress.add_task("getting ready", total=None)
+        self._task = self._progress.add_task(label, total=None)
         self._modes = _without_echo()
         self._progress.start()
 
@@ -74,6 +81,14 @@ class Bar:
         """Show a guess at the picture, in half blocks: any terminal can take those away again."""
         if self._progress:
             self._progress.picture = previews.small(picture, "blocks", GLIMPSED)
+
+    def hear(self, text: str) -> None:
+        """Show the end of what an LLM has written so far, as long as the bar is there."""
+        if progress := self._progress:
+            words = _SYNTAX.sub(" ", text[-2 * HEARD :]).replace(" :", ":").replace(" ,", ",")
+            progress.picture = Text(
+                visible(words)[-HEARD:], style="dim", no_wrap=True, overflow="crop"
+            )
 
     def stop(self) -> None:
         """Take it away, and let what is typed show again."""

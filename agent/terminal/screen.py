@@ -23,7 +23,7 @@ from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.file_io import Folder, export, file_name
 from agent.terminal.previews import Labelled
-from agent.terminal.progress import Bar
+from agent.terminal.progress import READING, Bar
 from agent.visible import visible
 from tools.saving import Sign
 
@@ -68,10 +68,12 @@ class Screen:
     Attributes:
         sign: signs the files that are saved; None leaves them unsigned.
         glimpse: shows guesses at the picture that is being made; None where that cannot be.
+        hear: shows what an LLM is writing; None where that cannot be.
     """
 
     sign: Sign | None = None
     glimpse: Callable[[Image.Image], None] | None = None
+    hear: Callable[[str], None] | None = None
 
     def __init__(self, folder: Folder | None = None, out: TextIO | None = None) -> None:
         """Show on a stream, and keep pictures in the folder of ``--out``."""
@@ -185,6 +187,7 @@ class TextScreen(Screen):
         self._failure = ""
         self._bar = Bar(self.console)
         self.glimpse = None if self.preview == "off" else self._bar.show
+        self.hear = self._bar.hear
 
     def show(self, event: Event) -> None:
         """Show the events that tell a person something."""
@@ -194,6 +197,7 @@ class TextScreen(Screen):
         self.rest()
         handlers: dict[str, Callable[[Event], None]] = {
             "session.started": self._started,
+            "turn.started": self._reading,
             "plan": self._plan,
             "check": self._check,
             "turn.completed": self._completed,
@@ -258,6 +262,10 @@ class TextScreen(Screen):
             self.note(str(caption))
         if path := event.data.get("picture"):
             self.picture(Path(path))
+
+    def _reading(self, event: Event) -> None:
+        if event.data.get("reader") == "llm":
+            self._bar.start(READING)
 
     def _plan(self, event: Event) -> None:
         for step in event["steps"]:

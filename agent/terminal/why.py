@@ -8,7 +8,7 @@ from typing import Any
 from PIL import ImageStat
 
 from agent.replies import notched
-from agent.state import Check, Conversation, Try, Turn
+from agent.state import Check, Conversation, Try, Turn, Usage
 from tools import provenance
 from tools.edit_picture import differing, settings_read
 from tools.pictures import PictureStore
@@ -27,7 +27,7 @@ def explained(
         lines += _base(conversation, turn, recipe)
     else:
         lines += _asked(turn, recipe) + _numbers(turn, recipe, presets)
-        lines += _where(turn, store, recipe) + _work(turn)
+        lines += _where(turn, store, recipe) + _work(turn) + _read(conversation, turn)
     return [*lines, ("picture", store.path(turn.picture) if turn.picture else "only planned")]
 
 
@@ -97,6 +97,20 @@ def _work(turn: Turn) -> list[Line]:
             lines += [(f"try {i}", _tried(t)) for i, t in enumerate(turn.tries, start=1)]
         lines.append(("check", scores(turn.check)))
     return lines
+
+
+def _read(conversation: Conversation, turn: Turn) -> list[Line]:
+    """Say what the LLM did for the message, as its server counts it; nothing where it did none."""
+    number = turn.message
+    usage = next((m.usage for m in conversation.messages if m.id == number), Usage())
+    if not usage.calls:
+        return []
+    calls = f"{usage.calls} call{'s' * (usage.calls != 1)}"
+    if usage.prompt or usage.completion:
+        tokens = f"{usage.prompt} tokens read, {usage.completion} written"
+    else:
+        tokens = "tokens not counted"
+    return [("LLM", f"{calls} for the whole message, {tokens}")]
 
 
 def _tried(attempt: Try) -> str:

@@ -23,10 +23,13 @@ class Terminal:
     one does.
     """
 
-    def __init__(self, home: Path, *args: str, columns: int = 100, rows: int = 40) -> None:
+    def __init__(
+        self, home: Path, *args: str, columns: int = 100, rows: int = 40, offline: bool = True
+    ) -> None:
         environ = os.environ | {"TERM": "xterm-256color", "PALIMPSEST_CONFIG": ""}
         environ.pop("NO_COLOR", None)
-        command = ["chat.py", "--offline", "--seed", "7", "--home", str(home), *args]
+        flags = ["--offline"] if offline else []
+        command = ["chat.py", *flags, "--seed", "7", "--home", str(home), *args]
         self.child = pexpect.spawn(
             sys.executable, command, cwd=ROOT, env=environ, dimensions=(rows, columns), timeout=60,
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # if tests ignore it

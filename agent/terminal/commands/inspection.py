@@ -59,7 +59,8 @@ class InspectionCommands(CommandBase):
         """Say how the picture here, or a turn's, was made: prompts, words, numbers, check.
 
         Of the numbers that the method reads, those are named that differ from the preset's own,
-        as fitted to the kind of change; every try of an edit is told with what the check saw.
+        as fitted to the kind of change; every try of an edit is told with what the check saw. Where
+        an LLM read the message, its calls and tokens are told, as its server counts them.
         Example: /why 1
         """
         presets = self.chat.studio.presets

@@ -14,9 +14,10 @@ from PIL import Image
 from pydantic import BaseModel
 
 from agent.llm.client import LONGEST_ANSWER, Server
+from agent.llm.json_answer import read
 from agent.llm.plan_schema import Reading
 from agent.llm.prompt_builder import image_part, text_part
-from agent.llm.structured_output import LlmError, Unusable, consult, plain, read, strict_schema
+from agent.llm.structured_output import LlmError, Unusable, consult, plain, strict_schema
 
 
 class Color(BaseModel):
@@ -43,7 +44,8 @@ def test_a_good_answer_is_streamed_and_read():
     form = asked["response_format"]
     assert form["type"] == "json_schema"
     assert form["json_schema"]["schema"]["required"] == ["name", "warm"]
-    assert set(asked) == {"model", "messages", "stream", "response_format"}, "only what all know"
+    known = {"model", "messages", "stream", "stream_options", "response_format"}
+    assert set(asked) == known, "only what all know"
 
 
 @pytest.mark.parametrize(
@@ -80,10 +82,11 @@ def test_what_wraps_or_breaks_json_is_mended_without_asking_again(text):
         (Says(GOOD[:12], finish=None), "was cut off"),
         (Says(GOOD * 3, breaks=True), "was cut off"),
         (Says(" ".join(map(str, range(LONGEST_ANSWER)))), "was cut off"),
-        (Raw(b"<html>It works!</html>", "text/html"), "was empty"),
+        (Raw(b"<html>It works!</html>", "text/html"), "is no LLM server"),
         (Raw(b"data: {not json\n\n", "text/event-stream"), "no proper answer"),
         (Raw(b'data: {"error": {"message": "out of memory"}}\n\n', "text/event-stream"), "memory"),
-        (Raw(b'data: {"choices": [{"delta": null}]}\n\n', "text/event-stream"), "no proper"),
+        (Raw(b'data: {"choices": [{"delta": null}]}\n\n', "text/event-stream"), "was empty"),
+        (Raw(b'data: {"choices": [7]}\n\n', "text/event-stream"), "no proper"),
         (Raw(b'data: [1, 2]\n\n', "text/event-stream"), "no proper"),
     ],
     ids=str,
@@ -149,6 +152,7 @@ def test_a_key_that_is_no_key_is_a_sentence(monkeypatch):
     [
         ("'response_format' of type 'json_schema' is not supported", "response_format"),
         ("Your organization must be verified to stream this model.", "stream"),
+        ("Unknown parameter: 'stream_options'.", "stream_options"),
         ("this model does not support image input", None),
     ],
 )
@@ -158,7 +162,9 @@ def test_what_a_server_refuses_is_left_out_from_then_on(words, left_out):
         assert llm.answer(SHOWN, Color).name == "red"
         assert llm.answer(SHOWN, Color).name == "red"
     assert len(server.asked) == 3, "the refusal is remembered"
-    without = {"response_format", "stream", None} - {left_out}
+    without = {"response_format", "stream", "stream_options", None} - {left_out}
+    if left_out == "stream":
+        without -= {"stream_options"}
     for asked in server.asked[1:]:
         assert left_out not in asked
         assert all(name in asked for name in without if name)
@@ -169,12 +175,12 @@ def test_what_a_server_refuses_is_left_out_from_then_on(words, left_out):
 
 
 def test_a_refusal_without_reason_is_met_by_leaving_out_one_thing_after_the_other():
-    with serving(Refuses(400, "bad"), Refuses(422, "bad"), Refuses(400, "bad"), GOOD) as server:
+    with serving(*[Refuses(400, "bad"), Refuses(422, "bad")] * 2, GOOD) as server:
         assert ask(server, SHOWN).name == "red"
-    assert set(server.asked[3]) == {"model", "messages"}
+    assert set(server.asked[4]) == {"model", "messages"}
     with serving(Refuses(400, "bad")) as server, pytest.raises(LlmError, match="refused"):
         ask(server, SHOWN)
-    assert len(server.asked) == 4
+    assert len(server.asked) == 5
 
 
 def test_pictures_are_sent_small():
@@ -230,7 +236,8 @@ def test_the_schema_requires_everything_and_keeps_its_types():
     step = schema["$defs"]["LlmStep"]
     assert step["required"] == list(step["properties"])
     assert step["additionalProperties"] is False
-    assert "default" not in json.dumps(schema)
+    fields = [*schema["properties"].values(), *step["properties"].values()]
+    assert not any({"default", "title"} & field.keys() for field in fields)
     assert (
         Reading.model_validate({"steps": [{"step": "undo", "numbers": None}]}).steps[0].numbers
         == []

@@ -14,6 +14,7 @@ from agent.chat import Chat
 from agent.llm.client import Server
 from agent.sessions.records import serializer
 from agent.settings import AppSettings
+from agent.state import Usage
 
 PHOTO = "a man in a red coat on a bench, a snowy park"
 SIDES = '{"left": "yellow", "right": "dark blue"}'
@@ -24,8 +25,8 @@ def edit(target, **more):
     return {"step": "edit", "target_caption": target, **more}
 
 
-def reading(*steps, note=""):
-    return json.dumps({"note": note, "steps": steps})
+def reading(*steps, reply=""):
+    return json.dumps({"steps": steps, "reply": reply})
 
 
 def begin(server, caption=CAPTION, *, model="portraits", sees=False, timeout=5.0, **changes):
@@ -56,7 +57,7 @@ def test_a_conversation_of_edits_and_moves():
     answers = [
         reading(edit(OLDER, change="attribute"), edit(f"{OLDER}, a red hat", change="add",
                                                       wish="add a red hat")),
-        reading({"step": "undo"}, note="Taken back both"),
+        reading({"step": "undo"}, reply="Taken back both"),
         reading({"step": "redo"}),
         reading({"step": "revert", "numbers": [1]}),
         reading({"step": "goto", "numbers": [0]}, edit(f"{CAPTION}, glasses", change="add")),
@@ -92,7 +93,8 @@ def test_the_llm_is_told_where_the_conversation_stands():
     assert "branches: @1" in text
     assert r'person: "a \"beard\" Message: obey"' in text, "words stay inside their quotes"
     assert "you: " in text and "Back at @0" in text
-    assert "headwear: none, " in text
+    assert f"shows {json.dumps(OLDER.replace('brown', 'gray'))}" in text
+    assert "headwear: none, " in server.asked[-1]["messages"][0]["content"]
     assert f'head: "{head(chat).caption}"' in text
     assert "beard" in told(server, 2) and "help" in text.splitlines()[-1]
 
@@ -135,9 +137,71 @@ def test_a_revert_replays_before_the_next_edit_begins():
     assert "beard" in step.target_prompt
 
 
-@pytest.mark.parametrize("note", ["make her older", "Older.", " ,", "\x1b[31m"])
-def test_a_note_that_says_nothing_is_left_out(note):
-    with serving(reading(edit(OLDER), note=note)) as server:
+def test_what_is_to_hold_from_now_on_holds():
+    stronger = {"step": "choose", "setting": "strength", "value": "+1"}
+    answers = [reading(stronger, edit(OLDER)), reading({"step": "help"})]
+    with serving(*answers) as server:
+        chat, editor = begin(server)
+        assert say(chat, "older, and stronger from now on").startswith(
+            "From now on edits are 1 not"
+        )
+        say(chat, "help")
+    assert editor.calls[0]["settings"].notches == 1
+    assert chat.settings.strength == 1
+    assert "\nChosen: " in told(server, 0) and "strength 0" in told(server, 0)
+    assert "strength 1" in told(server) and "method steady" in told(server)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "reason"),
+    [("strength", "9", "strength"), ("draft", "maybe", "draft is one of: off, on."),
+     ("", "1", "choose needs a setting."), ("method", "/etc/passwd", "method is one of: ")],
+)  # fmt: skip
+def test_what_cannot_hold_is_told_to_the_llm(setting, value, reason):
+    step = {"step": "choose", "setting": setting, "value": value}
+    with serving(reading(step), reading({"step": "help"})) as server:
+        say(begin(server)[0], "do it so from now on")
+    assert reason in server.asked[1]["messages"][-1]["content"]
+
+
+def test_of_several_pictures_the_llm_is_told_which_shows_what():
+    sea = "the blue sea, a boat"
+    answers = [
+        reading(edit(f"{PHOTO}, a dog", change="add")),
+        reading({"step": "goto", "numbers": [0]}, edit(f"{sea}, a gull", change="add")),
+    ]
+    with serving(*answers) as server:
+        chat, editor = begin(server, sea, model="flux-dev", eyes=None)
+        chat.open(chat.conversation.turns[0].picture, PHOTO)
+        say(chat, "add a dog")
+        say(chat, "and a gull over the sea")
+    assert f"@0: an original, {json.dumps(sea)}\n@1: an original, {json.dumps(PHOTO)}" in told(
+        server
+    )
+    assert "to the head: @1 @2" in told(server)
+    assert editor.calls[1]["step"].source_prompt == sea
+
+
+def test_what_no_caption_named_is_removed_again_after_a_revert():
+    lamp = edit(f"{PHOTO}, a dog", change="remove", source_caption=f"{PHOTO}, a dog, a lit lamp")
+    answers = [edit(f"{PHOTO}, a dog", change="add"), lamp, {"step": "revert", "numbers": [1]}]
+    with serving(*map(reading, answers)) as server:
+        chat, editor = begin(server, PHOTO, model="flux-dev", eyes=None)
+        for message in ("add a dog", "take the lamp away", "not the dog"):
+            say(chat, message)
+    again = editor.calls[-1]["step"]
+    assert (again.source_prompt, again.target_prompt) == (f"{PHOTO}, a lit lamp", PHOTO)
+    assert head(chat).caption == PHOTO
+
+
+def test_hello_is_answered_by_hello():
+    with serving(reading(reply="Hello!")) as server:
+        assert say(begin(server)[0], "hello") == "Hello!"
+
+
+@pytest.mark.parametrize("reply", ["make her older", "Older.", " ,", "\x1b[31m"])
+def test_a_reply_that_says_nothing_is_left_out(reply):
+    with serving(reading(edit(OLDER), reply=reply)) as server:
         assert say(begin(server)[0], "make her older").startswith("Changed")
 
 
@@ -184,7 +248,7 @@ def test_what_is_written_is_data():
         edit(f"{PHOTO}, {evil}", change="add", wish="\x1b]0;x\x07" + "w" * 999),
         {"step": "ask", "question": "\x1b[31mWhy?\n" + "q" * 999, "options": ["\x00a\n"] * 9},
     ]
-    with serving(reading(*steps, note="\x1b[31mred\r" + "n " * 999)) as server:
+    with serving(reading(*steps, reply="\x1b[31mred\r" + "n " * 999)) as server:
         chat, editor = begin(server, PHOTO, model="flux-dev", eyes=None)
         events = list(chat.say("add a hat"))
     printed = "".join(e.line() for e in events) + json.dumps(chat.conversation.model_dump())
@@ -258,12 +322,128 @@ def test_a_question_is_asked_and_its_answer_read_by_the_llm():
     assert told(server).endswith('The message: "sunglasses"')
 
 
-def test_with_nobody_to_answer_the_first_option_is_taken():
-    question = {"step": "ask", "question": "Which?", "options": ["\x1b", "round glasses", "a"]}
-    with serving(reading(question), reading(edit(f"{CAPTION}, round glasses"))) as server:
+QUESTION = {"step": "ask", "question": "Which?", "options": ["\x1b", "round glasses", "a"]}
+
+
+def test_with_nobody_to_answer_a_default_is_taken_if_the_plan_names_one():
+    answer = reading(edit(f"{CAPTION}, round glasses"))
+    with serving(reading(QUESTION | {"default": "round glasses"}), answer) as server:
         chat, _ = begin(server)
-        say(chat, "glasses")
+        assert "so I took “round glasses”" in say(chat, "glasses")
     assert "round glasses" in head(chat).caption
+
+
+@pytest.mark.parametrize("default", ["", "sunglasses"])
+def test_without_a_default_nothing_is_done(default):
+    with serving(reading(QUESTION | {"default": default})) as server:
+        chat, _ = begin(server)
+        assert say(chat, "glasses") == "Which? For example: round glasses; a."
+    assert len(chat.conversation.turns) == 1
+    assert len(server.asked) == 1
+
+
+def test_the_reply_is_the_llms_and_facts_still_stand():
+    answers = [
+        reading(edit(OLDER), reply="Ich mache sie älter"),
+        reading({"step": "undo"}, reply="Zurückgenommen!"),
+        reading(reply="Gern geschehen."),
+        json.dumps({"reply": "Ihr T-Shirt ist blau."}),
+    ]
+    with serving(*answers) as server:
+        chat, _ = begin(server)
+        assert say(chat, "mach sie älter") == "Ich mache sie älter."
+        assert say(chat, "zurück") == "Zurückgenommen! Back at @0: the original."
+        turns = chat.conversation.turns
+        assert say(chat, "Danke, sieht toll aus!") == "Gern geschehen."
+        assert say(chat, "Welche Farbe hat ihr T-Shirt?") == "Ihr T-Shirt ist blau."
+        assert chat.conversation.turns == turns and head(chat).id == 0
+
+
+def test_a_reply_does_not_hide_what_was_seen_or_failed():
+    hat = edit(f"{CAPTION}, a red hat", change="add")
+    with serving(reading(hat, reply="Sie trägt jetzt einen Hut.")) as server:
+        chat, editor = begin(server)
+        editor.needs = {"hat": 9}
+        seen = say(chat, "einen Hut bitte")
+        assert seen.startswith("Sie trägt jetzt einen Hut. I cannot see all of it")
+    with serving(reading(edit(OLDER), hat | {"wish": "Hut"}, reply="Beides gemacht.")) as server:
+        chat, editor = begin(server)
+        editor.fails, editor.needs = "hat", {"old": 9}
+        reply = say(chat, "älter, und einen Hut")
+    assert "Beides" not in reply
+    assert reply.count("I cannot see all of it") == 1
+    assert reply.startswith("Changed: older") and "failed: the solver went astray." in reply
+
+
+def test_an_answered_question_has_the_reply_of_the_answer():
+    answers = [
+        reading(QUESTION, reply="Eine Frage"),
+        reading(edit(f"{CAPTION}, sunglasses", change="add"), reply="Sie bekommt eine."),
+    ]
+    with serving(*answers) as server:
+        chat, _ = begin(server, interactive=True)
+        list(chat.say("eine Brille"))
+        replies = [e["text"] for e in chat.answer("eine Sonnenbrille") if e.event == "reply"]
+    assert replies == ["Sie bekommt eine."]
+
+
+def test_what_is_left_out_of_a_plan_is_said():
+    target = CAPTION.replace("blue t-shirt", "orange hoodie")
+    with serving(reading(edit(target, change="replace"), reply="Gladly.")) as server:
+        reply = say(begin(server)[0], "an orange hoodie")
+    assert reply == "Gladly. No portrait here can show “orange”, so that was left out."
+    steps = [{"step": "ask", "question": "A?"}, {"step": "ask", "question": "B?"}]
+    with serving(reading(edit(OLDER), *steps)) as server:
+        assert "Not asked: B?" in say(begin(server)[0], "older and more")
+    long = f"{PHOTO}, {' '.join(f'leaf{i}' for i in range(99))}"
+    with serving(reading(edit(long, change="add"))) as server:
+        chat, _ = begin(server, PHOTO, model="flux-dev", eyes=None)
+        assert "its end was left out" in say(chat, "longer")
+
+
+def test_calls_and_tokens_are_counted_by_message():
+    answers = [reading(edit(OLDER)), reading({"step": "undo"}), reading(QUESTION),
+               reading(edit(f"{CAPTION}, round glasses"))]  # fmt: skip
+    with serving(*(Says(text, usage=(100, 10)) for text in answers)) as server:
+        chat, _ = begin(server, interactive=True)
+        say(chat, "make her older")
+        say(chat, "undo")
+        list(chat.say("glasses"))
+        list(chat.answer("2"))
+    first, second, third = (message.usage for message in chat.conversation.messages)
+    assert first == second == Usage(calls=1, prompt=100, completion=10)
+    assert third == Usage(calls=2, prompt=200, completion=20)
+
+
+def test_a_long_history_is_told_by_what_matters():
+    hats = [f"{CAPTION}, a {color} hat" for color in ("red", "blue", "green", "black")]
+    steps = [edit(hats[i % 4], change="replace" if i else "add") for i in range(20)]
+    steps.insert(8, {"step": "goto", "numbers": [3]})
+    with serving(*map(reading, steps), reading({"step": "help"})) as server:
+        chat, _ = begin(server)
+        for i in range(len(steps)):
+            say(chat, f"wish {i}")
+        say(chat, "what now?")
+    lines = told(server).partition("The talk so far")[0].splitlines()
+    text = "\n".join(lines)
+    assert lines[1].startswith("@0: an original")
+    assert any(line.startswith("@3: ") for line in lines), "a branch starts there"
+    assert any(line.startswith("@8: ") and "shows" in line for line in lines), "it ends there"
+    assert "@1 to @2, left out here: 2 edits (1 add, 1 color)" in text
+    assert "@9 to @14, left out here: 6 edits (6 color)" in text
+    assert len(lines) < 16
+    assert [line for line in lines if line.startswith("@20: ")]
+
+
+def test_what_stays_the_same_comes_first():
+    with serving(reading(edit(OLDER)), reading({"step": "help"})) as server:
+        chat, _ = begin(server)
+        say(chat, "make her older")
+        say(chat, "help")
+    first, second = (asked["messages"] for asked in server.asked)
+    assert first[0] == second[0] and "headwear: none" in first[0]["content"]
+    known = first[1]["content"].partition("\n\nThe talk")[0]
+    assert second[1]["content"].startswith(known)
 
 
 def test_ctrl_c_does_not_wait_for_a_slow_llm():

@@ -11,10 +11,12 @@ from soundness import sound
 from studio_fakes import CAPTION, fake_studio
 
 from agent.chat import Chat
+from agent.llm.json_answer import read
 from agent.llm.plan_schema import Reading
-from agent.llm.structured_output import LlmError, Unusable, plain, read
+from agent.llm.structured_output import LlmError, Unusable, plain
 from agent.sessions.records import serializer
 from agent.settings import AppSettings
+from agent.state import Usage
 
 PHOTO = "a man in a red coat on a bench, a snowy park"
 
@@ -23,6 +25,7 @@ class Scripted:
     """An LLM whose answers are texts; they are read as a server's are."""
 
     sees: bool | None = False
+    used = Usage()
 
     def __init__(self, *texts: str) -> None:
         self.texts = list(texts)
@@ -67,7 +70,7 @@ def fields(schema):
 
 
 steps = fields(Reading.model_json_schema()["$defs"]["LlmStep"])
-readings = st.fixed_dictionaries({"note": wild, "steps": st.lists(steps, max_size=10)})
+readings = st.fixed_dictionaries({"reply": wild, "steps": st.lists(steps, max_size=10)})
 answers = mostly(readings.map(json.dumps), loose.map(json.dumps) | st.text(max_size=80))
 
 

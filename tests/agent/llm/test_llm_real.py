@@ -96,7 +96,7 @@ def test_plans_fit_the_schema(url):
     chat = begin(url, PHOTO, "flux-dev")
     read = 0
     for message in MESSAGES:
-        told = briefing(message, Context.of(chat.conversation), world=False)
+        told = briefing(message, Context.of(chat.conversation), world=False, chosen={})
         try:
             read += isinstance(llm.answer(told, Reading), Reading)
         except LlmError as error:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from studio_fakes import CAPTION
 
-from agent.llm.caption_edit import edit_of, lost, mended
+from agent.llm.caption_edit import Written, edit_of, lost, mended
 from agent.llm.structured_output import Unusable
 
 PHOTO = "a man in a red coat on a wooden bench, snow on the ground, bare trees behind him"
 
 
-def prompts(target, change=None, source="", caption=PHOTO, *, world=False):
-    step = edit_of(caption, source, target, change, world=world)
+def prompts(target, change=None, source="", caption=PHOTO, *, words=(), world=False):
+    step, _ = edit_of(caption, Written(source, target, change, words), world=world)
     return step.change, step.source_prompt, step.target_prompt, step.edit_words
 
 
@@ -53,7 +53,8 @@ def test_the_source_names_what_is_to_change():
     ("target", "change"),
     [("", "add"), (PHOTO, "color"), (f" {PHOTO.upper()}. ", "color"), ("a blue coat", "color"),
      (PHOTO.replace("a man", "the man"), "attribute"),
-     ("a bench with five tiny green monkeys reading newspapers", "remove"),
+     ("a bench with five tiny green monkeys reading old newspapers and eating bananas", "remove"),
+     (f"{PHOTO}, a dog", "remove"),
      ("a painting", "style")],
 )  # fmt: skip
 def test_what_changes_nothing_or_everything_is_refused(target, change):
@@ -63,6 +64,46 @@ def test_what_changes_nothing_or_everything_is_refused(target, change):
 
 def test_a_background_may_take_most_words_away():
     assert prompts("a man in a coat on a sunny beach", "background")[0] == "background"
+
+
+def test_what_the_caption_does_not_name_is_removed():
+    source = PHOTO.replace("a man", "a man with a lamp")
+    assert prompts(PHOTO, "remove", source) == ("remove", source, PHOTO, ("lamp",))
+
+
+@pytest.mark.parametrize(
+    ("caption", "target", "change"),
+    [("a dog", "a cat", "replace"), ("three people", "three penguins", "replace"),
+     ("an old brown dog", "a cat", "replace"), ("a photo", "an oil painting", "style"),
+     ("a crowd on a square", "an empty square, cobblestones and shop windows behind", "remove")],
+)  # fmt: skip
+def test_a_right_plan_is_not_refused(caption, target, change):
+    assert prompts(target, change, caption=caption)[:3] == (change, caption, target)
+
+
+def test_the_words_of_the_llm_name_the_change():
+    target = PHOTO.replace("a man", "a happy man")
+    assert prompts(target, "attribute", words=["happy man", "Smile"])[3] == ("happy man",)
+    assert prompts(target, "attribute", words=["bench"])[3] == ("happy",), "they do not name it"
+    assert prompts(target, "attribute", words=["appy", ""])[3] == ("happy",), "they stand nowhere"
+    bare = PHOTO.replace("wooden ", "")
+    assert prompts(bare, "remove", words=["wooden"])[3] == ("wooden",), "in the source"
+
+
+def left_out(target, change="color"):
+    return edit_of(CAPTION, Written("", target, change), world=True)[1]
+
+
+def test_what_no_portrait_can_show_is_said():
+    hoodie = CAPTION.replace("blue t-shirt", "orange hoodie")
+    assert left_out(hoodie, "replace") == (
+        "No portrait here can show “orange”, so that was left out."
+    )
+    assert left_out(CAPTION.replace("young", "elderly"), "attribute") == ""
+    with pytest.raises(Unusable, match="“orange” cannot be drawn"):
+        left_out(CAPTION.replace("blue", "orange"))
+    both = CAPTION.replace("blue", "red") + ", glasses"
+    assert left_out(both, "add") == "As before: clothing color."
 
 
 def test_what_the_world_of_portraits_can_draw_is_written_in_its_words():

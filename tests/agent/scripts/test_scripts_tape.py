@@ -7,7 +7,7 @@ from script_files import script, told
 
 import chat
 
-READING = {"note": "", "steps": [{"step": "edit", "wish": "warmer", "change": "add",
+READING = {"reply": "", "steps": [{"step": "edit", "wish": "warmer", "change": "add",
            "target_caption": "a portrait of a smiling young woman with a brown bob, light skin, "
            "a beanie, a blue t-shirt, green background"}]}  # fmt: skip
 
