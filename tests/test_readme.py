@@ -59,6 +59,7 @@ def test_pictures_and_links_exist(page: Path) -> None:
 
 
 def test_its_python_runs_up_to_the_model() -> None:
-    code = README.partition("```python")[2].partition("```")[0]
+    core = (ROOT / "editing_core" / "README.md").read_text(encoding="utf-8")
+    code = core.partition("```python")[2].partition("```")[0]
     compile(code, "README", "exec")
     exec("\n".join(re.findall(r"^from .*$", code, re.MULTILINE)))
