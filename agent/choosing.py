@@ -35,7 +35,8 @@ def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any
     """Return the preset's numbers for the edit that is due, as strong as asked."""
     chosen = chosen_settings(state, studio)
     preset: Any = studio.presets.get(chosen.preset)
-    settings = preset.fitted(step.change, len(path(state, start(state).id)) - 1)
+    edits = sum(isinstance(turn.step, EditStep) for turn in path(state, start(state).id))
+    settings = preset.fitted(step.change, edits)
     notches = step.strength + chosen.strength
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()

@@ -64,5 +64,6 @@ class PlanBuilder:
         parent = self.conversation.turns[number].parent or 0
         self.place(Heads(parent, self.heads.past, self.heads.future))
         for turn in replayed:
-            if turn.step is not None and (again := replay(turn.step, self.caption)) is not None:
+            again = replay(turn.step, self.caption) if turn.step else None
+            if isinstance(again, EditStep):
                 self.edited(again)

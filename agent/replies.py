@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from agent import turn_tree
 from agent.captions import attributes_of, changes
-from agent.state import Choose, Conversation, Describe, EditStep, Turn
+from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
+from tools.operations import MOVING
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -21,10 +22,12 @@ _DONE = {
     "replace": "Changed to",
     "background": "New background",
 }
+NOUNS = {"resize": "resizing", "rotate": "rotation", "straighten": "straightening"}
+"""What plain operations are called whose own name is no noun."""
 _PLANNED = {"add": "add ", "remove": "remove ", "replace": "change to "}
 
 
-def request_of(step: EditStep, message: str) -> str:
+def request_of(step: EditStep | Adjust, message: str) -> str:
     """Return what a turn is called: its request, and whether it is made anew or replayed."""
     request = ", ".join(filter(None, (step.request or message, step.anew)))
     return f"{request} (again, without {step.without})" if step.without else request
@@ -49,8 +52,10 @@ def of_choice(step: Choose) -> str:
     return f"From now on: {step.setting} {step.value}."
 
 
-def undone(step: EditStep) -> str:
-    """Name what is taken back with an edit: "the hat", or the request itself."""
+def undone(step: EditStep | Adjust) -> str:
+    """Name what is taken back with a step: "the hat", "the crop", or the request itself."""
+    if isinstance(step, Adjust):
+        return f"the {NOUNS.get(step.operation, step.operation)}"
     if step.change in ("add", "replace") and world_of(step.target_prompt):
         return f"the {_words(step)}"
     return f"“{step.request}”"
@@ -64,6 +69,11 @@ def listed(names: list[str]) -> str:
 def of_turn(turn: Turn) -> str:
     """Say what an edit did, and how sure one can be of it; or what it would do, if only planned."""
     assert turn.step is not None
+    if isinstance(turn.step, Adjust):
+        way = "Planned" if not turn.picture else "Done"
+        size = f", {turn.report['width']:.0f}x{turn.report['height']:.0f} now"
+        told = size if turn.picture and turn.step.operation in MOVING else ""
+        return f"{way}: {of_operation(turn.step)}{told} (@{turn.id})."
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
@@ -79,7 +89,14 @@ def of_turn(turn: Turn) -> str:
     return f"{text} More changed than should have{seen}; “a bit less” or “undo” helps."
 
 
-def _words(step: EditStep) -> str:
+def of_operation(step: Adjust) -> str:
+    """Name a plain operation: "brightness +10, a bit less"."""
+    return ", ".join(filter(None, (step.words, step.anew)))
+
+
+def _words(step: EditStep | Adjust) -> str:
+    if isinstance(step, Adjust):
+        return step.words
     changed = changes(step.source_prompt, step.target_prompt)
     if not changed or not world_of(step.target_prompt):
         return ", ".join(step.edit_words) or step.request or step.target_prompt

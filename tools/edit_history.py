@@ -60,3 +60,18 @@ def instruction_of(method: MethodSpec, *, source: str, target: str, request: str
     """
     world = world_named(method.world)
     return world.instruction(source, target) if world else request
+
+
+def steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe]:
+    """Return how pictures came to be, from the first edit on, each edit once.
+
+    What an edit made counts only with its latents, and what a plain operation made always does:
+    of any other picture the pixels alone are taken.
+    """
+    steps: dict[str, Recipe] = {}
+    for name in dict.fromkeys(pictures):
+        recipe = provenance.read(store.path(name)) or {}
+        if "operation" in recipe or (recipe and store.has_latents(name)):
+            own = {key: value for key, value in recipe.items() if key != "steps"}
+            steps |= {made["picture"]: made for made in [*recipe.get("steps", ()), own]}
+    return list(steps.values())

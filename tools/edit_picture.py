@@ -16,8 +16,8 @@ from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
 from editing_core.models.context_parallel import processes
 from editing_core.models.offers import spec_of
 from editing_core.settings import PRESETS, EditSettings
-from tools import __version__, provenance
-from tools.edit_history import instruction_of, recalled
+from tools import __version__
+from tools.edit_history import instruction_of, recalled, steps_before
 from tools.full_size import at_working_size, carried_up, working_size
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
@@ -234,7 +234,7 @@ def edit_picture(
         "parent": head,
         "original": original,
         "working_size": [canvas.width, canvas.height],
-        "steps": _steps_before(store, (original, head)),
+        "steps": steps_before(store, (original, head)),
     }
     return _store(store, result, recipe)
 
@@ -287,20 +287,6 @@ def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
     )
 
 
-def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe]:
-    """Return how pictures came to be, from the first edit on, each edit once.
-
-    Only what left its latents counts: of any other picture the edit takes the pixels alone.
-    """
-    steps: dict[str, Recipe] = {}
-    for name in dict.fromkeys(pictures):
-        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
-        if recipe is not None:
-            own = {key: value for key, value in recipe.items() if key != "steps"}
-            steps |= {made["picture"]: made for made in [*recipe.get("steps", ()), own]}
-    return list(steps.values())
-
-
 def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
     """Return what was asked for, by which numbers it was made, by what, and what came out."""
     from importlib.metadata import version
@@ -322,6 +308,7 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         "columns": list(report.columns),
         "blocks": list(report.blocks),
         "picture": picture_hash(result.picture),
+        "mask": picture_hash(result.mask) if result.mask is not None else None,
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,16 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes:
     except Exception:  # Pillow raises many kinds; broken EXIF is no reason to refuse a picture
         return b""
     return held if len(held) <= MOST_EXIF else b""
+
+
+def of_size(source: Source, size: tuple[int, int]) -> Source:
+    """Return what is noted of a source for a picture of another size."""
+    if not source.exif:
+        return source
+    told = Image.Exif()
+    told.load(source.exif)
+    told.get_ifd(ExifTags.IFD.Exif).update(_facts(size))
+    return replace(source, exif=told.tobytes())
 
 
 def _facts(size: tuple[int, int]) -> dict[int, Any]:

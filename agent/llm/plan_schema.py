@@ -14,6 +14,7 @@ from agent.llm.structured_output import Unusable, plain
 from agent.offline.grammar import Context, understand_offline
 from agent.plan_builder import PlanBuilder
 from agent.state import (
+    Adjust,
     Ask,
     Compare,
     Describe,
@@ -28,6 +29,8 @@ from agent.state import (
     Step,
     Undo,
 )
+from tools.arguments import InputError
+from tools.operations import normal
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -36,8 +39,8 @@ LONGEST_QUESTION = 300
 LONGEST_OPTION = 80
 LONGEST_WISH = 200
 
-Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-               "ask", "help"]  # fmt: skip
+Kind = Literal["edit", "adjust", "undo", "redo", "goto", "revert", "retry", "compare", "describe",
+               "save", "ask", "help"]  # fmt: skip
 How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
 Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
                   "pose"]  # fmt: skip
@@ -66,6 +69,8 @@ class LlmStep(Lenient):
     numbers: list[int] = Field(default_factory=list)
     """Turns, or how many messages to undo."""
     how: How = ""
+    operation: str = ""
+    """adjust: its name and value, such as "crop 16:9"."""
     question: str = ""
     options: list[str] = Field(default_factory=list)
 
@@ -126,10 +131,11 @@ class _Planner(PlanBuilder):
         match written.step:
             case "edit":
                 return self._edit(written)
-            case "undo":
-                return Undo(messages=min(max(self._number(written, 1), 1), 100))
-            case "redo":
-                return Redo(messages=min(max(self._number(written, 1), 1), 100))
+            case "adjust":
+                return self._adjust(written)
+            case "undo" | "redo":
+                move = Undo if written.step == "undo" else Redo
+                return move(messages=min(max(self._number(written, 1), 1), 100))
             case "goto":
                 return GoTo(turn=self._turn(written, 0))
             case "revert":
@@ -163,6 +169,15 @@ class _Planner(PlanBuilder):
         request = self.message if self.alone or not wish else wish
         strength = {"weaker": -1, "stronger": 1}.get(written.how, 0)
         return step.model_copy(update={"request": request, "strength": strength})
+
+    def _adjust(self, written: LlmStep) -> Adjust:
+        name, _, value = plain(written.operation, LONGEST_WISH).lower().partition(" ")
+        try:
+            value = normal(name, value)
+        except InputError as error:
+            raise Unusable(str(error)) from None
+        request = plain(written.wish, LONGEST_WISH) or self.message
+        return Adjust.model_validate({"operation": name, "value": value, "request": request})
 
     def _revert(self, written: LlmStep) -> Revert:
         number = self._turn(written, 0)

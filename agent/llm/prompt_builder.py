@@ -17,7 +17,7 @@ from agent import turn_tree
 from agent.captions import VALUES
 from agent.llm.structured_output import plain
 from agent.offline.grammar import Context
-from agent.state import Turn
+from agent.state import Adjust, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -70,7 +70,8 @@ def image_part(image: Image) -> dict[str, Any]:
 def _line(turn: Turn) -> str:
     if turn.step is None or turn.parent is None:
         return f"@{turn.id}: an original, {_quoted(turn.caption)}"
-    changed = f"{turn.step.change}: {', '.join(turn.step.edit_words)}"
+    words = ", ".join(turn.step.edit_words)
+    changed = turn.step.words if isinstance(turn.step, Adjust) else f"{turn.step.change}: {words}"
     return f"@{turn.id}: from @{turn.parent}, {_quoted(turn.request, LONGEST_LINE)} ({changed})"
 
 

@@ -21,7 +21,7 @@ from agent.terminal.file_io import export
 from tools import provenance
 from tools.edit_picture import EditError, ModelMissing
 from tools.pictures import Opened, PictureError, PictureStore, open_picture, picture_hash
-from tools.redo import Made, RecipeError, chain_of, distance, loader, remake, roots, unlike
+from tools.redo import RecipeError, Step, chain_of, distance, loader, remake, roots, unlike
 
 LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "GIF", "JPEG2000")
 EPILOG = """\
@@ -129,7 +129,7 @@ class _Again:
     """A picture that was made again, beside the one in the file."""
 
     file: Path
-    chain: tuple[Made, ...]
+    chain: tuple[Step, ...]
     made: tuple[str, ...]
     """Hashes of what every edit made now."""
     store: PictureStore

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import ImageStat
 
-from agent.replies import notched
-from agent.state import Check, Conversation, Try, Turn
+from agent.replies import notched, of_operation
+from agent.state import Adjust, Check, Conversation, Try, Turn
 from tools import provenance
 from tools.edit_picture import differing, settings_read
 from tools.pictures import PictureStore
@@ -25,6 +25,8 @@ def explained(
     lines: list[Line] = [("turn", f"@{turn.id}"), ("caption", turn.caption)]
     if turn.step is None:
         lines += _base(conversation, turn, recipe)
+    elif isinstance(turn.step, Adjust):
+        lines += _operated(turn, turn.step)
     else:
         lines += _asked(turn, recipe) + _numbers(turn, recipe, presets)
         lines += _where(turn, store, recipe) + _work(turn)
@@ -55,6 +57,16 @@ def _asked(turn: Turn, recipe: Mapping[str, Any]) -> list[Line]:
         ("source prompt", step.source_prompt),
         ("target prompt", step.target_prompt),
         ("edit words", words),
+    ]
+
+
+def _operated(turn: Turn, step: Adjust) -> list[Line]:
+    """Say which plain operation was done."""
+    return [
+        ("from", f"@{turn.parent}"),
+        ("request", step.request or turn.request),
+        ("operation", of_operation(step)),
+        ("work", f"{turn.report.get('seconds', 0):.1f} s, exact, no model"),
     ]
 
 
