@@ -21,7 +21,9 @@ _DEGREES = {"small": 0.5, "big": 2.0}
 """What that is multiplied by for "a bit" and for "much"."""
 _LONGEST = 120  # characters of one wish
 
-_BREAK = re.compile(r"(?:\s*(?:[;.]|,(?!\s*\d))\s*|\s+(?=(?:and|then|but|also)\b))+")
+_BREAK = re.compile(
+    r"\s*(?:;|\.(?!\d)|,(?!\s*\d))\s*|(?<!\band)(?<!\bbut)(?<!\bthen)\s+(?=(?:and|then|but|also)\b)"
+)
 _BLACK_AND_WHITE = re.compile(r"\bblack (?:and|&) white\b", re.IGNORECASE)
 _COURTESY = re.compile(
     r"^(?:(?:and|then|but|also|now|just|please|ok(?:ay)?|hey|let's|i want you to|i'd like you to|"
@@ -66,12 +68,14 @@ class Pattern:
         read: Returns the operation's name and value.
         alone: Whether it is read only in a message that asks for nothing else.
         thing: Whether "it" may also be what was edited last, and then is.
+        sure: Whether "it" can only be the picture, whatever else the message says.
     """
 
     words: str
     read: Read
     alone: bool = False
     thing: bool = False
+    sure: bool = False
 
 
 def _degree(found: Found) -> float:
@@ -118,6 +122,7 @@ PATTERNS = (
         rf"crop(?: {{it}})?(?: down)?(?: (?:to|into|as|at))? {_RATIO}"
         r"(?: (?:format|shape|(?:aspect )?ratio))?",
         _valued("crop"),
+        sure=True,
     ),
     Pattern(rf"make {{picture}} {_RATIO}", _valued("crop")),
     Pattern(rf"(?:change|set) the aspect ratio{_OF_IT} to {_RATIO}", _valued("crop")),
@@ -125,11 +130,12 @@ PATTERNS = (
         r"(?:resize|scale|shrink|enlarge)(?: {it})?(?: down| up)? to "
         rf"(?P<value>{_PIXELS})(?: ?(?:px|pixels?))?",
         _valued("resize"),
+        sure=True,
     ),
     Pattern(rf"(?:rotate(?: {{it}})?|turn {{picture}}) {_SIDE}", _turned("rotate")),
     Pattern(rf"rotate(?: {{it}})?(?: by)? {_ANGLE}(?: {_SIDE})?", _turned("rotate")),
     Pattern(r"rotate {it} upside down|turn {picture} upside down", lambda _: ("rotate", "180")),
-    Pattern(rf"straighten(?: {{it}})? by {_ANGLE}(?: {_SIDE})?", _turned("straighten")),
+    Pattern(rf"straighten(?: {{it}})? by {_ANGLE}(?: {_SIDE})?", _turned("straighten"), sure=True),
     Pattern(
         r"(?:flip|mirror) {it}(?: (?P<how>horizontally|vertically|upside down|sideways))?", _flipped
     ),
@@ -165,11 +171,17 @@ PATTERNS = (
 )
 _ALONE, _AMONG = (
     [
-        (re.compile(p.words.replace("{it}", it).replace("{picture}", _NOUN)), p)
+        (
+            re.compile(
+                p.words.replace("{it}", it if p.sure else other).replace("{picture}", _NOUN)
+            ),
+            p,
+        )
         for p in PATTERNS
         if loose or not p.alone
     ]
-    for loose, it in ((True, rf"(?:it|this|that|{_NOUN})"), (False, _NOUN))
+    for it in (rf"(?:it|this|that|{_NOUN})",)
+    for loose, other in ((True, it), (False, _NOUN))
 )
 
 
@@ -205,7 +217,8 @@ def _parts(message: str) -> Iterator[tuple[int, int, str]]:
     start = 0
     for gap in [*_BREAK.finditer(message), None]:
         end = gap.start() if gap else len(message)
-        if words := message[start:end].strip():
+        words = message[start:end].strip(" !?")
+        if _COURTESY.sub("", words.lower()).strip():
             yield start, end, words
         start = gap.end() if gap else end
 
@@ -214,7 +227,7 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
     """Read one wish as an operation; None for any other."""
     if len(part) > _LONGEST:
         return None
-    text = " ".join(_COURTESY.sub("", part.lower().replace("’", "'").strip(" !?")).split())
+    text = " ".join(_COURTESY.sub("", part.lower().replace("’", "'")).split())
     line = turn_tree.path(conversation)
     edited = isinstance(line[-1].step, EditStep)
     loose = [(words, said) for words, said in _ALONE if not (said.thing and edited)]
