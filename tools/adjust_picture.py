@@ -115,7 +115,7 @@ def adjust_picture(
             "original": names[original],
             "versions": {"palimpsest": __version__, "python": platform.python_version(),
                          "pillow": PIL.__version__},
-            "steps": steps_before(store, (original, name)),
+            "steps": steps_before(store, original, name),
         }  # fmt: skip
         store.put(image, recipe=recipe)
     seen = None if alpha is None or alpha.getextrema() == (OPAQUE, OPAQUE) else alpha

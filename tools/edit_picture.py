@@ -234,7 +234,7 @@ def edit_picture(
         "parent": head,
         "original": original,
         "working_size": [canvas.width, canvas.height],
-        "steps": steps_before(store, (original, head)),
+        "steps": steps_before(store, original, head),
     }
     return _store(store, result, recipe)
 
