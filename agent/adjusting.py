@@ -6,7 +6,7 @@ import time
 
 from agent import replies, turn_tree
 from agent.choosing import start
-from agent.context import ChatContext, Pictures
+from agent.context import ChatContext
 from agent.state import Adjust, Conversation, Turn
 from tools.adjust_picture import Operation, Region
 from tools.arguments import InputError
@@ -32,7 +32,7 @@ def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn:
     picture, original = head.picture, head.original
     report = {"seconds": 0.0, "forwards": 0.0}
     if studio.adjust is not None:
-        region = _background(state, head, studio.pictures) if step.operation == "blur" else None
+        region = _background(state, head) if step.operation == "blur" else None
         first = turn_tree.path(state, head.id)[0].caption
         made = studio.adjust(
             head=head.picture,
@@ -64,12 +64,12 @@ def shown_background(line: list[Turn]) -> Turn | None:
     return next(shows, None)
 
 
-def _background(state: Conversation, head: Turn, pictures: Pictures) -> Region:
+def _background(state: Conversation, head: Turn) -> Region:
     line = turn_tree.path(state, head.id)
     turn = shown_background(line)
-    if turn is None or turn.mask is None:
+    if turn is None or turn.mask is None or turn.parent is None:
         raise NoMask(NO_MASK)
     later = [t.step for t in line[line.index(turn) + 1 :]]
     moved = [s for s in later if isinstance(s, Adjust) and s.operation in MOVING]
     through = tuple((step.operation, step.value) for step in moved)
-    return Region(turn.mask, pictures.image(turn.picture).size, through)
+    return Region(turn.mask, state.turns[turn.parent].picture, turn.picture, through)

@@ -20,12 +20,13 @@ import platform
 from dataclasses import asdict, dataclass, replace
 
 import PIL
-from PIL import Image
+from PIL import Image, ImageChops
 
 from tools import __version__
 from tools.adjustments import adjusted
 from tools.alpha import OPAQUE, given_back, on_white, packed, unpacked
 from tools.edit_history import steps_before
+from tools.full_size import CLEAR, FAINT
 from tools.metadata import Source, of_size
 from tools.operations import MOVING
 from tools.pictures import PictureStore, picture_hash
@@ -36,21 +37,30 @@ QUARTER = 90  # degrees
 
 @dataclass(frozen=True)
 class Region:
-    """Where the background is, as an earlier edit's mask shows it.
+    """Where the background is: inside the mask of an edit of it, what that edit changed.
 
     Attributes:
         mask: Hash of that mask.
-        size: Of the picture that the edit made, in pixels.
+        before: Of the picture that was edited.
+        after: Of the picture that came out.
         through: Operations since then that moved pixels, each a name and a value.
     """
 
     mask: str
-    size: tuple[int, int]
+    before: str
+    after: str
     through: tuple[tuple[str, str], ...] = ()
 
     def image(self, store: PictureStore) -> Image.Image:
-        """Return the mask as it lies over the picture now."""
-        mask = store.image(self.mask).convert("L").resize(self.size)
+        """Return it as an "L" mask that lies over the picture as it is now."""
+        before, after = store.image(self.before), store.image(self.after)
+        red, green, blue = ImageChops.difference(
+            before.convert("RGB"), after.convert("RGB")
+        ).split()
+        most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+        share = most.point([round(255 * min(max((level - FAINT) / (CLEAR - FAINT), 0), 1))
+                            for level in range(256)])  # fmt: skip
+        mask = ImageChops.multiply(store.image(self.mask).convert("L").resize(share.size), share)
         for name, value in self.through:
             mask = adjusted(mask, name, value)
         return mask

@@ -20,7 +20,7 @@ from tools.adjust_picture import Operation, Region, adjust_picture
 from tools.arguments import InputError
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.operations import Name, normal
-from tools.pictures import MAX_MEGAPIXELS, PictureStore
+from tools.pictures import PictureStore
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 HASH = "^[0-9a-f]{64}$"
 Hash = Annotated[str, Field(pattern=HASH)]
-MOST_PIXELS = int(MAX_MEGAPIXELS * 1e6)
 OWN_MODELS = tuple(KNOWN)  # any other is loaded only if the person names it
 MADE_BY = ("weights", "device", "processor", "threads", "precision")
 
@@ -136,9 +135,10 @@ class MadePlainly(BaseModel):
         """Refuse what no operation can be or do."""
         moved: tuple[tuple[str, str], ...] = ()
         if self.region is not None:
-            moved, (width, height) = self.region.through, self.region.size
-            if not (re.fullmatch(HASH, self.region.mask) and 0 < width * height <= MOST_PIXELS):
-                raise ValueError("its region cannot be")
+            moved = self.region.through
+            pictures = (self.region.mask, self.region.before, self.region.after)
+            if not all(re.fullmatch(HASH, name) for name in pictures):
+                raise ValueError("its region names no pictures")
         for name, value in ((self.operation, self.value), *moved):
             if normal(name, value) != value:
                 raise ValueError(f"{name} does not take {value}")
@@ -256,7 +256,10 @@ def _edited(
 
 def _adjusted(made: MadePlainly, store: PictureStore, now: Mapping[str, str]) -> dict[str, str]:
     """Do a plain operation again; return what its picture and its original are now."""
-    region = made.region and replace(made.region, mask=now.get(made.region.mask, made.region.mask))
+    region = made.region
+    if region is not None:
+        names = {name: getattr(region, name) for name in ("mask", "before", "after")}
+        region = replace(region, **{name: now.get(held, held) for name, held in names.items()})
     adjusted = adjust_picture(
         store,
         head=now[made.parent],
