@@ -86,7 +86,8 @@ def _inside(path: Path) -> str | None:
     """Return the JSON inside a file."""
     with open_image(path) as image:
         if image.format == "PNG":
-            image.load()  # text may follow the pixels
+            if KEY not in image.info:
+                image.load()  # text may follow the pixels
             if words := image.info.get(KEY):
                 return str(words)
         packet = image.info.get("xmp")

@@ -25,6 +25,7 @@ _BREAK = re.compile(
     r"\s*(?:;|\.(?!\d)|,(?!\s*\d))\s*|(?<!\band)(?<!\bbut)(?<!\bthen)\s+(?=(?:and|then|but|also)\b)"
 )
 _BLACK_AND_WHITE = re.compile(r"\bblack (?:and|&) white\b", re.IGNORECASE)
+_JOINING = re.compile(r"^(?:(?:and|then|but|also)\b[, ]*)+", re.IGNORECASE)
 _COURTESY = re.compile(
     r"^(?:(?:and|then|but|also|now|just|please|ok(?:ay)?|hey|let's|i want you to|i'd like you to|"
     r"(?:can|could|would|will) you)\b[, ]*)+|(?:,? (?:please|thanks|thank you|for me|now))+$"
@@ -238,7 +239,7 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
         if name == "blur" and shown_background(line) is None:
             return None  # a model may draw it
         try:
-            return Adjust(operation=name, value=value, request=part)
+            return Adjust(operation=name, value=value, request=_JOINING.sub("", part))
         except ValueError:
             return None
     return None
