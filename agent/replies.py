@@ -71,9 +71,10 @@ def of_turn(turn: Turn) -> str:
     assert turn.step is not None
     if isinstance(turn.step, Adjust):
         way = "Planned" if not turn.picture else "Done"
-        size = f", {turn.report['width']:.0f}x{turn.report['height']:.0f} now"
-        told = size if turn.picture and turn.step.operation in MOVING else ""
-        return f"{way}: {of_operation(turn.step)}{told} (@{turn.id})."
+        size = ""
+        if turn.picture and turn.step.operation in MOVING:
+            size = f", {turn.report['width']:.0f}x{turn.report['height']:.0f} now"
+        return f"{way}: {of_operation(turn.step)}{size} (@{turn.id})."
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
