@@ -17,7 +17,7 @@ from tools.arguments import whole
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _CARDINALS = "one two three four five six seven eight nine ten".split()
 CALLED = {
-    "crop": "crop cropping square format aspect ratio",
+    "crop": "crop cropping aspect ratio",
     "resize": "resize resizing size",
     "rotate": "rotate rotation rotating turn",
     "straighten": "straighten straightening",
