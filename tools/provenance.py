@@ -37,6 +37,15 @@ def text(recipe: Recipe) -> str:
     return json.dumps(recipe, ensure_ascii=False, sort_keys=True)
 
 
+def opened_as(recipe: Recipe) -> str:
+    """Return the hash of the picture that was opened: its original before any plain operation."""
+    name = str(recipe["original"])
+    for step in (recipe, *reversed(recipe.get("steps", ()))):
+        if "operation" in step and step["original"] == name:
+            name = str(step["base"])
+    return name
+
+
 def text_chunk(recipe: Recipe) -> PngImagePlugin.PngInfo:
     """Pack a recipe for ``image.save(..., pnginfo=...)``."""
     info = PngImagePlugin.PngInfo()

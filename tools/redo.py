@@ -222,24 +222,24 @@ def remake(
         store: Holds the pictures of ``roots`` and nothing else, so that all else is made now.
         load: Returns an editor with the model of an edit.
     """
-    from editing_core.editor import Editor
-
     now = {name: name for name in roots(chain)}
     for made in chain:
         if isinstance(made, MadePlainly):
             now |= _adjusted(made, store, now)
         else:
-            now |= _edited(made, store, now, Editor(load(made).model))  # one that remembers nothing
+            now |= _edited(made, store, now, load)
         yield now[made.picture]
 
 
 def _edited(
-    made: Made, store: PictureStore, now: Mapping[str, str], editor: Editor
+    made: Made, store: PictureStore, now: Mapping[str, str], load: Callable[[Made], Editor]
 ) -> dict[str, str]:
     """Make an edit again; return what its picture and its mask are now."""
+    from editing_core.editor import Editor
+
     with _threads(made.threads):
         edited = edit_picture(
-            editor,
+            Editor(load(made).model),  # one that remembers nothing
             store,
             head=now[made.parent],
             original=now[made.original],

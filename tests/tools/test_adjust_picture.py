@@ -149,6 +149,7 @@ def test_a_chain_of_edits_and_operations_is_made_again_bit_for_bit(store, tmp_pa
             head = edit(store, head, original).picture
     chain = chain_of(provenance.read(store.path(head)))
     assert len(chain) == 6 and roots(chain) == (first,)
+    assert provenance.opened_as(provenance.read(store.path(head))) == first != original
     again = PictureStore(tmp_path / "again")
     again.put(store.image(first))
     made = list(remake(chain, again, lambda _: Editor(tiny_flux())))

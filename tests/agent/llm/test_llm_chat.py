@@ -106,7 +106,7 @@ def test_the_llm_may_ask_for_plain_operations_beside_edits():
     ]
     with serving(*answers) as server:
         chat, _ = begin(server)
-        assert say(chat, "square it and add a beard").startswith("Planned: crop 1:1 (@1).")
+        assert say(chat, "square it and add a beard").startswith("Done: crop 1:1, 32x32 now (@1).")
         assert [turn.request for turn in chat.conversation.turns[1:]][0] == "square it"
         assert "beard" in head(chat).caption and "beard" not in chat.conversation.turns[1].caption
         say(chat, "let there be more light")
