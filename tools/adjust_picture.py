@@ -25,10 +25,12 @@ from PIL import Image, ImageChops
 from tools import __version__
 from tools.adjustments import adjusted
 from tools.alpha import OPAQUE, given_back, on_white, packed, unpacked
+from tools.deep_adjustments import own_adjusted
 from tools.edit_history import steps_before
 from tools.full_size import CLEAR, FAINT
 from tools.metadata import Source, of_size
 from tools.operations import MOVING
+from tools.own_pixels import OwnPixels
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
@@ -107,12 +109,14 @@ def adjust_picture(
     """
     source = store.source(original)
     mask = operation.region.image(store) if operation.region else None
-    made: dict[str, tuple[Image.Image, Image.Image | None]] = {}
+    made = {}
     for name in dict.fromkeys((original, head)):
-        made[name] = _done(store.image(name), unpacked(source.alpha), operation, mask)
-    anchor, alpha = made[original]
-    names = {name: picture_hash(image) for name, (image, _) in made.items()}
-    for name, (image, _) in made.items():
+        if own := store.own(name):
+            made[name] = _Done.of(own_adjusted(own, operation.name, operation.value, mask))
+        else:
+            made[name] = _done(store.image(name), unpacked(source.alpha), operation, mask)
+    names = {name: picture_hash(done.image, done.own) for name, done in made.items()}
+    for name, done in made.items():
         recipe: Recipe = {
             "operation": operation.name,
             "value": operation.value,
@@ -127,18 +131,31 @@ def adjust_picture(
                          "pillow": PIL.__version__},
             "steps": steps_before(store, original, name),
         }  # fmt: skip
-        store.put(image, recipe=recipe)
-    seen = None if alpha is None or alpha.getextrema() == (OPAQUE, OPAQUE) else alpha
-    held = replace(of_size(source, anchor.size), alpha=packed(seen))
+        store.put(done.image, recipe=recipe, own=done.own)
+    anchor = made[original]
+    held = replace(of_size(source, anchor.image.size), alpha=packed(anchor.alpha))
     if held != Source():
         store.remember(names[original], held)
     return Adjusted(names[head], names[original])
 
 
+@dataclass(frozen=True)
+class _Done:
+    """A picture after an operation: on white, how opaque it is, and its own pixels."""
+
+    image: Image.Image
+    alpha: Image.Image | None
+    own: OwnPixels | None = None
+
+    @classmethod
+    def of(cls, own: OwnPixels) -> _Done:
+        return cls(own.shown(), own.alpha, own)
+
+
 def _done(
     image: Image.Image, alpha: Image.Image | None, operation: Operation, mask: Image.Image | None
-) -> tuple[Image.Image, Image.Image | None]:
-    """Return a picture on white and its transparency after an operation.
+) -> _Done:
+    """Do an operation to a picture on white and to its transparency.
 
     Shades are changed as they are without the white; corners that a rotation leaves empty are
     transparent.
@@ -150,8 +167,9 @@ def _done(
         if alpha is None and name == "rotate" and float(value) % QUARTER:
             alpha = Image.new("L", image.size, OPAQUE)
         seen = adjusted(alpha, name, value) if alpha else None
-        return adjusted(image, name, value), seen
+        opaque = seen is None or seen.getextrema() == (OPAQUE, OPAQUE)
+        return _Done(adjusted(image, name, value), None if opaque else seen)
     if alpha is None:
-        return adjusted(image, name, value, mask), None
+        return _Done(adjusted(image, name, value, mask), None)
     own = adjusted(given_back(image, alpha).convert("RGB"), name, value, mask)
-    return on_white(own, alpha), alpha
+    return _Done(on_white(own, alpha), alpha)

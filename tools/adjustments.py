@@ -129,12 +129,20 @@ def _flipped(image: Image.Image, value: str) -> Image.Image:
 
 
 def _warmed(image: Image.Image, value: str) -> Image.Image:
-    """Scale red up and blue down as much, or the reverse, so that grey keeps its luma."""
+    gains = warmth_gains(value)
+    table = [min(max(round(level * gain), 0), 255) for gain in gains for level in range(256)]
+    return image.point(table)
+
+
+def warmth_gains(value: str) -> tuple[float, ...]:
+    """Return what red, green and blue are multiplied by: red up and blue down as much.
+
+    They are divided by what that does to the luma of grey, which so stays as it is.
+    """
     share = FULL_WARMTH * int(value) / 100
     gains = (1 + share, 1.0, 1 - share)
     luma = sum(gain * weight for gain, weight in zip(gains, LUMA, strict=True))
-    table = [min(max(round(level * gain / luma), 0), 255) for gain in gains for level in range(256)]
-    return image.point(table)
+    return tuple(gain / luma for gain in gains)
 
 
 def _gray(image: Image.Image, value: str) -> Image.Image:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from editing_core.methods.base import MethodSpec
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
+    from tools.own_pixels import OwnPixels
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing",
            "device_of", "differing", "edit_picture", "load_editor", "method_summaries", "paired",
@@ -229,14 +230,18 @@ def edit_picture(
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _at_full_size(full, request, result)
+    if own := store.own(head):
+        own = own.changed(full, result.picture)
+        result = replace(result, picture=own.shown())
     recipe = _recipe(editor.model, request, result) | {
+        "picture": picture_hash(result.picture, own),
         "request": step.request,
         "parent": head,
         "original": original,
         "working_size": [canvas.width, canvas.height],
         "steps": steps_before(store, original, head),
     }
-    return _store(store, result, recipe)
+    return _store(store, result, recipe, own)
 
 
 def _request(
@@ -276,10 +281,12 @@ def _from_one(on_step: OnStep) -> OnStep:
     return lambda phase, index, of: on_step(phase, index + 1, of)
 
 
-def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
+def _store(
+    store: PictureStore, result: EditResult, recipe: Recipe, own: OwnPixels | None
+) -> Edited:
     mask = store.put(result.mask) if result.mask is not None else None
     return Edited(
-        picture=store.put(result.picture, result.latents, recipe),
+        picture=store.put(result.picture, result.latents, recipe, own),
         mask=mask,
         seconds=result.report.seconds,
         forwards=result.report.forwards,
@@ -307,7 +314,6 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         "edit_words": list(request.edit_words),
         "columns": list(report.columns),
         "blocks": list(report.blocks),
-        "picture": picture_hash(result.picture),
         "mask": picture_hash(result.mask) if result.mask is not None else None,
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
