@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from PIL import Image
 
 from tools.adjustments import LUMA, adjusted, warmth_gains
 from tools.operations import MOVING
-from tools.own_pixels import DEEP, OwnPixels
+from tools.own_pixels import DEEP, OwnPixels, Samples
 
 MOST = 65535.0  # level of a 16-bit sample
 QUARTER = 90  # degrees
@@ -29,24 +30,26 @@ def own_adjusted(own: OwnPixels, name: str, value: str, mask: Image.Image | None
         AdjustmentError: The result would be too small or too large.
     """
     if name == "rotate" and float(value) % QUARTER and own.samples.shape[2] == len("RGB"):
-        most = np.iinfo(own.samples.dtype).max
-        own = replace(
-            own, samples=np.dstack([own.samples, np.full_like(own.samples[..., 0], most)])
-        )
+        opaque = np.full_like(own.samples[..., :1], np.iinfo(own.samples.dtype).max)
+        own = replace(own, samples=_stacked(own.samples, opaque))
     if name in MOVING:
         return replace(own, samples=_moved(own, name, value))
     colors, alpha = own.samples[..., :3], own.samples[..., 3:]
     if name == "blur" or own.bits != DEEP:
         image = own.eight_bits.convert("RGB")
-        made = np.asarray(adjusted(image, name, value, mask))
+        made: Samples = np.asarray(adjusted(image, name, value, mask))
         if own.bits == DEEP:  # Pillow blurs 8 bits only, and no eye sees more in a blur
             made = _blurred(colors, made.astype(np.uint16) * 257, np.asarray(image), mask)
-        return replace(own, samples=np.dstack([made, alpha]))
-    made = np.clip(_toned(colors.astype(np.float32), name, value).round(), 0, MOST)
-    return replace(own, samples=np.dstack([made.astype(np.uint16), alpha]))
+        return replace(own, samples=_stacked(made, alpha))
+    toned = np.clip(_toned(colors.astype(np.float32), name, value).round(), 0, MOST)
+    return replace(own, samples=_stacked(toned.astype(np.uint16), alpha))
 
 
-def _moved(own: OwnPixels, name: str, value: str) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _stacked(colors: Samples, alpha: Samples) -> Samples:
+    return cast("Samples", np.concatenate([colors, alpha], axis=2))
+
+
+def _moved(own: OwnPixels, name: str, value: str) -> Samples:
     """Move pixels; where they are mixed, colours count as much as they are opaque."""
     if own.bits != DEEP:
         return np.asarray(adjusted(own.eight_bits, name, value))
@@ -57,15 +60,11 @@ def _moved(own: OwnPixels, name: str, value: str) -> NDArray[np.uint8] | NDArray
     if len(moved) > len("RGB"):
         share = np.maximum(moved[3], 1) / MOST
         moved = [*(plane / share for plane in moved[:3]), moved[3]]
-    return np.clip(np.dstack(moved).round(), 0, MOST).astype(np.uint16)
+    made: NDArray[np.float32] = np.clip(np.stack(moved, axis=2).round(), 0, MOST)
+    return made.astype(np.uint16)
 
 
-def _blurred(
-    own: NDArray[np.uint16],
-    blurred: NDArray[np.uint16],
-    shown: NDArray[np.uint8],
-    mask: Image.Image | None,
-) -> NDArray[np.uint16]:
+def _blurred(own: Samples, blurred: Samples, shown: Samples, mask: Image.Image | None) -> Samples:
     """Take the blurred pixels where they differ from what was shown, all others as they were."""
     same = (blurred // 257 == shown).all(axis=2, keepdims=True)
     if mask is not None:

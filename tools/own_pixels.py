@@ -21,7 +21,7 @@ from PIL import Image
 from tools import deep_files
 from tools.alpha import OPAQUE, alpha_of, given_back, on_white
 from tools.full_size import BAND, CLEAR, FAINT
-from tools.profiles import from_srgb, is_srgb, name_of, to_srgb, usable
+from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usable
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 DEEP, SHALLOW = 16, 8  # bits a channel
@@ -132,8 +132,8 @@ def own_pixels(
         profile: ICC profile of its file; empty for none.
         deep: Its samples, if they have 16 bits.
     """
-    profile = b"" if is_srgb(profile) else profile
     grey = image.mode.startswith(("I", "F", "L"))
+    profile = b"" if is_srgb(profile) or is_broken(profile) else profile
     if image.mode in ("CMYK", "LAB", "HSV", "RGBa") or (profile and (grey or not usable(profile))):
         return None
     if deep is not None:

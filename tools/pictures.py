@@ -24,7 +24,7 @@ from tools.deep_files import Deep, read_deep
 from tools.formats import is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
 from tools.own_pixels import OwnPixels, own_pixels, read
-from tools.profiles import to_srgb
+from tools.profiles import BROKEN, is_broken, to_srgb
 from tools.provenance import Recipe, text_chunk
 
 if TYPE_CHECKING:
@@ -151,9 +151,10 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     upright, turned = _upright(image)
     if turned:
         notes.append("it was turned upright, as its camera noted")
-    own = own_pixels(upright, image.info.get("icc_profile") or b"", deep)
+    profile = image.info.get("icc_profile") or b""
+    own = own_pixels(upright, profile, deep)
     if own is not None:
-        return _with_own(own, notes)
+        return _with_own(own, profile, notes)
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
@@ -161,7 +162,7 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
         notes.append(f"its colours of {bits} bits were reduced to 8 bits")
     if upright.mode == "RGBa":  # colours multiplied by alpha
         upright = upright.convert("RGBA")
-    upright, converted = to_srgb(upright, image.info.get("icc_profile"))
+    upright, converted = to_srgb(upright, profile)
     if converted:
         notes.append(converted)
     elif upright.mode == "CMYK":
@@ -172,8 +173,10 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
 
 
-def _with_own(own: OwnPixels, notes: list[str]) -> Opened:
+def _with_own(own: OwnPixels, profile: bytes, notes: list[str]) -> Opened:
     """Return a picture that has own pixels as a model sees it."""
+    if profile and is_broken(profile):
+        notes.append(BROKEN)
     if kept := own.told():
         notes.append(f"{kept} are kept; the model sees 8 bits of sRGB")
     if alpha := own.alpha:

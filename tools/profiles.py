@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
+BROKEN = "its colour profile cannot be used and was left out"
 ALIKE = 2  # of 255: sRGB profiles of different makers differ by rounding
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of pixels, for a profile's colour space
 CUBE = 6  # colours a side of the cube that profiles are compared by
@@ -35,7 +36,7 @@ def to_srgb(image: Image.Image, held: bytes | None) -> tuple[Image.Image, str]:
         made = _converted(image.convert(mode), profile)
         name = name_of(held)
     except (ImageCms.PyCMSError, OSError, ValueError, KeyError):
-        return image, "its colour profile cannot be used and was left out"
+        return image, BROKEN
     if image.has_transparency_data:
         made.putalpha(image.convert("RGBA").getchannel("A"))
     return made, f"its colours were converted from {name} to sRGB"
@@ -84,6 +85,15 @@ def is_srgb(held: bytes) -> bool:
         return profile.profile.xcolor_space.strip() == "RGB" and _is_srgb(profile)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return False
+
+
+def is_broken(held: bytes) -> bool:
+    """Say whether a profile cannot even be read."""
+    try:
+        _opened(held)
+    except (ImageCms.PyCMSError, OSError):
+        return True
+    return False
 
 
 def name_of(held: bytes) -> str:
