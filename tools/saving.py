@@ -15,7 +15,7 @@ from tools import provenance
 from tools.alpha import CAN_HOLD, given_back, on_white, unpacked
 from tools.deep_files import png_bytes, tiff_bytes
 from tools.formats import endings
-from tools.metadata import tiff_tags
+from tools.metadata import tiff_tags, uncalibrated
 from tools.own_pixels import DEEP, OwnPixels
 from tools.pictures import PictureError
 from tools.provenance import Recipe
@@ -67,6 +67,8 @@ def save_picture(
     form = format_of(target)
     if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
         image = given_back(image.convert("RGB"), seen)
+    if own is not None and own.profile:
+        exif = uncalibrated(exif)
     packed = provenance.packed(recipe, form) if recipe else {}
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
     if form in WITH_PROFILE:

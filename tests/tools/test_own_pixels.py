@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tifffile
 from color_profiles import display_p3, swapped
-from PIL import Image, ImageEnhance
+from PIL import ExifTags, Image, ImageEnhance
 from tiny_flux import tiny_flux
 
 from agent.terminal.file_io import export
@@ -217,3 +217,14 @@ def test_a_profile_of_eight_bits_stays_too(store, tmp_path):
     saved = export(store.path(first), tmp_path / "b.png", name="x")
     with Image.open(saved) as image:
         assert (np.asarray(image) == pixels).all() and image.info["icc_profile"] == display_p3()
+
+
+def test_exif_tells_that_colours_are_the_profile_s(store, tmp_path):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "Ada"
+    Image.new("RGB", (20, 20), "red").save(tmp_path / "a.jpg", exif=exif, icc_profile=display_p3())
+    saved = export(store.path(opened_from(store, tmp_path / "a.jpg")), tmp_path / "b.jpg", name="x")
+    with Image.open(saved) as image:
+        told = image.getexif()
+        assert told[ExifTags.Base.Artist] == "Ada"
+        assert told.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] == 0xFFFF
