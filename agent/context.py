@@ -40,6 +40,9 @@ class Strength(Protocol):
     def keeping(self, what: Any) -> Any:
         """Return settings that leave what lies outside an edit's mask as it was."""
 
+    def bounded(self, box: Any) -> Any:
+        """Return settings that keep to a box."""
+
     def drafted(self) -> Any:
         """Return the same settings for a quick draft."""
 

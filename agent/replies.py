@@ -8,7 +8,7 @@ from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
-from tools.operations import MOVING
+from tools.operations import EVERYWHERE, MOVING
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -47,6 +47,9 @@ def of_choice(step: Choose) -> str:
         return f"From now on edits are {how}."
     if step.setting == "seed":
         return f"From now on turn n is made with seed {step.value} + n."
+    if step.setting == "region":
+        box = str(step.value)
+        return f"From now on edits {f'keep to {box}' if box != EVERYWHERE else 'act everywhere'}."
     if step.setting == "draft" and step.value == "on":
         return "From now on edits are quick drafts; anchor, quick by itself, makes none."
     return f"From now on: {step.setting} {step.value}."

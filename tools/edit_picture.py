@@ -15,7 +15,7 @@ from editing_core.methods.registry import METHODS, method_named, paired, refuse_
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
 from editing_core.models.context_parallel import processes
 from editing_core.models.offers import spec_of
-from editing_core.settings import PRESETS, EditSettings
+from editing_core.settings import PRESETS, Bounds, EditSettings
 from tools import __version__
 from tools.edit_history import instruction_of, recalled, steps_before
 from tools.full_size import at_working_size, carried_up, working_size
@@ -229,7 +229,7 @@ def edit_picture(
     request = _request(shown[head], shown[original], history, step, spec, canvas)
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
-    result = _at_full_size(full, request, result)
+    result = _inside(settings.bounds, full, _at_full_size(full, request, result))
     if own := store.own(head):
         own = own.changed(full, result.picture)
         result = replace(result, picture=own.shown())
@@ -274,6 +274,18 @@ def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> Edit
     if before.size == full.size:
         return result
     return replace(result, picture=carried_up(full, before, result.picture, result.mask))
+
+
+def _inside(bounds: Bounds | None, full: Image, result: EditResult) -> EditResult:
+    """Leave every pixel outside a box as it was, also where a mask is smooth at its edge."""
+    if bounds is None:
+        return result
+    left, top, right, bottom = bounds
+    box = (round(left * full.width), round(top * full.height),
+           round(right * full.width), round(bottom * full.height))  # fmt: skip
+    made = full.convert("RGB")
+    made.paste(result.picture.crop(box), box)
+    return replace(result, picture=made)
 
 
 def _from_one(on_step: OnStep) -> OnStep:

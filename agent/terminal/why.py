@@ -75,9 +75,12 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
     lines: list[Line] = [("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}")]
     used, plain = recipe.get("settings"), presets.get(turn.preset)
     if isinstance(used, Mapping) and plain is not None:
-        names = settings_read(turn.method)
+        names = [name for name in settings_read(turn.method) if name != "bounds"]
         read = {name: value for name, value in used.items() if name in names}
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
+    if isinstance(used, Mapping) and (bounds := used.get("bounds")):
+        left, top, right, bottom = map(percent, bounds)
+        lines.append(("region", f"{left} to {right} of the width, {top} to {bottom} of the height"))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{notched(notches)} {word} than the preset"))
