@@ -12,7 +12,7 @@ from tools.operations import EVERYWHERE, MOVING
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
-    "glasses”, “a blue background”. Go back with “undo”, “undo the hat”, “go back to before the "
+    "glasses”, “a blue background”; of the whole picture, “crop it to a square”, “more contrast”. Go back with “undo”, “undo the hat”, “go back to before the "
     "hat”, “from the original, add glasses”; try again with “again”, “stronger”, “a bit less”. "
     "Ask “describe it”, “which edits did I make?”, “compare with the original”, “save as FILE”."
 )
@@ -145,7 +145,8 @@ def described(conversation: Conversation, step: Describe) -> str:
         return f"{here} On other branches: {_edits(aside)}."
     at = turn_tree.turn(conversation, conversation.head if step.turn is None else step.turn)
     if step.what == "turn" and at.step is not None:
-        return f"@{at.id} came from @{at.parent}: “{at.step.request}” ({_words(at.step)})."
+        said = at.step.request or at.request
+        return f"@{at.id} came from @{at.parent}: “{said}” ({_words(at.step)})."
     shown = f"@{at.id} shows {at.caption}."
     if at.id == conversation.head:
         return shown
@@ -162,6 +163,11 @@ def compared(conversation: Conversation, a: int, b: int) -> str:
     first, second = turn_tree.turn(conversation, a), turn_tree.turn(conversation, b)
     changed = changes(first.caption, second.caption)
     way = f"From {_place(first)} to {_place(second)}"
+    line = turn_tree.path(conversation, b)
+    since = line[line.index(first) + 1 :] if first in line else []
+    done = [of_operation(turn.step) for turn in since if isinstance(turn.step, Adjust)]
+    if not changed and done:
+        return f"{way}: {', '.join(done)}."
     if not changed:
         same = first.caption == second.caption
         text = "no difference that has a name" if same else f"now {second.caption}"
@@ -172,7 +178,7 @@ def compared(conversation: Conversation, a: int, b: int) -> str:
         + (f"{old[name]} → {value}" if name in old else f"→ {value}")
         for name, value in changed.items()
     )
-    return f"{way}: {', '.join(listed)}."
+    return f"{way}: {', '.join([*listed, *done])}."
 
 
 def _place(turn: Turn) -> str:

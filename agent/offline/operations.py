@@ -170,20 +170,23 @@ PATTERNS = (
     ),
     Pattern(r"blur (?:out )?the background", lambda _: ("blur", ""), alone=True),
 )
-_ALONE, _AMONG = (
-    [
-        (
-            re.compile(
-                p.words.replace("{it}", it if p.sure else other).replace("{picture}", _NOUN)
-            ),
-            p,
-        )
-        for p in PATTERNS
-        if loose or not p.alone
+
+
+def _filled(words: str, it: str) -> str:
+    return words.replace("{it}", it).replace("{picture}", _NOUN)
+
+
+def _compiled(*, alone: bool) -> list[tuple[re.Pattern[str], Pattern]]:
+    """Return the patterns of messages that ask for nothing else, or of those that do."""
+    either = rf"(?:it|this|that|{_NOUN})"
+    return [
+        (re.compile(_filled(said.words, either if alone or said.sure else _NOUN)), said)
+        for said in PATTERNS
+        if alone or not said.alone
     ]
-    for it in (rf"(?:it|this|that|{_NOUN})",)
-    for loose, other in ((True, it), (False, _NOUN))
-)
+
+
+_ALONE, _AMONG = _compiled(alone=True), _compiled(alone=False)
 
 
 def split_operations(

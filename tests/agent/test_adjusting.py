@@ -212,6 +212,10 @@ def test_why_tree_and_pages_tell_it(desk, tmp_path):
     why = typed(desk, "/why")
     assert "operation  brightness +20" in why and "exact, no model" in why
     assert "@2 make the picture brighter" in typed(desk, "/tree")
+    compared = typed(desk, "compare with the original")
+    assert compared == "From the original to @2: crop 1:1, brightness +20.\n"
+    typed(desk, "/rotate left")
+    assert "“/adjust rotate -90” (rotate -90)" in typed(desk, "what did the last edit do")
     typed(desk, f"/export html {tmp_path / 'story.html'}")
     assert "brightness +20" in (tmp_path / "story.html").read_text()
     script = export_script(desk.chat, desk.store, tmp_path / "story").read_text()
