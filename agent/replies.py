@@ -12,9 +12,10 @@ from tools.operations import EVERYWHERE, MOVING
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
-    "glasses”, “a blue background”; of the whole picture, “crop it to a square”, “more contrast”. Go back with “undo”, “undo the hat”, “go back to before the "
-    "hat”, “from the original, add glasses”; try again with “again”, “stronger”, “a bit less”. "
-    "Ask “describe it”, “which edits did I make?”, “compare with the original”, “save as FILE”."
+    "glasses”, “a blue background”, “crop it to a square”, “more contrast”. Go back with “undo”, "
+    "“undo the hat”, “go back to before the hat”, “from the original, add glasses”; try again with "
+    "“again”, “stronger”, “a bit less”. Ask “describe it”, “which edits did I make?”, “compare "
+    "with the original”, “save as FILE”."
 )
 _DONE = {
     "add": "Added",
