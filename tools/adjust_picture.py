@@ -117,26 +117,32 @@ def adjust_picture(
             made[name] = _done(store.image(name), unpacked(source.alpha), operation, mask)
     names = {name: picture_hash(done.image, done.own) for name, done in made.items()}
     for name, done in made.items():
-        recipe: Recipe = {
-            "operation": operation.name,
-            "value": operation.value,
-            "region": asdict(operation.region) if operation.region else None,
-            "request": request,
-            "target_prompt": captions[0 if name == head else 1],
+        recipe = _recipe(operation, request, captions[0 if name == head else 1]) | {
             "parent": name,
             "base": original,
             "picture": names[name],
             "original": names[original],
-            "versions": {"palimpsest": __version__, "python": platform.python_version(),
-                         "pillow": PIL.__version__},
             "steps": steps_before(store, original, name),
-        }  # fmt: skip
+        }
         store.put(done.image, recipe=recipe, own=done.own)
     anchor = made[original]
     held = replace(of_size(source, anchor.image.size), alpha=packed(anchor.alpha))
     if held != Source():
         store.remember(names[original], held)
     return Adjusted(names[head], names[original])
+
+
+def _recipe(operation: Operation, request: str, caption: str) -> Recipe:
+    """Return what was done, for whom, and by what."""
+    return {
+        "operation": operation.name,
+        "value": operation.value,
+        "region": asdict(operation.region) if operation.region else None,
+        "request": request,
+        "target_prompt": caption,
+        "versions": {"palimpsest": __version__, "python": platform.python_version(),
+                     "pillow": PIL.__version__},
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

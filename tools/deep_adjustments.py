@@ -53,6 +53,9 @@ def _moved(own: OwnPixels, name: str, value: str) -> Samples:
     """Move pixels; where they are mixed, colours count as much as they are opaque."""
     if own.bits != DEEP:
         return np.asarray(adjusted(own.eight_bits, name, value))
+    if name in ("crop", "flip") or (name == "rotate" and not float(value) % QUARTER):
+        bands = (Image.fromarray(plane) for plane in np.moveaxis(own.samples, 2, 0).copy())
+        return np.stack([np.asarray(adjusted(band, name, value)) for band in bands], axis=2)
     planes = [own.samples[..., band].astype(np.float32) for band in range(own.samples.shape[2])]
     if len(planes) > len("RGB"):
         planes = [*(plane * planes[3] / MOST for plane in planes[:3]), planes[3]]

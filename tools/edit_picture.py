@@ -230,18 +230,16 @@ def edit_picture(
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _inside(settings.bounds, full, _at_full_size(full, request, result))
-    if own := store.own(head):
-        own = own.changed(full, result.picture)
-        result = replace(result, picture=own.shown())
+    result, pixels = _in_own_pixels(store.own(head), full, result)
     recipe = _recipe(editor.model, request, result) | {
-        "picture": picture_hash(result.picture, own),
+        "picture": picture_hash(result.picture, pixels),
         "request": step.request,
         "parent": head,
         "original": original,
         "working_size": [canvas.width, canvas.height],
         "steps": steps_before(store, original, head),
     }
-    return _store(store, result, recipe, own)
+    return _store(store, result, recipe, pixels)
 
 
 def _request(
@@ -274,6 +272,16 @@ def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> Edit
     if before.size == full.size:
         return result
     return replace(result, picture=carried_up(full, before, result.picture, result.mask))
+
+
+def _in_own_pixels(
+    own: OwnPixels | None, full: Image, result: EditResult
+) -> tuple[EditResult, OwnPixels | None]:
+    """Carry an edit over to the person's own pixels, and show what they then are."""
+    if own is None:
+        return result, None
+    own = own.changed(full, result.picture)
+    return replace(result, picture=own.shown()), own
 
 
 def _inside(bounds: Bounds | None, full: Image, result: EditResult) -> EditResult:

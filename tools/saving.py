@@ -65,17 +65,12 @@ def save_picture(
         OSError: The file cannot be written; nothing is left of it.
     """
     form = format_of(target)
-    if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
-        image = given_back(image.convert("RGB"), seen)
-    if own is not None and own.profile:
-        exif = uncalibrated(exif)
+    image = _as_written(image, form, alpha, own)
     packed = provenance.packed(recipe, form) if recipe else {}
+    exif = uncalibrated(exif) if own is not None and own.profile else exif
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
     if form in WITH_PROFILE:
-        image = image if own is None else _in_own(own, form)
         options["icc_profile"] = (own and own.profile) or _srgb()
-    image = image.copy()
-    image.info = {}  # some formats would write what the stored file told
 
     def write(passing: Path) -> None:
         if own is not None and own.bits == DEEP and form in WITH_DEEP:
@@ -93,12 +88,21 @@ def save_picture(
         raise
 
 
-def _in_own(own: OwnPixels, form: str) -> Image.Image:
-    """Return own pixels in 8 bits of their own colours, on white where a format has no alpha."""
-    image, alpha = own.eight_bits, own.alpha
-    if alpha is None:
-        return image.convert("RGB")
-    return image if form in CAN_HOLD else on_white(image, alpha)
+def _as_written(image: Image.Image, form: str, alpha: bytes, own: OwnPixels | None) -> Image.Image:
+    """Return a picture as a format takes it: transparent if it can, in its own colours if it can.
+
+    Its notes are left out, since some formats would write what the stored file told.
+    """
+    if own is not None and form in WITH_PROFILE:
+        seen = own.alpha
+        if seen is None or form not in CAN_HOLD:
+            return on_white(own.eight_bits, seen) if seen else own.eight_bits.convert("RGB")
+        return own.eight_bits
+    if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
+        image = given_back(image.convert("RGB"), seen)
+    image = image.copy()
+    image.info = {}
+    return image
 
 
 def _deep(own: OwnPixels, form: str, options: dict[str, Any]) -> bytes:

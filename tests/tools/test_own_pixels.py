@@ -201,6 +201,23 @@ def test_operations_in_sixteen_bits_are_those_of_eight(store, words):
     assert sixteen.shape == eight.shape and np.abs(sixteen - eight).max() <= 1.5
 
 
+@pytest.mark.parametrize(
+    ("words", "moved"),
+    [
+        ("crop 3,5,20,30", lambda held: held[5:35, 3:23]),
+        ("flip horizontal", lambda held: held[:, ::-1]),
+        ("rotate 90", lambda held: np.rot90(held, -1)),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_what_only_moves_pixels_keeps_every_bit_of_them(store, words, moved, dtype):
+    own = OwnPixels(noise(4, dtype))
+    name, _, value = words.partition(" ")
+    head = store.put(own.shown(), own=own)
+    made = adjust_picture(store, head=head, original=head, operation=Operation(name, value))
+    assert (store.own(made.picture).samples == moved(own.samples)).all()
+
+
 def test_a_rotation_leaves_transparent_corners_in_sixteen_bits(store):
     own = OwnPixels(noise(3))
     head = store.put(own.shown(), own=own)
