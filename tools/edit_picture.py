@@ -218,8 +218,7 @@ def edit_picture(
         method: Name in ``METHODS``.
         working: Width and height in pixels at which the model works; None chooses.
         own: The method's own settings, if they are to be others than it has.
-        on_step: Called after every solver step with phase, index from 1, and count; what it
-            raises ends the edit with nothing stored.
+        on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     shown = {name: store.get(name) for name in (head, original)}  # read once, if they are the same
@@ -229,14 +228,13 @@ def edit_picture(
     request = _request(shown[head], shown[original], history, step, spec, canvas)
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
-    result = _inside(settings.bounds, full, _at_full_size(full, request, result))
+    result = _at_full_size(full, request, result)
     result, pixels = _in_own_pixels(store.own(head), full, result)
     recipe = _recipe(editor.model, request, result) | {
         "picture": picture_hash(result.picture, pixels),
         "request": step.request,
         "parent": head,
         "original": original,
-        "working_size": [canvas.width, canvas.height],
         "steps": steps_before(store, original, head),
     }
     return _store(store, result, recipe, pixels)
@@ -268,10 +266,11 @@ def _request(
 
 
 def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> EditResult:
-    before = request.current.image
-    if before.size == full.size:
-        return result
-    return replace(result, picture=carried_up(full, before, result.picture, result.mask))
+    before, bounds = request.current.image, result.report.settings.bounds
+    if before.size != full.size:
+        made = carried_up(full, before, result.picture, result.mask)
+        result = replace(result, picture=made)
+    return result if bounds is None else replace(result, picture=_inside(bounds, full, result))
 
 
 def _in_own_pixels(
@@ -284,16 +283,14 @@ def _in_own_pixels(
     return replace(result, picture=own.shown()), own
 
 
-def _inside(bounds: Bounds | None, full: Image, result: EditResult) -> EditResult:
+def _inside(bounds: Bounds, full: Image, result: EditResult) -> Image:
     """Leave every pixel outside a box as it was, also where a mask is smooth at its edge."""
-    if bounds is None:
-        return result
     left, top, right, bottom = bounds
     box = (round(left * full.width), round(top * full.height),
            round(right * full.width), round(bottom * full.height))  # fmt: skip
     made = full.convert("RGB")
     made.paste(result.picture.crop(box), box)
-    return replace(result, picture=made)
+    return made
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -332,6 +329,7 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         "source_prompt": request.source_prompt,
         "target_prompt": request.target_prompt,
         "edit_words": list(request.edit_words),
+        "working_size": list(request.current.image.size),
         "columns": list(report.columns),
         "blocks": list(report.blocks),
         "mask": picture_hash(result.mask) if result.mask is not None else None,
