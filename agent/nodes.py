@@ -1,7 +1,7 @@
 """The nodes of the conversation graph: each takes the conversation and returns what changes.
 
 A node does one thing and its result is saved before the next begins, so a kill loses at most one
-solver run: understand → ask? → move or edit ⇄ check, one plan step at a time → reply.
+solver run: understand → ask? → move, adjust or edit ⇄ check, one plan step at a time → reply.
 """
 
 from __future__ import annotations
