@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from agent import replies, turn_tree
 from agent.captions import replay
 from agent.state import (
+    Adjust,
     Ask,
     Choose,
     Compare,
@@ -25,11 +27,14 @@ from agent.state import (
     Undo,
 )
 from agent.turn_tree import Heads, NoSuchTurn
+from tools.operations import LEAST, MOST
 
 Update = dict[str, Any]
 MOST_NOTCHES = 3
 ANEW = {"again": "again", "weaker": "a bit less", "stronger": "stronger", "other": "another way"}
 """What an edit that is made once more is called by."""
+MORE_OR_LESS = {"weaker": 0.5, "stronger": 1.5}
+"""What the amount of a plain operation is multiplied by."""
 
 
 def carry_out(step: Step, state: Conversation) -> Update:
@@ -61,7 +66,7 @@ def carry_out(step: Step, state: Conversation) -> Update:
             return {"chosen": chosen, **_say(state, replies.of_choice(step))}
         case Help():
             return _say(state, replies.HELP)
-        case Ask() | EditStep():
+        case Ask() | EditStep() | Adjust():
             raise ValueError(f"{step.step} is not carried out here")
         case _:
             assert_never(step)
@@ -86,7 +91,7 @@ def _goto(step: GoTo, state: Conversation) -> Update:
     place = _say(state, replies.of_place(turn_tree.turn(state, step.turn)))
     plan = state.plan or Plan()
     following = plan.steps[state.position + 1 : state.position + 2]
-    edits = bool(following) and isinstance(following[0], EditStep)
+    edits = bool(following) and isinstance(following[0], EditStep | Adjust)
     return place | ({"at": step.turn} if edits else {"head": step.turn})
 
 
@@ -120,13 +125,13 @@ def _revert(step: Revert, state: Conversation) -> Update:
     undone = state.turns[step.turn].step
     without = replies.undone(undone) if undone else ""
     caption = state.turns[parent].caption
-    again: list[EditStep] = []
+    again: list[EditStep | Adjust] = []
     for turn in replayed:
         shown = state.turns[turn.parent or 0].caption
         edit = replay(turn.step, caption, shown=shown) if turn.step else None
         if edit is not None:
             again.append(edit.model_copy(update={"without": without}))
-            caption = edit.target_prompt
+            caption = edit.target_prompt or caption
     rest = "what came later is made again." if again else f"back at @{parent}."
     return _instead(parent, again, state) | _say(state, f"Without {without}: {rest}")
 
@@ -136,13 +141,28 @@ def _retry(step: Retry, state: Conversation) -> Update:
     head = state.turns[state.head]
     if head.step is None or head.parent is None:
         raise NoSuchTurn("there is no edit yet to try again")
+    if isinstance(head.step, Adjust):
+        return _instead(head.parent, [_more_or_less(head.step, step)], state)
     notch = {"weaker": -1, "stronger": 1}.get(step.how, 0)
     strength = min(max(head.step.strength + notch, -MOST_NOTCHES), MOST_NOTCHES)
     again = head.step.model_copy(update={"strength": strength, "anew": ANEW[step.how]})
     return _instead(head.parent, [again], state)
 
 
-def _instead(start: int, edits: list[EditStep], state: Conversation) -> Update:
+def _more_or_less(done: Adjust, step: Retry) -> Adjust:
+    """Return a plain operation with more or less of its amount, if it has one.
+
+    Raises:
+        NoSuchTurn: doing it again would make the same picture.
+    """
+    if step.how not in MORE_OR_LESS or not done.has_amount:
+        raise NoSuchTurn(f"“{done.words}” comes out the same every time; say another value")
+    amount = round(int(done.value) * MORE_OR_LESS[step.how])
+    value = f"{min(max(amount, LEAST), MOST):+d}"
+    return done.model_copy(update={"value": value, "anew": ANEW[step.how]})
+
+
+def _instead(start: int, edits: Sequence[EditStep | Adjust], state: Conversation) -> Update:
     """Make edits from another turn in the place of the current step."""
     plan = state.plan or Plan()
     steps = (*plan.steps[: state.position + 1], *edits, *plan.steps[state.position + 1 :])

@@ -8,16 +8,19 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from copy import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.background import in_background
-from agent.context import ChatContext, Edited, EditPicture, Eyes, Llm
+from agent.context import AdjustPicture, ChatContext, Edited, EditPicture, Eyes, Llm
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
 from tools.pictures import PictureStore
+
+if TYPE_CHECKING:
+    from tools.adjust_picture import Adjusted
 
 Note = Callable[[str], None]
 Glimpse = Callable[[Image], None]
@@ -89,6 +92,7 @@ def studio_of(
     return ChatContext(
         settings=settings,
         edit=edit,
+        adjust=None if plan_only else _adjust(store),
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
@@ -123,6 +127,17 @@ def _edit(
     except ModelMissing as error:
         raise Refusal(str(error), MISSING) from None
     return edit
+
+
+def _adjust(store: PictureStore) -> AdjustPicture:
+    """Bind the store to what does plain operations, which no model is loaded for."""
+
+    def adjust(**asked: Any) -> Adjusted:
+        from tools.adjust_picture import adjust_picture
+
+        return adjust_picture(store, **asked)
+
+    return adjust
 
 
 class LoadedLater:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from agent.state import Change, EditStep
+from agent.state import Adjust, Change, EditStep
 from editing_core.prompt_diff import edit_words, transfer
 from editing_core.worlds.registry import shipped_world, world_of
 
@@ -64,11 +64,11 @@ def edit_step(text: str, wanted: Mapping[str, str], request: str = "") -> EditSt
     )
 
 
-def replay(step: EditStep, text: str, *, shown: str = "") -> EditStep | None:
-    """Write an earlier edit anew for another caption.
+def replay(step: EditStep | Adjust, text: str, *, shown: str = "") -> EditStep | Adjust | None:
+    """Write an earlier step anew for another caption.
 
     Args:
-        step: the edit.
+        step: the edit or plain operation.
         text: the caption of the picture that it is to be made of now.
         shown: that of the picture it was made of, which the source prompt may name more than;
             empty if that is not known.
@@ -76,6 +76,8 @@ def replay(step: EditStep, text: str, *, shown: str = "") -> EditStep | None:
     Returns:
         The step, or None if it changes nothing there.
     """
+    if isinstance(step, Adjust):
+        return step
     wanted = changes(step.source_prompt, step.target_prompt)
     if wanted and world_of(text):
         again = edit_step(text, wanted, step.request)

@@ -97,7 +97,8 @@ class Chat:
         message = now.messages[-1] if now.messages else None
         if now.plan is None or message is None or message.reply or message.text != request:
             return (request,)
-        left = [step for step in now.plan.steps[now.position :] if isinstance(step, state.EditStep)]
+        making = (state.EditStep, state.Adjust)
+        left = [step for step in now.plan.steps[now.position :] if isinstance(step, making)]
         return tuple(dict.fromkeys(step.request or request for step in left))
 
     @property

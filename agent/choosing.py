@@ -10,6 +10,7 @@ from agent.settings import AppSettings
 from agent.state import Conversation, EditStep, Turn
 from agent.turn_tree import path
 from tools.edit_picture import paired
+from tools.operations import EVERYWHERE, shares
 
 
 def start(state: Conversation) -> Turn:
@@ -35,9 +36,13 @@ def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any
     """Return the preset's numbers for the edit that is due, as strong as asked."""
     chosen = chosen_settings(state, studio)
     preset: Any = studio.presets.get(chosen.preset)
-    settings = preset.fitted(step.change, len(path(state, start(state).id)) - 1)
+    edits = sum(isinstance(turn.step, EditStep) for turn in path(state, start(state).id))
+    settings = preset.fitted(step.change, edits)
     notches = step.strength + chosen.strength
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()
     settings = settings if chosen.keep == "auto" else settings.keeping(chosen.keep)
+    if chosen.region != EVERYWHERE:
+        size = studio.pictures.image(start(state).picture).size
+        settings = settings.bounded(shares(chosen.region, size))
     return settings.drafted() if chosen.draft == "on" else settings

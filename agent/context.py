@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from agent.settings import AppSettings
     from agent.state import Usage
+    from tools.adjust_picture import Adjusted, Operation
 
 OnStep = Callable[[str, int, int], None]
 """Called after each solver step with phase ("invert" or "sample"), index from 1, and count."""
@@ -39,6 +40,9 @@ class Strength(Protocol):
 
     def keeping(self, what: Any) -> Any:
         """Return settings that leave what lies outside an edit's mask as it was."""
+
+    def bounded(self, box: Any) -> Any:
+        """Return settings that keep to a box."""
 
     def drafted(self) -> Any:
         """Return the same settings for a quick draft."""
@@ -72,6 +76,21 @@ class EditPicture(Protocol):
         on_step: OnStep | None,
     ) -> Edited:
         """Edit the picture ``head`` and return the hashes of the result."""
+
+
+class AdjustPicture(Protocol):
+    """``tools.adjust_picture.adjust_picture`` with its store bound."""
+
+    def __call__(
+        self,
+        *,
+        head: str,
+        original: str,
+        operation: Operation,
+        captions: tuple[str, str],
+        request: str,
+    ) -> Adjusted:
+        """Do an operation to ``head`` and ``original``; return the hashes of both results."""
 
 
 class Pictures(Protocol):
@@ -136,6 +155,7 @@ class ChatContext:
         llm: reads messages; None means the offline reader does.
         presets: name of a preset to its ``EditSettings`` (``editing_core.settings.PRESETS``).
         interactive: whether a person can answer a question; otherwise its default is taken.
+        adjust: does one plain operation; None means plan only, likewise.
         warm_up: called once a person sees the prompt: begins what their first edit will wait for.
     """
 
@@ -146,4 +166,5 @@ class ChatContext:
     llm: Llm | None = None
     presets: Mapping[str, Strength] = field(default_factory=dict)
     interactive: bool = False
+    adjust: AdjustPicture | None = None
     warm_up: Callable[[], None] = lambda: None

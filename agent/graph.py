@@ -1,4 +1,4 @@
-"""The conversation graph: understand → ask? → edit → check → reply."""
+"""The conversation graph: understand → ask? → edit → check, or adjust → reply."""
 
 from __future__ import annotations
 
@@ -12,10 +12,18 @@ from agent.state import Conversation
 def build() -> StateGraph[Conversation, ChatContext, Conversation, Conversation]:
     """Wire the nodes."""
     graph = StateGraph(Conversation, context_schema=ChatContext)
-    for node in (nodes.understand, nodes.ask, nodes.move, nodes.edit, nodes.check, nodes.reply):
+    for node in (
+        nodes.understand,
+        nodes.ask,
+        nodes.move,
+        nodes.adjust,
+        nodes.edit,
+        nodes.check,
+        nodes.reply,
+    ):
         graph.add_node(node.__name__, node)
     graph.add_edge(START, "understand")
-    for name in ("understand", "ask", "move"):
+    for name in ("understand", "ask", "move", "adjust"):
         graph.add_conditional_edges(name, nodes.route)
     graph.add_conditional_edges("edit", lambda s: "check" if s.tries else "reply",
                                 ["check", "reply"])  # fmt: skip

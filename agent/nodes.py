@@ -1,7 +1,7 @@
 """The nodes of the conversation graph: each takes the conversation and returns what changes.
 
 A node does one thing and its result is saved before the next begins, so a kill loses at most one
-solver run: understand → ask? → move or edit ⇄ check, one plan step at a time → reply.
+solver run: understand → ask? → move, adjust or edit ⇄ check, one plan step at a time → reply.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent import replies, retry, verify
+from agent import adjusting, replies, retry, verify
 from agent.actions import carry_out
 from agent.background import Stopped, until_stopped
 from agent.choosing import chosen_settings, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
-from agent.state import Ask, Conversation, EditStep, Message, Plan, Try, Turn, Usage
+from agent.state import Adjust, Ask, Conversation, EditStep, Message, Plan, Try, Turn, Usage
 from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
+from tools.arguments import InputError
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
@@ -91,13 +92,15 @@ def _read(
     return until_stopped(work, stopped)
 
 
-def route(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
+def route(state: Conversation) -> Literal["adjust", "ask", "edit", "move", "reply"]:
     """Choose the node for the next step of the plan."""
     step = current(state)
     if step is None or state.failure:
         return "reply"
     if isinstance(step, Ask):
         return "ask"
+    if isinstance(step, Adjust):
+        return "adjust"
     return "edit" if isinstance(step, EditStep) else "move"
 
 
@@ -191,6 +194,15 @@ def move(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     return {"position": state.position + 1} | update
 
 
+def adjust(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
+    """Do a plain operation, which is exact, so that nothing has to be checked or tried again."""
+    try:
+        turn = adjusting.done(state, current(state), runtime.context)
+    except InputError as error:
+        return {"failure": f"That cannot be done: {str(error).rstrip('.')}."}
+    return _taken(state, turn, runtime)
+
+
 def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Make one try of the current edit; the next is another seed, or stronger or weaker."""
     step, studio = current(state), runtime.context
@@ -249,8 +261,13 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     tries = [*state.tries[:-1], attempt]
     if retry.next_try(tries, studio.settings.retries) is not None:
         return {"tries": tries, "messages": state.messages}
-    turn = accepted(state, tries, studio)
-    more = isinstance(after(state), EditStep)
+    return _taken(state, accepted(state, tries, studio), runtime)
+
+
+def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Update:
+    """Take a new turn into the conversation, and go on with the plan."""
+    studio = runtime.context
+    more = isinstance(after(state), EditStep | Adjust)
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
          request=turn.request, caption=turn.caption, seed=turn.seed,
          picture=picture_path(studio, turn.picture), seconds=turn.report["seconds"],
@@ -271,7 +288,7 @@ def _said_of(turn: Turn, state: Conversation) -> str:
     return replies.outcome(turn) if told else replies.of_turn(turn)
 
 
-def route_check(state: Conversation) -> Literal["ask", "edit", "move", "reply"]:
+def route_check(state: Conversation) -> Literal["adjust", "ask", "edit", "move", "reply"]:
     """Try again if the last try was not accepted, else with the plan."""
     return "edit" if state.tries else route(state)
 

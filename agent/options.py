@@ -14,9 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_type_hints
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Predicate
 
 from tools.arguments import LARGEST, number
+from tools.operations import EVERYWHERE, is_region, region
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Option:
         values: What each of its values means, or what returns that.
         flag: The value that the bare flag stands for; None if the flag takes a value.
         metavar: What the value is called in help.
+        read: Returns a value as it is written everywhere, or raises InputError; None takes any.
     """
 
     help: str
@@ -38,6 +40,7 @@ class Option:
     values: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None
     flag: str | bool | None = None
     metavar: str = "NAME"
+    read: Callable[[str], str] | None = None
 
     def choices(self) -> Mapping[str, str]:
         """Return what each of its values means; empty if any value will do."""
@@ -112,6 +115,17 @@ class MethodOptions:
             metavar="KIND",
         ),
     ] = "auto"
+    region: Annotated[
+        str,
+        Predicate(is_region),
+        Option(
+            "the box that edits keep to: LEFT,TOP,WIDTH,HEIGHT in pixels, or off",
+            "Outside of it every pixel stays as it was. Plain operations act everywhere.",
+            example="40,0,200,120",
+            metavar="BOX",
+            read=region,
+        ),
+    ] = EVERYWHERE
     draft: Annotated[
         Literal["off", "on"],
         Option(

@@ -66,5 +66,5 @@ class PlanBuilder:
         for turn in replayed:
             shown = self.conversation.turns[turn.parent or 0].caption
             again = replay(turn.step, self.caption, shown=shown) if turn.step else None
-            if again is not None:
+            if isinstance(again, EditStep):
                 self.edited(again)

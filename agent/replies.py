@@ -6,14 +6,16 @@ from collections.abc import Mapping
 
 from agent import turn_tree
 from agent.captions import attributes_of, changes
-from agent.state import Choose, Conversation, Describe, EditStep, Turn
+from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
+from tools.operations import EVERYWHERE, MOVING
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
-    "glasses”, “a blue background”. Go back with “undo”, “undo the hat”, “go back to before the "
-    "hat”, “from the original, add glasses”; try again with “again”, “stronger”, “a bit less”. "
-    "Ask “describe it”, “which edits did I make?”, “compare with the original”, “save as FILE”."
+    "glasses”, “a blue background”, “crop it to a square”, “more contrast”. Go back with “undo”, "
+    "“undo the hat”, “go back to before the hat”, “from the original, add glasses”; try again with "
+    "“again”, “stronger”, “a bit less”. Ask “describe it”, “which edits did I make?”, “compare "
+    "with the original”, “save as FILE”."
 )
 _DONE = {
     "add": "Added",
@@ -21,10 +23,12 @@ _DONE = {
     "replace": "Changed to",
     "background": "New background",
 }
+NOUNS = {"resize": "resizing", "rotate": "rotation", "straighten": "straightening"}
+"""What plain operations are called whose own name is no noun."""
 _PLANNED = {"add": "add ", "remove": "remove ", "replace": "change to "}
 
 
-def request_of(step: EditStep, message: str) -> str:
+def request_of(step: EditStep | Adjust, message: str) -> str:
     """Return what a turn is called: its request, and whether it is made anew or replayed."""
     request = ", ".join(filter(None, (step.request or message, step.anew)))
     return f"{request} (again, without {step.without})" if step.without else request
@@ -44,13 +48,18 @@ def of_choice(step: Choose) -> str:
         return f"From now on edits are {how}."
     if step.setting == "seed":
         return f"From now on turn n is made with seed {step.value} + n."
+    if step.setting == "region":
+        box = str(step.value)
+        return f"From now on edits {f'keep to {box}' if box != EVERYWHERE else 'act everywhere'}."
     if step.setting == "draft" and step.value == "on":
         return "From now on edits are quick drafts; anchor, quick by itself, makes none."
     return f"From now on: {step.setting} {step.value}."
 
 
-def undone(step: EditStep) -> str:
-    """Name what is taken back with an edit: "the hat", or the request itself."""
+def undone(step: EditStep | Adjust) -> str:
+    """Name what is taken back with a step: "the hat", "the crop", or the request itself."""
+    if isinstance(step, Adjust):
+        return f"the {NOUNS.get(step.operation, step.operation)}"
     if step.change in ("add", "replace") and world_of(step.target_prompt):
         return f"the {_words(step)}"
     return f"“{step.request}”"
@@ -64,6 +73,12 @@ def listed(names: list[str]) -> str:
 def of_turn(turn: Turn) -> str:
     """Say what an edit did, and how sure one can be of it; or what it would do, if only planned."""
     assert turn.step is not None
+    if isinstance(turn.step, Adjust):
+        way = "Planned" if not turn.picture else "Done"
+        size = ""
+        if turn.picture and turn.step.operation in MOVING:
+            size = f", {turn.report['width']:.0f}x{turn.report['height']:.0f} now"
+        return f"{way}: {of_operation(turn.step)}{size} (@{turn.id})."
     if not turn.picture:
         way = _PLANNED.get(turn.step.change, "")
         return f"Planned: {way}{_words(turn.step)} (@{turn.id})."
@@ -89,7 +104,14 @@ def outcome(turn: Turn) -> str:
     return f"More changed than should have{seen}; “a bit less” or “undo” helps."
 
 
-def _words(step: EditStep) -> str:
+def of_operation(step: Adjust) -> str:
+    """Name a plain operation: "brightness +10, a bit less"."""
+    return ", ".join(filter(None, (step.words, step.anew)))
+
+
+def _words(step: EditStep | Adjust) -> str:
+    if isinstance(step, Adjust):
+        return step.words
     changed = changes(step.source_prompt, step.target_prompt)
     if not changed or not world_of(step.target_prompt):
         return ", ".join(step.edit_words) or step.request or step.target_prompt
@@ -134,7 +156,8 @@ def described(conversation: Conversation, step: Describe) -> str:
         return f"{here} On other branches: {_edits(aside)}."
     at = turn_tree.turn(conversation, conversation.head if step.turn is None else step.turn)
     if step.what == "turn" and at.step is not None:
-        return f"@{at.id} came from @{at.parent}: “{at.step.request}” ({_words(at.step)})."
+        said = at.step.request or at.request
+        return f"@{at.id} came from @{at.parent}: “{said}” ({_words(at.step)})."
     shown = f"@{at.id} shows {at.caption}."
     if at.id == conversation.head:
         return shown
@@ -151,6 +174,11 @@ def compared(conversation: Conversation, a: int, b: int) -> str:
     first, second = turn_tree.turn(conversation, a), turn_tree.turn(conversation, b)
     changed = changes(first.caption, second.caption)
     way = f"From {_place(first)} to {_place(second)}"
+    line = turn_tree.path(conversation, b)
+    since = line[line.index(first) + 1 :] if first in line else []
+    done = [of_operation(turn.step) for turn in since if isinstance(turn.step, Adjust)]
+    if not changed and done:
+        return f"{way}: {', '.join(done)}."
     if not changed:
         same = first.caption == second.caption
         text = "no difference that has a name" if same else f"now {second.caption}"
@@ -161,7 +189,7 @@ def compared(conversation: Conversation, a: int, b: int) -> str:
         + (f"{old[name]} → {value}" if name in old else f"→ {value}")
         for name, value in changed.items()
     )
-    return f"{way}: {', '.join(listed)}."
+    return f"{way}: {', '.join([*listed, *done])}."
 
 
 def _place(turn: Turn) -> str:

@@ -7,13 +7,14 @@ kilobytes; pictures live in the picture store and tensors nowhere near.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from agent.options import EDIT_OPTIONS
 from agent.visible import json_line
-from tools.arguments import LARGEST
+from tools.arguments import LARGEST, InputError
+from tools.operations import AMOUNTS, Name, normal
 
 Change = Literal["add", "remove", "replace", "attribute", "color", "background", "style", "pose"]
 
@@ -49,6 +50,47 @@ class EditStep(Record):
     """For an edit that is made once more: in which way, such as "a bit less"."""
     without: str = ""
     """For an edit that is replayed: what was taken back before it, such as "the hat"."""
+
+
+class Adjust(Record):
+    """Do a plain operation, such as a crop, to the picture at the head; its caption stays.
+
+    As an edit it has no words: nothing in the caption changes.
+    """
+
+    step: Literal["adjust"] = "adjust"
+    operation: Name
+    value: str = Field(default="", validate_default=True)
+    """As `tools.operations` reads it: "16:9" of a crop, "+20" of brightness."""
+    request: str = ""
+    """The part of the message that asked for this step."""
+    anew: str = ""
+    """For one that is done once more: in which way, such as "a bit less"."""
+    without: str = ""
+    """For one that is replayed: what was taken back before it, such as "the hat"."""
+
+    @field_validator("value")
+    @classmethod
+    def _as_written_everywhere(cls, value: str, told: ValidationInfo) -> str:
+        try:
+            return normal(told.data.get("operation", ""), value)
+        except InputError as error:
+            raise ValueError(str(error)) from None
+
+    @property
+    def words(self) -> str:
+        """What is done, as a /command says it: "crop 16:9"."""
+        return f"{self.operation} {self.value}".strip()
+
+    @property
+    def has_amount(self) -> bool:
+        """Whether it can be done more or less."""
+        return self.operation in AMOUNTS
+
+    change: ClassVar[Literal["adjust"]] = "adjust"
+    source_prompt: ClassVar[str] = ""
+    target_prompt: ClassVar[str] = ""
+    edit_words: ClassVar[tuple[str, ...]] = ()
 
 
 class Undo(Record):
@@ -146,8 +188,8 @@ class Help(Record):
 
 
 Step = Annotated[
-    EditStep | Undo | Redo | GoTo | Rewind | Revert | Retry | Compare | Describe | Save | Ask
-    | Choose | Help,
+    EditStep | Adjust | Undo | Redo | GoTo | Rewind | Revert | Retry | Compare | Describe | Save
+    | Ask | Choose | Help,
     Field(discriminator="step"),
 ]  # fmt: skip
 
@@ -229,12 +271,12 @@ class Turn(Record):
     message: int
     """Number of the message that led here; 0 for an original."""
     request: str
-    step: EditStep | None
+    step: EditStep | Adjust | None
     caption: str
     picture: str
     """Hash of the picture in the store."""
     original: str
-    """Hash of the picture that this chain of edits began from."""
+    """Hash of the picture that this chain of edits began from; plain operations change it, too."""
     seed: int = 0
     preset: str = ""
     method: str = ""

@@ -10,12 +10,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from agent.state import Conversation, Turn
+from agent.state import Adjust, Conversation, Turn
 from editing_core.prompt_diff import edit_words, words_of
 from tools.arguments import whole
 
 _ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _CARDINALS = "one two three four five six seven eight nine ten".split()
+CALLED = {
+    "crop": "crop cropping aspect ratio",
+    "resize": "resize resizing size",
+    "rotate": "rotate rotation rotating turn",
+    "straighten": "straighten straightening",
+    "flip": "flip flipping mirror mirroring",
+    "brightness": "brightness brightening brighter darkening darker",
+    "contrast": "contrast",
+    "saturation": "saturation colour color colours colors",
+    "warmth": "warmth temperature warmer cooler",
+    "sharpness": "sharpness sharpening sharper softer",
+    "grayscale": "grayscale greyscale black white black-and-white monochrome",
+    "blur": "blur blurring blurred",
+}
+"""The words that a plain operation goes by, beside those that asked for it."""
 _NAMED = re.compile(
     r"@(\w+)|\b(?:turn|picture|step|number|edit|version|image|photo|no\.?)"
     rf" ?#?(\d+|{'|'.join(_CARDINALS)})\b|\b(\d+)(?:st|nd|rd|th)\b"
@@ -118,6 +133,8 @@ def mentions(candidate: Turn, phrase: str) -> bool:
         return False
     wanted = [word for word in words_of(phrase) if word not in _PLAIN]
     known = set(words_of(candidate.step.request))
+    if isinstance(candidate.step, Adjust):
+        known.update(CALLED[candidate.step.operation].split())
     changed = edit_words(candidate.step.source_prompt, candidate.step.target_prompt)
     known.update(word for name in changed for word in name.split())
     return bool(wanted) and all(word in known for word in wanted)

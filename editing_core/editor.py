@@ -17,7 +17,7 @@ from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.masks import color_aligned, outside_kept, region
+from editing_core.masks import box, color_aligned, outside_kept, region
 from editing_core.methods.base import Method
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
 from editing_core.methods.registry import method_named, refuse_model
@@ -230,18 +230,23 @@ class Editor:
         self, outcome: EditOutput, context: EditContext, before: Image.Image
     ) -> tuple[Image.Image, Tensor, Image.Image | None]:
         """Picture, latents and mask, with what the settings keep outside the region of the edit."""
-        if context.settings.keep == "nothing":
-            mask = None if outcome.mask is None else _mask_image(outcome.mask, context.canvas)
-            return self.model.decode(outcome.latents, context.canvas), outcome.latents, mask
-        where = region(context) if outcome.region is None else outcome.region
-        mask = _mask_image(where, context.canvas)
-        if context.settings.keep == "color":
-            latents = color_aligned(
-                self.model, outcome.latents, context.current, where, context.canvas
-            )
-            return self.model.decode(latents, context.canvas), latents, mask
-        latents = outside_kept(self.model, outcome.latents, context.current, where, context.canvas)
-        picture = self.model.decode(latents, context.canvas)
+        settings, canvas, latents = context.settings, context.canvas, outcome.latents
+        where = outcome.mask
+        if settings.keep != "nothing":
+            where = region(context) if outcome.region is None else outcome.region
+        if settings.keep == "color":
+            assert where is not None
+            latents = color_aligned(self.model, latents, context.current, where, canvas)
+        free = where if settings.keep == "outside" else None
+        if settings.bounds is not None:
+            inside = box(settings.bounds, self.model.to_grid(latents, canvas), canvas)
+            free = inside if free is None else free * inside
+        if free is None:
+            mask = None if where is None else _mask_image(where, canvas)
+            return self.model.decode(latents, canvas), latents, mask
+        mask = _mask_image(free, canvas)
+        latents = outside_kept(self.model, latents, context.current, free, canvas)
+        picture = self.model.decode(latents, canvas)
         return Image.composite(picture, before.convert("RGB"), mask), latents, mask
 
     def _context(

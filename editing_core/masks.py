@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from editing_core.methods.context import EditContext
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
+    from editing_core.settings import Bounds
 
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement
@@ -31,7 +32,35 @@ def region(context: EditContext) -> Tensor:
         Shape: (h, w), in [0, 1].
     """
     grids = [context.model.to_grid(v, context.canvas) for v in disagreement(context)]
-    return soft_region(grids, HARDLY, CLEARLY)
+    return soft_region(within_bounds(context, grids), HARDLY, CLEARLY)
+
+
+def within_bounds(context: EditContext, grids: Iterable[Tensor]) -> Iterable[Tensor]:
+    """Return differences with 0 outside the box that the settings keep to, if they name one."""
+    bounds = context.settings.bounds
+    for grid in grids:
+        yield grid if bounds is None else grid * box(bounds, grid, context.canvas)
+
+
+def box(bounds: Bounds, grid: Tensor, canvas: Canvas) -> Tensor:
+    """Return 1 for the latent pixels whose centre lies in a box, else 0.
+
+    Args:
+        bounds: The box, in shares of the picture.
+        grid: Latents laid out in space. Shape: (1, c, h, w).
+        canvas: Size of the picture; the grid may reach beyond it.
+
+    Returns:
+        Shape: (h, w).
+    """
+    import torch
+
+    left, top, right, bottom = bounds
+    height, width = grid.shape[-2:]
+    y = (torch.arange(height) + 0.5) / height * canvas.padded_height / canvas.height
+    x = (torch.arange(width) + 0.5) / width * canvas.padded_width / canvas.width
+    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
+    return (down[:, None] & across[None, :]).to(grid)
 
 
 def soft_region(differences: Iterable[Tensor], hardly: float, clearly: float) -> Tensor:

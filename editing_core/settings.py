@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Keep = Literal["nothing", "color", "outside"]
+Bounds = tuple[float, float, float, float]
+"""Left, top, right and bottom of a box, as shares of a picture's width and height."""
 GUIDANCE_RANGE = (1.0, 5.0)  # what guidance-distilled FLUX models are trained on
 
 
@@ -43,6 +45,7 @@ class EditSettings:
         keep: What stays as it was outside the region of the edit (not in the paper): "nothing",
             slow "color", or all that is "outside", pixel by pixel. Finding the region costs four
             model calls.
+        bounds: A box outside of which nothing changes, whatever ``keep`` says (not in the paper).
         draft: Whether part of the sampling is reused, for a quick look (not in the paper); see
             ``drafts``.
     """
@@ -64,6 +67,7 @@ class EditSettings:
     guide_from: int = 4
     columns: Literal["prompt", "first15"] = "prompt"
     keep: Keep = "nothing"
+    bounds: Bounds | None = None
     draft: bool = False
 
     def __post_init__(self) -> None:
@@ -73,6 +77,11 @@ class EditSettings:
         for name in ("gamma", "eta", "lam", "lqr_stop", "tau"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie in [0, 1], not {getattr(self, name)}")
+
+        if self.bounds is not None:
+            left, top, right, bottom = self.bounds
+            if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+                raise ValueError(f"bounds must be a box inside the picture, not {self.bounds}")
 
     @property
     def guided_steps(self) -> int:
@@ -100,6 +109,10 @@ class EditSettings:
     def keeping(self, what: Keep) -> EditSettings:
         """The same with other things left as they were outside the mask."""
         return replace(self, keep=what)
+
+    def bounded(self, box: Bounds | None) -> EditSettings:
+        """The same inside a box only."""
+        return replace(self, bounds=box)
 
     def drafted(self) -> EditSettings:
         """The same as a quick draft."""

@@ -60,3 +60,25 @@ def instruction_of(method: MethodSpec, *, source: str, target: str, request: str
     """
     world = world_named(method.world)
     return world.instruction(source, target) if world else request
+
+
+def steps_before(store: PictureStore, original: str, head: str) -> list[Recipe]:
+    """Return how a picture and its original came to be, from the first edit on, each step once.
+
+    What an edit made counts only with its latents, and what a plain operation made always does:
+    of any other picture the pixels alone are taken. An operation is done to a picture and to its
+    original, so the steps of a picture make its original, too, unless that was made otherwise.
+    """
+    steps = _steps_to(store, head)
+    made = {step["original"] for step in steps.values() if "operation" in step}
+    if original not in made | steps.keys():
+        steps = _steps_to(store, original) | steps
+    return list(steps.values())
+
+
+def _steps_to(store: PictureStore, name: str) -> dict[str, Recipe]:
+    recipe = provenance.read(store.path(name)) or {}
+    if not ("operation" in recipe or (recipe and store.has_latents(name))):
+        return {}
+    own = {key: value for key, value in recipe.items() if key != "steps"}
+    return {made["picture"]: made for made in [*recipe.get("steps", ()), own]}

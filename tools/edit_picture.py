@@ -15,9 +15,9 @@ from editing_core.methods.registry import METHODS, method_named, paired, refuse_
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
 from editing_core.models.context_parallel import processes
 from editing_core.models.offers import spec_of
-from editing_core.settings import PRESETS, EditSettings
-from tools import __version__, provenance
-from tools.edit_history import instruction_of, recalled
+from editing_core.settings import PRESETS, Bounds, EditSettings
+from tools import __version__
+from tools.edit_history import instruction_of, recalled, steps_before
 from tools.full_size import at_working_size, carried_up, working_size
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from editing_core.methods.base import MethodSpec
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
+    from tools.own_pixels import OwnPixels
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing",
            "device_of", "differing", "edit_picture", "load_editor", "method_summaries", "paired",
@@ -217,8 +218,7 @@ def edit_picture(
         method: Name in ``METHODS``.
         working: Width and height in pixels at which the model works; None chooses.
         own: The method's own settings, if they are to be others than it has.
-        on_step: Called after every solver step with phase, index from 1, and count; what it
-            raises ends the edit with nothing stored.
+        on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     shown = {name: store.get(name) for name in (head, original)}  # read once, if they are the same
@@ -229,14 +229,15 @@ def edit_picture(
     result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _at_full_size(full, request, result)
+    result, pixels = _in_own_pixels(store.own(head), full, result)
     recipe = _recipe(editor.model, request, result) | {
+        "picture": picture_hash(result.picture, pixels),
         "request": step.request,
         "parent": head,
         "original": original,
-        "working_size": [canvas.width, canvas.height],
-        "steps": _steps_before(store, (original, head)),
+        "steps": steps_before(store, original, head),
     }
-    return _store(store, result, recipe)
+    return _store(store, result, recipe, pixels)
 
 
 def _request(
@@ -265,10 +266,31 @@ def _request(
 
 
 def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> EditResult:
-    before = request.current.image
-    if before.size == full.size:
-        return result
-    return replace(result, picture=carried_up(full, before, result.picture, result.mask))
+    before, bounds = request.current.image, result.report.settings.bounds
+    if before.size != full.size:
+        made = carried_up(full, before, result.picture, result.mask)
+        result = replace(result, picture=made)
+    return result if bounds is None else replace(result, picture=_inside(bounds, full, result))
+
+
+def _in_own_pixels(
+    own: OwnPixels | None, full: Image, result: EditResult
+) -> tuple[EditResult, OwnPixels | None]:
+    """Carry an edit over to the person's own pixels, and show what they then are."""
+    if own is None:
+        return result, None
+    own = own.changed(full, result.picture)
+    return replace(result, picture=own.shown()), own
+
+
+def _inside(bounds: Bounds, full: Image, result: EditResult) -> Image:
+    """Leave every pixel outside a box as it was, also where a mask is smooth at its edge."""
+    left, top, right, bottom = bounds
+    box = (round(left * full.width), round(top * full.height),
+           round(right * full.width), round(bottom * full.height))  # fmt: skip
+    made = full.convert("RGB")
+    made.paste(result.picture.crop(box), box)
+    return made
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -276,29 +298,17 @@ def _from_one(on_step: OnStep) -> OnStep:
     return lambda phase, index, of: on_step(phase, index + 1, of)
 
 
-def _store(store: PictureStore, result: EditResult, recipe: Recipe) -> Edited:
+def _store(
+    store: PictureStore, result: EditResult, recipe: Recipe, own: OwnPixels | None
+) -> Edited:
     mask = store.put(result.mask) if result.mask is not None else None
     return Edited(
-        picture=store.put(result.picture, result.latents, recipe),
+        picture=store.put(result.picture, result.latents, recipe, own),
         mask=mask,
         seconds=result.report.seconds,
         forwards=result.report.forwards,
         columns=tuple(result.report.columns),
     )
-
-
-def _steps_before(store: PictureStore, pictures: tuple[str, ...]) -> list[Recipe]:
-    """Return how pictures came to be, from the first edit on, each edit once.
-
-    Only what left its latents counts: of any other picture the edit takes the pixels alone.
-    """
-    steps: dict[str, Recipe] = {}
-    for name in dict.fromkeys(pictures):
-        recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
-        if recipe is not None:
-            own = {key: value for key, value in recipe.items() if key != "steps"}
-            steps |= {made["picture"]: made for made in [*recipe.get("steps", ()), own]}
-    return list(steps.values())
 
 
 def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
@@ -319,9 +329,10 @@ def _recipe(model: Model, request: EditRequest, result: EditResult) -> Recipe:
         "source_prompt": request.source_prompt,
         "target_prompt": request.target_prompt,
         "edit_words": list(request.edit_words),
+        "working_size": list(request.current.image.size),
         "columns": list(report.columns),
         "blocks": list(report.blocks),
-        "picture": picture_hash(result.picture),
+        "mask": picture_hash(result.mask) if result.mask is not None else None,
         "versions": {"palimpsest": __version__, "python": platform.python_version()}
         | {name: version(name) for name in ("torch", "diffusers", "transformers")},
     }

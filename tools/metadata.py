@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ SUFFIXES = {
 }  # fmt: skip
 """Formats of full colour that can be written; what came as any other is saved as PNG."""
 UPRIGHT = SRGB = 1
+UNCALIBRATED = 0xFFFF
 MOST_EXIF = 60_000  # bytes; a JPEG segment holds 65 535
 TOLD = {
     "DocumentName", "ImageDescription", "Make", "Model", "Software", "DateTime", "Artist",
@@ -36,7 +37,7 @@ class Source:
     suffix: str = ".png"
     """Ending of the format that it is saved in again."""
     exif: bytes = b""
-    """EXIF to write again: author, camera, exposure, place; upright and sRGB, as pixels now are."""
+    """EXIF to write again: author, camera, exposure, place; upright and sRGB."""
 
     alpha: bytes = b""
     """How transparent it was, as `tools.alpha.packed` has it; empty for not at all."""
@@ -90,6 +91,26 @@ def _exif(image: Image.Image, size: tuple[int, int]) -> bytes:
     except Exception:  # Pillow raises many kinds; broken EXIF is no reason to refuse a picture
         return b""
     return held if len(held) <= MOST_EXIF else b""
+
+
+def uncalibrated(exif: bytes) -> bytes:
+    """Return EXIF that says that colours are those of a profile, and not sRGB."""
+    if not exif:
+        return exif
+    told = Image.Exif()
+    told.load(exif)
+    told.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] = UNCALIBRATED
+    return told.tobytes()
+
+
+def of_size(source: Source, size: tuple[int, int]) -> Source:
+    """Return what is noted of a source for a picture of another size."""
+    if not source.exif:
+        return source
+    told = Image.Exif()
+    told.load(source.exif)
+    told.get_ifd(ExifTags.IFD.Exif).update(_facts(size))
+    return replace(source, exif=told.tobytes())
 
 
 def _facts(size: tuple[int, int]) -> dict[int, Any]:

@@ -20,9 +20,11 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
 from tools.auxiliary_images import left_out
+from tools.deep_files import Deep, read_deep
 from tools.formats import is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
-from tools.profiles import to_srgb
+from tools.own_pixels import OwnPixels, own_pixels, read
+from tools.profiles import BROKEN, is_broken, to_srgb
 from tools.provenance import Recipe, text_chunk
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
 MAX_MEGAPIXELS = 100.0
 LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
+TRANSPARENT = "its transparent parts are shown on white, and saved transparent again"
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -58,6 +61,13 @@ class Opened:
     image: Image.Image
     notes: tuple[str, ...] = ()
     source: Source = Source()
+    own: OwnPixels | None = None
+    """Its pixels as they were, if they were more than 8-bit sRGB."""
+
+    @property
+    def name(self) -> str:
+        """The hash that a store keeps it by."""
+        return picture_hash(self.image, self.own)
 
 
 def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) -> Opened:
@@ -77,11 +87,12 @@ def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) ->
             warnings.simplefilter("ignore")  # sizes and broken metadata are judged below
             with open_image(path, max_megapixels=max_megapixels) as image:
                 _refuse_size(path, image.size, max_megapixels)
-                opened = _as_rgb(image)
+                opened = _as_rgb(image, read_deep(path, max_megapixels))
                 _refuse_size(path, opened.image.size, max_megapixels)  # headers may lie
                 told = source_of(image, path, opened.image.size)
                 notes = (*left_out(image, path), *opened.notes)
-                return Opened(opened.image, notes, replace(told, alpha=opened.source.alpha))
+                source = replace(told, alpha=opened.source.alpha)
+                return replace(opened, notes=notes, source=source)
     except PictureError:
         raise
     except Image.DecompressionBombError:
@@ -133,13 +144,17 @@ def _refuse_size(path: Path, size: tuple[int, int], max_megapixels: float) -> No
         )
 
 
-def _as_rgb(image: Image.Image) -> Opened:
+def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     notes = []
     if getattr(image, "n_frames", 1) > 1 and image.format != "HEIF":
         image.seek(0)  # a HEIC is opened at its main picture
     upright, turned = _upright(image)
     if turned:
         notes.append("it was turned upright, as its camera noted")
+    profile = image.info.get("icc_profile") or b""
+    own = own_pixels(upright, profile, deep)
+    if own is not None:
+        return _with_own(own, profile, notes)
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
@@ -147,15 +162,26 @@ def _as_rgb(image: Image.Image) -> Opened:
         notes.append(f"its colours of {bits} bits were reduced to 8 bits")
     if upright.mode == "RGBa":  # colours multiplied by alpha
         upright = upright.convert("RGBA")
-    upright, converted = to_srgb(upright, image.info.get("icc_profile"))
+    upright, converted = to_srgb(upright, profile)
     if converted:
         notes.append(converted)
     elif upright.mode == "CMYK":
         notes.append("its CMYK colours were converted to RGB, roughly: it has no colour profile")
     if alpha := alpha_of(upright):
         upright = on_white(upright, alpha)
-        notes.append("its transparent parts are shown on white, and saved transparent again")
+        notes.append(TRANSPARENT)
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
+
+
+def _with_own(own: OwnPixels, profile: bytes, notes: list[str]) -> Opened:
+    """Return a picture that has own pixels as a model sees it."""
+    if profile and is_broken(profile):
+        notes.append(BROKEN)
+    if kept := own.told():
+        notes.append(f"{kept} are kept; the model sees 8 bits of sRGB")
+    if alpha := own.alpha:
+        notes.append(TRANSPARENT)
+    return Opened(own.shown(), tuple(notes), Source(alpha=packed(alpha)), own)
 
 
 def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
@@ -180,17 +206,19 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(scaled.round().astype(np.uint8), "L")
 
 
-def picture_hash(image: Image.Image) -> str:
-    """Return the name of a picture: SHA-256 of its mode, size and pixels."""
+def picture_hash(image: Image.Image, own: OwnPixels | None = None) -> str:
+    """Return the name of a picture: SHA-256 of its mode, size and pixels, and of its own ones."""
     header = f"{image.mode} {image.width}x{image.height}\n".encode()
-    return hashlib.sha256(header + image.tobytes()).hexdigest()
+    held = header + image.tobytes() + (own.digest if own else b"")
+    return hashlib.sha256(held).hexdigest()
 
 
 @dataclass(frozen=True)
 class PictureStore:
     """A folder of pictures that only grows.
 
-    ``ab/abcdef….png``, beside it its latents and, if it was opened, ``….source.json``.
+    ``ab/abcdef….png``, beside it its latents, its own pixels as ``….own.png`` if they are more than
+    8-bit sRGB, and, if it was opened, ``….source.json``.
     """
 
     folder: Path
@@ -204,7 +232,11 @@ class PictureStore:
         return self.path(name).is_file()
 
     def put(
-        self, image: Image.Image, latents: Tensor | None = None, recipe: Recipe | None = None
+        self,
+        image: Image.Image,
+        latents: Tensor | None = None,
+        recipe: Recipe | None = None,
+        own: OwnPixels | None = None,
     ) -> str:
         """Store a picture once and return its hash.
 
@@ -212,13 +244,16 @@ class PictureStore:
             image: RGB picture, or "L" mask.
             latents: Packed float latents (1, tokens, 64) to keep beside it as float32.
             recipe: What made the picture; written inside the PNG.
+            own: Its own pixels, of which the image is what a model sees.
         """
-        name = picture_hash(image)
+        name = picture_hash(image, own)
         target = self.path(name)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             beside = target.with_suffix(".safetensors")
             grown = latents is not None and not _touched(beside)
+            if own is not None and not _touched(self._own(name)):
+                _write(self._own(name), own.png())
             if latents is not None and grown:
                 _write(beside, _latents_bytes(latents))
             if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
@@ -230,6 +265,14 @@ class PictureStore:
                 "another folder with --home."
             ) from None
         return name
+
+    def own(self, name: str) -> OwnPixels | None:
+        """Return a picture's own pixels, if they are more than 8-bit sRGB."""
+        path = self._own(name)
+        return read(path) if path.is_file() else None
+
+    def _own(self, name: str) -> Path:
+        return self.path(name).with_suffix(".own.png")
 
     def has_latents(self, name: str) -> bool:
         """Say whether a picture's float latents are stored."""

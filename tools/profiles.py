@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageCms
 
+BROKEN = "its colour profile cannot be used and was left out"
 ALIKE = 2  # of 255: sRGB profiles of different makers differ by rounding
 MODES = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}  # of pixels, for a profile's colour space
 CUBE = 6  # colours a side of the cube that profiles are compared by
@@ -25,19 +27,83 @@ def to_srgb(image: Image.Image, held: bytes | None) -> tuple[Image.Image, str]:
     if not held:
         return image, ""
     try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(held))
+        profile = _opened(held)
         mode = MODES[profile.profile.xcolor_space.strip()]
         if (mode == "CMYK") != (image.mode == "CMYK"):
             raise ValueError("the profile is another file's")
         if mode == "RGB" and _is_srgb(profile):
             return image, ""
         made = _converted(image.convert(mode), profile)
-        name = ImageCms.getProfileDescription(profile).strip() or "a profile without a name"
+        name = name_of(held)
     except (ImageCms.PyCMSError, OSError, ValueError, KeyError):
-        return image, "its colour profile cannot be used and was left out"
+        return image, BROKEN
     if image.has_transparency_data:
         made.putalpha(image.convert("RGBA").getchannel("A"))
     return made, f"its colours were converted from {name} to sRGB"
+
+
+def from_srgb(image: Image.Image, held: bytes) -> Image.Image:
+    """Convert an "RGB" picture from sRGB to the colours of a profile; empty is sRGB.
+
+    Raises:
+        PyCMSError: No colour can be converted to that profile.
+    """
+    if not held:
+        return image
+    return ImageCms.applyTransform(image, _way_back(held)) or image
+
+
+@lru_cache(maxsize=4)
+def _way_back(held: bytes) -> ImageCms.ImageCmsTransform:
+    return ImageCms.buildTransform(
+        ImageCms.createProfile("sRGB"),
+        _opened(held),
+        "RGB",
+        "RGB",
+        ImageCms.Intent.RELATIVE_COLORIMETRIC,
+        ImageCms.Flags.BLACKPOINTCOMPENSATION,
+    )
+
+
+def usable(held: bytes) -> bool:
+    """Say whether colours can be converted to a profile, and from it."""
+    try:
+        white = Image.new("RGB", (1, 1), "white")
+        from_srgb(white, held)
+        _converted(white, _opened(held))
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+    return True
+
+
+def is_srgb(held: bytes) -> bool:
+    """Say whether a profile is that of sRGB, whoever made it; none at all is."""
+    if not held:
+        return True
+    try:
+        profile = _opened(held)
+        return profile.profile.xcolor_space.strip() == "RGB" and _is_srgb(profile)
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        return False
+
+
+def is_broken(held: bytes) -> bool:
+    """Say whether a profile cannot even be read."""
+    try:
+        _opened(held)
+    except (ImageCms.PyCMSError, OSError):
+        return True
+    return False
+
+
+def name_of(held: bytes) -> str:
+    """Return what a profile is called."""
+    name: str = ImageCms.getProfileDescription(_opened(held)).strip()
+    return name or "a profile without a name"
+
+
+def _opened(held: bytes) -> ImageCms.ImageCmsProfile:
+    return ImageCms.ImageCmsProfile(io.BytesIO(held))
 
 
 def _converted(image: Image.Image, profile: ImageCms.ImageCmsProfile) -> Image.Image:

@@ -37,6 +37,15 @@ def text(recipe: Recipe) -> str:
     return json.dumps(recipe, ensure_ascii=False, sort_keys=True)
 
 
+def opened_as(recipe: Recipe) -> str:
+    """Return the hash of the picture that was opened: its original before any plain operation."""
+    name = str(recipe["original"])
+    for step in (recipe, *reversed(recipe.get("steps", ()))):
+        if "operation" in step and step["original"] == name:
+            name = str(step["base"])
+    return name
+
+
 def text_chunk(recipe: Recipe) -> PngImagePlugin.PngInfo:
     """Pack a recipe for ``image.save(..., pnginfo=...)``."""
     info = PngImagePlugin.PngInfo()
@@ -86,7 +95,8 @@ def _inside(path: Path) -> str | None:
     """Return the JSON inside a file."""
     with open_image(path) as image:
         if image.format == "PNG":
-            image.load()  # text may follow the pixels
+            if KEY not in image.info:
+                image.load()  # text may follow the pixels
             if words := image.info.get(KEY):
                 return str(words)
         packet = image.info.get("xmp")

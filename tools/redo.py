@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from PIL import Image, ImageChops
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from editing_core.methods.registry import METHODS
 from editing_core.metrics import psnr
 from editing_core.models.offers import KNOWN
 from editing_core.settings import PRESETS, EditSettings
+from tools.adjust_picture import Operation, Region, adjust_picture
+from tools.arguments import InputError
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
+from tools.operations import Name, normal
 from tools.pictures import PictureStore
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
     from editing_core.editor import Editor
 
-Hash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+HASH = "^[0-9a-f]{64}$"
+Hash = Annotated[str, Field(pattern=HASH)]
 OWN_MODELS = tuple(KNOWN)  # any other is loaded only if the person names it
 MADE_BY = ("weights", "device", "processor", "threads", "precision")
 
@@ -61,7 +66,19 @@ class Made(BaseModel):
     """How many threads of a CPU shared a sum, which decides how it is rounded."""
     working_size: tuple[int, int] | None = None
     """Width and height at which the model worked; None: at the picture's own, as it once was."""
+    mask: Hash | None = None
+    """Where the edit acted; recipes of before do not say."""
     versions: Mapping[str, str] = {}
+
+    @property
+    def needs(self) -> tuple[str, str]:
+        """The pictures that it was made of."""
+        return self.original, self.parent
+
+    @property
+    def makes(self) -> set[str]:
+        """The pictures that it made."""
+        return {self.picture}
 
     @property
     def numbers(self) -> str:
@@ -92,32 +109,86 @@ class Made(BaseModel):
             raise RecipeError(f"Its recipe has another {name} for {self.method}") from None
 
 
-def chain_of(recipe: Recipe) -> tuple[Made, ...]:
+class MadePlainly(BaseModel):
+    """How one plain operation was done: a recipe without the steps before it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    picture: Hash
+    """What it made."""
+    parent: Hash
+    """What it was done to."""
+    original: Hash
+    """What later edits are anchored to."""
+    base: Hash
+    """What the edits before were anchored to, and what that was made of."""
+    operation: Name
+    value: str
+    region: Region | None = None
+    request: str = ""
+    target_prompt: str = ""
+    """The caption of the picture, which stays as it was."""
+    versions: Mapping[str, str] = {}
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        """Refuse what no operation can be or do."""
+        moved: tuple[tuple[str, str], ...] = ()
+        if self.region is not None:
+            moved = self.region.through
+            pictures = (self.region.mask, self.region.before, self.region.after)
+            if not all(re.fullmatch(HASH, name) for name in pictures):
+                raise ValueError("its region names no pictures")
+        for name, value in ((self.operation, self.value), *moved):
+            if normal(name, value) != value:
+                raise ValueError(f"{name} does not take {value}")
+        return self
+
+    @property
+    def needs(self) -> tuple[str, str]:
+        """The pictures that it was made of."""
+        return self.base, self.parent
+
+    @property
+    def makes(self) -> set[str]:
+        """The pictures that it made."""
+        return {self.picture, self.original}
+
+
+Step = Made | MadePlainly
+
+
+def _step(recipe: Recipe) -> Step:
+    form = MadePlainly if "operation" in recipe else Made
+    return form.model_validate(recipe)
+
+
+def chain_of(recipe: Recipe) -> tuple[Step, ...]:
     """Read a recipe, which is another's data, as all edits in their order.
 
     Raises:
         RecipeError: It is not one that can be followed here.
     """
     try:
-        chain = tuple(Made.model_validate(step) for step in [*recipe.get("steps", ()), recipe])
-    except (ValidationError, TypeError) as error:
+        chain = tuple(_step(step) for step in [*recipe.get("steps", ()), recipe])
+    except (ValidationError, TypeError, InputError) as error:
         name = ""
         if isinstance(error, ValidationError):
             name = " (" + ".".join(map(str, error.errors()[0]["loc"])) + ")"
         raise RecipeError(f"Its recipe is not whole or of another version{name}") from None
     for made in chain:
-        if made.method not in METHODS:
+        if isinstance(made, Made) and made.method not in METHODS:
             raise RecipeError(f"Its recipe wants the method {made.method}, which is not known here")
     return chain
 
 
-def roots(chain: tuple[Made, ...]) -> tuple[str, ...]:
+def roots(chain: tuple[Step, ...]) -> tuple[str, ...]:
     """Return the hashes of the pictures that edits began from, which no recipe can make."""
     made: set[str] = set()
     found: dict[str, None] = {}
     for step in chain:
-        found |= dict.fromkeys(name for name in (step.original, step.parent) if name not in made)
-        made.add(step.picture)
+        found |= dict.fromkeys(name for name in step.needs if name not in made)
+        made |= step.makes
     return tuple(found)
 
 
@@ -142,34 +213,62 @@ def loader(model: str, device: str | None) -> Callable[[Made], Editor]:
 
 
 def remake(
-    chain: tuple[Made, ...], store: PictureStore, load: Callable[[Made], Editor]
+    chain: tuple[Step, ...], store: PictureStore, load: Callable[[Made], Editor]
 ) -> Iterator[str]:
-    """Make every edit of a chain again, latents passed on as floats; yield the hash of each.
+    """Do every step of a chain again, latents passed on as floats; yield the hash of each.
 
     Args:
-        chain: The edits in their order.
+        chain: The edits and plain operations in their order.
         store: Holds the pictures of ``roots`` and nothing else, so that all else is made now.
         load: Returns an editor with the model of an edit.
     """
-    from editing_core.editor import Editor
-
     now = {name: name for name in roots(chain)}
     for made in chain:
-        with _threads(made.threads):
-            edited = edit_picture(
-                Editor(load(made).model),  # one that remembers nothing
-                store,
-                head=now[made.parent],
-                original=now[made.original],
-                step=made,
-                settings=made.settings,
-                seed=made.seed,
-                method=made.method,
-                working=made.working_size or store.image(now[made.parent]).size,
-                own=made.own_settings,
-            )
-        now[made.picture] = edited.picture
-        yield edited.picture
+        if isinstance(made, MadePlainly):
+            now |= _adjusted(made, store, now)
+        else:
+            now |= _edited(made, store, now, load)
+        yield now[made.picture]
+
+
+def _edited(
+    made: Made, store: PictureStore, now: Mapping[str, str], load: Callable[[Made], Editor]
+) -> dict[str, str]:
+    """Make an edit again; return what its picture and its mask are now."""
+    from editing_core.editor import Editor
+
+    with _threads(made.threads):
+        edited = edit_picture(
+            Editor(load(made).model),  # one that remembers nothing
+            store,
+            head=now[made.parent],
+            original=now[made.original],
+            step=made,
+            settings=made.settings,
+            seed=made.seed,
+            method=made.method,
+            working=made.working_size or store.image(now[made.parent]).size,
+            own=made.own_settings,
+        )
+    found = {made.picture: edited.picture}
+    return found | {made.mask: edited.mask} if made.mask and edited.mask else found
+
+
+def _adjusted(made: MadePlainly, store: PictureStore, now: Mapping[str, str]) -> dict[str, str]:
+    """Do a plain operation again; return what its picture and its original are now."""
+    region = made.region
+    if region is not None:
+        names = {name: getattr(region, name) for name in ("mask", "before", "after")}
+        region = replace(region, **{name: now.get(held, held) for name, held in names.items()})
+    adjusted = adjust_picture(
+        store,
+        head=now[made.parent],
+        original=now[made.base],
+        operation=Operation(made.operation, made.value, region),
+        captions=(made.target_prompt, ""),
+        request=made.request,
+    )
+    return {made.picture: adjusted.picture, made.original: adjusted.original}
 
 
 @contextmanager

@@ -12,9 +12,11 @@ from typing import Any
 from PIL import Image, ImageCms, TiffImagePlugin
 
 from tools import provenance
-from tools.alpha import CAN_HOLD, given_back, unpacked
+from tools.alpha import CAN_HOLD, given_back, on_white, unpacked
+from tools.deep_files import png_bytes, tiff_bytes
 from tools.formats import endings
-from tools.metadata import tiff_tags
+from tools.metadata import tiff_tags, uncalibrated
+from tools.own_pixels import DEEP, OwnPixels
 from tools.pictures import PictureError
 from tools.provenance import Recipe
 
@@ -29,6 +31,8 @@ QUALITY: dict[str, dict[str, Any]] = {
 WITH_EXIF = ("JPEG", "WEBP", "AVIF", "PNG", "HEIF", "JXL")
 WITH_PROFILE = ("JPEG", "WEBP", "PNG", "TIFF")
 """Formats that tell by a profile that colours are sRGB; AVIF, HEIC and others always tell."""
+WITH_DEEP = ("PNG", "TIFF")
+"""Formats whose 16 bits a channel are written here."""
 MADE_AT = slice(24, 36)  # when a profile was made, ICC.1:2022, 7.2.8
 
 Sign = Callable[[Path, str, Recipe], None]
@@ -43,6 +47,7 @@ def save_picture(
     exif: bytes = b"",
     alpha: bytes = b"",
     sign: Sign | None = None,
+    own: OwnPixels | None = None,
 ) -> None:
     """Write a picture in the format that the ending names.
 
@@ -52,6 +57,7 @@ def save_picture(
         recipe: What made the picture; in the file, or beside it where the format has no room.
         exif: To be told again, as ``metadata.Source`` has it.
         alpha: How transparent it is to be, likewise; left out where the format has no room for it.
+        own: Its own pixels, in whose bits and colours it is written where the format can.
         sign: Adds Content Credentials; only what was made here is signed.
 
     Raises:
@@ -59,17 +65,18 @@ def save_picture(
         OSError: The file cannot be written; nothing is left of it.
     """
     form = format_of(target)
-    if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
-        image = given_back(image.convert("RGB"), seen)
+    image = _as_written(image, form, alpha, own)
     packed = provenance.packed(recipe, form) if recipe else {}
+    exif = uncalibrated(exif) if own is not None and own.profile else exif
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
     if form in WITH_PROFILE:
-        options["icc_profile"] = _srgb()
-    image = image.copy()
-    image.info = {}  # some formats would write what the stored file told
+        options["icc_profile"] = (own and own.profile) or _srgb()
 
     def write(passing: Path) -> None:
-        image.save(passing, **options)
+        if own is not None and own.bits == DEEP and form in WITH_DEEP:
+            passing.write_bytes(_deep(own, form, options))
+        else:
+            image.save(passing, **options)
         if sign and recipe:
             sign(passing, form, recipe)
 
@@ -79,6 +86,31 @@ def save_picture(
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def _as_written(image: Image.Image, form: str, alpha: bytes, own: OwnPixels | None) -> Image.Image:
+    """Return a picture as a format takes it: transparent if it can, in its own colours if it can.
+
+    Its notes are left out, since some formats would write what the stored file told.
+    """
+    if own is not None and form in WITH_PROFILE:
+        seen = own.alpha
+        if seen is None or form not in CAN_HOLD:
+            return on_white(own.eight_bits, seen) if seen else own.eight_bits.convert("RGB")
+        return own.eight_bits
+    if form in CAN_HOLD and (seen := unpacked(alpha)) and seen.size == image.size:
+        image = given_back(image.convert("RGB"), seen)
+    image = image.copy()
+    image.info = {}
+    return image
+
+
+def _deep(own: OwnPixels, form: str, options: dict[str, Any]) -> bytes:
+    """Return own pixels of 16 bits as a file."""
+    profile = options["icc_profile"]
+    if form == "TIFF":
+        return tiff_bytes(own.samples, profile, options.get("tiffinfo"))
+    return png_bytes(own.samples, profile, options.get("pnginfo"), options.get("exif", b""))
 
 
 def _put_beside(target: Path, recipe: Recipe | None) -> Path:

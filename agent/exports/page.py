@@ -14,7 +14,8 @@ from PIL import Image
 
 from agent import turn_tree
 from agent.exports.output_path import written
-from agent.state import Conversation, Turn
+from agent.replies import of_operation
+from agent.state import Adjust, Conversation, Turn
 from agent.terminal.comparison import OPACITY, TINT
 from agent.terminal.why import label, scores
 from tools.pictures import PictureStore
@@ -142,6 +143,9 @@ def _made(turn: Turn) -> Iterator[str]:
     """Yield how a turn was made: plan, check, work, and the prompts folded away."""
     step = turn.step
     if step is None:
+        return
+    if isinstance(step, Adjust):
+        yield f"<dl>{_rows({'done': of_operation(step)})}</dl>"
         return
     rows = {"plan": f"{step.change}, looking at: {', '.join(step.edit_words) or 'all of it'}"}
     if turn.check is not None:

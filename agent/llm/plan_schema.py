@@ -15,6 +15,7 @@ from agent.offline.grammar import Context, understand_offline
 from agent.options import EDIT_OPTIONS, declared
 from agent.plan_builder import PlanBuilder
 from agent.state import (
+    Adjust,
     Ask,
     Choose,
     Compare,
@@ -31,6 +32,7 @@ from agent.state import (
     Undo,
 )
 from tools.arguments import InputError
+from tools.operations import normal
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -42,8 +44,8 @@ LONGEST_WISH = 200
 _NAME = re.compile(r"(?:@|turn )?(\d{1,9})", re.IGNORECASE)
 """A number of a turn, as it stands in what the LLM is told."""
 
-Kind = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-               "ask", "choose", "help"]  # fmt: skip
+Kind = Literal["edit", "adjust", "undo", "redo", "goto", "revert", "retry", "compare", "describe",
+               "save", "ask", "choose", "help"]  # fmt: skip
 How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
 Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
                   "pose"]  # fmt: skip
@@ -73,6 +75,8 @@ class LlmStep(Lenient):
     numbers: list[int] = Field(default_factory=list)
     """Turns, or how many messages to undo."""
     how: How = ""
+    operation: str = ""
+    """adjust: its name and value, such as "crop 16:9"."""
     question: str = ""
     options: list[str] = Field(default_factory=list)
     default: str = ""
@@ -158,8 +162,8 @@ class _Planner(PlanBuilder):
             Unusable: it names a turn that there is not, or changes nothing, or asks nothing.
         """
         match written.step:
-            case "edit":
-                return self._edit(written)
+            case "edit" | "adjust":
+                return (self._edit if written.step == "edit" else self._adjust)(written)
             case "undo" | "redo":
                 back = Undo if written.step == "undo" else Redo
                 return back(messages=min(max(self._number(written, 1), 1), 100))
@@ -209,6 +213,15 @@ class _Planner(PlanBuilder):
         if len(plain(written, 2 * LONGEST_CAPTION)) > LONGEST_CAPTION:
             self.left_out.append("The new caption is very long, so its end was left out.")
         return caption
+
+    def _adjust(self, written: LlmStep) -> Adjust:
+        name, _, value = plain(written.operation, LONGEST_WISH).lower().partition(" ")
+        try:
+            value = normal(name, value)
+        except InputError as error:
+            raise Unusable(str(error)) from None
+        request = plain(written.wish, LONGEST_WISH) or self.message
+        return Adjust.model_validate({"operation": name, "value": value, "request": request})
 
     def _revert(self, written: LlmStep) -> Revert:
         number = self._turn(written, 0)

@@ -18,7 +18,7 @@ from agent import turn_tree
 from agent.captions import VALUES
 from agent.llm.structured_output import plain
 from agent.offline.grammar import Context
-from agent.state import Turn
+from agent.state import Adjust, Turn
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -136,7 +136,8 @@ def _gap(turns: list[Turn]) -> str:
 def _line(turn: Turn, *, captioned: bool) -> str:
     if turn.step is None or turn.parent is None:
         return f"@{turn.id}: an original, {_quoted(turn.caption)}"
-    changed = f"{turn.step.change}: {', '.join(turn.step.edit_words)}"
+    words = ", ".join(turn.step.edit_words)
+    changed = turn.step.words if isinstance(turn.step, Adjust) else f"{turn.step.change}: {words}"
     line = f"@{turn.id}: from @{turn.parent}, {_quoted(turn.request, LONGEST_LINE)} ({changed})"
     return f"{line} shows {_quoted(turn.caption)}" if captioned else line
 

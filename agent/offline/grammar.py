@@ -16,6 +16,7 @@ from agent.offline import messages, talk, topics, wishes
 from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
 from agent.offline.intents import read_move, read_several, reading_of, split_start
+from agent.offline.operations import split_operations
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
 from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
@@ -57,6 +58,13 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         world: whether only the world of portraits can be drawn; a model that knows more may add to
             a portrait what that world does not have.
     """
+    before, rest, after = split_operations(" ".join(message.split())[: messages.LONGEST],
+                                           context.conversation)  # fmt: skip
+    if before or after:
+        plan = understand_offline(rest, context, world=world) if rest else Plan()
+        asked = tuple(step for step in plan.steps if isinstance(step, Ask))
+        done = tuple(step for step in plan.steps if not isinstance(step, Ask))
+        return plan.model_copy(update={"steps": (*before, *done, *after, *asked)})
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
     raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     text = messages.plain(raw, context.caption)

@@ -17,6 +17,7 @@ from agent.offline.portrait_words import mentions
 from agent.offline.turn_references import edits_about, named, of_pair
 from agent.state import (
     MOST_AT_ONCE,
+    Adjust,
     Ask,
     Compare,
     Conversation,
@@ -164,7 +165,7 @@ def _doubted(text: str, conversation: Conversation) -> Turn | None:
     return None
 
 
-def _had_before(step: EditStep) -> bool:
+def _had_before(step: EditStep | Adjust) -> bool:
     """Whether an edit changed something that was there, rather than adding it."""
     if not world_of(step.source_prompt):
         return step.change != "add"

@@ -11,7 +11,7 @@ from agent.offline import lexicon, sentence
 from agent.offline.caption_rewrites import mentioned
 from agent.offline.portrait_words import mentions
 from agent.offline.sentence import same
-from agent.state import Conversation, Turn
+from agent.state import Adjust, Conversation, Turn
 from editing_core.prompt_diff import words_of
 from editing_core.worlds.registry import world_of
 
@@ -76,7 +76,9 @@ def edits_about(conversation: Conversation, phrase: str) -> set[int]:
     about = set()
     for t in line:
         changed = changes(t.step.source_prompt, t.step.target_prompt) if t.step else {}
-        if world_of(t.caption):
+        if isinstance(t.step, Adjust):
+            fits = turn_tree.mentions(t, phrase)
+        elif world_of(t.caption):
             fits = bool(names & set(changed)) or not names and bool(hues & set(changed.values()))
         else:
             fits = bool(nouns) and _has(_words_of_edit(t), nouns[-1])

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -21,7 +21,7 @@ from agent.terminal.file_io import export
 from tools import provenance
 from tools.edit_picture import EditError, ModelMissing
 from tools.pictures import Opened, PictureError, PictureStore, open_picture, picture_hash
-from tools.redo import Made, RecipeError, chain_of, distance, loader, remake, roots, unlike
+from tools.redo import RecipeError, Step, chain_of, distance, loader, remake, roots, unlike
 
 LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "GIF", "JPEG2000")
 EPILOG = """\
@@ -85,7 +85,7 @@ def _redo(flags: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="palimpsest-") as folder:
         store, made = PictureStore(Path(folder)), []
         for opened in begin:
-            store.remember(store.put(opened.image), opened.source)
+            store.remember(store.put(opened.image, own=opened.own), opened.source)
         again = remake(chain, store, loader(settings.model, settings.device))
         for number, name in enumerate(again, 1):
             same = "as then" if name == chain[number - 1].picture else "not as then"
@@ -110,7 +110,8 @@ def _originals(needed: tuple[str, ...], files: list[Path], settings: AppSettings
         Refusal: One is missing.
     """
     opened = [open_picture(file, max_megapixels=settings.max_megapixels) for file in files]
-    given = {picture_hash(picture.image): picture for picture in opened}
+    given = {picture_hash(picture.image): replace(picture, own=None) for picture in opened}
+    given |= {picture.name: picture for picture in opened}  # recipes of before know no own pixels
     store = PictureStore(settings.home / "pictures")
     found = []
     for name in needed:
@@ -120,8 +121,12 @@ def _originals(needed: tuple[str, ...], files: list[Path], settings: AppSettings
             )
             raise Refusal(f"The original {name[:SHORT]} is not in {store.folder}{other}.", MISSING)
         kept = given.get(name)
-        found.append(kept or Opened(store.image(name), source=store.source(name)))
+        found.append(kept or _held(store, name))
     return found
+
+
+def _held(store: PictureStore, name: str) -> Opened:
+    return Opened(store.image(name), source=store.source(name), own=store.own(name))
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,7 @@ class _Again:
     """A picture that was made again, beside the one in the file."""
 
     file: Path
-    chain: tuple[Made, ...]
+    chain: tuple[Step, ...]
     made: tuple[str, ...]
     """Hashes of what every edit made now."""
     store: PictureStore
@@ -146,7 +151,7 @@ class _Again:
 
     @property
     def _altered(self) -> bool:
-        return picture_hash(open_picture(self.file).image) != self.chain[-1].picture
+        return open_picture(self.file).name != self.chain[-1].picture
 
     def verdict(self, seconds: float) -> list[str]:
         """Say whether it is the same, else how different it is and why it may be."""

@@ -13,7 +13,7 @@ from agent.exit_codes import DONE, UNREADABLE
 from tools import provenance
 from tools.pictures import PictureError, open_picture
 from tools.provenance import Recipe
-from tools.redo import Made, RecipeError, chain_of
+from tools.redo import Made, MadePlainly, RecipeError, Step, chain_of
 
 WIDTH = 100
 SHORT = 12  # hex digits of a hash that people see
@@ -52,22 +52,20 @@ def recipe_in(file: Path) -> Recipe:
     recipe = provenance.read(file)
     if recipe is None:
         open_picture(file)  # says what is wrong with the file, if anything
-    if recipe is None or "seed" not in recipe:  # a caption alone is no recipe
+    if recipe is None or not {"seed", "operation"} & recipe.keys():  # a caption alone is no recipe
         raise RecipeError(f"{file} carries no recipe.")
     return recipe
 
 
-def told(chain: tuple[Made, ...]) -> str:
-    """Return all edits of a chain in words: what they share, then each."""
+def told(chain: tuple[Step, ...]) -> str:
+    """Return all steps of a chain in words: what they share, then each."""
     last = chain[-1]
     versions = ", ".join(f"{name} {number}" for name, number in last.versions.items())
-    machine = ", ".join(filter(None, (last.device, last.processor, last.precision)))
-    threads = f", {last.threads} thread{'s' if last.threads > 1 else ''}" if last.threads else ""
+    edits = [made for made in chain if isinstance(made, Made)]
     lines = [
         f"picture   {last.picture[:SHORT]}",
         f"original  {last.original[:SHORT]}",
-        f"model     {last.model}, weights {last.weights}",
-        f"made on   {machine}{threads}",
+        *(_model(edits[-1]) if edits else ()),
         f"versions  {versions}",
     ]
     for number, made in enumerate(chain, 1):
@@ -75,7 +73,23 @@ def told(chain: tuple[Made, ...]) -> str:
     return "\n".join(lines)
 
 
-def _edit(number: int, made: Made) -> list[str]:
+def _model(last: Made) -> list[str]:
+    machine = ", ".join(filter(None, (last.device, last.processor, last.precision)))
+    threads = f", {last.threads} thread{'s' if last.threads > 1 else ''}" if last.threads else ""
+    return [
+        f"model     {last.model}, weights {last.weights}",
+        f"made on   {machine}{threads}",
+    ]
+
+
+def _edit(number: int, made: Step) -> list[str]:
+    if isinstance(made, MadePlainly):
+        rows = [
+            ("from", made.parent[:SHORT]),
+            ("how", f"{made.operation} {made.value}".strip()),
+            ("made", made.picture[:SHORT]),
+        ]
+        return _headed(number, rows)
     rows = [
         ("from", made.source_prompt),
         ("to", made.target_prompt),
@@ -83,6 +97,10 @@ def _edit(number: int, made: Made) -> list[str]:
         ("how", f"{made.method}, seed {made.seed}, {made.numbers}"),
         ("made", made.picture[:SHORT]),
     ]
+    return _headed(number, rows)
+
+
+def _headed(number: int, rows: list[tuple[str, str]]) -> list[str]:
     head = f"edit {number}"
     return [f"{head if row == 0 else '':<8}{line}" for row, line in enumerate(_rows(rows))]
 

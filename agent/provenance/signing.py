@@ -8,7 +8,7 @@ from agent.bootstrap import Refusal
 from agent.exit_codes import MISSING
 from agent.settings import AppSettings
 from tools.pictures import PictureStore
-from tools.provenance import Recipe
+from tools.provenance import Recipe, opened_as
 from tools.saving import Sign
 
 
@@ -36,6 +36,6 @@ def signer_of(settings: AppSettings, store: PictureStore | None = None) -> Sign 
         raise Refusal(str(error), MISSING) from None
 
     def sign(file: Path, form: str, recipe: Recipe) -> None:
-        credentials.sign(file, form, recipe, pictures.path(str(recipe["original"])))
+        credentials.sign(file, form, recipe, pictures.path(opened_as(recipe)))
 
     return sign

@@ -108,6 +108,10 @@ class _Checker:
         edits = [step for step in self.steps if step["step"] == "edit"]
         if expected.changes is not None:
             yield from self.equal("changes", expected.changes, [e["change"] for e in edits])
+        if expected.operations is not None:
+            done = [step for step in self.steps if step["step"] == "adjust"]
+            named = [f"{step['operation']} {step['value']}".strip() for step in done]
+            yield from self.equal("operations", expected.operations, named)
         first, last = (edits[0], edits[-1]) if edits else ({}, {})
         yield from self.text("source_prompt", expected.source_prompt, first.get("source_prompt"))
         yield from self.text("target_prompt", expected.target_prompt, last.get("target_prompt"))

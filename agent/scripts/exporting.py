@@ -13,7 +13,7 @@ from agent.chat import Chat
 from agent.exports.output_path import make_folder
 from agent.scripts.loader import written, yaml
 from agent.scripts.schema import SUFFIX, Defaults
-from agent.state import Message, Turn
+from agent.state import Adjust, EditStep, Message, Turn
 from tools import provenance
 from tools.edit_picture import paired
 from tools.inspection import sample_portrait
@@ -150,8 +150,11 @@ class _Writer:
         last, at = edits[-1], self.conversation.turns
         expected: dict[str, Any] = {"caption": last.caption}
         if not any(map(self._again, edits)):
-            kinds = [turn.step.change for turn in edits if turn.step]
-            expected = {"changes": kinds, **expected}
+            steps = [turn.step for turn in edits]
+            kinds = [step.change for step in steps if isinstance(step, EditStep)]
+            done = [step.words for step in steps if isinstance(step, Adjust)]
+            found = {"changes": kinds, "operations": done}
+            expected = {name: held for name, held in found.items() if held} | expected
         parent = edits[0].parent
         wanted = changes(at[parent].caption if parent is not None else "", last.caption)
         eyes = self.chat.studio.eyes
@@ -165,7 +168,10 @@ class _Writer:
         """Whether an edit was made once more, by a retry or a revert: no plan names it."""
         step, earlier = turn.step, self.conversation.turns[: turn.id]
         assert step is not None
-        targets = {t.caption for t in earlier if t.parent == turn.parent and t.step}
+        if isinstance(step, Adjust):
+            return bool(step.without or step.anew)
+        beside = [t for t in earlier if t.parent == turn.parent and isinstance(t.step, EditStep)]
+        targets = {t.caption for t in beside}
         return bool(step.without) or turn.caption in targets
 
     def _beside(self, turn: Turn) -> str:

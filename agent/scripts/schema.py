@@ -25,8 +25,8 @@ from agent.options import MethodOptions
 from agent.state import Change
 
 SUFFIX = ".chat.yaml"
-StepName = Literal["edit", "undo", "redo", "goto", "revert", "retry", "compare", "describe", "save",
-                   "ask", "choose", "help"]  # fmt: skip
+StepName = Literal["edit", "adjust", "undo", "redo", "goto", "revert", "retry", "compare",
+                   "describe", "save", "ask", "choose", "help"]  # fmt: skip
 Llm = Literal["offline", "replay", "live"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
@@ -170,7 +170,9 @@ class Expected(State):
     """What is expected of a turn."""
 
     steps: tuple[StepName, ...] | None = None
-    """The steps of the plan."""
+    """The steps of the plan; "adjust" is a plain operation such as a crop."""
+    operations: tuple[str, ...] | None = None
+    """Its plain operations, such as "crop 16:9" and "brightness +20"."""
     changes: tuple[Change, ...] | None = None
     """The kinds of its edits."""
     source_prompt: Wording | None = None

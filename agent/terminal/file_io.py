@@ -52,7 +52,7 @@ def open_file(
             "choose another model for it, such as --model flux-dev"
         )
     notes = tuple(f"{path.name}: {note}." for note in told)
-    name = store.put(opened.image)
+    name = store.put(opened.image, own=opened.own)
     store.remember(name, opened.source)
     return chat.open(name, caption), notes
 
@@ -112,7 +112,8 @@ def export(
         PictureError: The file exists, cannot be written, or its suffix names no picture format.
     """
     recipe = provenance.read(picture)
-    source = PictureStore(picture.parents[1]).source((recipe or {}).get("original", picture.stem))
+    store = PictureStore(picture.parents[1])
+    source = store.source((recipe or {}).get("original", picture.stem))
     target = path_of(target).absolute()
     if target.is_dir():
         target = target / Path(name).with_suffix(source.suffix)
@@ -126,7 +127,8 @@ def export(
                 save_picture(image, target, alpha=source.alpha)
             else:
                 told = {"exif": source.exif, "alpha": source.alpha}
-                save_picture(image, target, recipe=recipe, sign=sign, **told)
+                own = store.own(picture.stem)
+                save_picture(image, target, recipe=recipe, sign=sign, own=own, **told)
     except PictureError:
         raise
     except Exception as error:  # encoders raise all kinds

@@ -100,6 +100,7 @@ def add_option(add: Any, name: str) -> None:
     known = held.literals
     help = f"{option.help}: {', '.join(known)}" if known else option.help
     kind = {int: partial(_read, held.number), Path: _path}.get(held.kind, str)
+    kind = partial(_read, option.read) if option.read else kind
     add(flag, type=kind, choices=known or None, metavar=option.metavar, help=help)
 
 

@@ -28,6 +28,7 @@ from agent.terminal.commands.making import HOWS
 from agent.terminal.file_io import is_picture
 from agent.visible import visible
 from tools.edit_picture import paired
+from tools.operations import NAMES
 
 if TYPE_CHECKING:
     from agent.chat import Chat
@@ -195,7 +196,7 @@ class Words(Completer):
         if parameter == "command":
             return dict.fromkeys(names(), "")
         fixed = {
-            "retry": HOWS, "export": KINDS, "session": ACTIONS,
+            "adjust": NAMES, "retry": HOWS, "export": KINDS, "session": ACTIONS,
         }  # fmt: skip
         if name in EDIT_OPTIONS:
             return dict(declared()[name].option.choices())

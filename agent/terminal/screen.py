@@ -272,6 +272,8 @@ class TextScreen(Screen):
             if step["step"] == "edit":
                 words = ", ".join(step.get("edit_words") or ()) or step["target_prompt"]
                 self.note(f"  plan: {step['change']}, looking at: {words}")
+            if step["step"] == "adjust":
+                self.note(f"  plan: {step['operation']} {step['value']}".rstrip())
         if any(step["step"] == "edit" for step in event["steps"]):
             self._bar.start()
 
@@ -285,8 +287,10 @@ class TextScreen(Screen):
         data = event.data
         if data.get("picture"):
             self.picture(Path(data.get("file") or data["picture"]))
-        work = f"{data.get('seconds', 0):.1f} s, {data.get('forwards', 0)} model calls"
-        self.note(f"  @{data['turn']}: {work}, seed {data.get('seed')}")
+        work = f"{data.get('seconds', 0):.1f} s"
+        if calls := data.get("forwards"):
+            work += f", {calls} model calls, seed {data.get('seed')}"
+        self.note(f"  @{data['turn']}: {work}")
 
     def _failed(self, event: Event) -> None:
         self._failure = str(event["error"])

@@ -7,8 +7,8 @@ from typing import Any
 
 from PIL import ImageStat
 
-from agent.replies import notched
-from agent.state import Check, Conversation, Try, Turn, Usage
+from agent.replies import notched, of_operation
+from agent.state import Adjust, Check, Conversation, Try, Turn, Usage
 from tools import provenance
 from tools.edit_picture import differing, settings_read
 from tools.pictures import PictureStore
@@ -25,6 +25,8 @@ def explained(
     lines: list[Line] = [("turn", f"@{turn.id}"), ("caption", turn.caption)]
     if turn.step is None:
         lines += _base(conversation, turn, recipe)
+    elif isinstance(turn.step, Adjust):
+        lines += _operated(turn, turn.step)
     else:
         lines += _asked(turn, recipe) + _numbers(turn, recipe, presets)
         lines += _where(turn, store, recipe) + _work(turn) + _read(conversation, turn)
@@ -58,14 +60,27 @@ def _asked(turn: Turn, recipe: Mapping[str, Any]) -> list[Line]:
     ]
 
 
+def _operated(turn: Turn, step: Adjust) -> list[Line]:
+    """Say which plain operation was done."""
+    return [
+        ("from", f"@{turn.parent}"),
+        ("request", step.request or turn.request),
+        ("operation", of_operation(step)),
+        ("work", f"{turn.report.get('seconds', 0):.1f} s, exact, no model"),
+    ]
+
+
 def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) -> list[Line]:
     """Say which of the numbers that the method reads are not the preset's own."""
     lines: list[Line] = [("method", f"{turn.method}, preset {turn.preset}, seed {turn.seed}")]
     used, plain = recipe.get("settings"), presets.get(turn.preset)
     if isinstance(used, Mapping) and plain is not None:
-        names = settings_read(turn.method)
+        names = [name for name in settings_read(turn.method) if name != "bounds"]
         read = {name: value for name, value in used.items() if name in names}
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
+    if isinstance(used, Mapping) and (bounds := used.get("bounds")):
+        left, top, right, bottom = map(percent, bounds)
+        lines.append(("region", f"{left} to {right} of the width, {top} to {bottom} of the height"))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{notched(notches)} {word} than the preset"))

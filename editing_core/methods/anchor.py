@@ -72,7 +72,7 @@ SPEC = MethodSpec(
     "anchor",
     edit,
     "own weights",
-    ("guidance", "keep"),
+    ("guidance", "keep", "bounds"),
     needs=frozenset({"instruction", "history"}),
     presets=("steady",),
     world="portraits",

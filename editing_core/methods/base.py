@@ -21,7 +21,7 @@ the model looks at."""
 Group = Literal["ours", "paper", "published", "baseline", "own weights"]
 GROUPS: tuple[Group, ...] = ("ours", "paper", "published", "baseline", "own weights")
 
-SAMPLING = ("steps", "guidance", "keep", "draft")
+SAMPLING = ("steps", "guidance", "keep", "bounds", "draft")
 INVERTING = (*SAMPLING, "invert_guidance", "inversion_prompt")
 """Names of ``EditSettings`` that methods read who sample, and who invert first."""
 

@@ -88,6 +88,8 @@ def named(step: Step) -> Any:
             return changes(step.source_prompt, step.target_prompt)
         before, after = (Counter(_content(p)) for p in (step.source_prompt, step.target_prompt))
         return {"add": after - before, "drop": before - after}
+    if step.step == "adjust":
+        return f"adjust {step.words}"
     values = [] if step.step == "ask" else [v for k, v in step.model_dump().items() if k != "step"]
     shown = (str(v) for v in values if v not in (None, "") and v is not False)
     return " ".join([step.step, *shown])

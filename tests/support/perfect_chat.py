@@ -22,6 +22,7 @@ from agent.settings import AppSettings
 from agent.terminal.commands import Commands, run
 from agent.terminal.run_message import play
 from agent.terminal.screen import TextScreen
+from tools.adjust_picture import adjust_picture
 from tools.edit_picture import PRESETS
 from tools.inspection import WorldEyes, sample_portrait
 
@@ -31,7 +32,10 @@ def begin(sessions: Sessions, name: str, *messages: str) -> Chat:
     store = sessions.store
     settings = AppSettings(home=sessions.home, offline=True)
     edit = partial(draw_the_target, store)
-    studio = ChatContext(settings=settings, edit=edit, pictures=store, presets=PRESETS)
+    adjust = partial(adjust_picture, store)
+    studio = ChatContext(
+        settings=settings, edit=edit, adjust=adjust, pictures=store, presets=PRESETS
+    )
     chat = Chat(studio, sessions.saver, name)
     if not chat.conversation.turns:
         image, caption = sample_portrait()

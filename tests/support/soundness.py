@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from agent.llm.caption_edit import LONGEST_CAPTION
-from agent.state import Conversation
+from agent.state import Conversation, EditStep
 
 
 def sound(conversation: Conversation) -> None:
@@ -18,6 +18,6 @@ def sound(conversation: Conversation) -> None:
         assert turn.parent is None or turn.parent < turn.id
         assert 0 < len(turn.caption) <= 2 * LONGEST_CAPTION
         assert turn.caption.isprintable()
-        if turn.step is not None and turn.parent is not None:
+        if isinstance(turn.step, EditStep) and turn.parent is not None:
             assert turn.step.source_prompt != turn.step.target_prompt
             assert turn.step.edit_words

@@ -13,6 +13,7 @@ from PIL import Image
 from agent.captions import attributes_of
 from agent.context import ChatContext
 from agent.settings import AppSettings
+from tools.adjust_picture import Adjusted
 
 CAPTION = (
     "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt, "
@@ -127,12 +128,17 @@ class FakeEyes:
         """Leave it to the attributes."""
 
 
+def leave_it(*, head: str, original: str, **asked: Any) -> Adjusted:
+    """Do a plain operation by leaving the picture as it is."""
+    return Adjusted(head, original)
+
+
 def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext, FakeEditor, str]:
     """Return a studio of fakes, its editor, and the hash of the sample picture."""
     pictures = FakePictures(folder=folder)
     editor = FakeEditor(pictures)
     key = pictures.put(Image.new("RGB", (32, 32), "#7fbf7f"), CAPTION)
     settings = AppSettings(seed=7)
-    given = {"edit": editor, "pictures": pictures, "eyes": FakeEyes(pictures),
+    given = {"edit": editor, "adjust": leave_it, "pictures": pictures, "eyes": FakeEyes(pictures),
              "presets": {"steady": FakeStrength()}, "settings": settings}  # fmt: skip
     return ChatContext(**(given | changes)), editor, key

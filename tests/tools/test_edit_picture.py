@@ -52,7 +52,8 @@ def test_stores_picture_latents_and_recipe(edit, store):
 def test_the_recipe_holds_what_was_said_and_the_numbers_that_the_method_read(edit, store):
     recipe = provenance.read(store.path(edit(method="steady").picture))
     assert recipe["request"] == STEP.request
-    assert recipe["settings"] == {"steps": 2, "guidance": 3.5, "keep": "nothing", "draft": False}
+    read = {"steps": 2, "guidance": 3.5, "keep": "nothing", "bounds": None, "draft": False}
+    assert recipe["settings"] == read
     assert recipe["own"] == asdict(METHODS["steady"].own)
 
 

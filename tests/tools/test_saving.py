@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from PIL import ExifTags, Image, ImageCms
+from color_profiles import srgb, swapped
+from PIL import ExifTags, Image
 
 from agent.terminal.file_io import export
 from tools import provenance
@@ -122,21 +123,15 @@ def test_broken_exif_is_no_reason_to_refuse_a_picture(tmp_path, image):
     assert open_picture(tmp_path / "a.jpg").image.size == image.size
 
 
-def swapped():
-    """A profile that calls itself sRGB and has red and green change places."""
-    held = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return (
-        held.replace(b"rXYZ", b"?XYZ", 1).replace(b"gXYZ", b"rXYZ", 1).replace(b"?XYZ", b"gXYZ", 1)
-    )
-
-
 class TestProfiles:
     def test_other_colours_become_srgb(self, tmp_path):
         red = Image.new("RGB", (20, 20), (255, 0, 0))
         red.save(tmp_path / "a.png", icc_profile=swapped())
         opened = open_picture(tmp_path / "a.png")
         assert np.abs(np.subtract(opened.image.getpixel((3, 3)), (0, 255, 0))).max() <= 2
-        assert opened.notes[0].startswith("its colours were converted from sRGB")
+        assert opened.notes == (
+            "its colours in sRGB built-in are kept; the model sees 8 bits of sRGB",
+        )
 
     def test_transparency_survives_the_conversion(self, tmp_path):
         clear = Image.new("RGBA", (20, 20), (255, 0, 0, 0))
@@ -144,8 +139,7 @@ class TestProfiles:
         assert open_picture(tmp_path / "a.png").image.getpixel((3, 3)) == (255, 255, 255)
 
     def test_srgb_stays_as_it_is_without_a_word(self, tmp_path, image):
-        own = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-        image.save(tmp_path / "a.png", icc_profile=own)
+        image.save(tmp_path / "a.png", icc_profile=srgb())
         opened = open_picture(tmp_path / "a.png")
         assert opened.notes == () and picture_hash(opened.image) == picture_hash(image)
 

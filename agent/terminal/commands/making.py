@@ -10,11 +10,12 @@ from typing import get_args
 from urllib.parse import unquote, urlsplit
 
 from agent.exit_codes import FAILED
-from agent.state import Retry
+from agent.state import Adjust, Retry
 from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.file_io import is_picture, open_file
 from agent.text_to_image import Undrawable, draw, unheard
 from tools.arguments import InputError, path_of
+from tools.operations import NAMES, normal
 from tools.pictures import open_picture
 
 HOWS = get_args(Retry.model_fields["how"].annotation)
@@ -65,6 +66,37 @@ class EditCommands(CommandBase):
         unseen = f" I cannot see: {', '.join(drawn.missing)}." if drawn.missing else ""
         self.screen.say(f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}")
         return None
+
+    def adjust(self, operation: str, value: str = "") -> int:
+        """Do a plain operation, at once and with no model: crop, rotate, brightness and others.
+
+        crop 16:9, crop square or crop LEFT,TOP,WIDTH,HEIGHT; resize 50%, resize 1920x1080 or resize
+        1920 (the longer side); rotate left, right or DEGREES clockwise; straighten DEGREES; flip
+        horizontal or vertical; brightness, contrast, saturation, warmth or sharpness and an amount
+        from -100 to +200; grayscale; blur PIXELS, which blurs the background if an edit of the
+        background showed where it is. It is a turn as any other, and done to the whole picture that
+        you gave, whatever size the model works at; later edits start from it.
+        Example: /adjust brightness +20
+        Example: /adjust crop 16:9
+        """
+        name = one_of(operation, NAMES, "operation")
+        return self._do(Adjust(operation=name, value=normal(name, value)))  # type: ignore[arg-type]
+
+    def crop(self, box: str) -> int:
+        """Crop the picture to a ratio, to a square, or to LEFT,TOP,WIDTH,HEIGHT in pixels.
+
+        It is the same as /adjust crop.
+        Example: /crop 16:9
+        """
+        return self.adjust("crop", box)
+
+    def rotate(self, angle: str) -> int:
+        """Rotate the picture left, right or by degrees clockwise.
+
+        It is the same as /adjust rotate.
+        Example: /rotate left
+        """
+        return self.adjust("rotate", angle)
 
     def retry(self, how: str = "again") -> int:
         """Make the last edit once more: again, weaker, stronger or other.

@@ -18,7 +18,8 @@ class SettingCommands(CommandBase):
         held = declared()[name]
         if known := held.option.choices():
             return self._do(Choose(setting=name, value=one_of(value, known, name)))
-        return self._do(Choose(setting=name, value=held.number(value)))
+        read = held.option.read or held.number
+        return self._do(Choose(setting=name, value=read(value)))
 
     def _tell(self, name: str) -> None:
         """Say what holds, and what can be chosen; an arrow marks what holds."""

@@ -43,7 +43,6 @@ DOG = "a brown dog sitting on green grass beside a red ball"
         ("make it a rainy evening in paris", DOG),
         ("a rainy evening in paris", "a plate of pancakes on a wooden table"),
         ("make it blue", DOG),
-        ("make it brighter", "a woman drinking coffee in a cafe"),
         ("blur the background", "a golden retriever at sunset"),
         ("blur the background in the", "a golden retriever at sunset"),
         ("i want a cat instead", DOG),

@@ -1,0 +1,135 @@
+"""16 bits a channel, which Pillow decodes to 8: read whole from PNG and TIFF, and written as such.
+
+Pillow's decoders unpack each 16-bit sample to its high byte. Told that the samples are in the other
+byte order they unpack the low bytes, so a file that is decoded twice is known whole. Pillow writes
+no such pictures; a PNG is put together here from its chunks (W3C PNG, third edition), a TIFF from
+the tags that Pillow packs and one strip (TIFF 6.0).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, TiffTags
+
+from tools.formats import open_image
+
+SWAPPED = {
+    ";16B": ";16L",
+    ";16L": ";16B",
+    ";16N": ";16B" if sys.byteorder == "little" else ";16L",
+}
+KINDS = ("RGB", "RGBA", "RGBX")
+BANDS = {3: (2, ()), 4: (6, (2,))}  # PNG's colour type and TIFF's extra samples, for each count
+FAST = 1  # level of zlib; more than that takes minutes for 100 megapixels and saves little
+UP = 2  # PNG's filter that tells each byte as the difference to the one above
+DEFLATE = 8  # TIFF's number of it
+RGB = 2  # TIFF's photometric interpretation
+PROFILE_TAG = 34675
+
+Deep = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+def read_deep(path: Path, max_megapixels: float) -> Deep | None:
+    """Return the samples of a 16-bit file, upright: (height, width, 3 or 4); None for any other.
+
+    Grey is told three times.
+    """
+    with open_image(path, max_megapixels=max_megapixels) as image:
+        if image.format not in ("PNG", "TIFF") or not isinstance(image, ImageFile.ImageFile):
+            return None
+        if image.mode.startswith("I;16"):
+            grey = ImageOps.exif_transpose(image)
+            return np.repeat(np.asarray(grey).astype(np.uint16)[..., None], 3, axis=2)
+        raw = {_raw(tile.args) for tile in image.tile}
+        if not raw or not all(_kind(words) in KINDS for words in raw):
+            return None
+        high = np.asarray(ImageOps.exif_transpose(image)).astype(np.uint16)
+    with open_image(path, max_megapixels=max_megapixels) as image:
+        assert isinstance(image, ImageFile.ImageFile)
+        image.tile = [tile._replace(args=_swapped(tile.args)) for tile in image.tile]
+        low = np.asarray(ImageOps.exif_transpose(image))
+    deep: Deep = (high << 8) | low
+    return deep
+
+
+def _raw(args: Any) -> str:
+    """Return how a tile's samples lie in the file, as Pillow calls it."""
+    return str(args if isinstance(args, str) else args[0])
+
+
+def _kind(raw: str) -> str:
+    kind, depth = raw[:-4], raw[-4:]
+    return kind if depth in SWAPPED else ""
+
+
+def _swapped(args: Any) -> Any:
+    raw = _raw(args)
+    other = raw[:-4] + SWAPPED[raw[-4:]]
+    return other if isinstance(args, str) else (other, *args[1:])
+
+
+def png_bytes(
+    pixels: Deep,
+    profile: bytes,
+    told: PngImagePlugin.PngInfo | None = None,
+    exif: bytes = b"",
+) -> bytes:
+    """Return a PNG.
+
+    Args:
+        pixels: (height, width, 3 or 4).
+        profile: ICC profile; empty for none.
+        told: Its texts.
+        exif: To be told, without a header.
+    """
+    height, width, bands = pixels.shape
+    rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, -1)
+    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
+    filtered[:, 0] = UP
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
+    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, BANDS[bands][0], 0, 0, 0))]
+    if profile:
+        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
+    chunks += [(kind, data) for kind, data, *_ in (told.chunks if told else ())]
+    chunks += [(b"eXIf", exif)] if exif else []
+    chunks += [(b"IDAT", zlib.compress(filtered.data, FAST)), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, *zip(*chunks, strict=True)))
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def tiff_bytes(
+    pixels: Deep, profile: bytes, told: TiffImagePlugin.ImageFileDirectory_v2 | None = None
+) -> bytes:
+    """Return a TIFF, deflated; see ``png_bytes``."""
+    height, width, bands = pixels.shape
+    strip = zlib.compress(np.ascontiguousarray(pixels, "<u2").data, FAST)
+    tags = told or TiffImagePlugin.ImageFileDirectory_v2()
+    tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
+    tags[TiffImagePlugin.BITSPERSAMPLE] = (16,) * bands
+    tags[TiffImagePlugin.COMPRESSION] = DEFLATE
+    tags[TiffImagePlugin.PHOTOMETRIC_INTERPRETATION] = RGB
+    tags[TiffImagePlugin.SAMPLESPERPIXEL] = bands
+    tags[TiffImagePlugin.ROWSPERSTRIP] = height
+    tags[TiffImagePlugin.STRIPBYTECOUNTS] = len(strip)
+    tags[TiffImagePlugin.STRIPOFFSETS] = 0  # counted from the end of the tags
+    tags.tagtype[TiffImagePlugin.STRIPOFFSETS] = TiffTags.LONG
+    if extra := BANDS[bands][1]:
+        tags[TiffImagePlugin.EXTRASAMPLES] = extra
+    if profile:
+        tags.tagtype[PROFILE_TAG] = TiffTags.UNDEFINED
+        tags[PROFILE_TAG] = profile
+    buffer = io.BytesIO()
+    tags.save(buffer)
+    return buffer.getvalue() + strip
