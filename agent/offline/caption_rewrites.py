@@ -1,4 +1,4 @@
-"""A caption with one change: a thing added, removed, replaced, described or moved; scene; style."""
+"""What can be done to a caption: add, remove, replace, describe, move, and set scene or style."""
 
 from __future__ import annotations
 
@@ -8,26 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from agent.offline import lexicon, sentence
-from agent.offline.sentence import (
-    DETERMINERS,
-    LOCATIVE,
-    MEDIA,
-    Chain,
-    Part,
-    class_of,
-    find,
-    text,
-    words_in,
-)
+from agent.offline.sentence import DETERMINERS, LOCATIVE, MEDIA, Chain, Part, class_of, find, text
 from agent.state import Change
 
-WORN = {place: frozenset(w.split()) for place, w in lexicon.load("captions")["worn"].items()}
-_PLACES = {prep: frozenset(w.split()) for prep, w in lexicon.load("captions")["places"].items()}
-_BODY = words_in("body", "words")
-_AS_ADJECTIVE: dict[str, str] = lexicon.load("captions")["body"]["as_adjective"]
+_CAPTIONS = lexicon.load("captions")
+_WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
+_PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
+_BODY = sentence.words_in("body")
+_AS_ADJECTIVE: dict[str, str] = _CAPTIONS["body"]["as_adjective"]
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
-PERSONS = words_in("persons", "woman") | words_in("persons", "man") | words_in("persons", "any")
-BEASTS = words_in("persons", "beast")
+SEXES = [sentence.words_in("persons", sex) for sex in ("woman", "man")]
+PERSONS = SEXES[0] | SEXES[1] | sentence.words_in("persons", "any")
+BEASTS = sentence.words_in("persons", "beast")
 
 
 @dataclass(frozen=True)
@@ -46,7 +38,7 @@ class Rewrite:
 
 def place_of(noun: str) -> str:
     """Return where a thing is worn, or an empty string."""
-    return next((place for place, names in WORN.items() if noun in names), "")
+    return next((place for place, names in _WORN.items() if noun in names), "")
 
 
 def preposition(noun: str) -> str:
@@ -67,53 +59,36 @@ def is_person(part: Part) -> bool:
 def somebody(parts: Chain) -> int | None:
     """Return the first person of a caption, else the first beast."""
     people = (i for i, part in enumerate(parts) if part.words and is_person(part))
-    beasts = (i for i, part in enumerate(parts) if part.words and part.head in BEASTS)
+    beasts = (i for i, part in enumerate(parts) if part.head in BEASTS)
     return next(people, next(beasts, None))
 
 
 def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     """Take a thing out; one that the caption does not name is named in the source prompt."""
-    parts = sentence.chain(caption)
-    noun = phrase[-1]
+    parts, noun = sentence.chain(caption), phrase[-1]
     for place, part in enumerate(parts):
-        if (quality := _AS_ADJECTIVE.get(noun)) in part.content:
-            words = [w for w in part.words if w.lower() != quality]
-            changed = _at(parts, place, replace(part, words=sentence.agreeing(words)))
-            return Rewrite("remove", caption, text(changed), part.head)
+        if (quality := _AS_ADJECTIVE.get(noun)) in part.content:  # a beard, of "a bearded man"
+            words = sentence.agreeing([w for w in part.words if w.lower() != quality])
+            return Rewrite("remove", caption, text(_at(parts, place, replace(part, words=words))))
     place_ = find(parts, phrase)
-    if place_ is not None and sentence.same(parts[place_].head, noun):
-        rest, end = parts, place_ + 1
-        while is_person(parts[place_]) and end < len(parts) and is_own(parts[end].head):
-            end += 1  # what somebody wears goes too
-        rest = sentence.without((*parts[: place_ + 1], *parts[end:]), place_)
-        left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
-        return Rewrite("remove", caption, text(rest)) if left else None
-    named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
-    return Rewrite("remove", with_(caption, named), caption, note=_unnamed(named))
-
-
-def _unnamed(thing: str) -> str:
-    return f"The caption does not name {thing}; I take it that the picture shows it."
-
-
-def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rewrite:
-    """Give qualities to a thing that the caption does not name: the source prompt names it."""
-    if is_own(thing[-1]):
-        return added(caption, (*qualities, *thing))
-    plain, new = (" ".join(sentence.with_article(w)) for w in (thing, (*qualities, *thing)))
-    source, target = with_(caption, plain), with_(caption, new)
-    return Rewrite("attribute", source, target, thing[-1], _unnamed(plain))
+    if place_ is None or not sentence.same(parts[place_].head, noun):
+        named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
+        note = f"The caption does not name {named}; I take it that the picture shows it."
+        return Rewrite("remove", with_(caption, named), caption, note=note)
+    end = place_ + 1
+    while is_person(parts[place_]) and end < len(parts) and is_own(parts[end].head):
+        end += 1  # what somebody wears goes too
+    rest = sentence.without((*parts[: place_ + 1], *parts[end:]), place_)
+    left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
+    return Rewrite("remove", caption, text(rest)) if left else None
 
 
 def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
     """Put another thing in the place of a part."""
     parts = sentence.chain(caption)
-    old = parts[place]
-    new = [w for w in words if w not in DETERMINERS]
+    old, new = parts[place], [w for w in words if w not in DETERMINERS]
     if (is_person(old) or old.head in BEASTS) and len(new) == 1:  # somebody else of the same looks
         changed = replace(old, words=sentence.agreeing((*old.words[:-1], new[0])))
-    elif new and new[-1] in ("one", "ones"):
-        return described(caption, place, new[:-1])
     else:
         changed = sentence.renamed(old, words)
         there = preposition(changed.head)
@@ -125,32 +100,18 @@ def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
 def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
     """Give a thing qualities: "red", "wooden", "old"; age is set against its opposite."""
     source = parts = sentence.chain(caption)
-    changed = parts[place]
-    if changed.head in words_in("children", "words"):
-        qualities = ["teenage" if quality == "old" else quality for quality in qualities]
-    for quality in qualities:
-        aged = any(class_of(w) == "age" for w in parts[place].words[:-1])
-        if quality in _OPPOSITE and is_person(parts[place]) and not aged:
-            source = _at(parts, place, sentence.described(parts[place], _OPPOSITE[quality]))
-        changed = sentence.described(changed, quality)
-    kinds = {class_of(quality) for quality in qualities}
+    changed, kinds = parts[place], {class_of(quality) for quality in qualities}
     after = parts[place + 1] if place + 1 < len(parts) else Part((), ())
     if kinds == {"posture"} and after.link and class_of(after.link[0]) == "posture":
         acted = replace(after, link=(qualities[-1], *after.link[1:]))  # "a dog running on a beach"
         return Rewrite("attribute", caption, text(_at(parts, place + 1, acted)), changed.head)
+    aged = any(class_of(word) == "age" for word in changed.words[:-1])
+    for quality in qualities:
+        if quality in _OPPOSITE and is_person(changed) and not aged:
+            source = _at(parts, place, sentence.described(parts[place], _OPPOSITE[quality]))
+        changed = sentence.described(changed, quality)
     change: Change = "color" if kinds == {"color"} else "attribute"
     return Rewrite(change, text(source), text(_at(parts, place, changed)), changed.head)
-
-
-def counted(caption: str, place: int, words: Sequence[str]) -> Rewrite:
-    """Show more or fewer of a thing: "two cats"."""
-    parts = sentence.chain(caption)
-    kept = [w for w in parts[place].words[:-1] if w.lower() not in DETERMINERS]
-    if words[0] == "more":
-        words = ("many" if sentence.is_plural(words[-1]) else "extra", *words[1:])
-    new = (words[0], *[w for w in words[1:-1] if w not in kept], *kept, words[-1])
-    part = replace(parts[place], words=sentence.agreeing(new))
-    return Rewrite("replace", caption, text(_at(parts, place, part)), words[-1])
 
 
 def added(caption: str, words: Sequence[str], where: str = "", who: int | None = None) -> Rewrite:
@@ -163,9 +124,9 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
         who: the part that it is given to.
     """
     parts = sentence.chain(caption)
-    thing = sentence.with_article([w for w in words if w not in _NOT_AN_ARTICLE])
-    noun = thing[-1]
-    who = who if who is not None else somebody(parts)
+    own = ("the", "her", "his", "its", "some")
+    thing = sentence.with_article([w for w in words if w not in own])
+    noun, who = thing[-1], somebody(parts) if who is None else who
     if where or who is None or not is_own(noun):
         return Rewrite("add", caption, with_(caption, " ".join((*thing, *where.split()))), noun)
     for place, part in enumerate(parts):
@@ -173,8 +134,7 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
             return replaced(caption, place, thing)
         if noun in _BODY and sentence.same(part.head, noun):
             return described(caption, place, [w for w in thing[:-1] if w not in DETERMINERS])
-    join = "with" if noun in _BODY or place_of(noun) == "back" else "wearing"
-    end = who + 1
+    join, end = "with" if noun in _BODY or place_of(noun) == "back" else "wearing", who + 1
     while end < len(parts) and place_of(parts[end].head):
         end += 1
     if join == "wearing" and end > who + 1 and parts[end - 1].joined_by(("wearing", "with")):
@@ -182,26 +142,22 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
     return Rewrite("add", caption, text((*parts[:end], Part((join,), thing), *parts[end:])), noun)
 
 
-_NOT_AN_ARTICLE = ("the", "her", "his", "its", "some")
-
-
 def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -> Rewrite:
     """Put somebody or something elsewhere: "on a chair", "in a garden"."""
-    parts = sentence.chain(caption)
-    new = Part(tuple(link), sentence.with_article(words))
+    parts, new = sentence.chain(caption), Part(tuple(link), sentence.with_article(words))
     fit = [i for i in range(place + 1, len(parts))
            if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)
            and not mentioned(" ".join(parts[i].words).lower())]  # fmt: skip
-    if not preposition(words[-1]) and all(preposition(parts[i].head) for i in fit):
+    at = next((i for i in fit if preposition(parts[i].head)), next(iter(fit), None))
+    if at is None:
+        return Rewrite("background", caption, text((*parts, new)), parts[place].head)
+    if preposition(parts[at].head) and not preposition(words[-1]):
         where = (*parts[: place + 1], new, *parts[place + 1 :])  # "on a skateboard", on a beach
         return Rewrite("add", caption, text(where), words[-1])
-    if not fit:
-        return Rewrite("background", caption, text((*parts, new)), parts[place].head)
-    at = next((i for i in fit if preposition(parts[i].head)), fit[0])
     verb = parts[at].link[:1] if parts[at].link[0].lower().endswith("ing") else ()
-    changed = _at(parts, at, replace(new, link=(*verb, *link)))
+    there = text(_at(parts, at, replace(new, link=(*verb, *link))))
     kind: Change = "background" if preposition(parts[at].head) else "replace"
-    return Rewrite(kind, caption, text(changed), parts[place].head)
+    return Rewrite(kind, caption, there, parts[place].head)
 
 
 def behind(caption: str, words: Sequence[str]) -> Rewrite:
@@ -213,12 +169,12 @@ def behind(caption: str, words: Sequence[str]) -> Rewrite:
                and part.joined_by(LOCATIVE | {"with"})), None)  # fmt: skip
     if at is not None and (there := preposition(words[-1])):
         return Rewrite("background", caption, text(_at(parts, at, Part((there,), thing))))
-    kinds = [class_of(w) for w in thing if w not in DETERMINERS]
-    named = " ".join(w for w in thing if not all(kinds) or w not in ("a", "an"))
-    named = f"a {named} background" if all(kinds) else f"{named} in the background"
-    kept = parts if at is None or all(kinds) and "color" not in kinds else \
-        (*parts[:at], *parts[at + 1 :])  # fmt: skip
-    return Rewrite("background", caption, with_(text(kept), named))
+    if all(class_of(w) for w in thing if w not in DETERMINERS):
+        named = " ".join(w for w in thing if w not in DETERMINERS)
+        return Rewrite("background", caption, with_(caption, f"a {named} background"))
+    kept = parts if at is None else (*parts[:at], *parts[at + 1 :])
+    there = f"{' '.join(thing)} in the background"
+    return Rewrite("background", caption, with_(text(kept), there))
 
 
 def _at(parts: Chain, place: int, part: Part) -> Chain:
@@ -227,18 +183,17 @@ def _at(parts: Chain, place: int, part: Part) -> Chain:
 
 def with_(caption: str, phrase: str) -> str:
     """Add a phrase at the end: ", with a dog", then " and a ball"."""
-    last = re.search(r", with [^,]*$", caption)
-    return f"{caption} and {phrase}" if last else f"{caption}, with {phrase}"
+    joined = re.search(r", with [^,]*$", caption)
+    return f"{caption} and {phrase}" if joined else f"{caption}, with {phrase}"
 
 
 @cache
 def _table(name: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
     """Return rows of class, the phrase a caption gets, and the pattern that asks for it."""
-    content = lexicon.load("captions")[name]
-    grouped = {name: content} if name == "style" else content
+    content = _CAPTIONS[name]
     return tuple(
         (group, phrase, re.compile(rf"(?<![\w-])(?:{said})(?![\w-])"))
-        for group, phrases in grouped.items()
+        for group, phrases in ({name: content} if name == "style" else content).items()
         for phrase, said in phrases.items()
     )
 
@@ -256,10 +211,11 @@ def mentioned(clause: str) -> list[tuple[str, str, int, int]]:
 
 def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
     """Set another season, weather or time of day."""
-    bare = unset(caption, group)
-    source = caption
-    if bare == caption and group == "time" and phrase != "in daylight":
-        source = _append(caption, "in daylight")  # an edit needs something to change
+    bare = source = unset(caption, group)
+    if bare != caption or group != "time" or phrase == "in daylight":
+        source = caption
+    else:  # an edit needs something to change
+        source = _append(caption, "in daylight")
     return Rewrite("background", source, _append(bare, phrase))
 
 
@@ -270,13 +226,12 @@ def unset(caption: str, group: str) -> str:
     for place, part in enumerate(parts):
         said = " ".join(part.words).lower()
         hit = next((m for p in patterns if (m := p.search(said))), None)
-        if hit is None or not part.words:
+        if hit is None:
             continue
         if hit.end() == len(said) and place > 0:  # "in the rain": the part is about nothing else
             return text((*parts[:place], *parts[place + 1 :]))
         left = tuple(w for w in part.words if w.lower() != hit[0])
-        if len(left) < len(part.words):
-            return text(_at(parts, place, replace(part, words=left)))
+        return text(_at(parts, place, replace(part, words=left)))
     return caption
 
 
@@ -284,21 +239,13 @@ def _append(caption: str, phrase: str) -> str:
     return f"{caption}, {phrase}" if "," in caption else f"{caption} {phrase}"
 
 
-_STYLE_OF = re.compile(r"(?:in|like|with) (?:the|a) (?P<a>style of .+|[\w ]+? style)$|"
-                       r"^(?:in )?(?P<b>[\w-]+(?: [\w-]+)?) style$")  # fmt: skip
-
-
 def style_of(clause: str) -> str:
     """Return the style a clause asks for: how a caption begins then, or "in the style of …"."""
-    artist = re.search(rf"\b(?:{lexicon.load('captions')['artists']})\b", clause)
+    artist = re.search(rf"\b(?:{_CAPTIONS['artists']})\b", clause)
     if artist is not None:
         return f"in the style of {artist[0].title()}"
-    found = [(match, phrase) for _, phrase, pattern in _table("style")
-             if (match := pattern.search(clause)) is not None]  # fmt: skip
-    if found:
-        return max(found, key=lambda row: row[0].end() - row[0].start())[1]
-    named = _STYLE_OF.search(clause)
-    return f"in the {named['a'] or named['b'] + ' style'}" if named else ""
+    found = [(match[0], phrase) for _, phrase, p in _table("style") if (match := p.search(clause))]
+    return max(found, key=lambda row: len(row[0]))[1] if found else ""
 
 
 def is_style(clause: str) -> bool:
@@ -310,10 +257,8 @@ def is_style(clause: str) -> bool:
 def set_style(caption: str, style: str) -> Rewrite:
     """Set another style: another medium at the caption's start, or "in the style of" at its end."""
     parts = sentence.chain(caption)
+    source = caption if parts and parts[0].head in MEDIA else f"a photo of {caption}"
     if style.startswith("in the "):
-        source = caption if parts and parts[0].head in MEDIA else f"a photo of {caption}"
-        bare = re.sub(r",? in the (?:style of [^,]+|[\w ]+ style)$", "", source)
+        bare = re.sub(r",? in the style of [^,]+$", "", source)
         return Rewrite("style", source, f"{bare}, {style}")
-    if len(parts) > 1 and parts[0].head in MEDIA:
-        return Rewrite("style", caption, f"{style} {text(parts[1:])}")
-    return Rewrite("style", f"a photo of {caption}", f"{style} of {caption}")
+    return Rewrite("style", source, f"{style} {text(sentence.chain(source)[1:])}")

@@ -16,22 +16,23 @@ from pluralizer import Pluralizer
 
 from agent.offline import lexicon
 
+_CAPTIONS = lexicon.load("captions")
 
-def words_in(*path: str) -> frozenset[str]:
+
+def words_in(table: str, entry: str = "words") -> frozenset[str]:
     """Return the words of an entry of the lexicon of all captions."""
-    entry: Any = lexicon.load("captions")
-    for name in path:
-        entry = entry[name]
-    return frozenset(entry.split())
+    return frozenset(_CAPTIONS[table][entry].split())
 
 
-_LINKS, _PAST = words_in("links", "words"), words_in("links", "past")
-_BEFORE_OF, _NOT_VERBS = words_in("links", "before_of"), words_in("links", "not_verbs")
-DETERMINERS = words_in("links", "determiners")
-LOCATIVE = words_in("links", "locative")
-MEDIA = words_in("media", "words")
-CLASSES = {name: frozenset(w.split()) for name, w in lexicon.load("captions")["adjectives"].items()}
+DETERMINERS, LOCATIVE = words_in("links", "determiners"), words_in("links", "locative")
+MEDIA, _MASS = words_in("media"), words_in("mass")
+_LINKS, _NOT_VERBS = words_in("links"), words_in("links", "not_verbs")
+CLASSES = {name: frozenset(w.split()) for name, w in _CAPTIONS["adjectives"].items()}
 """Adjectives by class: those of one class take each other's place."""
+_SAME = [frozenset(group.split()) for group in _CAPTIONS["same"]["groups"]]
+_NOUNS: Any = Pluralizer()  # type: ignore[no-untyped-call]
+_LATE = ("tone", "color", "pattern", "material")
+"""Classes of adjectives that stand next to the noun, in this order, after all others."""
 
 
 @dataclass(frozen=True)
@@ -65,42 +66,37 @@ def chain(caption: str) -> Chain:
     found: list[Part] = []
     link: list[str] = []
     words: list[str] = []
-    for place, token in enumerate(tokens):
-        following = tokens[place + 1].lower() if place + 1 < len(tokens) else ""
-        if _links(token.lower(), following, link, words):
-            if words:
-                found.append(Part(tuple(link), tuple(words)))
-                link, words = [], []
-            link.append(token)
-        else:
+    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
+        if not _links(token.lower(), after.lower(), link, words):
             words.append(token)
-    if words or link:
-        found.append(Part(tuple(link), tuple(words)))
-    return tuple(found)
+            continue
+        if words:
+            found.append(Part(tuple(link), tuple(words)))
+            link, words = [], []
+        link.append(token)
+    return (*found, Part(tuple(link), tuple(words))) if words or link else tuple(found)
 
 
 def _links(word: str, following: str, link: Sequence[str], words: Sequence[str]) -> bool:
     """Whether a word joins two things rather than belonging to one."""
     if word == "," or word in _LINKS:
         return True
-    if word in _BEFORE_OF:
+    if word in words_in("links", "before_of"):
         return following in ("of", "to")
-    if word in _PAST:
+    if word in words_in("links", "past"):
         return following in _LINKS
-    named = any(w.lower() not in DETERMINERS for w in words)
-    if word.endswith("ing") and word not in _NOT_VERBS and len(word) > 4:
-        after_comma = not words and link and link[-1] in (",", "and")
-        return named or bool(after_comma and (following in DETERMINERS or following in _LINKS))
-    return False
+    if not word.endswith("ing") or word in _NOT_VERBS or len(word) < 5:
+        return False
+    if any(w.lower() not in DETERMINERS for w in words):
+        return True
+    begins = not words and bool(link) and link[-1] in (",", "and")
+    return begins and (following in DETERMINERS or following in _LINKS)
 
 
 def text(parts: Chain) -> str:
     """Put a caption together again."""
     tokens = [token for part in parts for token in (*part.link, *part.words)]
     return " ".join(tokens).replace(" ,", ",").strip(" ,")
-
-
-_NOUNS: Any = Pluralizer()  # type: ignore[no-untyped-call]
 
 
 @cache
@@ -114,50 +110,28 @@ def is_plural(noun: str) -> bool:
     return singular(noun) != noun
 
 
-_MASS = words_in("mass", "words")
-
-
 def with_article(words: Sequence[str]) -> tuple[str, ...]:
     """Put "a" or "an" before the words for one thing that has no article yet."""
-    words = tuple(words)
-    if not words or words[0].lower() in DETERMINERS:
-        return agreeing(words)
-    head = words[-1].lower()
-    if head in _MASS or head.endswith("s") and not head.endswith("ss"):
-        return words
-    if any(is_plural(w) for w in words):
-        return words
-    return agreeing(("a", *words))
-
-
-_AN = re.compile(r"(?!uni|use|usu|eu|one\b|once)[aeiou]|hour|honest|heir", re.IGNORECASE)
-
-
-def article(word: str) -> str:
-    """Return "a" or "an", as it goes before a word."""
-    return "an" if _AN.match(word) else "a"
+    head = words[-1].lower() if words else ""
+    many = head in _MASS or re.search(r"[^s]s$", head) or any(map(is_plural, words))
+    bare = many or not words or words[0].lower() in DETERMINERS
+    return agreeing(words if bare else ("a", *words))
 
 
 def agreeing(words: Sequence[str]) -> tuple[str, ...]:
     """Let "a" and "an" agree with the word that follows."""
     words = tuple(words)
-    if len(words) > 1 and words[0].lower() in ("a", "an"):
-        return (article(words[1]), *words[1:])
-    return words
-
-
-@cache
-def _groups() -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(group.split()) for group in lexicon.load("captions")["same"]["groups"])
+    if len(words) < 2 or words[0].lower() not in ("a", "an"):
+        return words
+    vowel = re.match(r"(?!uni|use|usu|eu|one\b|once)[aeiou]|hour|honest|heir", words[1], re.I)
+    return ("an" if vowel else "a", *words[1:])
 
 
 def same(one: str, other: str) -> bool:
     """Whether two nouns name one thing, whatever their number."""
-    one, other = one.lower(), other.lower()
-    if one == other or singular(one) == singular(other):
-        return True
-    return any({one, other} <= group or {singular(one), singular(other)} <= group
-               for group in _groups())  # fmt: skip
+    pair = {one.lower(), other.lower()}
+    alone = {singular(word) for word in pair}
+    return len(alone) == 1 or any(pair <= group or alone <= group for group in _SAME)
 
 
 def find(parts: Chain, phrase: Sequence[str]) -> int | None:
@@ -167,14 +141,11 @@ def find(parts: Chain, phrase: Sequence[str]) -> int | None:
     part that has the phrase's other words too before one that has not.
     """
     content = [w.lower() for w in phrase if w.lower() not in DETERMINERS]
-    if not content:
-        return None
     best, score = None, 0
-    for place, part in enumerate(parts):
+    for place, part in enumerate(parts if content else ()):
         points = 4 if part.words and same(part.head, content[-1]) else 0
-        points += 2 if not points and any(same(w, content[-1]) for w in part.content) else 0
-        if points:
-            points += len(set(content[:-1]) & set(part.content))
+        points = points or 2 * any(same(w, content[-1]) for w in part.content)
+        points += len(set(content[:-1]) & set(part.content)) if points else 0
         if points > score:
             best, score = place, points
     return best
@@ -182,14 +153,9 @@ def find(parts: Chain, phrase: Sequence[str]) -> int | None:
 
 def class_of(word: str) -> str | None:
     """Return the class of an adjective, or None for a word that is not known as one."""
-    word = word.lower()
-    if "-" in word and word.rpartition("-")[2] in CLASSES["color"]:
-        return "color"  # "bottle-green"
-    return next((name for name, known in CLASSES.items() if word in known), None)
-
-
-_LATE = ("tone", "color", "pattern", "material")
-"""Classes of adjectives that stand next to the noun, in this order, after all others."""
+    hue = word.lower().rpartition("-")[2]  # "bottle-green"
+    known = (name for name, ws in CLASSES.items() if word.lower() in ws)
+    return next(known, "color" if hue in CLASSES["color"] else None)
 
 
 def _rank(adjective: str) -> int:
@@ -199,45 +165,27 @@ def _rank(adjective: str) -> int:
 
 def described(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
-    words = list(part.words)
-    kind = class_of(adjective)
+    words, kind = list(part.words), class_of(adjective)
+    names = [w[0].isupper() for w in words]  # "Golden Gate Bridge" is no bridge of gold
     for place, word in enumerate(words[:-1]):
-        proper = word[0].isupper() and words[place + 1][0].isupper()  # "Golden Gate Bridge"
-        if kind is not None and class_of(word) == kind and not proper:
+        if kind and class_of(word) == kind and not (names[place] and names[place + 1]):
             words[place] = adjective
             return replace(part, words=agreeing(words))
-    rank = _rank(adjective)
     place = next((i for i, w in enumerate(words) if w.lower() not in DETERMINERS), len(words))
-    proper = len(words) > place + 1 and all(w[0].isupper() for w in words[place : place + 2])
-    while (
-        not proper
-        and place < len(words) - 1
-        and class_of(words[place])
-        and _rank(words[place]) <= rank
-    ):
+    while place < len(words) - 1 and class_of(words[place]) and not names[place] \
+            and _rank(words[place]) <= _rank(adjective):  # fmt: skip
         place += 1
-    words.insert(min(place, len(words)), adjective)
-    return replace(part, words=agreeing(words))
-
-
-def intensified(part: Part, adjective: str) -> Part:
-    """Give a thing more of a quality that it has: "a very old house"."""
-    words = [w for w in part.words if w.lower() != "very"]
-    words.insert([w.lower() for w in words].index(adjective), "very")
-    return replace(part, words=agreeing(words))
+    return replace(part, words=agreeing((*words[:place], adjective, *words[place:])))
 
 
 def renamed(part: Part, words: Sequence[str]) -> Part:
     """Put another thing in the place of one; the article stays if none comes with the new words."""
     new = [w for w in words if w.lower() not in ("the", "this", "that", "her", "his", "its")]
-    first = part.words[0].lower()
-    if new and new[0].lower() in DETERMINERS:
-        return replace(part, words=agreeing(new))
-    if first in ("the", "her", "his", "their", "its"):
-        return replace(part, words=(part.words[0], *new))
-    if first not in DETERMINERS and not is_plural(part.head):  # "spaghetti" becomes "rice"
-        return replace(part, words=tuple(new))
-    return replace(part, words=with_article(new))
+    first = part.words[0]
+    if first.lower() in ("the", "her", "his", "their", "its") and new[0] not in DETERMINERS:
+        return replace(part, words=(first, *new))
+    bare = first.lower() not in DETERMINERS and not is_plural(part.head)  # "spaghetti", "rice"
+    return replace(part, words=agreeing(new) if bare else with_article(new))
 
 
 def without(parts: Chain, place: int) -> Chain:
@@ -245,30 +193,20 @@ def without(parts: Chain, place: int) -> Chain:
     end = place + 1
     while end < len(parts) and [w.lower() for w in parts[end].link] == ["of"]:
         end += 1
-    gone, rest = parts[place], parts[end:]
-    verb = tuple(gone.link[:1]) if _stays(gone.link) else ()
+    gone, before, rest = parts[place], parts[:place], parts[end:]
     if place == 0 or parts[place - 1].head in MEDIA:  # what comes next takes its place
-        if rest:
-            rest = (replace(rest[0], link=gone.link), *rest[1:])
-        elif place and parts[0].head in MEDIA:
+        if not rest:
             return ()
-    before = parts[:place]
-    if verb and before:
-        before = (*before[:-1], replace(before[-1], words=(*before[-1].words, *verb)))
+        rest = (replace(rest[0], link=gone.link), *rest[1:])
+    elif len(gone.link) > 1 and gone.link[0].lower().endswith("ing"):  # "standing in a field"
+        before = (*before[:-1], replace(before[-1], words=(*before[-1].words, gone.link[0])))
     return (*before, *rest)
-
-
-def _stays(link: Sequence[str]) -> bool:
-    """Whether a verb means something without its place: "standing in a field"."""
-    return len(link) > 1 and link[0].lower().endswith("ing")
 
 
 def subject(parts: Chain) -> int | None:
     """Return the part that a caption is about: the first that is no "photo of"."""
-    for place, part in enumerate(parts):
-        if part.words and (part.head not in MEDIA or len(parts) == 1):
-            return place
-    return None
+    about = (i for i, p in enumerate(parts) if p.words and (p.head not in MEDIA or len(parts) == 1))
+    return next(about, None)
 
 
 def main_noun(caption: str) -> str:
