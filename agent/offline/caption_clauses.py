@@ -13,9 +13,8 @@ from itertools import pairwise
 from agent.offline import caption_rewrites as rewrites
 from agent.offline import lexicon, sentence
 from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, somebody
-from agent.offline.messages import has_verb
+from agent.offline.messages import has_verb, is_english
 from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find, words_in
-from agent.offline.spelling import is_english
 from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from agent.offline import lexicon
 from agent.offline.portrait_words import Changes, mentions, strangers
-from agent.offline.spelling import is_english
+from agent.offline.messages import is_english
 from agent.state import Ask
 
 CLEARER = "Say “more” to make it clearer."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -52,3 +53,13 @@ def match(name: str, table: str, entry: str, text: str) -> re.Match[str] | None:
 def groups(found: re.Match[str]) -> dict[str, str]:
     """Return what the named parts of a match hold; a digit at the end of a name does not count."""
     return {name.rstrip("0123456789"): text for name, text in found.groupdict().items() if text}
+
+
+def strings(table: object) -> Iterator[str]:
+    """Yield every key and every string of a table, those of the tables in it included."""
+    if isinstance(table, str):
+        yield table
+    elif isinstance(table, dict):
+        yield from table
+    for value in (table.values() if isinstance(table, dict) else table if isinstance(table, list) else ()):
+        yield from strings(value)
