@@ -15,16 +15,19 @@ from agent import turn_tree
 from agent.offline import messages, talk, topics, wishes
 from agent.offline.caption_clauses import comparatives, read_caption_clause, words
 from agent.offline.draft import Draft
-from agent.offline.intents import read_move, read_several, reading_of, split_start
+from agent.offline.intents import read_move, read_several, split_start
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
-from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
+from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 from editing_core.worlds.registry import world_of
 
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
+)
+_FIRST_ONE = (
+    "I took the first one as the picture all began with; “the first edit” is @1."
 )
 _ONE = re.compile(r"\w ones?\b")
 _MOST_LEFT_OUT = 3  # words nobody knows, beside others that are understood, that a reply names
@@ -105,7 +108,8 @@ def _one_move(text: str, raw: str, draft: Draft) -> bool:
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
             draft.take(step)
-            draft.notes += [note] if (note := reading_of(said, step)) else []
+            if isinstance(step, GoTo) and re.search(r"\bfirst (?:one|version|picture|image|photo)\b", said):
+                draft.notes.append(_FIRST_ONE)
             return True
         if draft.notes:
             return True
