@@ -93,7 +93,7 @@ class CaptionContext:
         how = re.sub(r"^a (?:bit|little|lot) |^an? (?=[\w-]+ one$)", "", how)
         place, bare = self.part(what), what in ("it", "this", "that")
         if place is None:
-            return False
+            return self._unnamed(words(what), qualities(how))
         if re.match(r"an? ", how) and not class_of(words(how)[-1]):
             if len(words(how)) > 3 or rewrites.mentioned(how) or not is_thing(words(how)):
                 return False  # "make it a rainy evening in paris"
@@ -111,6 +111,14 @@ class CaptionContext:
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
                 return True
         return self.make(rewrites.described(self.caption, place, found))
+
+
+    def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
+        """Give qualities to a thing that the caption does not name, "the walls", and say so."""
+        named = any(find(self.parts, [word]) is not None for word in said[1:])
+        if not found or named or len(said) not in (2, 3) or said[0] != "the" or is_own(said[-1]):
+            return False  # "the door bottle", of which "green" is not all that is said
+        return self.make(rewrites.unnamed(self.caption, said[1:], found))
 
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:

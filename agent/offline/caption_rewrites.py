@@ -22,6 +22,9 @@ PERSONS = SEXES[0] | SEXES[1] | sentence.words_in("persons", "any")
 BEASTS = sentence.words_in("persons", "beast")
 
 
+_UNNAMED = "The caption does not name {}; I take it that the picture shows it."
+
+
 @dataclass(frozen=True)
 class Rewrite:
     """One change of a caption: its kind, the caption before and after it.
@@ -73,14 +76,20 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     place_ = find(parts, phrase)
     if place_ is None or not sentence.same(parts[place_].head, noun):
         named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
-        note = f"The caption does not name {named}; I take it that the picture shows it."
-        return Rewrite("remove", with_(caption, named), caption, note=note)
+        return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
     end = place_ + 1
     while is_person(parts[place_]) and end < len(parts) and is_own(parts[end].head):
         end += 1  # what somebody wears goes too
     rest = sentence.without((*parts[: place_ + 1], *parts[end:]), place_)
     left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
     return Rewrite("remove", caption, text(rest)) if left else None
+
+
+def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rewrite:
+    """Give qualities to a thing that the caption does not name: the source prompt names it."""
+    plain, new = (" ".join(sentence.with_article(w)) for w in (thing, (*qualities, *thing)))
+    source, target = with_(caption, plain), with_(caption, new)
+    return Rewrite("attribute", source, target, thing[-1], _UNNAMED.format(plain))
 
 
 def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
