@@ -11,22 +11,12 @@ from agent.offline import honest
 from agent.offline.caption_clauses import CaptionContext
 from agent.offline.portrait_clauses import GROUPS
 from agent.offline.portrait_words import Changes, PortraitContext
-from agent.offline.sentence import main_noun
 from agent.offline.turn_references import last_thing
 from agent.plan_builder import PlanBuilder
 from agent.state import Ask, Conversation, EditStep, GoTo, Plan, Retry, Step
 from agent.turn_tree import Heads
 from editing_core.prompt_diff import edit_words
 from editing_core.worlds.registry import world_of
-
-_SEASON = "make it winter"
-_KNOWN = (
-    "add, remove, replace and recolour what is there, and change weather, time of day and style"
-)
-_KNOWN_OF_PORTRAITS = (
-    "change portraits: age, hair, what is worn, expression, clothes, colours and background"
-)
-SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 
 
 @dataclass
@@ -138,8 +128,7 @@ class Draft(PlanBuilder):
         """Return the hair colour from before old age or baldness, when those are taken back."""
         now = self.portrait.now
         young_again = wanted.get("age") == "young" and now.get("age") == "old"
-        hair_again = wanted.get("hair", "bald") != "bald" and now.get("hair") == "bald"
-        if young_again or hair_again:
+        if young_again or now.get("hair") == "bald" != wanted.get("hair", "bald"):
             for turn in reversed(turn_tree.path(self.conversation, self.heads.head)):
                 shown = attributes_of(turn.caption)
                 if "hair_color" in shown and shown.get("age") != "old":
@@ -200,13 +189,8 @@ class Draft(PlanBuilder):
 
     def _lost(self) -> Ask:
         strange = [thing for part in self.unread if (thing := self._undrawn(part))]
-        if len(strange) == len(self.unread) == 1:
-            return honest.suggested(strange[0], self.portrait.now)
-        known, options = _KNOWN, (f"make the {main_noun(self.caption)} red", "add a hat", _SEASON)
-        if world_of(self.caption):
-            known, options = _KNOWN_OF_PORTRAITS, SUGGESTIONS
-        question = f"I did not understand that. I can {known}. What shall I do?"
-        return Ask(question=question, options=options)
+        one = len(strange) == len(self.unread) == 1
+        return honest.instead_of(strange[0], self.caption) if one else honest.lost(self.caption)
 
 
 def _one_thing(before: Changes, wanted: Changes) -> bool:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from agent import turn_tree
 from agent.offline import lexicon, messages
-from agent.offline.draft import SUGGESTIONS
+from agent.offline.honest import suggestions
 from agent.offline.turn_references import named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from editing_core.prompt_diff import words_of
@@ -45,7 +46,7 @@ def read_talk(
     if any(lexicon.match("talk", "drop", "never", words) for words in (said, text)):
         return Plan(note=NOTHING_PENDING)
     if messages.is_chatter(text or said):
-        return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
+        return Plan(note="Tell me what to change, for example: " + "; ".join(suggestions(turn_tree.path(conversation)[-1].caption)) + ".")
     if (shown := lexicon.match("talk", "ask", "show", said)) is not None:
         turn = _pictured(shown["what"], conversation)
         return None if turn is None else Plan(steps=(Describe(turn=turn),))

@@ -6,10 +6,12 @@ import pytest
 from language import score
 from language.score import named as said
 
-from agent.offline.draft import SUGGESTIONS
 from agent.offline.grammar import Context, understand_offline
 from agent.offline.talk import chosen, drops
 from agent.state import Ask
+
+
+SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 
 
 def plan_of(message: str, beginning: str = "start"):
