@@ -39,6 +39,9 @@ _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
 )
+_CONDITION = re.compile(r",? ?\b(?:unless|only if|provided|as long as|in case)\b.+")
+_OTHERS = {"woman": re.compile(r"\b(?:him|he|his)\b"), "man": re.compile(r"\b(?:her|she|hers)\b")}
+"""The pronouns that do not fit who is in the picture."""
 _FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
 _LOOKS = re.compile(r"(?:she|he|it|they|(?:her|his|the) \w+)(?:'s| looks?| seems?| is| are) ")
 _NAMED_LAST = re.compile(
@@ -82,6 +85,9 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     again = partial(understand_offline, context=context, world=world)
     if (spoken := talk.read_talk(raw, text, context.conversation, again)) is not None:
         return spoken
+    if (condition := _CONDITION.search(text)) is not None:
+        rest = text[: condition.start()].strip(" ,")
+        return Plan(steps=(_on_condition(condition[0].strip(" ,"), rest),))
     draft = Draft.of(context.conversation, world=world, said=message.lower())
     text = messages.without_contrast(text) if world_of(draft.caption) else text
     text = _after_complaint(_in_usual_order(text, draft.caption), draft.conversation)
@@ -91,7 +97,35 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
             draft.take(start)
         rest = _chosen(_colored(rest, draft), draft)
         _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
+    if draft.steps and isinstance(draft.steps[0], Retry):
+        draft.ask = _instead_of_older(raw, context, world)
+        draft.steps = draft.steps if draft.ask is None else []
     return draft.plan()
+
+
+def _on_condition(condition: str, rest: str) -> Ask:
+    """Ask whether to do without a condition what nobody here can judge."""
+    question = f"I cannot judge “{condition}”."
+    options = (rest,) if rest else ()
+    return Ask(question=f"{question} Shall I “{rest}”?" if rest else question, options=options)
+
+
+def _instead_of_older(more: str, context: Context, world: bool) -> Ask | None:
+    """Ask what "a bit less" means where the last wish was not done; None where it was."""
+    *before, last = context.conversation.messages or (None,)
+    if last is None or last.before != last.after or last.after != context.conversation.head:
+        return None
+    if any(turn.message == last.id for turn in context.conversation.turns):
+        return None
+    earlier = Context.of(context.conversation.model_copy(update={"messages": before}))
+    asked = understand_offline(last.text, earlier, world=world).steps
+    if not (last.failure or any(isinstance(step, Ask) for step in asked)):
+        return None
+    head = context.path[-1]
+    if head.step is None:
+        return Ask(question=f"“{last.text}” was not done. What shall I change instead?")
+    question = f"“{last.text}” was not done. Shall I change the edit before it, “{head.request}”?"
+    return Ask(question=question, options=(f"go back to @{head.id}, then {more}",))
 
 
 def _in_usual_order(text: str, caption: str) -> str:
@@ -299,8 +333,11 @@ def _read_wish(part: str, draft: Draft) -> None:
     if absent := wishes.absent(part, draft.portrait):
         draft.notes.append(f"There is no {absent} here, so nothing was changed.")
         return
-    made_before = len(draft.steps)
+    made_before, who = len(draft.steps), draft.portrait.now.get("gender", "")
     _read_clause(part, draft)
+    other = _OTHERS[who].search(part) if who in _OTHERS and draft.steps[made_before:] else None
+    if other is not None:
+        draft.notes.append(f"I took “{other[0]}” to mean the {who} in the picture.")
     if wishes.dislikes(part):
         draft.notes += wishes.instead(part, draft.steps[made_before:])
 

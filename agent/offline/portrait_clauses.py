@@ -165,6 +165,11 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
         if mention in hues:
             hue = hues[mention]
             off = any(m.kind == "remove" and mention.end <= m.start < hue.start for m in items)
+            name, before = mention.attribute, clause[: mention.start]
+            if mention.kind == "value" and name in REMOVABLE and _DEFINITE.search(before) and \
+                    at.now.get(name) == "none" and not (off or reading.removing):  # fmt: skip
+                some = ("were", "them") if mention.value.endswith("s") else ("was", "one")
+                reading.remark = f"There {some[0]} no {mention.value}, so I added {some[1]}."
             off = off or "other" in kinds and at.now.get(color_place(mention, at)) == hue.value
             _recolor(mention, hue, reading, at, off or reading.removing)
         elif mention.kind in ("thing", "it"):
