@@ -325,7 +325,7 @@ def _read_wish(part: str, draft: Draft) -> None:
         return
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
-        wanted = wishes.surprise(draft.portrait, seed, made)
+        wanted = wishes.surprise(seed, made)
     if wanted:
         draft.notes.append(f"I read “{part}” as: {wishes.in_words(wanted)}.")
         draft.edit(wanted, part)
