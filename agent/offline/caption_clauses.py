@@ -304,10 +304,11 @@ def _bare(clause: str, at: CaptionContext) -> bool:
     """A thing without a verb: "a green door", "the sofa white", "and a ball"."""
     said, meant = words(clause), content(clause)
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
+    if "too" in said or rewrites.mentioned(clause):
+        return False
     if some and form("put", f"put {clause}"):
         return _placing(f"put {clause}", at)
-    if "too" in said or rewrites.mentioned(clause) or not 0 < len(meant) < 5 or \
-            said[0] in LOCATIVE:  # fmt: skip
+    if not 0 < len(meant) < 5 or said[0] in LOCATIVE:
         return False
     if at.mode == "describe" and qualities(clause):
         return at.describe("it", clause)
