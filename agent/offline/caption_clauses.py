@@ -123,28 +123,19 @@ class CaptionContext:
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
-    if _asks_instead_of_what(clause, at):
-        return True
+    if re.search(r"\ban? [\w -]+ instead$", clause) and not at.about:
+        return False  # instead of what?
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
-    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", _same_color(clause, at.parts))
+    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
     if not words(clause) or form("question", clause):
         return False
-    readers: tuple[Callable[[str, CaptionContext], bool], ...] = (
+    readers: tuple[Callable[[str, CaptionContext], bool | None], ...] = (
         _mention, _style, _removal, _scene, _background, _replacement,
         _gift, _quality, _placing, _addition, _bare,
     )  # fmt: skip
-    return any(read(clause, at) for read in readers)
-
-
-def _asks_instead_of_what(clause: str, at: CaptionContext) -> bool:
-    """Ask what "a cat instead" takes the place of, where nothing was spoken of."""
-    match = re.fullmatch(r"(?:i want |give me |use |add )?(an? [\w -]+) instead", clause)
-    if match is None or at.about or class_of(words(match[1])[-1]):
-        return False
-    options = tuple(f"replace the {head} with {match[1]}" for head in at.things()[:4])
-    at.ask = Ask(question="Instead of what?", options=options)
-    return True
+    done = (read(clause, at) for read in readers)
+    return bool(next((answer for answer in done if answer is not False), False))
 
 
 def _mention(clause: str, at: CaptionContext) -> bool:
@@ -165,7 +156,8 @@ def _style(clause: str, at: CaptionContext) -> bool:
     return at.make(rewrites.set_style(at.caption, style))
 
 
-def _removal(clause: str, at: CaptionContext) -> bool:
+def _removal(clause: str, at: CaptionContext) -> bool | None:
+    """Things that go; None for one that surely is not named."""
     match = form("remove", clause)
     short = len(words(clause)) <= 4 and not has_verb(clause)
     going_on = match is None and at.mode == "remove" and short
@@ -177,14 +169,10 @@ def _removal(clause: str, at: CaptionContext) -> bool:
     for group, *_ in rewrites.mentioned(what)[:1]:
         if (bare := rewrites.unset(at.caption, group)) != at.caption:
             return at.make(Rewrite("background", at.caption, bare))
-    if said == ["background"]:
-        return at.make(rewrites.behind(at.caption, ["plain", "white"]))
-    shorter = re.sub(rf" {lexicon.filled('captions', '{prep}')} .*$", "", " ".join(said))
-    said = said if at.part(" ".join(said)) is not None else words(shorter)
     named = at.part(" ".join(said)) is not None and not _PEOPLE.issuperset(said)
     if not (named or len(said) <= 3 and is_thing(said) and said[0] not in ("a", "an")):
         return False
-    return at.make(rewrites.removed(at.caption, said))
+    return at.make(rewrites.removed(at.caption, said)) or None
 
 
 def is_thing(said: Sequence[str]) -> bool:
@@ -214,7 +202,7 @@ def _background(clause: str, at: CaptionContext) -> bool:
     what = match["what"] if match else ""
     if not content(what) or " in the" in what or not is_thing(words(what)):
         return False
-    return at.make(rewrites.behind(at.caption, words(what)))
+    return at.make(rewrites.placed(at.caption, words(what)))
 
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
@@ -237,11 +225,6 @@ def _gift(clause: str, at: CaptionContext) -> bool:
     who = at.part(match["who"]) if match else None
     if match is None or who is None or not said or not is_thing(said):
         return False
-    if verb := match.groupdict().get("verb"):
-        parts, does = at.parts, (f"{verb.removesuffix('e')}ing",)
-        thing = sentence.Part(does, sentence.with_article(said))
-        target = sentence.text((*parts[: who + 1], thing, *parts[who + 1 :]))
-        return at.make(Rewrite("add", at.caption, target, said[-1]))
     if not (clause.startswith("give") or is_own(said[-1])):
         return False
     at.mode, at.who = "add", at.parts[who].head
@@ -262,8 +245,8 @@ def _quality(clause: str, at: CaptionContext) -> bool:
     return any(match and at.describe(match["what"], match["how"]) for match in tries)
 
 
-def _placing(clause: str, at: CaptionContext) -> bool:
-    """Things put somewhere, and somebody moved: "put a ball next to the cat"."""
+def _placing(clause: str, at: CaptionContext) -> bool | None:
+    """Things put somewhere, and somebody moved; None for where only the picture tells."""
     match = form("put", clause)
     if match is None:
         return False
@@ -272,9 +255,7 @@ def _placing(clause: str, at: CaptionContext) -> bool:
     if where[-1] in _SETS["sides"] and thing[0] in ("the", "it", "her", "him", "them"):
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
-        link = {"into": ["in"], "onto": ["on"]}.get(link[0], link)
-        link = [rewrites.preposition(where[-1]) or "in"] if link == ["to"] else link
-        return at.make(rewrites.moved(at.caption, place, link, where))
+        return at.make(rewrites.placed(at.caption, where, link)) or None
     if not content(match["what"]) or place is not None or not is_thing(thing):
         return False
     if len(where) > 1 and not is_thing(where):
@@ -328,18 +309,6 @@ def _bare(clause: str, at: CaptionContext) -> bool:
     return at.make(rewrites.added(at.caption, said, who=who))
 
 
-_SAME = re.compile(r"(?:in )?(?:the )?same colou?r as (?P<what>(?:the|her|his) [\w-]+)")
-
-
-def _same_color(clause: str, parts: Chain) -> str:
-    """Write the colour itself for "the same colour as the cushion"."""
-    match = _SAME.search(clause)
-    place = find(parts, words(match["what"])) if match else None
-    hues = parts[place].content if place is not None else ()
-    hue = next((w for w in hues if class_of(w) == "color"), "")
-    return _SAME.sub(hue, clause) if hue else clause
-
-
 def words(phrase: str) -> list[str]:
     """Return the words of a phrase."""
     return re.findall(r"[\w'&-]+", phrase)
@@ -360,13 +329,11 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
     said = [base(w) for w in words(how) if w not in _SOFT | _SETS["degrees"]]
     if not said or said[0] in ("not", "no"):
         return []
-    shade = said[0] not in DETERMINERS | LOCATIVE and is_english(said[0]) and not is_own(said[0])
-    if len(said) == 2 and class_of(said[1]) == "color" and not class_of(said[0]) and shade:
-        return ["-".join(said)]  # "bottle green"
     if all(class_of(w) for w in said):
         return said
-    alone = len(said) == 1 and any_word and len(said[0]) > 2 and shade
-    return said if alone and said[0] not in _VAGUE else []
+    plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
+    alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain
+    return said if alone and is_english(said[0]) else []
 
 
 def base(word: str) -> str:

@@ -15,7 +15,6 @@ _CAPTIONS = lexicon.load("captions")
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
 _BODY = sentence.words_in("body")
-_AS_ADJECTIVE: dict[str, str] = _CAPTIONS["body"]["as_adjective"]
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 SEXES = [sentence.words_in("persons", sex) for sex in ("woman", "man")]
 PERSONS = SEXES[0] | SEXES[1] | sentence.words_in("persons", "any")
@@ -69,12 +68,10 @@ def somebody(parts: Chain) -> int | None:
 def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     """Take a thing out; one that the caption does not name is named in the source prompt."""
     parts, noun = sentence.chain(caption), phrase[-1]
-    for place, part in enumerate(parts):
-        if (quality := _AS_ADJECTIVE.get(noun)) in part.content:  # a beard, of "a bearded man"
-            words = sentence.agreeing([w for w in part.words if w.lower() != quality])
-            return Rewrite("remove", caption, text(_at(parts, place, replace(part, words=words))))
     place_ = find(parts, phrase)
     if place_ is None or not sentence.same(parts[place_].head, noun):
+        if is_own(noun):
+            return None  # "a bearded man" has a beard
         named = " ".join(sentence.with_article([w for w in phrase if w not in DETERMINERS]))
         return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
     end = place_ + 1
@@ -151,39 +148,32 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
     return Rewrite("add", caption, text((*parts[:end], Part((join,), thing), *parts[end:])), noun)
 
 
-def moved(caption: str, place: int, link: Sequence[str], words: Sequence[str]) -> Rewrite:
-    """Put somebody or something elsewhere: "on a chair", "in a garden"."""
-    parts, new = sentence.chain(caption), Part(tuple(link), sentence.with_article(words))
-    fit = [i for i in range(place + 1, len(parts))
-           if parts[i].joined_by(LOCATIVE) and not place_of(parts[i].head)
-           and not mentioned(" ".join(parts[i].words).lower())]  # fmt: skip
-    at = next((i for i in fit if preposition(parts[i].head)), next(iter(fit), None))
-    if at is None:
-        return Rewrite("background", caption, text((*parts, new)), parts[place].head)
-    if preposition(parts[at].head) and not preposition(words[-1]):
-        where = (*parts[: place + 1], new, *parts[place + 1 :])  # "on a skateboard", on a beach
-        return Rewrite("add", caption, text(where), words[-1])
-    verb = parts[at].link[:1] if parts[at].link[0].lower().endswith("ing") else ()
-    there = text(_at(parts, at, replace(new, link=(*verb, *link))))
-    kind: Change = "background" if preposition(parts[at].head) else "replace"
-    return Rewrite(kind, caption, there, parts[place].head)
+def placed(caption: str, words: Sequence[str], link: Sequence[str] = ()) -> Rewrite | None:
+    """Put it all in another place: "on a beach", in that of the place that the caption names.
 
-
-def behind(caption: str, words: Sequence[str]) -> Rewrite:
-    """Change what is behind it all: the place, if the caption names one, else a background."""
-    parts = sentence.chain(caption)
+    Args:
+        caption: the caption so far.
+        words: the place.
+        link: how it was said that somebody is there; without it, what is behind may be anything.
+    """
+    parts, there = sentence.chain(caption), preposition(words[-1])
     thing = sentence.with_article([w for w in words if w not in ("background", "backdrop")])
     at = next((i for i, part in enumerate(parts)
-               if i and (preposition(part.head) or part.head in ("background", "backdrop"))
-               and part.joined_by(LOCATIVE | {"with"})), None)  # fmt: skip
-    if at is not None and (there := preposition(words[-1])):
-        return Rewrite("background", caption, text(_at(parts, at, Part((there,), thing))))
-    if all(class_of(w) for w in thing if w not in DETERMINERS):
-        named = " ".join(w for w in thing if w not in DETERMINERS)
-        return Rewrite("background", caption, with_(caption, f"a {named} background"))
-    kept = parts if at is None else (*parts[:at], *parts[at + 1 :])
-    there = f"{' '.join(thing)} in the background"
-    return Rewrite("background", caption, with_(text(kept), there))
+               if i and preposition(part.head) and part.joined_by(LOCATIVE)), None)  # fmt: skip
+    if link and not there:
+        return None  # "on a chair": where else somebody is, only the picture tells
+    if not there:
+        hues = all(class_of(w) for w in thing if w not in DETERMINERS)
+        named = " ".join(w for w in thing if not hues or w not in DETERMINERS)
+        behind = f"a {named} background" if hues else f"{named} in the background"
+        kept = parts if at is None else (*parts[:at], *parts[at + 1 :])
+        return Rewrite("background", caption, with_(text(kept), behind))
+    new = Part((there,), thing)
+    if at is None:
+        return Rewrite("background", caption, text((*parts, new)))
+    verb = parts[at].link[:1] if link and parts[at].link[0].lower().endswith("ing") else ()
+    where = replace(new, link=(*verb, there))
+    return Rewrite("background", caption, text(_at(parts, at, where)), parts[0].head)
 
 
 def _at(parts: Chain, place: int, part: Part) -> Chain:
