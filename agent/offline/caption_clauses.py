@@ -158,10 +158,10 @@ def _style(clause: str, at: CaptionContext) -> bool:
 
 def _removal(clause: str, at: CaptionContext) -> bool | None:
     """Things that go; None for one that surely is not named."""
-    match = form("remove", clause)
+    match = lexicon.said("captions", "form", "remove", clause)
     short = len(words(clause)) <= 4 and not has_verb(clause)
     going_on = match is None and at.mode == "remove" and short
-    what = lexicon.groups(match)["what"] if match else clause if going_on else ""
+    what = match["what"] if match else clause if going_on else ""
     said = words(re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what))
     if not said or {"but", "except", "everything", "all", "remove", "delete"} & set(said):
         return False
@@ -206,10 +206,10 @@ def _background(clause: str, at: CaptionContext) -> bool:
 
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
-    match = form("replace", clause)
-    new = lexicon.groups(match)["new"] if match else ""
+    match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
+    new = match["new"]
     new = re.sub(r"^(?:make it|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
-    place = at.part(lexicon.groups(match)["old"]) if match else None
+    place = at.part(match["old"])
     if place is None or not content(new):
         return False
     at.mode = ""

@@ -7,8 +7,8 @@ part of a message. `_MOVES` says what each becomes; the first that becomes a ste
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 from agent import turn_tree
 from agent.captions import attributes_of, changes
@@ -51,20 +51,8 @@ _DOING, _TAIL, _ASKED = (
 _MARKS = {name: re.compile(said) for name, said in _WORDS["marks"].items()}
 
 
-@cache
-def _patterns(table: str, name: str) -> tuple[re.Pattern[str], ...]:
-    tail = _WORDS[table].get("tail", "") if table == "retry" else ""
-    return tuple(
-        re.compile(lexicon.filled("moves", f"(?:{said}){tail}"), re.IGNORECASE)
-        for said in _WORDS[table][name]
-    )
-
-
-def _said(table: str, name: str, text: str) -> Said | None:
-    """Return what the named parts of a pattern hold, or None if a text is nothing like it."""
-    tries = (pattern.fullmatch(text) for pattern in _patterns(table, name))
-    match = next((found for found in tries if found is not None), None)
-    return None if match is None else {"": ""} | lexicon.groups(match)
+_said = partial(lexicon.said, "moves")
+"""What the named parts of a pattern of a table's entry hold in a text, or None."""
 
 
 def split_start(text: str, conversation: Conversation) -> tuple[Step | None, str]:
@@ -85,7 +73,7 @@ def read_move(text: str, raw: str, conversation: Conversation) -> Step | None:
     Raises:
         NoSuchTurn: it wants a named edit undone, and no edit is called that.
     """
-    bare = re.sub(_WORDS["goto"]["tail"] + "$", "", text)
+    bare = re.sub(_WORDS["goto"]["praise"] + "$", "", text)
     forms = {"perhaps": _TAIL.sub("", text), "old": _TAIL.sub("", text), "save": _ASKED.sub("", raw)}
     for table, name, become in _MOVES:
         said = _said(table, name, bare if table == "goto" else forms.get(name, text))
@@ -160,18 +148,22 @@ def _retry(how: str) -> Callable[[Said, Conversation], Step | None]:
     return lambda *_: Retry.model_validate({"how": how})
 
 
+def _is(table: str, names: Iterable[str], text: str) -> bool:
+    return any(_said(table, name, text) is not None for name in names)
+
+
 def is_complaint(text: str, then: str = "") -> bool:
     """Whether a message, or what another try is asked for after, says an edit came out badly."""
-    again = any(_said("retry", how, then) for how in ("again", "other", "stronger", "weaker"))
-    again = again or _said("undo", "last", then) is not None
-    disliked = again and _said("undo", "last", text) and not re.match(r"undo|go|step|back", text)
-    return bool(disliked) or _said("retry", "complaint", text) is not None
+    again = _is("retry", ("again", "other", "stronger", "weaker"), then)
+    again = again or _is("undo", ("last",), then)
+    disliked = again and _is("undo", ("last",), text) and not re.match(r"undo|go|step|back", text)
+    return disliked or _is("retry", ("complaint",), text)
 
 
 def about_complaint(text: str, then: str = "") -> str:
     """Return what a complaint names as having come out badly: "the walls look a bit off"."""
     said = _said("retry", "about", text) or {}
-    again = not then or any(_said("retry", how, then) for how in ("again", "other"))
+    again = not then or _is("retry", ("again", "other"), then)
     bad = again and ("rest" not in said or is_complaint(f"it {said['rest']}"))
     return said.get("what", "") if bad else ""
 
