@@ -10,11 +10,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from agent.offline import caption_rewrites as rewrites
-from agent.offline import lexicon, sentence
-from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, somebody
+from agent.offline import captions, lexicon
+from agent.offline.captions import (
+    DETERMINERS,
+    LOCATIVE,
+    MEDIA,
+    PERSONS,
+    Chain,
+    Rewrite,
+    class_of,
+    find,
+    is_own,
+    somebody,
+    words_in,
+)
 from agent.offline.messages import has_verb, is_english
-from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find, words_in
 from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added
@@ -48,7 +58,7 @@ class CaptionContext:
     @property
     def parts(self) -> Chain:
         """The caption, taken apart."""
-        return sentence.chain(self.caption)
+        return captions.chain(self.caption)
 
     def make(self, rewrite: Rewrite | None) -> bool:
         """Take up a change; return whether there was one, be it one that is so already."""
@@ -66,22 +76,22 @@ class CaptionContext:
         if not said or _PEOPLE.issuperset(said):
             return somebody(parts) if said else None
         if len(said) == 1 and said[0] in _THINGS:
-            place = find(parts, [self.about]) if self.about else sentence.subject(parts)
+            place = find(parts, [self.about]) if self.about else captions.subject(parts)
             many = place is not None and (parts[place].words[0].lower() in _NUMBERS
-                                          or sentence.is_plural(parts[place].head))  # fmt: skip
+                                          or captions.is_plural(parts[place].head))  # fmt: skip
             one = said[0] in ("it", "that", "this")
             return place if self.about or one or many else None
         place = find(parts, said)
         if place is None and said[-1] in PERSONS:  # "the bloke"
-            known = [sex for sex in rewrites.SEXES if said[-1] in sex]
+            known = [sex for sex in captions.SEXES if said[-1] in sex]
             return next((i for i, p in enumerate(parts) for sex in known if p.head in sex), None)
-        whole = place is not None and sentence.same(parts[place].head, said[-1])
+        whole = place is not None and captions.same(parts[place].head, said[-1])
         return place if whole else None
 
     def things(self) -> list[str]:
         """Return the nouns of the caption, without places, weather and "a photo"."""
-        heads = [part.head for part in self.parts if part.words and part.head not in sentence.MEDIA]
-        return [h for h in heads if not (rewrites.preposition(h) or rewrites.mentioned(h))]
+        heads = [part.head for part in self.parts if part.words and part.head not in MEDIA]
+        return [h for h in heads if not (captions.preposition(h) or captions.mentioned(h))]
 
     def describe(self, what: str, how: str) -> bool:
         """Give what a phrase names the qualities that another names; return whether it did.
@@ -95,9 +105,9 @@ class CaptionContext:
         if place is None:
             return self._unnamed(words(what), qualities(how))
         if re.match(r"an? ", how) and not class_of(words(how)[-1]):
-            if len(words(how)) > 3 or rewrites.mentioned(how) or not is_thing(words(how)):
+            if len(words(how)) > 3 or captions.mentioned(how) or not is_thing(words(how)):
                 return False  # "make it a rainy evening in paris"
-            return self.make(rewrites.replaced(self.caption, place, words(how)))  # "a queen"
+            return self.make(captions.replaced(self.caption, place, words(how)))  # "a queen"
         found = qualities(how, any_word=not bare)
         if not found:
             return False
@@ -110,15 +120,14 @@ class CaptionContext:
                 options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
                 return True
-        return self.make(rewrites.described(self.caption, place, found))
-
+        return self.make(captions.described(self.caption, place, found))
 
     def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
         """Give qualities to a thing that the caption does not name, "the walls", and say so."""
         named = any(find(self.parts, [word]) is not None for word in said[1:])
         if not found or named or len(said) not in (2, 3) or said[0] != "the" or is_own(said[-1]):
             return False  # "the door bottle", of which "green" is not all that is said
-        return self.make(rewrites.unnamed(self.caption, said[1:], found))
+        return self.make(captions.unnamed(self.caption, said[1:], found))
 
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
@@ -148,12 +157,12 @@ def _mention(clause: str, at: CaptionContext) -> bool:
 
 
 def _style(clause: str, at: CaptionContext) -> bool:
-    style = rewrites.style_of(clause)
-    if not style or not (form("style", clause) or rewrites.is_style(clause)):
+    style = captions.style_of(clause)
+    if not style or not (form("style", clause) or captions.is_style(clause)):
         return False
     if at.part(words(clause)[-1]) is not None and not style.startswith("in the"):
         return False
-    return at.make(rewrites.set_style(at.caption, style))
+    return at.make(captions.set_style(at.caption, style))
 
 
 def _removal(clause: str, at: CaptionContext) -> bool | None:
@@ -162,17 +171,19 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     short = len(words(clause)) <= 4 and not has_verb(clause)
     going_on = match is None and at.mode == "remove" and short
     what = match["what"] if match else clause if going_on else ""
-    said = words(re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what))
+    said = words(
+        re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what)
+    )
     if not said or {"but", "except", "everything", "all", "remove", "delete"} & set(said):
         return False
     at.mode = "remove"
-    for group, *_ in rewrites.mentioned(what)[:1]:
-        if (bare := rewrites.unset(at.caption, group)) != at.caption:
+    for group, *_ in captions.mentioned(what)[:1]:
+        if (bare := captions.unset(at.caption, group)) != at.caption:
             return at.make(Rewrite("background", at.caption, bare))
     named = at.part(" ".join(said)) is not None and not _PEOPLE.issuperset(said)
     if not (named or len(said) <= 3 and is_thing(said) and said[0] not in ("a", "an")):
         return False
-    return at.make(rewrites.removed(at.caption, said)) or None
+    return at.make(captions.removed(at.caption, said)) or None
 
 
 def is_thing(said: Sequence[str]) -> bool:
@@ -184,7 +195,7 @@ def is_thing(said: Sequence[str]) -> bool:
 
 def _scene(clause: str, at: CaptionContext) -> bool:
     """Season, weather, time of day, when the rest of the clause names nothing else."""
-    said = rewrites.mentioned(clause)
+    said = captions.mentioned(clause)
     rest = "".join(" " if any(s <= i < e for *_, s, e in said) else c for i, c in enumerate(clause))
     if not said or not _SCENE_WORDS.issuperset(words(rest)):
         return False
@@ -193,7 +204,7 @@ def _scene(clause: str, at: CaptionContext) -> bool:
     elif re.search(r"\b(?:to|into|with|for)\b", clause):
         said = said[-1:]
     for group, phrase, *_ in said:
-        at.make(rewrites.set_scene(at.caption, group, phrase))
+        at.make(captions.set_scene(at.caption, group, phrase))
     return True
 
 
@@ -202,7 +213,7 @@ def _background(clause: str, at: CaptionContext) -> bool:
     what = match["what"] if match else ""
     if not content(what) or " in the" in what or not is_thing(words(what)):
         return False
-    return at.make(rewrites.placed(at.caption, words(what)))
+    return at.make(captions.placed(at.caption, words(what)))
 
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
@@ -214,8 +225,8 @@ def _replacement(clause: str, at: CaptionContext) -> bool:
         return False
     at.mode = ""
     if adjectives := qualities(new):
-        return at.make(rewrites.described(at.caption, place, adjectives))
-    return is_thing(words(new)) and at.make(rewrites.replaced(at.caption, place, words(new)))
+        return at.make(captions.described(at.caption, place, adjectives))
+    return is_thing(words(new)) and at.make(captions.replaced(at.caption, place, words(new)))
 
 
 def _gift(clause: str, at: CaptionContext) -> bool:
@@ -228,7 +239,7 @@ def _gift(clause: str, at: CaptionContext) -> bool:
     if not (clause.startswith("give") or is_own(said[-1])):
         return False
     at.mode, at.who = "add", at.parts[who].head
-    return at.make(rewrites.added(at.caption, said, who=who))
+    return at.make(captions.added(at.caption, said, who=who))
 
 
 def _quality(clause: str, at: CaptionContext) -> bool:
@@ -255,20 +266,20 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
     if where[-1] in _SETS["sides"] and thing[0] in ("the", "it", "her", "him", "them"):
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
-        return at.make(rewrites.placed(at.caption, where, link)) or None
+        return at.make(captions.placed(at.caption, where, link)) or None
     if not content(match["what"]) or place is not None or not is_thing(thing):
         return False
     if len(where) > 1 and not is_thing(where):
         return False
     at.mode = "add"
-    if goal is not None and rewrites.place_of(thing[-1]):
-        return at.make(rewrites.added(at.caption, thing, who=goal))
+    if goal is not None and captions.place_of(thing[-1]):
+        return at.make(captions.added(at.caption, thing, who=goal))
     if goal is not None and where[0] in ("her", "him", "it", "them"):
         where = [at.parts[goal].head]
     if where[0] not in ("her", "his", "their", "its", "top"):
         where = ["the", *[w for w in where if w not in ("the", "a", "an")]]
     seat = " ".join([*(["on"] if link == ["to"] else link), *where])
-    return at.make(rewrites.added(at.caption, thing, where=seat))
+    return at.make(captions.added(at.caption, thing, where=seat))
 
 
 def _addition(clause: str, at: CaptionContext) -> bool:
@@ -278,14 +289,14 @@ def _addition(clause: str, at: CaptionContext) -> bool:
     if not content(" ".join(said)) or len(said) > _MOST_WORDS or not is_thing(said):
         return False
     at.mode = "add"
-    return at.make(rewrites.added(at.caption, said))
+    return at.make(captions.added(at.caption, said))
 
 
-def _bare(clause: str, at: CaptionContext) -> bool:
+def _bare(clause: str, at: CaptionContext) -> bool | None:
     """A thing without a verb: "a green door", "the sofa white", "and a ball"."""
     said, meant = words(clause), content(clause)
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
-    if "too" in said or rewrites.mentioned(clause):
+    if "too" in said or captions.mentioned(clause):
         return False
     if some and form("put", f"put {clause}"):
         return _placing(f"put {clause}", at)
@@ -296,17 +307,17 @@ def _bare(clause: str, at: CaptionContext) -> bool:
     for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
         place, found = at.part(" ".join(said[:cut])), qualities(" ".join(said[cut:]))
         if place is not None and found:
-            return at.make(rewrites.described(at.caption, place, found))
+            return at.make(captions.described(at.caption, place, found))
     place = at.part(clause)
     if place is not None:
         known = said[0] in DETERMINERS - _NUMBERS or all(class_of(w) for w in meant[:-1])
         how = [base(w) for w in meant[:-1]]
-        return bool(known and how) and at.make(rewrites.described(at.caption, place, how))
+        return bool(known and how) and at.make(captions.described(at.caption, place, how))
     joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
     if joined or not (some or at.mode == "add" or is_own(meant[-1])) or not is_thing(said):
         return False
     who = find(at.parts, [at.who]) if at.who else None
-    return at.make(rewrites.added(at.caption, said, who=who))
+    return at.make(captions.added(at.caption, said, who=who))
 
 
 def words(phrase: str) -> list[str]:

@@ -19,10 +19,11 @@ from agent.offline.caption_clauses import (
     read_caption_clause,
     words,
 )
-from agent.offline.caption_rewrites import is_own
+from agent.offline.captions import is_own
 from agent.offline.draft import Draft
 from agent.offline.intents import (
     about_complaint,
+    edits_about,
     is_complaint,
     read_move,
     read_several,
@@ -30,7 +31,6 @@ from agent.offline.intents import (
 )
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
-from agent.offline.turn_references import edits_about
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 from editing_core.worlds.registry import world_of

@@ -1,4 +1,4 @@
-"""A message as it is typed becomes plain clauses: spelling, courtesies, corrections, order, parts."""
+"""A message as it is typed becomes plain clauses: spelling, courtesies, order, parts."""
 
 from __future__ import annotations
 

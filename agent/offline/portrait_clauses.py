@@ -199,7 +199,11 @@ def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[
     """Read "the man" as who is there, and "her shirt red" as whatever top she wears."""
     kept: list[Mention] = []
     for place, mention in enumerate(items):
-        before, name, now = clause[: mention.start], mention.attribute, at.now.get(mention.attribute)
+        before, name, now = (
+            clause[: mention.start],
+            mention.attribute,
+            at.now.get(mention.attribute),
+        )
         if name == "gender" and mention.kind == "value":
             if mention.value == now and len(items) > 1:
                 continue
@@ -266,7 +270,9 @@ def _bind(items: list[Mention], clause: str, at: PortraitContext) -> dict[Mentio
         if right and close and right.attribute == "pattern":  # "a red striped shirt"
             cloth = next((m for m in things if m.start >= right.end), None)
             apart = cloth and re.search(r"\b(?:on|to|for|with)\b", clause[right.end : cloth.start])
-            bound[cloth if cloth and cloth.attribute == "clothing" and not apart else _NOTHING] = hue
+            bound[cloth if cloth and cloth.attribute == "clothing" and not apart else _NOTHING] = (
+                hue
+            )
         elif right and close and _colorable(right, at):
             bound[right] = hue
         elif right and close and right.kind == "value":

@@ -64,12 +64,15 @@ def _meanings() -> Iterator[tuple[str, Mention]]:
     for table in ("things", "unknown", "shades", "roles"):
         for name, entry in words[table].items():
             for pattern in [*([name] if table == "shades" else []), *lexicon.patterns(entry)]:
-                yield pattern, {
-                    "things": Mention("thing", name),
-                    "unknown": Mention("unknown", name),
-                    "shades": Mention("color", value=name),
-                    "roles": Mention(name, value=pattern),
-                }[table]
+                yield (
+                    pattern,
+                    {
+                        "things": Mention("thing", name),
+                        "unknown": Mention("unknown", name),
+                        "shades": Mention("color", value=name),
+                        "roles": Mention(name, value=pattern),
+                    }[table],
+                )
 
 
 _PATTERNS = [(re.compile(rf"(?<![\w@-])(?:{p})(?![\w-])"), meant) for p, meant in _meanings()]
@@ -168,7 +171,9 @@ class PortraitContext:
                   "background": "background", "hair_color": "hair"}  # fmt: skip
         options = tuple(f"{color} {thing}" for name, thing in things.items()
                         if color in VALUES[name])  # fmt: skip
-        return Ask(question=f"What should be {color}?", options=options, default="".join(options[:1]))
+        return Ask(
+            question=f"What should be {color}?", options=options, default="".join(options[:1])
+        )
 
     def named_ones(self, clause: str) -> str:
         """Write the thing for "ones" where its name makes a value: "round ones" are glasses."""

@@ -10,9 +10,8 @@ from collections.abc import Callable
 
 from agent import turn_tree
 from agent.offline import lexicon, messages
-from agent.offline.honest import suggestions
-from agent.offline.intents import ORDINALS
-from agent.offline.turn_references import named
+from agent.offline.draft import suggestions
+from agent.offline.intents import ORDINALS, named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from editing_core.prompt_diff import words_of
 from tools.arguments import LARGEST, whole
@@ -46,7 +45,11 @@ def read_talk(
     if any(lexicon.match("talk", "drop", "never", words) for words in (said, text)):
         return Plan(note=NOTHING_PENDING)
     if messages.is_chatter(text or said):
-        return Plan(note="Tell me what to change, for example: " + "; ".join(suggestions(turn_tree.path(conversation)[-1].caption)) + ".")
+        return Plan(
+            note="Tell me what to change, for example: "
+            + "; ".join(suggestions(turn_tree.path(conversation)[-1].caption))
+            + "."
+        )
     if (shown := lexicon.match("talk", "ask", "show", said)) is not None:
         turn = _pictured(shown["what"], conversation)
         return None if turn is None else Plan(steps=(Describe(turn=turn),))

@@ -10,7 +10,6 @@ from agent.offline.grammar import Context, understand_offline
 from agent.offline.talk import chosen, drops
 from agent.state import Ask
 
-
 SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 
 
@@ -125,7 +124,9 @@ def test_a_condition_is_refused_in_one_sentence_and_never_dropped():
     (ask,) = plan_of("undo the undo of the hat unless it is red", "hat").steps
     assert ask.step == "ask" and "“unless it is red”" in ask.question
     assert ask.options == ("undo the undo of the hat",)
-    assert [said(step) for step in plan_of("undo the undo of the hat", "undone").steps] == ["redo 1"]
+    assert [said(step) for step in plan_of("undo the undo of the hat", "undone").steps] == [
+        "redo 1"
+    ]
 
 
 def test_only_what_would_change_this_picture_is_offered():
