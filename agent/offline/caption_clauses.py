@@ -174,7 +174,7 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     said = words(
         re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what)
     )
-    if not said or {"but", "except", "everything", "all", "remove", "delete"} & set(said):
+    if not said or _SETS["not_one"] & set(said):
         return False
     at.mode = "remove"
     for group, *_ in captions.mentioned(what)[:1]:

@@ -362,22 +362,25 @@ def placed(caption: str, words: Sequence[str], link: Sequence[str] = ()) -> Rewr
     """
     parts, there = chain(caption), preposition(words[-1])
     thing = with_article([w for w in words if w not in ("background", "backdrop")])
-    at = next((i for i, part in enumerate(parts)
-               if i and preposition(part.head) and part.joined_by(LOCATIVE)), None)  # fmt: skip
-    if link and not there:
+    fit = [i for i, part in enumerate(parts)
+           if i and part.joined_by(LOCATIVE) and not place_of(part.head)
+           and not mentioned(" ".join(part.words).lower())]  # fmt: skip
+    at = next((i for i in fit if preposition(parts[i].head)), fit[0] if fit and link else None)
+    if link and not there or not thing:
         return None  # "on a chair": where else somebody is, only the picture tells
-    if not there:
+    if not there or not link and at is None:
         hues = all(class_of(w) for w in thing if w not in DETERMINERS)
         named = " ".join(w for w in thing if not hues or w not in DETERMINERS)
         behind = f"a {named} background" if hues else f"{named} in the background"
         kept = parts if at is None else (*parts[:at], *parts[at + 1 :])
         return Rewrite("background", caption, with_(text(kept), behind))
-    new = Part((there,), thing)
     if at is None:
-        return Rewrite("background", caption, text((*parts, new)))
+        return Rewrite("background", caption, text((*parts, Part((there,), thing))))
     verb = parts[at].link[:1] if link and parts[at].link[0].lower().endswith("ing") else ()
-    where = replace(new, link=(*verb, there))
-    return Rewrite("background", caption, text(_at(parts, at, where)), parts[0].head)
+    new = Part(
+        (*verb, *((there,) if link[:1] in ([], ["to"], ["into"], ["onto"]) else link)), thing
+    )
+    return Rewrite("background", caption, text(_at(parts, at, new)), parts[0].head)
 
 
 def _at(parts: Chain, place: int, part: Part) -> Chain:
