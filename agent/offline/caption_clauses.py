@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from agent.offline import captions, lexicon
 from agent.offline.captions import (
+    BEASTS,
     DETERMINERS,
     LOCATIVE,
     MEDIA,
@@ -125,7 +126,8 @@ class CaptionContext:
     def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
         """Give qualities to a thing that the caption does not name, "the walls", and say so."""
         named = any(find(self.parts, [word]) is not None for word in said[1:])
-        if not found or named or len(said) not in (2, 3) or said[0] != "the" or is_own(said[-1]):
+        somebody_ = is_own(said[-1]) or said[-1] in PERSONS | BEASTS
+        if not found or named or somebody_ or len(said) not in (2, 3) or said[0] != "the":
             return False  # "the door bottle", of which "green" is not all that is said
         return self.make(captions.unnamed(self.caption, said[1:], found))
 

@@ -377,9 +377,8 @@ def placed(caption: str, words: Sequence[str], link: Sequence[str] = ()) -> Rewr
     if at is None:
         return Rewrite("background", caption, text((*parts, Part((there,), thing))))
     verb = parts[at].link[:1] if link and parts[at].link[0].lower().endswith("ing") else ()
-    new = Part(
-        (*verb, *((there,) if link[:1] in ([], ["to"], ["into"], ["onto"]) else link)), thing
-    )
+    by = tuple(link) if link and link[0] not in ("to", "into", "onto") else (there,)
+    new = Part((*verb, *by), thing)
     return Rewrite("background", caption, text(_at(parts, at, new)), parts[0].head)
 
 
