@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from pluralizer import Pluralizer
@@ -78,7 +79,7 @@ def chain(caption: str) -> Chain:
     found: list[Part] = []
     link: list[str] = []
     words: list[str] = []
-    for token, after in zip(tokens, [*tokens[1:], ""], strict=True):
+    for token, after in pairwise([*tokens, ""]):
         if not _links(token.lower(), after.lower(), link, words):
             words.append(token)
             continue
