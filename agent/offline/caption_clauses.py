@@ -74,8 +74,10 @@ class CaptionContext:
     def part(self, phrase: str) -> int | None:
         """Return the part of the caption that a phrase or pronoun means."""
         said, parts = words(phrase), self.parts
-        if not said or _PEOPLE.issuperset(said):
-            return somebody(parts) if said else None
+        if not said:
+            return None
+        if _PEOPLE.issuperset(said):  # "him" is no woman
+            return somebody(parts, but=captions.SEXES[said[0] not in ("he", "him", "himself")])
         if len(said) == 1 and said[0] in _THINGS:
             place = find(parts, [self.about]) if self.about else captions.subject(parts)
             many = place is not None and (parts[place].words[0].lower() in _NUMBERS

@@ -263,9 +263,9 @@ def is_person(part: Part) -> bool:
     return part.head in PERSONS or singular(part.head) in PERSONS
 
 
-def somebody(parts: Chain) -> int | None:
-    """Return the first person of a caption, else the first beast."""
-    people = (i for i, part in enumerate(parts) if part.words and is_person(part))
+def somebody(parts: Chain, *, but: frozenset[str] = frozenset()) -> int | None:
+    """Return the first person of a caption, else the first beast; none whose noun is in `but`."""
+    people = (i for i, part in enumerate(parts) if is_person(part) and part.head not in but)
     beasts = (i for i, part in enumerate(parts) if part.head in BEASTS)
     return next(people, next(beasts, None))
 

@@ -165,3 +165,11 @@ def test_him_over_a_woman_is_said():
     assert plan.note == "I took “him” to mean the woman in the picture."
     for message in ("make her older", "make them older", "turn her into a man and make him old"):
         assert "to mean" not in plan_of(message).note, message
+
+
+def test_her_is_the_woman_of_a_caption_and_nobody_else():
+    talk = score.conversation_after(caption="a man and a woman on a bench")
+    (step,) = understand_offline("make her older", Context.of(talk)).steps
+    assert step.target_prompt == "a man and an old woman on a bench"
+    for message in ("make him older", "give him a hat"):
+        assert [step.step for step in plan_of(message, "kitchen").steps] == ["ask"], message
