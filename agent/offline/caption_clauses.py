@@ -267,7 +267,7 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
         return False
     link, where, thing = match["prep"].split(), words(match["where"]), words(match["what"])
     place, goal = at.part(match["what"]), at.part(match["where"])
-    if where[-1] in _SETS["sides"] and thing[0] in ("the", "it", "her", "him", "them"):
+    if not (where and thing) or where[-1] in _SETS["sides"] and thing[0] in _SETS["there"]:
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
         return at.make(captions.placed(at.caption, where, link)) or None
