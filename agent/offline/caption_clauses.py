@@ -278,7 +278,9 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
     at.mode = "add"
     if goal is not None and captions.place_of(thing[-1]):
         return at.make(captions.added(at.caption, thing, who=goal))
-    if goal is not None and where[0] in ("her", "him", "it", "them"):
+    if len(where) == 1 and where[0] in _PEOPLE | _THINGS:
+        if goal is None:
+            return None  # next to whom?
         where = [at.parts[goal].head]
     if where[0] not in ("her", "his", "their", "its", "top"):
         where = ["the", *[w for w in where if w not in ("the", "a", "an")]]

@@ -171,5 +171,5 @@ def test_her_is_the_woman_of_a_caption_and_nobody_else():
     talk = score.conversation_after(caption="a man and a woman on a bench")
     (step,) = understand_offline("make her older", Context.of(talk)).steps
     assert step.target_prompt == "a man and an old woman on a bench"
-    for message in ("make him older", "give him a hat"):
+    for message in ("make him older", "give him a hat", "add a dog next to him"):
         assert [step.step for step in plan_of(message, "kitchen").steps] == ["ask"], message
