@@ -7,36 +7,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 
-from agent.offline import caption_rewrites as rewrites
-from agent.offline import lexicon, sentence
-from agent.offline.caption_rewrites import PERSONS, Rewrite, is_own, is_person, somebody
-from agent.offline.messages import has_verb
-from agent.offline.sentence import DETERMINERS, LOCATIVE, Chain, class_of, find, words_in
-from agent.offline.spelling import is_english
+from agent.offline import captions, lexicon
+from agent.offline.captions import (
+    BEASTS,
+    DETERMINERS,
+    LOCATIVE,
+    MEDIA,
+    PERSONS,
+    Chain,
+    Rewrite,
+    class_of,
+    find,
+    is_own,
+    somebody,
+    words_in,
+)
+from agent.offline.messages import has_verb, is_english
 from agent.state import Ask
 
-_SOFT = frozenset("a an more very much really so quite too little bit slightly lot again"
-                  " look looks be being to as like of".split())  # fmt: skip
-_STRONGER = frozenset("stronger bolder richer deeper intenser fuller".split())
-_PEOPLE = frozenset("her him she he herself himself".split())
-_THINGS = frozenset("it that this them they those these".split())
-_PLURAL = frozenset("them they those these".split())
-_NUMBERS = frozenset("one two three four five six seven eight nine ten many several some".split())
-_NO_THING = frozenset(
-    "i me you he she they we us it her him them that this there here were was is are be been being"
-    " am should would could can make put give get let not don't what how who why version different"
-    " again instead add remove becomes what's it's missing lovely too"
-    " mood vibe feel feeling look atmosphere touch style".split()
-)
-_OF_PICTURES = frozenset(("tone", "blur", "looks", "fill"))
-"""Classes of adjectives by which a whole picture may be meant, too."""
-_SIDES = frozenset("left right side top bottom middle center centre corner edge".split())
 _MOST_WORDS = 7  # of a thing that is added
-_VAGUE, _SCENE_WORDS = words_in("vague", "words"), words_in("scene_words", "words")
-_NEAR = re.compile(rf" {lexicon.filled('captions', '{prep}')} .*$")
+_SETS = {name: words_in("clauses", name) for name in lexicon.load("captions")["clauses"]}
+_VAGUE, _SCENE_WORDS, _SOFT = words_in("vague"), words_in("scene_words"), _SETS["soft"]
+_PEOPLE, _THINGS, _NUMBERS = _SETS["people"], _SETS["things"], _SETS["numbers"]
 
 
 @dataclass
@@ -64,7 +59,7 @@ class CaptionContext:
     @property
     def parts(self) -> Chain:
         """The caption, taken apart."""
-        return sentence.chain(self.caption)
+        return captions.chain(self.caption)
 
     def make(self, rewrite: Rewrite | None) -> bool:
         """Take up a change; return whether there was one, be it one that is so already."""
@@ -79,356 +74,256 @@ class CaptionContext:
     def part(self, phrase: str) -> int | None:
         """Return the part of the caption that a phrase or pronoun means."""
         said, parts = words(phrase), self.parts
-        if said and _PEOPLE.issuperset(said):
-            return somebody(parts)
+        if not said:
+            return None
+        if _PEOPLE.issuperset(said):  # "him" is no woman
+            return somebody(parts, but=captions.SEXES[said[0] not in ("he", "him", "himself")])
         if len(said) == 1 and said[0] in _THINGS:
-            known = find(parts, [self.about]) if self.about else None
-            place = known if known is not None else sentence.subject(parts)
-            several = place is not None and (parts[place].words[0].lower() in _NUMBERS
-                                             or sentence.is_plural(parts[place].head))  # fmt: skip
-            return place if known is not None or several or said[0] not in _PLURAL else None
+            place = find(parts, [self.about]) if self.about else captions.subject(parts)
+            many = place is not None and (parts[place].words[0].lower() in _NUMBERS
+                                          or captions.is_plural(parts[place].head))  # fmt: skip
+            one = said[0] in ("it", "that", "this")
+            return place if self.about or one or many else None
         place = find(parts, said)
-        if said and place is None and said[-1] in PERSONS:
-            return next((i for i, part in enumerate(parts) if _may_be(part, said[-1])), None)
-        whole = place is not None and sentence.same(parts[place].head, said[-1])
+        if place is None and said[-1] in PERSONS:  # "the bloke"
+            known = [sex for sex in captions.SEXES if said[-1] in sex]
+            return next((i for i, p in enumerate(parts) for sex in known if p.head in sex), None)
+        whole = place is not None and captions.same(parts[place].head, said[-1])
         return place if whole else None
 
-    def describe(self, what: str, how: str, *, any_word: bool = False) -> bool:
+    def things(self) -> list[str]:
+        """Return the nouns of the caption, without places, weather and "a photo"."""
+        heads = [part.head for part in self.parts if part.words and part.head not in MEDIA]
+        return [h for h in heads if not (captions.preposition(h) or captions.mentioned(h))]
+
+    def describe(self, what: str, how: str) -> bool:
         """Give what a phrase names the qualities that another names; return whether it did.
 
         Args:
             what: "the sofa", "it".
             how: "red", "a bit older", "a queen".
-            any_word: take one word that is not known as an adjective for one.
         """
-        what = re.sub(r"^(?:i want|let|have|make) ", "", what)
         how = re.sub(r"^a (?:bit|little|lot) |^an? (?=[\w-]+ one$)", "", how)
-        place = self.part(what)
-        found = qualities(how, any_word=any_word and what not in ("it", "this", "that"))
-        if place is not None and re.match(r"an? ", how) and not class_of(words(how)[-1]):
-            if len(words(how)) > 3 or rewrites.mentioned(how) or not _is_thing(words(how)):
+        place, bare = self.part(what), what in ("it", "this", "that")
+        if place is None:
+            return self._unnamed(words(what), qualities(how))
+        if re.match(r"an? ", how) and not class_of(words(how)[-1]):
+            if len(words(how)) > 3 or captions.mentioned(how) or not is_thing(words(how)):
                 return False  # "make it a rainy evening in paris"
-            return self.make(rewrites.replaced(self.caption, place, words(how)))  # "a queen"
+            return self.make(captions.replaced(self.caption, place, words(how)))  # "a queen"
+        found = qualities(how, any_word=not bare)
         if not found:
             return False
         self.mode = "describe"
-        if place is not None:
-            if not self.about and what in ("it", "this", "that"):
-                if _OF_PICTURES & {class_of(w) for w in found}:
-                    return False  # "make it brighter"
-                if self._asks_which(found):
-                    return True
-            made = rewrites.described(self.caption, place, found)
-            return self.make(self._more(made, place, comparatives(how)))
-        named = any(find(self.parts, [word]) is not None for word in words(what)[1:])
-        definite = re.match(r"(?:the|her|his|its) ", what) and all(class_of(w) for w in found)
-        parts = self.parts
-        person = any(part.words and is_person(part) for part in parts)
-        if named or not definite or len(words(what)) > 3 or is_own(words(what)[-1]) and not person:
-            return False  # "the door bottle", of which "green" is not all that is said
-        return self.make(rewrites.unnamed(self.caption, words(what)[1:], found))
-
-    def _asks_which(self, found: Sequence[str]) -> bool:
-        """Ask what "it" is where nothing was spoken of and it may be several things."""
         heads = self.things()
-        if len(heads) < 2:
-            return False
-        options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
-        self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
-        return True
+        if bare and not self.about:
+            if {"tone", "blur", "looks", "fill"} & {class_of(w) for w in found}:
+                return False  # "make it brighter": the whole picture
+            if len(heads) > 1:
+                options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
+                self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
+                return True
+        return self.make(captions.described(self.caption, place, found))
 
-    def things(self) -> list[str]:
-        """Return the nouns of the caption, without places, weather and "a photo"."""
-        return [
-            part.head
-            for part in self.parts
-            if part.words and part.head not in sentence.MEDIA
-            if not (rewrites.preposition(part.head) or rewrites.mentioned(part.head))
-        ]
-
-    def _more(self, made: Rewrite, place: int, graded: set[str]) -> Rewrite:
-        """Let what is white already become "very white" where it is to be whiter."""
-        there = [w for w in self.parts[place].content if w in graded]
-        if made.source != made.target or not there:
-            return made
-        parts = list(self.parts)
-        parts[place] = sentence.intensified(parts[place], there[0])
-        return replace(made, target=sentence.text(tuple(parts)))
+    def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
+        """Give qualities to a thing that the caption does not name, "the walls", and say so."""
+        named = any(find(self.parts, [word]) is not None for word in said[1:])
+        somebody_ = is_own(said[-1]) or said[-1] in PERSONS | BEASTS
+        if not found or named or somebody_ or len(said) not in (2, 3) or said[0] != "the":
+            return False  # "the door bottle", of which "green" is not all that is said
+        return self.make(captions.unnamed(self.caption, said[1:], found))
 
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
-    if _asks_instead_of_what(clause, at):
-        return True
+    if re.search(r"\ban? [\w -]+ instead$", clause) and not at.about:
+        return False  # instead of what?
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
-    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", _same_color(clause, at.parts))
+    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
     if not words(clause) or form("question", clause):
         return False
-    readers: tuple[Callable[[str, CaptionContext], bool], ...] = (
+    readers: tuple[Callable[[str, CaptionContext], bool | None], ...] = (
         _mention, _style, _removal, _scene, _background, _replacement,
         _gift, _quality, _placing, _addition, _bare,
     )  # fmt: skip
-    return any(read(clause, at) for read in readers)
-
-
-def _asks_instead_of_what(clause: str, at: CaptionContext) -> bool:
-    """Ask what "a cat instead" takes the place of, where nothing was spoken of."""
-    match = re.fullmatch(
-        r"(?:i want |give me |show |use |add |make it )?(an? [\w -]+) instead", clause
-    )
-    if match is None or at.about or class_of(words(match[1])[-1]):
-        return False
-    options = tuple(f"replace the {head} with {match[1]}" for head in at.things()[:4])
-    at.ask = Ask(question="Instead of what?", options=options) if options else None
-    return bool(options)
+    done = (read(clause, at) for read in readers)
+    return bool(next((answer for answer in done if answer is not False), False))
 
 
 def _mention(clause: str, at: CaptionContext) -> bool:
     """A thing alone, with "the", says what comes next is about: "the door, paint it green"."""
-    said = words(clause)
-    if said[0] not in ("the", "her", "his", "that", "this") or len(said) > 3:
-        return False
-    place = at.part(clause)
-    if place is None or at.mode or len(content(clause)) != 1:
+    place = at.part(clause) if re.fullmatch(r"(?:the|her|his|that|this) [\w-]+", clause) else None
+    if place is None or at.mode:
         return False
     at.about = at.parts[place].head
     return True
 
 
 def _style(clause: str, at: CaptionContext) -> bool:
-    style = rewrites.style_of(clause)
-    whole = form("style", clause) or rewrites.is_style(clause)
-    if not style or not whole or re.match(r"add|put|in (?:the|a) (?!style)", clause):
+    style = captions.style_of(clause)
+    if not style or not (form("style", clause) or captions.is_style(clause)):
         return False
     if at.part(words(clause)[-1]) is not None and not style.startswith("in the"):
         return False
-    return at.make(rewrites.set_style(at.caption, style))
+    return at.make(captions.set_style(at.caption, style))
 
 
-def _removal(clause: str, at: CaptionContext) -> bool:
-    match = form("remove", clause)
+def _removal(clause: str, at: CaptionContext) -> bool | None:
+    """Things that go; None for one that surely is not named."""
+    match = lexicon.said("captions", "form", "remove", clause)
     short = len(words(clause)) <= 4 and not has_verb(clause)
     going_on = match is None and at.mode == "remove" and short
-    what = lexicon.groups(match)["what"] if match else clause if going_on else ""
-    indefinite = re.match(r"an? ", what)
-    what = re.sub(r"^(?:any|all|an?|the|her|his|its) ", "", what)
-    if not what or re.search(r"^(?:remove|delete)\b|\b(?:but|except|everything|all)\b", what):
+    what = match["what"] if match else clause if going_on else ""
+    said = words(
+        re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what)
+    )
+    if not said or _SETS["not_one"] & set(said):
         return False
     at.mode = "remove"
-    for group, *_ in rewrites.mentioned(what)[:1]:
-        bare = rewrites.unset(at.caption, group)
-        if bare != at.caption:
+    for group, *_ in captions.mentioned(what)[:1]:
+        if (bare := captions.unset(at.caption, group)) != at.caption:
             return at.make(Rewrite("background", at.caption, bare))
-    said = words(at.about if what in _THINGS else what)
-    if said == ["background"]:
-        return at.make(rewrites.behind(at.caption, ["plain", "white"]))
-    shorter = _NEAR.sub("", " ".join(said))
-    if at.part(" ".join(said)) is None and at.part(shorter) is not None:
-        said = words(shorter)
-    if _PEOPLE.issuperset(said) and not re.match(r"remove|delete", clause):
-        return False  # "shave him"
-    if not said or at.part(" ".join(said)) is None and not _may_show(said, bool(indefinite)):
+    named = at.part(" ".join(said)) is not None and not _PEOPLE.issuperset(said)
+    if not (named or len(said) <= 3 and is_thing(said) and said[0] not in ("a", "an")):
         return False
-    return at.make(rewrites.removed(at.caption, said))
+    return at.make(captions.removed(at.caption, said)) or None
 
 
-def _may_show(said: Sequence[str], indefinite: bool) -> bool:
-    """Whether a picture may show a thing that its caption does not name."""
-    return not indefinite and len(said) <= 3 and _is_thing(said)
-
-
-def _is_thing(said: Sequence[str]) -> bool:
+def is_thing(said: Sequence[str]) -> bool:
     """Whether words can name a thing: none of them belongs to a sentence of its own."""
     between = any(w in ("a", "an", "the") and before not in LOCATIVE | {"of", "with"}
                   for before, w in pairwise(said))  # fmt: skip
-    return not between and not _NO_THING & set(said) and all(is_english(w) for w in said)
+    return not between and not _SETS["no_thing"] & set(said) and all(is_english(w) for w in said)
 
 
 def _scene(clause: str, at: CaptionContext) -> bool:
     """Season, weather, time of day, when the rest of the clause names nothing else."""
-    said = rewrites.mentioned(clause)
-    if not said:
-        return False
+    said = captions.mentioned(clause)
     rest = "".join(" " if any(s <= i < e for *_, s, e in said) else c for i, c in enumerate(clause))
-    if not _SCENE_WORDS.issuperset(words(rest)):
-        swap = re.fullmatch(r".*\b(?:to|into|want|with|for) (?:an? |the )?([\w -]+)", clause)
-        if swap is None or [swap[1]] != [clause[s:e] for *_, s, e in said][-1:]:
-            return False
-        said = said[-1:]
+    if not said or not _SCENE_WORDS.issuperset(words(rest)):
+        return False
     if (later := re.search(r"\binstead of\b", clause)) is not None:
-        said = [row for row in said if row[2] < later.start()] or said
-    elif len(said) > 1 and re.search(r"\b(?:to|into|with|for)\b", clause):
+        said = [row for row in said if row[2] < later.start()]
+    elif re.search(r"\b(?:to|into|with|for)\b", clause):
         said = said[-1:]
     for group, phrase, *_ in said:
-        at.make(rewrites.set_scene(at.caption, group, phrase))
+        at.make(captions.set_scene(at.caption, group, phrase))
     return True
 
 
 def _background(clause: str, at: CaptionContext) -> bool:
     match = form("background", clause)
     what = match["what"] if match else ""
-    if not content(what) or " in the" in what or not _is_thing(words(what)):
+    if not content(what) or " in the" in what or not is_thing(words(what)):
         return False
-    at.mode = ""
-    return at.make(rewrites.behind(at.caption, words(what)))
-
-
-_SHOWN = re.compile(
-    r"^(?:make it|(?:it|they) (?:were|was|is)|use|put|add|show|have|i want|give me) "
-)
+    return at.make(captions.placed(at.caption, words(what)))
 
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
-    for pattern in lexicon.compiled("captions", "form", "replace"):
-        match = pattern.fullmatch(clause)
-        if match is None or not content(match["new"]):
-            continue
-        new = _SHOWN.sub("", match["new"])
-        place = at.part(match["old"])
-        if place is None:
-            place = at.part(new)
-            only_count = not content(match["old"]) and place is not None
-            return bool(only_count) and at.make(
-                rewrites.counted(at.caption, place or 0, words(new))
-            )
-        at.mode = ""
-        if adjectives := qualities(new):
-            return at.make(rewrites.described(at.caption, place, adjectives))
-        return _is_thing(words(new)) and at.make(rewrites.replaced(at.caption, place, words(new)))
-    return False
+    match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
+    new = match["new"]
+    new = re.sub(r"^(?:make it|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
+    place = at.part(match["old"])
+    if place is None or not content(new):
+        return False
+    at.mode = ""
+    if adjectives := qualities(new):
+        return at.make(captions.described(at.caption, place, adjectives))
+    return is_thing(words(new)) and at.make(captions.replaced(at.caption, place, words(new)))
 
 
 def _gift(clause: str, at: CaptionContext) -> bool:
     """Things for somebody: "give the cat a hat", "she should wear jeans"."""
     match = form("give", clause)
-    if match is None:
+    said = words(match["what"]) if match else []
+    who = at.part(match["who"]) if match else None
+    if match is None or who is None or not said or not is_thing(said):
         return False
-    said, verb = words(match["what"]), match.groupdict().get("verb")
-    who = at.part(match["who"])
-    if who is None or not said or not _is_thing(said):
-        return False
-    if verb:
-        link = f"{verb.removesuffix('e')}ing"
-        parts, thing = at.parts, sentence.Part((link,), sentence.with_article(said))
-        target = sentence.text((*parts[: who + 1], thing, *parts[who + 1 :]))
-        return at.make(Rewrite("add", at.caption, target, said[-1]))
-    if not (clause.startswith("give") or is_own(said[-1]) or said[0] in DETERMINERS):
-        return False
-    if not clause.startswith("give") and re.search(r" in (?:an?|the) ", clause) and \
-            not is_own(said[-1]):  # fmt: skip
+    if not (clause.startswith("give") or is_own(said[-1])):
         return False
     at.mode, at.who = "add", at.parts[who].head
-    return at.make(rewrites.added(at.caption, said, who=who))
+    return at.make(captions.added(at.caption, said, who=who))
 
 
 def _quality(clause: str, at: CaptionContext) -> bool:
     """Qualities of a thing: "make the sofa red", "the cars should be red"."""
     if re.search(r"\btoo\b", clause):
         return False  # "she looks too serious"
-    make = form("make", clause)
-    if make is not None:
+    if (make := form("make", clause)) is not None:
         said = words(re.sub(r"\b(?:look|appear|seem|feel|become) (?!like)", "", make["rest"]))
         for cut in range(min(len(said) - 1, 4), 0, -1):
             how = re.sub(r"^to (?:be|look) ", "", " ".join(said[cut:]))
-            if at.describe(" ".join(said[:cut]), how, any_word=True):
+            if at.describe(" ".join(said[:cut]), how):
                 return True
-    for pattern in lexicon.compiled("captions", "form", "should"):
-        match = pattern.fullmatch(clause)
-        if match is not None and at.describe(match["what"], match["how"], any_word=True):
-            return True
-    return False
+    tries = (p.fullmatch(clause) for p in lexicon.compiled("captions", "form", "should"))
+    return any(match and at.describe(match["what"], match["how"]) for match in tries)
 
 
-def _placing(clause: str, at: CaptionContext) -> bool:
-    """Things put somewhere, and somebody moved: "put a ball next to the cat"."""
+def _placing(clause: str, at: CaptionContext) -> bool | None:
+    """Things put somewhere, and somebody moved; None for where only the picture tells."""
     match = form("put", clause)
     if match is None:
         return False
-    link, where = match["prep"].split(), words(match["where"])
-    place, goal, thing = at.part(match["what"]), at.part(match["where"]), words(match["what"])
-    if not where or where[-1] in _SIDES and thing[0] in ("the", "it", "her", "him", "them"):
+    link, where, thing = match["prep"].split(), words(match["where"]), words(match["what"])
+    place, goal = at.part(match["what"]), at.part(match["where"])
+    if not (where and thing) or where[-1] in _SETS["sides"] and thing[0] in _SETS["there"]:
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
-        link = {"into": ["in"], "onto": ["on"]}.get(link[0], link)
-        if link == ["to"]:
-            link = [rewrites.preposition(where[-1]) or "in"]
-        at.mode = ""
-        return at.make(rewrites.moved(at.caption, place, link, where))
-    if not content(match["what"]) or place is not None or not where or not _is_thing(thing):
+        return at.make(captions.placed(at.caption, where, link)) or None
+    if not content(match["what"]) or place is not None or not is_thing(thing):
         return False
-    if len(where) > 1 and not _is_thing(where):
+    if len(where) > 1 and not is_thing(where):
         return False
     at.mode = "add"
-    if goal is not None and rewrites.place_of(thing[-1]):
-        return at.make(rewrites.added(at.caption, thing, who=goal))
-    if goal is not None and where[0] in ("her", "him", "it", "them"):
+    if goal is not None and captions.place_of(thing[-1]):
+        return at.make(captions.added(at.caption, thing, who=goal))
+    if len(where) == 1 and where[0] in _PEOPLE | _THINGS:
+        if goal is None:
+            return None  # next to whom?
         where = [at.parts[goal].head]
     if where[0] not in ("her", "his", "their", "its", "top"):
         where = ["the", *[w for w in where if w not in ("the", "a", "an")]]
-    seat = " ".join(["on"] if link == ["to"] else link)
-    return at.make(rewrites.added(at.caption, thing, where=f"{seat} {' '.join(where)}"))
+    seat = " ".join([*(["on"] if link == ["to"] else link), *where])
+    return at.make(captions.added(at.caption, thing, where=seat))
 
 
 def _addition(clause: str, at: CaptionContext) -> bool:
     """Things added to the picture: "add a dog"."""
     match = form("add", clause)
-    said = words(match["what"]) if match else []
-    if not content(" ".join(said)) or len(said) > _MOST_WORDS or not _is_thing(said):
+    said = [w for w in words(match["what"]) if w not in ("also", "more")] if match else []
+    if not content(" ".join(said)) or len(said) > _MOST_WORDS or not is_thing(said):
         return False
-    place = at.part(said[-1])
-    if said[0] in ("more", "fewer") and place is not None:
-        return at.make(rewrites.counted(at.caption, place, said))
     at.mode = "add"
-    return at.make(rewrites.added(at.caption, [w for w in said if w not in ("also", "more")]))
+    return at.make(captions.added(at.caption, said))
 
 
-def _bare(clause: str, at: CaptionContext) -> bool:
-    """A thing without a verb: "a green door", "two cats", "and a ball"."""
+def _bare(clause: str, at: CaptionContext) -> bool | None:
+    """A thing without a verb: "a green door", "the sofa white", "and a ball"."""
     said, meant = words(clause), content(clause)
-    if "too" in said or rewrites.mentioned(clause):
-        return False
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
+    if "too" in said or captions.mentioned(clause):
+        return False
     if some and form("put", f"put {clause}"):
         return _placing(f"put {clause}", at)
-    if not meant or len(said) > 5 or said[0] in LOCATIVE:
+    if not 0 < len(meant) < 5 or said[0] in LOCATIVE:
         return False
     if at.mode == "describe" and qualities(clause):
         return at.describe("it", clause)
     for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
         place, found = at.part(" ".join(said[:cut])), qualities(" ".join(said[cut:]))
         if place is not None and found:
-            return at.make(rewrites.described(at.caption, place, found))
+            return at.make(captions.described(at.caption, place, found))
     place = at.part(clause)
-    if place is not None and said[0] in _NUMBERS:
-        return at.make(rewrites.counted(at.caption, place, said))
     if place is not None:
-        known = said[0] in DETERMINERS or all(class_of(w) for w in meant[:-1])
+        known = said[0] in DETERMINERS - _NUMBERS or all(class_of(w) for w in meant[:-1])
         how = [base(w) for w in meant[:-1]]
-        return bool(known and how) and at.make(rewrites.described(at.caption, place, how))
+        return bool(known and how) and at.make(captions.described(at.caption, place, how))
     joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
-    if joined or not (some or at.mode == "add" or is_own(meant[-1])) or not _is_thing(said):
+    if joined or not (some or at.mode == "add" or is_own(meant[-1])) or not is_thing(said):
         return False
     who = find(at.parts, [at.who]) if at.who else None
-    return at.make(rewrites.added(at.caption, said, who=who))
-
-
-def _may_be(part: sentence.Part, called: str) -> bool:
-    """Whether somebody in a caption may be meant by another word for a person: "the bloke"."""
-    sexes = [kind for name in ("man", "woman") if part.head in (kind := words_in("persons", name))]
-    return bool(sexes) and called in sexes[0]
-
-
-_SAME = re.compile(r"(?:in )?(?:the )?same colou?r as (?P<what>(?:the|her|his) [\w-]+)")
-
-
-def _same_color(clause: str, parts: Chain) -> str:
-    """Write the colour itself for "the same colour as the cushion"."""
-    match = _SAME.search(clause)
-    place = find(parts, words(match["what"])) if match else None
-    hues = parts[place].content if place is not None else ()
-    hue = next((w for w in hues if class_of(w) == "color"), "")
-    return _SAME.sub(hue, clause) if hue else clause
+    return at.make(captions.added(at.caption, said, who=who))
 
 
 def words(phrase: str) -> list[str]:
@@ -448,39 +343,31 @@ def qualities(how: str, *, any_word: bool = False) -> list[str]:
         how: "red", "a bit older", "black and white", "smile".
         any_word: take one English word that is not known as an adjective for one.
     """
-    said = [base(w) for w in words(how) if w not in _SOFT]
-    said = [w for w in said if w not in ("one", "ones", "colour", "color", "and", "than", "now")]
-    said = [w for w in said if w not in _STRONGER] or said
+    said = [base(w) for w in words(how) if w not in _SOFT | _SETS["degrees"]]
     if not said or said[0] in ("not", "no"):
         return []
-    shade = said[0] not in DETERMINERS | LOCATIVE and is_english(said[0]) and not is_own(said[0])
-    if len(said) == 2 and class_of(said[1]) == "color" and not class_of(said[0]) and shade:
-        return ["-".join(said)]  # "bottle green"
     if all(class_of(w) for w in said):
         return said
-    alone = len(said) == 1 and any_word and len(said[0]) > 2 and shade
-    return said if alone and said[0] not in _VAGUE and not is_own(said[0]) else []
+    plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
+    alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain
+    return said if alone and is_english(said[0]) else []
 
 
 def base(word: str) -> str:
     """Return the plain form of an adjective or verb: "older" is old, "smile" is smiling."""
     actions: dict[str, str] = lexicon.load("captions")["actions"]
-    if word in actions:
-        return actions[word]
     stem = re.sub(r"(?:er|est)$", "", word)
-    single = stem[:-1] if stem[-1:] == stem[-2:-1] else stem
-    for plain in (stem, f"{stem}e", single, re.sub(r"i$", "y", stem)):
-        if stem != word and class_of(plain):
-            return plain
-    return word
+    forms = (stem, f"{stem}e", re.sub(r"(.)\1$", r"\1", stem), re.sub(r"i$", "y", stem))
+    known = next((plain for plain in forms if stem != word and class_of(plain)), word)
+    return actions.get(word, known)
 
 
 def comparatives(clause: str) -> set[str]:
     """Return the plain forms of what a clause wants more of: "whiter", "more angry"."""
-    said = words(clause)
-    graded = {base(w) for w in said if w.endswith("er") and base(w) != w}
-    more = {base(w) for before, w in pairwise(said) if before == "more"}
-    much = {w for before, w in pairwise(said) if before in _STRONGER and class_of(w) == "color"}
+    pairs = list(pairwise(["", *words(clause)]))
+    graded = {base(w) for _, w in pairs if w.endswith("er") and base(w) != w}
+    more = {base(w) for before, w in pairs if before == "more"}
+    much = {w for before, w in pairs if before in _SETS["degrees"] and class_of(w) == "color"}
     return {w for w in graded | more | much if class_of(w)}
 
 

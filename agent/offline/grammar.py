@@ -12,14 +12,27 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agent import turn_tree
-from agent.offline import messages, talk, topics, wishes
-from agent.offline.caption_clauses import comparatives, read_caption_clause, words
+from agent.offline import messages, talk, wishes
+from agent.offline.caption_clauses import (
+    comparatives,
+    qualities,
+    read_caption_clause,
+    words,
+)
+from agent.offline.captions import is_own
 from agent.offline.draft import Draft
-from agent.offline.intents import read_move, read_several, reading_of, split_start
+from agent.offline.intents import (
+    about_complaint,
+    edits_about,
+    is_complaint,
+    read_move,
+    read_several,
+    split_start,
+)
 from agent.offline.operations import split_operations
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
-from agent.state import Ask, Conversation, Plan, Retry, Step, Turn
+from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 from editing_core.worlds.registry import world_of
 
@@ -27,7 +40,16 @@ _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
 )
-_ONE = re.compile(r"\w ones?\b")
+_CONDITION = re.compile(r",? ?\b(?:unless|only if|provided|as long as|in case)\b.+")
+_OTHERS = {"woman": re.compile(r"\b(?:him|he|his)\b"), "man": re.compile(r"\b(?:her|she|hers)\b")}
+"""The pronouns that do not fit who is in the picture."""
+_FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
+_LOOKS = re.compile(r"(?:she|he|it|they|(?:her|his|the) \w+)(?:'s| looks?| seems?| is| are) ")
+_NAMED_LAST = re.compile(
+    r"(?P<said>[^,;.]+?)(?:\s*[,;.]+\s*|\s+[–—-]+\s+)(?:i mean(?:t)?,? )?"
+    r"(?P<thing>(?:the|her|his|its|their|my) [\w'-]+(?: [\w'-]+)?)"
+    r"(?:,? (?:i mean(?:t)?|that is|i'm talking about))?(?:,? (?:and |but )?not (?:in )?[\w-]+)?"
+)
 _MOST_LEFT_OUT = 3  # words nobody knows, beside others that are understood, that a reply names
 
 
@@ -68,75 +90,109 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
     raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     text = messages.plain(raw, context.caption)
-    spoken = talk.read_talk(raw, text, context.conversation, partial(_again, context, world))
-    if spoken is not None:
+    again = partial(understand_offline, context=context, world=world)
+    if (spoken := talk.read_talk(raw, text, context.conversation, again)) is not None:
         return spoken
+    if (condition := _CONDITION.search(text)) is not None:
+        rest = text[: condition.start()].strip(" ,")
+        return Plan(steps=(_on_condition(condition[0].strip(" ,"), rest),))
     draft = Draft.of(context.conversation, world=world, said=message.lower())
     text = messages.without_contrast(text) if world_of(draft.caption) else text
-    text = topics.in_usual_order(text, draft.caption)
-    text = _without_several(topics.after_complaint(text, draft.conversation), draft)
-    if text and not _one_move(text, raw, draft):
+    text = _after_complaint(_in_usual_order(text, draft.caption), draft.conversation)
+    if len(text) > messages.LONGEST_PART or not _read_whole(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.take(start)
         rest = _chosen(_colored(rest, draft), draft)
         _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
+    if draft.steps and isinstance(draft.steps[0], Retry):
+        draft.ask = _instead_of_older(raw, context, world)
+        draft.steps = draft.steps if draft.ask is None else []
     return draft.plan()
 
 
-def _again(context: Context, world: bool, message: str) -> Plan:
-    """Read another message in the place of one."""
-    return understand_offline(message, context, world=world)
+def _on_condition(condition: str, rest: str) -> Ask:
+    """Ask whether to do without a condition what nobody here can judge."""
+    question = f"I cannot judge “{condition}”."
+    options = (rest,) if rest else ()
+    return Ask(question=f"{question} Shall I “{rest}”?" if rest else question, options=options)
 
 
-def _read_parts(parts: list[str], draft: Draft) -> None:
-    """Read one part after the other; the reasons for them only where nothing else is understood."""
-    reasons = [part for part in parts if topics.is_reason(part, draft.caption)]
-    parts = [part for part in parts if part not in reasons]
-    for place, part in enumerate(parts):
-        last = place + 1 == len(parts)
-        if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
-            continue  # "keep the hat and the glasses"
-        if last or not (topics.only_says_why(part, parts[place + 1]) or _topic(part, draft)):
-            _read_part(part, draft)
-    if not (draft.steps or draft.ask or draft.notes or draft.kept):
-        for part in reasons:
-            _read_part(part, draft)
+def _instead_of_older(more: str, context: Context, world: bool) -> Ask | None:
+    """Ask what "a bit less" means where the last wish was not done; None where it was."""
+    *before, last = context.conversation.messages or (None,)
+    if last is None or last.before != last.after or last.after != context.conversation.head:
+        return None
+    if any(turn.message == last.id for turn in context.conversation.turns):
+        return None
+    earlier = Context.of(context.conversation.model_copy(update={"messages": before}))
+    asked = understand_offline(last.text, earlier, world=world).steps
+    if not (last.failure or any(isinstance(step, Ask) for step in asked)):
+        return None
+    head = context.path[-1]
+    if head.step is None:
+        return Ask(question=f"“{last.text}” was not done. What shall I change instead?")
+    question = f"“{last.text}” was not done. Shall I change the edit before it, “{head.request}”?"
+    return Ask(question=question, options=(f"go back to @{head.id}, then {more}",))
 
 
-def _one_move(text: str, raw: str, draft: Draft) -> bool:
-    """Read a whole message as one move, as it was typed or without its courtesies."""
-    if len(text) > messages.LONGEST_PART:
-        return False
+def _in_usual_order(text: str, caption: str) -> str:
+    """Write a message that names its thing last, "blue, the door", with the thing in its place."""
+    match = _NAMED_LAST.fullmatch(text)
+    if match is None or _is_quality(match["thing"].split(" ", 1)[1], caption):
+        return text
+    said, thing = match["said"], match["thing"]
+    put = re.sub(r"\b(?:it|that|them|those)\b", thing, said, count=1)
+    if put != said or messages.has_verb(said):
+        return put if put != said else text
+    return f"make {thing} {said}" if _is_quality(said, caption, alone=True) else text
+
+
+def _is_quality(phrase: str, caption: str, *, alone: bool = False) -> bool:
+    """Whether a phrase has qualities, or has nothing else."""
+    if not world_of(caption):
+        return bool(qualities(phrase if alone else phrase.split()[-1]))
+    kinds = {m.kind for m in mentions(phrase)}
+    if not alone:
+        return bool(kinds & {"color", "more"})
+    plain = not strangers(phrase) and not re.match(r"an? ", phrase)
+    return bool(kinds) and plain and kinds <= {"value", "color", "more", "other"}
+
+
+def _after_complaint(text: str, conversation: Conversation) -> str:
+    """Leave out how badly an edit came out, where it is said what is to be done about it."""
+    first, *more = messages.BREAK.split(text, maxsplit=1)
+    first = first.strip(" ,.!?")
+    if not more or not more[0]:
+        return text
+    about = about_complaint(first, more[0])
+    if about and edits_about(conversation, about):
+        return f"another version of {about}"
+    return more[0] if about or is_complaint(first, more[0]) else text
+
+
+def _read_whole(text: str, raw: str, draft: Draft) -> bool:
+    """Read a whole message as one move, or as several edits that go; what else it says, too."""
     plainer = re.sub(r"\b(?:just|simply|only) ", "", text)
+    try:
+        several = read_several(text, draft.conversation)
+    except NoSuchTurn as error:
+        draft.notes.append(f"I left it all as it is: {error}.")
+        return True
+    if several is not None:
+        draft.drop(several[0])
+        _read_parts(messages.parts(several[1]), draft)
+        return True
     for said in dict.fromkeys((raw.lower(), text, plainer)):
         step = _move(said, raw, draft, last=said == plainer)
         if step is not None:
             draft.take(step)
-            draft.notes += [note] if (note := reading_of(said, step)) else []
-            return True
-        if draft.notes:
+        if isinstance(step, GoTo) and _FIRST_ONE.search(said):
+            note = "I took the first one as the picture all began with; “the first edit” is @1."
+            draft.notes.append(note)
+        if step is not None or draft.notes:
             return True
     return False
-
-
-def _without_several(text: str, draft: Draft) -> str:
-    """Take several edits back that a message wants undone; return what else there is to read."""
-    if len(text) > messages.LONGEST_PART:
-        return text
-    try:
-        read = read_several(text, draft.conversation)
-        read = read or read_several(
-            re.sub(r"\b(?:just|simply|only) ", "", text), draft.conversation
-        )
-    except NoSuchTurn as error:
-        draft.notes.append(f"I left it all as it is: {error}.")
-        return ""
-    if read is None:
-        return text
-    gone, rest = read
-    draft.drop(gone)
-    return rest
 
 
 def _move(text: str, raw: str, draft: Draft, *, last: bool = True) -> Step | None:
@@ -148,6 +204,38 @@ def _move(text: str, raw: str, draft: Draft, *, last: bool = True) -> Step | Non
         if last:
             draft.notes.append(f"That cannot be undone: {error}.")
         return None
+
+
+def _read_parts(parts: list[str], draft: Draft) -> None:
+    """Read one part after the other; the reasons for them only where nothing else is understood."""
+    reasons = [part for part in parts if _is_reason(part, draft.caption)]
+    parts = [part for part in parts if part not in reasons]
+    for place, part in enumerate(parts):
+        if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
+            continue  # "keep the hat and the glasses"
+        following = parts[place + 1] if place + 1 < len(parts) else ""
+        if not following or not (_only_says_why(part, following) or _topic(part, draft)):
+            _read_part(part, draft)
+    if not (draft.steps or draft.ask or draft.notes or draft.kept):
+        for part in reasons:
+            _read_part(part, draft)
+
+
+def _is_reason(part: str, caption: str) -> bool:
+    """Whether a part says why something is wanted, and names nothing that could be drawn."""
+    if not messages.gives_reason(part):
+        return False
+    if world_of(caption):
+        return not any(m.kind in ("value", "color", "unknown") for m in mentions(part))
+    return not any(is_own(word) for word in words(part))
+
+
+def _only_says_why(part: str, following: str) -> bool:
+    """Whether a part only says why the next is wanted: "he looks grumpy, make him smile"."""
+    if not _LOOKS.match(part):
+        return False
+    about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
+    return bool(about - {""}) or wishes.one_wish(part, following)
 
 
 def _read_part(part: str, draft: Draft) -> None:
@@ -245,7 +333,7 @@ def _read_wish(part: str, draft: Draft) -> None:
         return
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
-        wanted = wishes.surprise(draft.portrait, seed, made)
+        wanted = wishes.surprise(seed, made)
     if wanted:
         draft.notes.append(f"I read “{part}” as: {wishes.in_words(wanted)}.")
         draft.edit(wanted, part)
@@ -253,8 +341,11 @@ def _read_wish(part: str, draft: Draft) -> None:
     if absent := wishes.absent(part, draft.portrait):
         draft.notes.append(f"There is no {absent} here, so nothing was changed.")
         return
-    made_before = len(draft.steps)
+    made_before, who = len(draft.steps), draft.portrait.now.get("gender", "")
     _read_clause(part, draft)
+    other = _OTHERS[who].search(part) if who in _OTHERS and draft.steps[made_before:] else None
+    if other is not None:
+        draft.notes.append(f"I took “{other[0]}” to mean the {who} in the picture.")
     if wishes.dislikes(part):
         draft.notes += wishes.instead(part, draft.steps[made_before:])
 
@@ -267,10 +358,6 @@ def _beyond(part: str) -> bool:
 def _too_much(part: str, draft: Draft) -> Changes:
     """Read "she looks too serious" as a wish for the opposite."""
     for mention in mentions(wishes.too(part)):
-        if mention.kind == "color":
-            places = [n for n, v in draft.portrait.now.items() if v == mention.value]
-            last = [n for n in places if draft.portrait.last in (n, n.removesuffix("_color"))]
-            return {n: draft.portrait.different(n) for n in (last or places)[:1]}
         value = OPPOSITE.get(mention.attribute, {}).get(mention.value)
         if value is not None and draft.portrait.now.get(mention.attribute) == mention.value:
             return {mention.attribute: value}
@@ -281,7 +368,7 @@ def _read_clause(part: str, draft: Draft) -> None:
     """Read a plain clause over a portrait."""
     fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
     going_on = draft.removing and not fresh
-    part = draft.portrait.named_ones(part) if _ONE.search(part) else part
+    part = draft.portrait.named_ones(part) if re.search(r"\w ones?\b", part) else part
     reading = read_portrait_clause(part, draft.portrait, removing=going_on)
     draft.removing = reading.removing
     if reading.ask is not None:

@@ -33,23 +33,18 @@ _SWAP = re.compile(
     r"\b(?:replace|swap|switch|exchange|trade|substitute|change|turn|convert|go)\b(?: out)?"
     r"(?P<old>.*?)\b(?:with|for|to|into|by)\b(?P<new>.*)"
 )
-_PLACED = re.compile(
-    r"(?:put|place|move|take|send|show|set|bring) (?:her|him|them|it)"
-    r" (?:in|at|to|into) (?:the |an? )?(?P<where>[\w ]+)"
-)
 _MADE = re.compile(
     r"(?:make|turn|set) (?:the|her|his) (?P<old>[\w ]+?) (?:(?:look )?(?:like|into) )?(?:an?|some) "
     r"(?P<new>[\w ]+)"
 )
 _DEFINITE = re.compile(r"\b(?:the|her|his|their|my|that|this|whose)(?: [\w-]+)?\s$")
-_TO = re.compile(r"\b(?:to|into|for|with)\b")
-_THE = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)?\s$")
+_WHO = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)?\s$")
 _OFF = re.compile(r"\w (?:off|away|gone|disappear|vanish)$")
 _SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
 """Attributes of which "another one" may name the new value: "another hat"."""
 _GENERIC = ("hat", "glasses", "scarf", "beard")
 """Values by whose name people also call others of the attribute: "take off the hat"."""
-_UNPATTERNED = ("headwear", "neckwear", "eyewear", "background")
+_UNPATTERNED = {"headwear", "neckwear", "eyewear", "background"}
 """Things that are never striped or dotted here."""
 _NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothing")
 """What colours are bound to that could be for anything, or are for what has no colour here."""
@@ -69,10 +64,15 @@ class ClauseReading:
     understood: bool = True
     removing: bool = False
 
+    @property
+    def given(self) -> set[str]:
+        """The attributes that are changed."""
+        return {name for changes in self.changes for name in changes}
+
     def add(self, name: str, value: str, *, apart: bool = False) -> None:
         """Add one change, to the last edit if both belong to one thing."""
-        last = self.changes[-1] if self.changes and not apart else None
-        if last is not None and any({name, *last} <= group for group in GROUPS):
+        last = self.changes[-1] if self.changes and not apart else {}
+        if last and any({name, *last} <= group for group in GROUPS):
             if name == "hair" and last.get(name, value) != value:
                 one = f"Hair is one of these here: I took {value} and left {last[name]} out."
                 self.remark = one
@@ -87,6 +87,10 @@ class ClauseReading:
             self.add(name, values[0])
         else:
             self.ask = self.ask or at.which(name)
+
+    def lose(self, name: str) -> None:
+        """Take off what is worn, or what is behind somebody."""
+        self.add(name, ABSENT.get(name, "white"), apart=name in ABSENT)
 
 
 def read_portrait_clause(
@@ -107,10 +111,9 @@ def read_portrait_clause(
     if things:  # "a blue one instead of the red hat"
         wanted = re.sub(r"\bones?\b", unwanted[things[-1].start : things[-1].end], wanted)
     reading = _read(wanted, at, removing)
-    given = {name for changes in reading.changes for name in changes}
-    for name in (m.attribute for m in gone):
-        if name in REMOVABLE and name not in given and at.now.get(name, "none") != "none":
-            reading.add(name, ABSENT[name], apart=True)
+    for name in {m.attribute for m in gone if m.attribute in REMOVABLE} - reading.given:
+        if at.now.get(name, "none") != "none":
+            reading.lose(name)
     return reading
 
 
@@ -119,9 +122,6 @@ def _undrawable(clause: str, at: PortraitContext) -> Ask | None:
     for mention in mentions(clause):
         if mention.kind == "unknown":
             return at.unknown(clause[mention.start : mention.end], mention.attribute)
-    placed = _PLACED.fullmatch(clause)
-    if placed and not mentions(placed["where"]) and strangers(placed["where"]):
-        return at.unknown(placed["where"], "background")
     swap = _MADE.fullmatch(clause) or _SWAP.search(clause)
     if swap is None or mentions(swap["new"]) or swap[0].startswith("go"):
         return None
@@ -134,10 +134,9 @@ def _halves(clause: str) -> tuple[str, str]:
     """Split "A instead of B" and "replace B with A" into what comes and what goes."""
     if (hinge := _HINGE.search(clause)) is not None:
         return clause[: hinge.start()], clause[hinge.end() :]
-    if (swap := _SWAP.search(clause)) is not None:
-        both = (mentions(swap["old"]), mentions(swap["new"]))
-        if all(any(m.kind == "value" for m in half) for half in both):
-            return swap["new"], swap["old"]
+    swap = _SWAP.search(clause)
+    if swap and all(any(m.kind == "value" for m in mentions(swap[k])) for k in ("old", "new")):
+        return swap["new"], swap["old"]
     return clause, ""
 
 
@@ -147,35 +146,39 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     reading = ClauseReading(removing=removing or bool(_OFF.search(clause)) and not ended)
     items = _unpatterned(items, reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
-    other = any(m.kind == "other" for m in items)
     kinds = {m.kind for m in items}
     if kinds & {"color", "more"} and not kinds & {"value", "thing", "it"} and strangers(clause):
         reading.understood = False  # "purple elephants"
         return reading
     hues = _bind(items, clause, at)
-    open_end = "change" in kinds and not hues and not _TO.search(clause)
+    open_end = "change" in kinds and not hues and not re.search(r"\b(?:to|into|for|with)\b", clause)
     for mention in items:
         if mention.kind == "remove":
             reading.removing = True
         elif mention.kind == "to" and mention.value in ("with", "for", "to", "into"):
             reading.removing = reading.removing and not reading.changes
+        elif mention.kind == "value" and open_end and \
+                at.now.get(mention.attribute) == mention.value:  # fmt: skip
+            reading.choose(mention.attribute, at)
         elif mention.kind == "value":
-            if open_end and at.now.get(mention.attribute) == mention.value:
-                reading.choose(mention.attribute, at)
-            else:
-                _value(mention, reading, at, other and mention not in hues)
+            _value(mention, reading, at, "other" in kinds and mention not in hues)
         if mention in hues:
             hue = hues[mention]
             off = any(m.kind == "remove" and mention.end <= m.start < hue.start for m in items)
-            off = off or other and at.now.get(color_place(mention, at)) == hue.value
+            name, before = mention.attribute, clause[: mention.start]
+            if mention.kind == "value" and name in REMOVABLE and _DEFINITE.search(before) and \
+                    at.now.get(name) == "none" and not (off or reading.removing):  # fmt: skip
+                some = ("were", "them") if mention.value.endswith("s") else ("was", "one")
+                reading.remark = f"There {some[0]} no {mention.value}, so I added {some[1]}."
+            off = off or "other" in kinds and at.now.get(color_place(mention, at)) == hue.value
             _recolor(mention, hue, reading, at, off or reading.removing)
         elif mention.kind in ("thing", "it"):
-            _thing(mention, reading, at, other, meant)
+            _thing(mention, reading, at, "other" in kinds, [m for m in meant if m != mention])
     if _NOTHING in hues:
         left_out = clause[hues[_NOTHING].start : hues[_NOTHING].end]
         reading.remark = f"I left out “{left_out}”, which has no place there."
-    if _NOWHERE in hues and reading.ask is None and not reading.changes:
-        reading.ask = at.where(hues[_NOWHERE].value)
+    if _NOWHERE in hues and not reading.changes:
+        reading.ask = reading.ask or at.where(hues[_NOWHERE].value)
     named = any(m.kind != "it" for m in meant)
     reading.understood = bool(reading.changes or reading.ask or named)
     return reading
@@ -184,7 +187,7 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
 def _unpatterned(items: list[Mention], reading: ClauseReading) -> list[Mention]:
     """Leave a pattern out that is meant for anything but clothes, and say so."""
     named = {m.attribute for m in items}
-    if "clothing" in named or not named & set(_UNPATTERNED):
+    if "clothing" in named or not named & _UNPATTERNED:
         return items
     for mention in items:
         if mention.attribute == "pattern" and mention.value not in ("", "plain"):
@@ -196,22 +199,24 @@ def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[
     """Read "the man" as who is there, and "her shirt red" as whatever top she wears."""
     kept: list[Mention] = []
     for place, mention in enumerate(items):
-        before, name = clause[: mention.start], mention.attribute
-        if name == "gender" and mention.kind == "value" and _THE.search(before):
-            continue
-        if name == "gender" and mention.value == at.now.get(name) and len(items) > 1:
-            continue
-        long = name == "hair" and mention.value in ("long", "short")
-        if long and clause[mention.end :].lstrip().startswith(("beard", "moustache", "sleeve")):
-            continue
+        before, name, now = (
+            clause[: mention.start],
+            mention.attribute,
+            at.now.get(mention.attribute),
+        )
+        if name == "gender" and mention.kind == "value":
+            if mention.value == now and len(items) > 1:
+                continue
+            if _WHO.search(before):
+                continue
         if mention.value == "glasses" and any(m.value == "round glasses" for m in kept):
             continue
-        worn = at.now.get(name, "none") not in ("none", mention.value)
         near = items[max(place - 1, 0) : place + 3]
         colored = any(m.kind == "color" or m.attribute == "pattern" for m in near)
-        if mention.kind == "value" and name in ("clothing", "headwear") and worn and colored:
-            definite = _DEFINITE.search(before) and "give" not in clause and "back" not in clause
-            mention = replace(mention, kind="thing") if definite else mention
+        worn = name in ("clothing", "headwear") and now not in (None, "none", mention.value)
+        if mention.kind == "value" and worn and colored and _DEFINITE.search(before):
+            back = "give" in clause or "back" in clause
+            mention = mention if back else replace(mention, kind="thing")
         kept.append(mention)
     return kept
 
@@ -223,10 +228,8 @@ def _value(mention: Mention, reading: ClauseReading, at: PortraitContext, other:
         reading.add(name, at.different(name) if swapped else value)
     elif name in REMOVABLE and now not in ("none", value) and value not in _GENERIC:
         reading.remark = f"There is no {value} to remove."
-    elif name in ABSENT:
-        reading.add(name, ABSENT[name], apart=True)
-    elif name == "background" and value not in COLORS:
-        reading.add(name, "white")
+    elif name in ABSENT or name == "background" and value not in COLORS:
+        reading.lose(name)
     elif value in OPPOSITE.get(name, ()):
         reading.add(name, OPPOSITE[name][value])
     else:
@@ -234,28 +237,23 @@ def _value(mention: Mention, reading: ClauseReading, at: PortraitContext, other:
 
 
 def _thing(
-    mention: Mention, reading: ClauseReading, at: PortraitContext, other: bool, meant: list[Mention]
+    mention: Mention, reading: ClauseReading, at: PortraitContext, other: bool, rest: list[Mention]
 ) -> None:
     """Read a thing, or "it", that comes without a value of its own."""
-    name = mention.attribute if mention.kind == "thing" else ""
-    if name == "color":
-        name = color_place(mention, at)
+    name = color_place(mention, at) if mention.attribute == "color" else mention.attribute
     if mention.kind == "it":
-        valued = any(m.kind in ("value", "thing", "color", "more") for m in meant if m != mention)
-        name = "" if valued else at.last
-    given = {n for changes in reading.changes for n in changes}
+        named = any(m.kind in ("value", "thing", "color", "more") for m in rest)
+        name = "" if named else at.last
     about = (name, f"{name}_color", "pattern" if name == "clothing" else name)
-    told = any(m.kind == "value" and m.attribute in about for m in meant)
-    if not name or name in given or told:
+    told = any(m.kind == "value" and m.attribute in about for m in rest)
+    if not name or name in reading.given or told:
         return
     worn = at.now.get(name, "none") != "none" or name.endswith("_color")
-    if reading.removing and name in ABSENT:
-        reading.add(name, ABSENT[name], apart=True)
-    elif reading.removing and name == "background":
-        reading.add(name, "white")
+    if reading.removing and (name in ABSENT or name == "background"):
+        reading.lose(name)
     elif other and mention.kind == "thing" and worn:
         reading.add(name, at.different(name))
-    elif mention.kind == "thing" and not any(m.attribute == name for m in meant if m != mention):
+    elif mention.kind == "thing" and all(m.attribute != name for m in rest):
         reading.choose(name, at)
 
 
@@ -266,24 +264,24 @@ def _bind(items: list[Mention], clause: str, at: PortraitContext) -> dict[Mentio
     for hue in [m for m in items if m.kind in ("color", "more")]:
         right = next((m for m in things if m.start >= hue.end), None)
         left = next((m for m in reversed(things) if m.end <= hue.start), None)
-        between = clause[hue.end : right.start] if right else ""
-        apart = re.search(r"\b(?:and|to|in|into|with|on|for|be|is)\b|,", between)
-        close = right is not None and not apart
-        if right is not None and close and right.attribute == "pattern":
+        between = clause[hue.end : right.start] if right else ","
+        close = not re.search(r"\b(?:and|to|in|into|with|on|for|be|is)\b|,", between)
+        it = Mention("it", start=hue.start, end=hue.start)
+        if right and close and right.attribute == "pattern":  # "a red striped shirt"
             cloth = next((m for m in things if m.start >= right.end), None)
-            on = cloth and re.search(r"\b(?:on|to|for|with)\b", clause[right.end : cloth.start])
-            clothed = cloth is not None and cloth.attribute == "clothing" and not on
-            bound[cloth if cloth and clothed else _NOTHING] = hue
-        elif right is not None and close and _colorable(right, at):
+            apart = cloth and re.search(r"\b(?:on|to|for|with)\b", clause[right.end : cloth.start])
+            bound[cloth if cloth and cloth.attribute == "clothing" and not apart else _NOTHING] = (
+                hue
+            )
+        elif right and close and _colorable(right, at):
             bound[right] = hue
-        elif right is not None and close and right.kind == "value":
+        elif right and close and right.kind == "value":
             bound[_NOTHING] = hue
-        elif left is not None and _colorable(left, at):
+        elif left and _colorable(left, at):
             bound[left] = hue
-        elif right is not None and _colorable(right, at):
+        elif right and _colorable(right, at):
             bound[right] = hue
-        elif color_place(Mention("it"), at):
-            it = Mention("it", start=hue.start, end=hue.start)
+        elif color_place(it, at):
             bound[it] = hue
             items.append(it)
         else:
@@ -315,7 +313,7 @@ def _recolor(
         return
     value = hue.value if hue.kind == "color" else at.compared(place, hue.value)
     value = _ALSO.get((place, value), value)
-    worn = at.now.get(thing, "none") != "none" or any(thing in one for one in reading.changes)
+    worn = at.now.get(thing, "none") != "none" or thing in reading.given
     if thing in USUAL and mention.kind in ("thing", "it") and not worn:
         reading.add(thing, USUAL[thing])
     if value in VALUES[place]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from agent import turn_tree
@@ -61,17 +61,18 @@ def _meanings() -> Iterator[tuple[str, Mention]]:
             own = [] if value in _SHARED else [value]
             for pattern in own + lexicon.patterns(words["said"].get(name, {}).get(value, [])):
                 yield pattern, Mention("value", name, value)
-    kinds: tuple[tuple[str, Kind], ...] = (("things", "thing"), ("unknown", "unknown"))
-    for table, kind in kinds:
+    for table in ("things", "unknown", "shades", "roles"):
         for name, entry in words[table].items():
-            for pattern in lexicon.patterns(entry):
-                yield pattern, Mention(kind, name)
-    for color, entry in words["shades"].items():
-        for pattern in [color, *lexicon.patterns(entry)]:
-            yield pattern, Mention("color", value=color)
-    for role, entry in words["roles"].items():
-        for pattern in lexicon.patterns(entry):
-            yield pattern, Mention(role, value=pattern)
+            for pattern in [*([name] if table == "shades" else []), *lexicon.patterns(entry)]:
+                yield (
+                    pattern,
+                    {
+                        "things": Mention("thing", name),
+                        "unknown": Mention("unknown", name),
+                        "shades": Mention("color", value=name),
+                        "roles": Mention(name, value=pattern),
+                    }[table],
+                )
 
 
 _PATTERNS = [(re.compile(rf"(?<![\w@-])(?:{p})(?![\w-])"), meant) for p, meant in _meanings()]
@@ -114,57 +115,43 @@ class PortraitContext:
     Attributes:
         now: the attributes of the picture at this point of the plan.
         last: the attribute that was edited last, which "it" means.
-        used: the values each attribute had on the way here, so that "different" is different.
     """
 
     now: Mapping[str, str]
     last: str = ""
-    used: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, conversation: Conversation, head: int) -> PortraitContext:
         """Return what a request is read against when it starts from a turn."""
         line = turn_tree.path(conversation, head)
-        used: dict[str, list[str]] = {}
-        for turn in line:
-            for name, value in attributes_of(turn.caption).items():
-                used.setdefault(name, []).append(value)
-        now = attributes_of(line[-1].caption)
         made = (changes(t.step.source_prompt, t.step.target_prompt) for t in line[::-1] if t.step)
         last = next((_about(one) for one in made if one), "")
-        return cls(now, last, used)
+        return cls(attributes_of(line[-1].caption), last)
 
     def after(self, made: Changes) -> PortraitContext:
         """Return the context once some changes are made."""
-        return replace(self, now={**self.now, **made}, last=_about(made))
+        return PortraitContext({**self.now, **made}, _about(made))
 
     def compared(self, place: str, word: str) -> str:
         """Return the value that "darker" or "lighter" leads to from the one there is."""
         if word in VALUES[place] or place not in LADDERS:
             return word
-        ladder, step = LADDERS[place], COMPARED[place].get(word, 0)
-        if word in ("dark", "light"):
-            return ladder[0] if step < 0 else ladder[-1]
-        now = self.now.get(place, "")
+        ladder, now = LADDERS[place], self.now.get(place, "")
         at = ladder.index(now) if now in ladder else len(ladder) // 2
-        return ladder[min(max(at + step, 0), len(ladder) - 1)]
+        return ladder[min(max(at + COMPARED[place].get(word, 0), 0), len(ladder) - 1)]
 
     def different(self, name: str) -> str:
-        """Return the next value that the attribute has not had yet, or the next one at all."""
-        now = self.now.get(name, "")
-        values = [v for v in VALUES[name] if v != ABSENT.get(name)]
-        at = values.index(now) + 1 if now in values else 0
-        round_ = [v for v in values[at:] + values[:at] if v != now]
-        return next((v for v in round_ if v not in self.used.get(name, ())), round_[0])
+        """Return the next value of an attribute after the one it has."""
+        values, now = [v for v in VALUES[name] if v != ABSENT.get(name)], self.now.get(name, "")
+        return values[(values.index(now) + 1) % len(values) if now in values else 0]
 
     def which(self, name: str) -> Ask:
         """Ask which value of an attribute is meant; the options are whole requests."""
         called = name.replace("_color", "").replace("_", " ")
         values = [v for v in VALUES[name] if v not in ("none", self.now.get(name))]
-        noun = self.now.get("clothing", "clothes") if name == "clothing_color" else called
-        for thing, usual in USUAL.items():
-            worn = self.now.get(thing, "none")
-            noun = noun if name != COLOR_OF[thing] else worn if worn != "none" else usual
+        worn = self.now.get(name.removesuffix("_color"), "none")
+        usual = USUAL.get(called, "clothes" if called == "clothing" else called)
+        noun = usual if worn == "none" or called in ("hair", "background", "skin") else worn
         colored = name.endswith("_color") or name in ("background", "skin")
         options = tuple(f"{value} {noun}" if colored else _request(name, value) for value in values)
         question = f"Which one: {called} can be {_listed(values)}?"
@@ -180,21 +167,22 @@ class PortraitContext:
 
     def where(self, color: str) -> Ask:
         """Ask what a colour is for."""
-        options = [f"{color} {self.now.get('clothing', 'clothes')}"] if color in COLORS else []
-        options += [f"{color} background"] if color in VALUES["background"] else []
-        options += [f"{color} hair"] if color in VALUES["hair_color"] else []
-        default = options[0] if options else ""
-        return Ask(question=f"What should be {color}?", options=tuple(options), default=default)
+        things = {"clothing_color": self.now.get("clothing", "clothes"),
+                  "background": "background", "hair_color": "hair"}  # fmt: skip
+        options = tuple(f"{color} {thing}" for name, thing in things.items()
+                        if color in VALUES[name])  # fmt: skip
+        return Ask(
+            question=f"What should be {color}?", options=options, default="".join(options[:1])
+        )
 
     def named_ones(self, clause: str) -> str:
         """Write the thing for "ones" where its name makes a value: "round ones" are glasses."""
         known = [m for m in mentions(clause) if m.kind in ("value", "thing")]
         last = (known[0].attribute if known else self.last).removesuffix("_color")
-        said = {m.value for m in known}
         for noun in (self.now.get(last, ""), USUAL.get(last, ""), last):
-            named = _ONES.sub(noun, clause)
+            named = re.sub(r"(?<=\w )ones?\b", noun, clause)
             values = {m.value for m in mentions(named) if m.attribute == last and m.kind == "value"}
-            if values - said - {noun}:
+            if values - {m.value for m in known} - {noun}:
                 return named
         return clause
 
@@ -205,20 +193,16 @@ class PortraitContext:
             LookupError: there is no hat, or one without a colour of its own.
         """
         match = _SAME.search(text)
-        if match is None:
-            return text
-        what = match["a"] or match["b"] or match["c"]
+        what = match["a"] or match["b"] or match["c"] if match else ""
         known = [m.attribute for m in mentions(what)]
-        for name in known:
-            place = name if name in ("background", "skin") else f"{name}_color"
-            if (found := self.now.get(place)) is not None:
-                return text[: match.start()] + found + text[match.end() :]
-        if any(known):
+        hues = [self.now.get(name if name in ("background", "skin") else f"{name}_color")
+                for name in known]  # fmt: skip
+        hue = next(filter(None, hues), None)
+        if any(known) and hue is None:
             raise LookupError(what)
-        return text
+        return text[: match.start()] + hue + text[match.end() :] if match and hue else text
 
 
-_ONES = re.compile(r"(?<=\w )ones?\b")
 _SAME = re.compile(
     r"(?:in )?(?:the )?same colou?r as (?:the|her|his) (?P<a>[\w -]+)"
     r"|in the colou?r of (?:the|her|his) (?P<c>[\w -]+)"

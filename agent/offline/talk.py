@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from agent import turn_tree
 from agent.offline import lexicon, messages
-from agent.offline.draft import SUGGESTIONS
-from agent.offline.turn_references import named
+from agent.offline.draft import suggestions
+from agent.offline.intents import ORDINALS, named
 from agent.state import Ask, Conversation, Describe, Help, Plan
 from editing_core.prompt_diff import words_of
 from tools.arguments import LARGEST, whole
@@ -22,7 +23,6 @@ _EMOJI: dict[str, str] = lexicon.load("talk")["emoji"]
 _WANTING = re.compile(
     r"(?:^|[,;]|\b(?:a|an|the|some|with|in|on|of|her|him|them|me|add|wear|and|but|remove|no))\s*$"
 )
-_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
 _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())
 _WEAK = frozenset(lexicon.load("talk")["answer"]["weak"].split())
 _PICTURED = re.compile(rf"(?:(?:{'|'.join(_EMOJI)})\ufe0f?\s*)+")
@@ -45,7 +45,11 @@ def read_talk(
     if any(lexicon.match("talk", "drop", "never", words) for words in (said, text)):
         return Plan(note=NOTHING_PENDING)
     if messages.is_chatter(text or said):
-        return Plan(note="Tell me what to change, for example: " + "; ".join(SUGGESTIONS) + ".")
+        return Plan(
+            note="Tell me what to change, for example: "
+            + "; ".join(suggestions(turn_tree.path(conversation)[-1].caption))
+            + "."
+        )
     if (shown := lexicon.match("talk", "ask", "show", said)) is not None:
         turn = _pictured(shown["what"], conversation)
         return None if turn is None else Plan(steps=(Describe(turn=turn),))
@@ -82,13 +86,11 @@ def chosen(answer: str, question: Ask) -> str | None:
     options, said = question.options, answer.lower().strip(" .!?,")
     if (exact := [option for option in options if option.lower() == said]) != []:
         return exact[0]
-    if (place := lexicon.match("talk", "answer", "number", said)) is not None:
-        groups = lexicon.groups(place)
-        last = groups.get("nth") == "last"
-        number = whole(groups.get("number") or "") or (
-            len(options) if last else _ORDINALS.index(groups["nth"]) + 1 if "nth" in groups else 0
-        )
-        return options[number - 1] if 1 <= number <= len(options) else None
+    if (place := lexicon.said("talk", "answer", "number", said)) is not None:
+        last = place.get("nth") == "last"
+        nth = len(options) if last else ORDINALS.index(place.get("nth", "first")) + 1
+        number = whole(place["number"]) if "number" in place else nth
+        return options[number - 1] if number and number <= len(options) else None
     if len(options) == 1 and lexicon.match("talk", "answer", "yes", said):
         return options[0]
     words = _significant(said)

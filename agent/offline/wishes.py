@@ -87,49 +87,28 @@ def one_wish(clause: str, following: str) -> bool:
 def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
-    if row is None:
-        return {}
     known = [m for m in mentions(rest) if m.attribute != "gender"]
-    if any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known):
+    gone = any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known)
+    free = [m for m in known if m.kind in ("value", "color")]
+    if row is None or gone or any(scene.now.get(m.attribute) != m.value for m in free):
         return {}  # "remove the jewelry" is no wish for any
     named = {m.attribute for m in known if m.attribute}
-    free = [m for m in known if m.kind in ("value", "color")]
-    if any(m.kind == "color" or scene.now.get(m.attribute) != m.value for m in free):
-        return {}
     about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
-    if "clothing" in about:
-        about.add("pattern")
-    options: list[Changes] = row["portraits"]
-    fitting = [c for c in options if not named or about & set(c)]
-    if named and not fitting:
-        return {}
-    return _fresh(fitting, scene)
+    new = (c for c in row["portraits"] if any(scene.now.get(n) != v for n, v in c.items()))
+    beards = scene.now.get("gender") != "woman"
+    fitting = (
+        c for c in new if (not named or about & set(c)) and (beards or "facial_hair" not in c)
+    )
+    return next(fitting, {})
 
 
-def _fresh(options: Iterable[Changes], scene: PortraitContext) -> Changes:
-    """Return the first changes that are new here, else the first that change anything."""
-    open_ = [c for c in options if any(scene.now.get(n) != v for n, v in c.items())]
-    if "beard" not in scene.now.values() and scene.now.get("gender") == "woman":
-        open_ = [c for c in open_ if "facial_hair" not in c]
-    new = (c for c in open_ if not any(v in scene.used.get(n, ()) for n, v in c.items()))
-    return next(new, open_[0] if open_ else {})
-
-
-def surprise(scene: PortraitContext, seed: int, made: Sequence[Turn]) -> Changes:
+def surprise(seed: int, made: Sequence[Turn]) -> Changes:
     """Return a change that this conversation has not seen, by the seed."""
-    seen = {(n, v) for n, values in scene.used.items() for v in values}
-    seen |= {pair for t in made for pair in _shown(t)}
+    seen = {pair for turn in made for pair in attributes_of(turn.caption).items()}
     names = lexicon.load("wishes")["surprise"]["attributes"].split()
     options = [(n, v) for n in names for v in VALUES[n] if v not in ("none", "plain", "bald")
                and (n, v) not in seen]  # fmt: skip
-    if not options:
-        return {}
-    name, value = random.Random(seed).choice(options)
-    return {name: value}
-
-
-def _shown(turn: Turn) -> set[tuple[str, str]]:
-    return set(attributes_of(turn.caption).items())
+    return dict([random.Random(seed).choice(options)]) if options else {}
 
 
 def instead(clause: str, steps: Iterable[Step]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -39,8 +40,10 @@ def filled(name: str, pattern: str) -> str:
 
 @cache
 def compiled(name: str, table: str, entry: str) -> tuple[re.Pattern[str], ...]:
-    """Return the patterns of an entry, each for a whole text."""
-    return tuple(re.compile(filled(name, pattern)) for pattern in load(name)[table][entry])
+    """Return the patterns of an entry, each for a whole text, with the table's common tail."""
+    rows = load(name)[table]
+    forms = (filled(name, f"(?:{said}){rows.get('tail', '')}") for said in rows[entry])
+    return tuple(re.compile(form, re.IGNORECASE) for form in forms)
 
 
 def match(name: str, table: str, entry: str, text: str) -> re.Match[str] | None:
@@ -49,6 +52,23 @@ def match(name: str, table: str, entry: str, text: str) -> re.Match[str] | None:
     return next((found for found in tries if found is not None), None)
 
 
-def groups(found: re.Match[str]) -> dict[str, str]:
-    """Return what the named parts of a match hold; a digit at the end of a name does not count."""
-    return {name.rstrip("0123456789"): text for name, text in found.groupdict().items() if text}
+def said(name: str, table: str, entry: str, text: str) -> dict[str, str] | None:
+    """Return what the named parts of a pattern hold; a digit at the end of a name does not count.
+
+    None if a text is nothing like the entry.
+    """
+    found = match(name, table, entry, text)
+    if found is None:
+        return None
+    return {part.rstrip("0123456789"): held for part, held in found.groupdict().items() if held}
+
+
+def strings(table: object) -> Iterator[str]:
+    """Yield every key and every string of a table, those of the tables in it included."""
+    if isinstance(table, str):
+        yield table
+    elif isinstance(table, dict):
+        yield from (*table, *strings([*table.values()]))
+    elif isinstance(table, list):
+        for value in table:
+            yield from strings(value)

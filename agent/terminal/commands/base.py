@@ -59,7 +59,7 @@ class CommandBase:
         phrase = phrase.strip()
         if not phrase:
             return conversation.turns[conversation.head]
-        from agent.offline.turn_references import named  # its word lists take a while to load
+        from agent.offline.intents import named  # its word lists take a while to load
 
         found = named(conversation, phrase)
         if found is None:

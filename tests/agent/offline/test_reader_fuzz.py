@@ -12,8 +12,8 @@ from language.score import conversation
 
 from agent.captions import VALUES, parse
 from agent.offline import lexicon
+from agent.offline.captions import chain, text
 from agent.offline.grammar import Context, understand_offline
-from agent.offline.sentence import chain, text
 from agent.state import Conversation, Plan
 from editing_core.worlds.registry import world_of
 

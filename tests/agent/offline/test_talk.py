@@ -6,10 +6,11 @@ import pytest
 from language import score
 from language.score import named as said
 
-from agent.offline.draft import SUGGESTIONS
 from agent.offline.grammar import Context, understand_offline
 from agent.offline.talk import chosen, drops
 from agent.state import Ask
+
+SUGGESTIONS = ("add a hat", "make her older", "change the background to blue")
 
 
 def plan_of(message: str, beginning: str = "start"):
@@ -116,3 +117,59 @@ def test_an_answer_with_something_to_say_drops_nothing(answer):
 
 def test_a_bare_no_may_be_an_answer_to_an_llm():
     assert not drops("no", plainly=False) and drops("cancel", plainly=False)
+
+
+def test_a_condition_is_refused_in_one_sentence_and_never_dropped():
+    """Once "undo the undo of the hat unless it is red" took the hat back without a word."""
+    (ask,) = plan_of("undo the undo of the hat unless it is red", "hat").steps
+    assert ask.step == "ask" and "“unless it is red”" in ask.question
+    assert ask.options == ("undo the undo of the hat",)
+    assert [said(step) for step in plan_of("undo the undo of the hat", "undone").steps] == [
+        "redo 1"
+    ]
+
+
+def test_only_what_would_change_this_picture_is_offered():
+    for beginning in ("start", "hat", "long", "cat", "house"):
+        (ask,) = plan_of("flurbish the zork", beginning).steps
+        assert ask.question.startswith("I did not understand") and len(ask.options) == 3
+        for option in ask.options:
+            made = plan_of(option, beginning).steps
+            assert [step.step for step in made] == ["edit"], (beginning, option)
+    assert "add a hat" not in plan_of("flurbish the zork", "hat").steps[0].options
+    assert "add a hat" not in plan_of("hello", "hat").note
+
+
+def test_a_bit_less_after_a_wish_that_was_not_done_is_asked():
+    talk = score.conversation_after("add a red hat", "give her freckles")
+    (ask,) = understand_offline("a bit less", Context.of(talk)).steps
+    assert ask.step == "ask" and "“give her freckles” was not done" in ask.question
+    (option,) = ask.options
+    again = understand_offline(option, Context.of(talk)).steps
+    assert [said(step) for step in again] == ["goto 1", "retry weaker"]
+    talk = score.conversation_after("add a red hat", "what do you see?")
+    assert [said(s) for s in understand_offline("less", Context.of(talk)).steps] == ["retry weaker"]
+
+
+def test_a_thing_that_is_not_there_is_not_added_silently():
+    plan = plan_of("make the hat blue")
+    assert [said(step) for step in plan.steps] == [{"headwear": "hat", "headwear_color": "blue"}]
+    assert plan.note == "There was no hat, so I added one."
+    assert not plan_of("make the hat blue", "hat").note and not plan_of("add a blue hat").note
+    assert [step.step for step in plan_of("make the hat blue", "dog").steps] == ["ask"]
+
+
+def test_him_over_a_woman_is_said():
+    plan = plan_of("make him older")
+    assert said(plan.steps[0])["age"] == "old"
+    assert plan.note == "I took “him” to mean the woman in the picture."
+    for message in ("make her older", "make them older", "turn her into a man and make him old"):
+        assert "to mean" not in plan_of(message).note, message
+
+
+def test_her_is_the_woman_of_a_caption_and_nobody_else():
+    talk = score.conversation_after(caption="a man and a woman on a bench")
+    (step,) = understand_offline("make her older", Context.of(talk)).steps
+    assert step.target_prompt == "a man and an old woman on a bench"
+    for message in ("make him older", "give him a hat", "add a dog next to him"):
+        assert [step.step for step in plan_of(message, "kitchen").steps] == ["ask"], message
