@@ -1,16 +1,15 @@
-"""The shape of FLUX.1-dev, and networks of any such shape.
+"""The shapes of published models.
 
-What its speed and memory depend on is all in its published configurations, so both can be known,
-and every path through the code tried, without its weights.
+What a model's speed and memory depend on is all in its published configurations, so both can be
+known, and every path through the code tried, without its weights.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 Configs = dict[str, dict[str, Any]]
-"""By part of a pipeline (transformer, vae, text_encoder, text_encoder_2), as in its config.json."""
+"""By part of a pipeline (transformer, vae, text_encoder ...), as in its config.json."""
 
 FLUX_DEV: Configs = {
     "transformer": {
@@ -66,33 +65,47 @@ FLUX_DEV: Configs = {
     },
 }
 
+KLEIN_BASE: Configs = {
+    "transformer": {
+        "_class_name": "Flux2Transformer2DModel",
+        "attention_head_dim": 128,
+        "axes_dims_rope": [32, 32, 32, 32],
+        "guidance_embeds": False,
+        "in_channels": 128,
+        "joint_attention_dim": 7680,
+        "mlp_ratio": 3.0,
+        "num_attention_heads": 24,
+        "num_layers": 5,
+        "num_single_layers": 20,
+        "patch_size": 1,
+        "rope_theta": 2000,
+        "timestep_guidance_channels": 256,
+    },
+    "vae": {
+        "_class_name": "AutoencoderKLFlux2",
+        "batch_norm_eps": 1e-4,
+        "block_out_channels": [128, 256, 512, 512],
+        "latent_channels": 32,
+        "layers_per_block": 2,
+        "norm_num_groups": 32,
+        "sample_size": 1024,
+    },
+    "text_encoder": {  # Qwen3-4B
+        "model_type": "qwen3",
+        "head_dim": 128,
+        "hidden_size": 2560,
+        "intermediate_size": 9728,
+        "num_attention_heads": 32,
+        "num_hidden_layers": 36,
+        "num_key_value_heads": 8,
+        "tie_word_embeddings": True,
+        "vocab_size": 151936,
+    },
+}
+"""FLUX.2 [klein] 4B Base."""
+
 
 def with_depth(double: int, single: int) -> Configs:
     """FLUX.1-dev with so many blocks, and all else as it is."""
     transformer = FLUX_DEV["transformer"] | {"num_layers": double, "num_single_layers": single}
     return FLUX_DEV | {"transformer": transformer}
-
-
-def build(configs: Configs, *, only: str = "") -> dict[str, Any]:
-    """Make the models of these configurations with random weights, where torch now makes them.
-
-    Under ``torch.device("meta")`` that takes neither time nor memory.
-
-    Args:
-        configs: Of the four of a pipeline.
-        only: One of them; all four if left out.
-    """
-    from diffusers import AutoencoderKL, FluxTransformer2DModel
-    from transformers import CLIPTextConfig, CLIPTextModel, T5Config, T5EncoderModel
-
-    make: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "transformer": FluxTransformer2DModel.from_config,
-        "vae": AutoencoderKL.from_config,
-        "text_encoder": lambda said: CLIPTextModel(CLIPTextConfig(**said)),
-        "text_encoder_2": lambda said: T5EncoderModel(T5Config(**said)),
-    }
-    return {
-        part: made({key: value for key, value in configs[part].items() if key != "model_type"})
-        for part, made in make.items()
-        if only in ("", part)
-    }

@@ -12,7 +12,7 @@ from editing_core.models.base import Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT, DiffusersModel
 from editing_core.models.loader import LoadSpec
-from editing_core.models.offers import FLUX2
+from editing_core.models.offers import FLUX2, FLUX2_DISTILLED
 
 TEXT_LAYERS = (9, 18, 27)
 """Layers of Qwen3-4B whose states, side by side, are the text."""
@@ -131,6 +131,17 @@ def _within(offsets: Tensor, begin: int, length: int) -> Tensor:
     """
     inside = (offsets[:, 1] > begin) & (offsets[:, 0] < begin + length)
     return (offsets - begin).clamp(0, length) * inside[:, None]
+
+
+class DistilledFlux2(Flux2):
+    """A FLUX.2 klein that was distilled to four steps, and so to one guidance."""
+
+    family = FLUX2_DISTILLED
+
+    def _guided(
+        self, tokens: Tensor, t: float, text: TextEmbedding, guidance: float, canvas: Canvas
+    ) -> Tensor:
+        return self._call(tokens, t, text, canvas)
 
 
 @lru_cache(8)

@@ -7,12 +7,12 @@ million layers would be built for hours. The headers of the weight files are rea
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from editing_core.errors import ModelMissing
-from editing_core.models.configs import FLUX_DEV, build
+from editing_core.models.layouts import Layout, build
 
 Shapes = Mapping[str, tuple[int, ...]]
 """By name of a tensor."""
@@ -22,29 +22,30 @@ LARGEST = 1 << 20  # no width, count of tokens or vocabulary comes near it
 SMALLEST = 0
 
 
-def check_types(part: str, config: Mapping[str, Any], file: Path) -> None:
-    """Refuse a configuration whose values are of other types than FLUX.1-dev's.
+def check_types(known: Mapping[str, Any], config: Mapping[str, Any], file: Path) -> None:
+    """Refuse a configuration whose values are of other types than a published one's.
 
     Args:
-        part: "transformer", "vae", "text_encoder" or "text_encoder_2".
+        known: The published one, of the same network.
         config: What ``file`` holds.
         file: Named in the refusal.
 
     Raises:
         ModelMissing: A value is of another type, negative or too large by far.
     """
-    for key, known in FLUX_DEV[part].items():
+    for key, value in known.items():
         if key in config:
-            _check_value(config[key], known, f'{file}: "{key}"')
+            _check_value(config[key], value, f'{file}: "{key}"')
 
 
-def check_shapes(part: str, config: Mapping[str, Any], folder: Path) -> None:
+def check_shapes(part: str, config: Mapping[str, Any], folder: Path, layout: Layout) -> None:
     """Refuse a configuration that describes other weights than those in the folder.
 
     Args:
-        part: As above.
+        part: A name in ``layout.networks``.
         config: Of the types that ``check_types`` lets pass.
         folder: Holds the part's config.json and .safetensors files.
+        layout: Of the whole model.
 
     Raises:
         ModelMissing: A weight file cannot be read, or a tensor is missing or has another shape.
@@ -57,13 +58,13 @@ def check_shapes(part: str, config: Mapping[str, Any], folder: Path) -> None:
     _check_depth(config, there, folder)
     try:
         with torch.device("meta"):
-            model = build({part: dict(config)}, only=part)[part]
+            model = build({part: dict(config)}, only=part, layout=layout)[part]
     except Exception as error:  # libraries refuse in errors of all kinds
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ModelMissing(f"{folder}/config.json describes no {part}: {reason}") from None
     optional = set(getattr(model, "_tied_weights_keys", None) or ())
     for name, tensor in model.state_dict().items():
-        found = there.get(name)
+        found = next((there[known] for known in _older(name) if known in there), None)
         if found is None and name not in optional:
             raise ModelMissing(f"The weights in {folder} do not fit its config.json: no {name}.")
         if found not in (None, tuple(tensor.shape)):
@@ -71,6 +72,18 @@ def check_shapes(part: str, config: Mapping[str, Any], folder: Path) -> None:
                 f"The weights in {folder} do not fit its config.json: {name} has the shape "
                 f"{_said(found)}, not {_said(tensor.shape)}."
             )
+
+
+def _older(name: str) -> Iterator[str]:
+    """Names that a tensor of a text encoder had in earlier releases of transformers, its own first.
+
+    ``from_pretrained`` knows them, too: published weights keep the names of their day.
+    """
+    yield name
+    yield f"text_model.{name}"
+    for now, then in (("model.language_model.", "model."), ("model.visual.", "visual.")):
+        if name.startswith(now):
+            yield then + name.removeprefix(now)
 
 
 def _check_value(value: object, known: object, what: str) -> None:

@@ -19,8 +19,8 @@ FLUX1 = ModelSpec(
     licence="FLUX.1 [dev] Non-Commercial License",
 )
 FLUX2 = ModelSpec(
-    name="klein-base",
-    family="FLUX.2",
+    name="klein",
+    family="FLUX.2 klein",
     parts=("transformer", "vae", "text_encoder"),
     latents="FLUX.2",
     token_side=16,
@@ -30,12 +30,36 @@ FLUX2 = ModelSpec(
     references=10,
     licence="Apache-2.0",
 )
+FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invertible=False)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-KNOWN = {spec.name: spec for spec in (SHIPPED, FLUX1)}
+FAMILIES = (FLUX1, FLUX2, FLUX2_DISTILLED)
+"""What a model that is not known by name may offer."""
+KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
+HUB = {
+    "flux-dev": "black-forest-labs/FLUX.1-dev",
+    "klein": "black-forest-labs/FLUX.2-klein-base-4B",
+    "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
+}
+"""Where the known models that are not shipped lie on the Hugging Face hub."""
 
 
 def spec_of(name: str, family: ModelSpec = FLUX1) -> ModelSpec:
-    """Return what a model offers; of one that is not known by name, what its family does."""
+    """Return what a model offers; of one known by neither name nor id, what its family does.
+
+    Args:
+        name: What it is asked for by.
+        family: What its family offers, as far as that is known.
+    """
+    for known, hub_id in HUB.items():
+        if name == hub_id:
+            return replace(KNOWN[known], name=name)
     return KNOWN.get(name, replace(family, name=name))
+
+
+def possible(name: str) -> list[ModelSpec]:
+    """Return what a model may offer, before its files are seen: one spec if it is known."""
+    if name in KNOWN or name in HUB.values():
+        return [spec_of(name)]
+    return [spec_of(name, family) for family in FAMILIES]

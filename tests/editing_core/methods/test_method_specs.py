@@ -11,7 +11,7 @@ import pytest
 from editing_core.errors import EditError
 from editing_core.methods.base import MethodSpec
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
-from editing_core.models.offers import FLUX1, FLUX2, KNOWN, SHIPPED, spec_of
+from editing_core.models.offers import FAMILIES, FLUX1, FLUX2, KNOWN, SHIPPED, possible, spec_of
 from editing_core.settings import PRESETS, EditSettings
 
 every_method = pytest.mark.parametrize("spec", METHODS.values(), ids=list(METHODS))
@@ -73,6 +73,14 @@ def test_a_choice_is_completed() -> None:
 def test_unknown_models_offer_what_flux_does() -> None:
     assert spec_of("flux-dev") is KNOWN["flux-dev"]
     assert spec_of("a/b") == replace(FLUX1, name="a/b")
+
+
+def test_what_is_not_known_may_be_of_any_family() -> None:
+    (klein,) = possible("black-forest-labs/FLUX.2-klein-base-4B")
+    assert klein == replace(FLUX2, name="black-forest-labs/FLUX.2-klein-base-4B")
+    assert possible("klein") == [KNOWN["klein"]]
+    assert [spec.name for spec in possible("a/b")] == ["a/b"] * len(FAMILIES)
+    assert {spec.family for spec in possible("a/b")} == {spec.family for spec in FAMILIES}
 
 
 def test_the_list_of_methods_costs_no_time() -> None:

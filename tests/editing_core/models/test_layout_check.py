@@ -75,3 +75,15 @@ def test_damaged_and_missing_weights_are_told_of(folder: Path) -> None:
     weights.unlink()
     with pytest.raises(ModelMissing, match=r"There are no \.safetensors files"):
         load(str(folder))
+
+
+def test_published_weights_keep_the_names_of_their_day(folder: Path) -> None:
+    """FLUX.1-dev's CLIP was written when its tensors were called text_model.…"""
+    from safetensors.torch import load_file, save_file
+
+    before = load(str(folder)).encode_text("a red hat").pooled
+    (file,) = (folder / "text_encoder").glob("*.safetensors")
+    older = {f"text_model.{name}": value for name, value in load_file(file).items()}
+    save_file(older, file, {"format": "pt"})
+    after = load(str(folder)).encode_text("a red hat").pooled
+    assert before is not None and after is not None and before.equal(after)

@@ -42,6 +42,11 @@ def states(model: Any, seed: int = 0) -> torch.Tensor:
     return draw_noise(seed, model.canvas(48, 80), model.channels)
 
 
+def edit_request(target: str = TARGET) -> EditRequest:
+    current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
+    return EditRequest(current, original, SOURCE, target, ("red", "hat"))
+
+
 class Watcher(AttentionHook):
     """Changes nothing and keeps what it saw."""
 
@@ -171,15 +176,14 @@ def test_references_are_looked_at(kind: str) -> None:
 @every_model
 @pytest.mark.parametrize("method", ["steady", "mtc"])
 def test_an_edit_runs(kind: str, method: str) -> None:
-    current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
-    request = EditRequest(current, original, SOURCE, TARGET, ("red", "hat"))
+    request = edit_request()
     settings = PRESETS["steady" if method == "steady" else "paper"]
     first, again = (
         Editor(model_of(kind)).edit(request, settings=settings, seed=7, method=method)
         for _ in range(2)
     )
     assert first.picture.size == (48, 32) and torch.equal(first.latents, again.latents)
-    assert first.picture.tobytes() != current.image.tobytes()
+    assert first.picture.tobytes() != request.current.image.tobytes()
     assert first.report.columns
     if method == "mtc":
         assert first.mask is not None and first.report.blocks
