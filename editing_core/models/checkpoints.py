@@ -293,8 +293,7 @@ def _check_kind(source: ModelSource) -> None:
                 f"The model in {known} reads prompts with a {kind} ({part}), where "
                 f"{layout.family} has a {wanted}; use a model of that family."
             )
-    published = layout.published
-    channels: int = found["vae"].get(layout.channels, published["vae"][layout.channels])
+    channels = (layout.published["vae"] | found["vae"])[layout.channels]
     takes = found["transformer"].get("in_channels")
     if takes != layout.packed * channels:
         raise ModelMissing(

@@ -6,7 +6,7 @@ import torch
 
 from editing_core.models.checkpoints import ModelSource
 from editing_core.models.diffusers_model import DiffusersModel
-from editing_core.models.flux1 import Flux1
+from editing_core.models.flux1 import Flux1, Kontext
 from editing_core.models.flux2 import DistilledFlux2, Flux2
 from editing_core.models.loader import planned
 
@@ -46,6 +46,9 @@ def load(
 
 def family_of(source: ModelSource) -> type[DiffusersModel]:
     """Tell from a folder's configurations which class of models it holds."""
-    if source.pipeline.get("is_distilled") is True:
+    family = FAMILIES[source.layout.networks["transformer"]]
+    if family is Flux1 and source.pipeline.get("_class_name") == "FluxKontextPipeline":
+        return Kontext
+    if family is Flux2 and source.pipeline.get("is_distilled") is True:
         return DistilledFlux2
-    return FAMILIES[source.layout.networks["transformer"]]
+    return family

@@ -18,6 +18,7 @@ FLUX1 = ModelSpec(
     references=0,
     licence="FLUX.1 [dev] Non-Commercial License",
 )
+KONTEXT = replace(FLUX1, name="kontext", references=1)
 FLUX2 = ModelSpec(
     name="klein",
     family="FLUX.2 klein",
@@ -34,11 +35,12 @@ FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invert
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-FAMILIES = (FLUX1, FLUX2, FLUX2_DISTILLED)
+FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED)
 """What a model that is not known by name may offer."""
 KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
 HUB = {
     "flux-dev": "black-forest-labs/FLUX.1-dev",
+    "kontext": "black-forest-labs/FLUX.1-Kontext-dev",
     "klein": "black-forest-labs/FLUX.2-klein-base-4B",
     "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
 }

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_parts
+from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 
 from editing_core.attention_hook import AttentionHook
@@ -17,11 +17,12 @@ from editing_core.settings import PRESETS
 from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
 
-DEEP = "FLUX.1 with tokens of 32 pixels"
+DEEP, KONTEXT = "FLUX.1 with tokens of 32 pixels", "FLUX.1 Kontext"
 TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
     DEEP: deep_flux,
+    KONTEXT: tiny_kontext,
 }
 SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
 every_family = pytest.mark.parametrize("kind", FAMILIES)
@@ -273,3 +274,37 @@ def test_flux_1_velocity_is_the_stock_pipelines() -> None:
         hook.remove()
     v = model.velocity(noise, 1.0, model.encode_text(TARGET), guidance=3.0, canvas=canvas)
     torch.testing.assert_close(v, heard[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_kontext_is_the_stock_pipelines(shown: bool) -> None:
+    """Over three Euler steps; its reference has the first coordinate 1."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxKontextPipeline
+
+    model = tiny_kontext()
+    canvas, picture = model.canvas(64, 96), noise_picture(64, 96, seed=3)
+    noise = draw_noise(3, canvas, model.channels)
+    parts = vars(tiny_parts())
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    pipeline = FluxKontextPipeline(scheduler=scheduler, **parts)
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        image=picture if shown else None,
+        prompt=TARGET,
+        height=96,
+        width=64,
+        max_area=64 * 96,
+        num_inference_steps=3,
+        guidance_scale=2.5,
+        latents=noise,
+        max_sequence_length=model.text_length,
+        output_type="latent",
+        _auto_resize=False,
+    ).images
+    text = model.encode_text(TARGET)
+    how = {"guidance": 2.5, "canvas": canvas}
+    how |= {"references": [model.encode(picture)]} if shown else {}
+    drawn = integrate_euler(
+        lambda x, t, call: model.velocity(x, t, text, **how), noise, model.times(3, canvas)
+    )
+    torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=0)
