@@ -67,6 +67,12 @@ class ModelSource:
         file = self.base / "model_index.json"
         return _json(file) if file.is_file() else {}
 
+    @cached_property
+    def scheduler(self) -> dict[str, Any]:
+        """What the folder says of its schedule; nothing if it says nothing."""
+        file = self.base / "scheduler" / "scheduler_config.json"
+        return _json(file) if file.is_file() else {}
+
     @property
     def gguf(self) -> bool:
         """Whether the transformer's weights are quantised in a file."""

@@ -105,6 +105,51 @@ KLEIN_BASE: Configs = {
 """FLUX.2 [klein] 4B Base."""
 
 
+QWEN_IMAGE: Configs = {
+    "transformer": {
+        "_class_name": "QwenImageTransformer2DModel",
+        "attention_head_dim": 128,
+        "axes_dims_rope": [16, 56, 56],
+        "guidance_embeds": False,
+        "in_channels": 64,
+        "joint_attention_dim": 3584,
+        "num_attention_heads": 24,
+        "num_layers": 60,
+        "out_channels": 16,
+        "patch_size": 2,
+    },
+    "vae": {
+        "_class_name": "AutoencoderKLQwenImage",
+        "attn_scales": [],
+        "base_dim": 96,
+        "dim_mult": [1, 2, 4, 4],
+        "dropout": 0.0,
+        "num_res_blocks": 2,
+        "temperal_downsample": [False, True, True],
+        "z_dim": 16,
+    },
+    "text_encoder": {  # Qwen2.5-VL-7B
+        "model_type": "qwen2_5_vl",
+        "hidden_size": 3584,
+        "intermediate_size": 18944,
+        "max_window_layers": 28,
+        "num_attention_heads": 28,
+        "num_hidden_layers": 28,
+        "num_key_value_heads": 4,
+        "rope_scaling": {"mrope_section": [16, 24, 24], "rope_type": "default"},
+        "tie_word_embeddings": False,
+        "vision_config": {
+            "depth": 32,
+            "hidden_size": 1280,
+            "intermediate_size": 3420,
+            "num_heads": 16,
+            "out_hidden_size": 3584,
+        },
+        "vocab_size": 152064,
+    },
+}
+
+
 def with_depth(double: int, single: int) -> Configs:
     """FLUX.1-dev with so many blocks, and all else as it is."""
     transformer = FLUX_DEV["transformer"] | {"num_layers": double, "num_single_layers": single}

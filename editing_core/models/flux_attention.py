@@ -6,7 +6,7 @@ The processors here follow diffusers' own (`FluxAttnProcessor`, `Flux2AttnProces
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -38,42 +38,56 @@ class TokenLayout:
     Attributes:
         text: Text tokens, T, the first ones.
         references: Tokens of reference pictures, R, the last ones.
+        prompted: Whether the call is made under the prompt, not under the empty one that
+            classifier-free guidance leads away from.
     """
 
     text: int
     references: int = 0
+    prompted: bool = True
 
     def image(self, tokens: int) -> slice:
         """Return where the tokens of the picture being made are, among so many in all."""
         return slice(self.text, tokens - self.references)
 
+    @contextmanager
+    def of_nothing(self, text: int) -> Iterator[None]:
+        """Describe a call under an empty prompt of so many tokens inside."""
+        before = self.text
+        self.text, self.prompted = text, False
+        try:
+            yield
+        finally:
+            self.text, self.prompted = before, True
+
 
 @dataclass(frozen=True, eq=False)
-class FluxLayer:
-    """One attention layer of a transformer of diffusers. See ``AttentionLayer``."""
+class HookedLayer:
+    """One attention layer of a transformer of diffusers. See ``AttentionLayer``.
 
-    block: Any
+    Attributes:
+        attn: The module that attends.
+        layout: How the tokens of the call are made up.
+        processor: What attends in its place: made of this, a hook, and what it replaces.
+    """
+
+    attn: Any
     index: int
     depth: float
     stream: Stream
     layout: TokenLayout
-
-    @property
-    def head_size(self) -> int:
-        """Numbers that one head of one token has."""
-        return int(self.block.attn.head_dim)
+    head_size: int
+    processor: Callable[[HookedLayer, Hook, Any], Any]
 
     @contextmanager
     def install(self, hook: Hook) -> Iterator[None]:
         """Let a hook attend in this layer's place while the context is entered."""
-        attn = self.block.attn
-        replaced = attn.processor
-        fused = hasattr(attn, "to_qkv_mlp_proj")
-        attn.set_processor((FusedProcessor if fused else JointProcessor)(self, hook, replaced))
+        replaced = self.attn.processor
+        self.attn.set_processor(self.processor(self, hook, replaced))
         try:
             yield
         finally:
-            attn.set_processor(replaced)
+            self.attn.set_processor(replaced)
 
 
 def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]:
@@ -84,20 +98,28 @@ def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]
     ]
     last = max(len(blocks) - 1, 1)
     return [
-        FluxLayer(block, index, index / last, stream, layout)
+        HookedLayer(
+            block.attn,
+            index,
+            index / last,
+            stream,
+            layout,
+            int(block.attn.head_dim),
+            FusedProcessor if hasattr(block.attn, "to_qkv_mlp_proj") else JointProcessor,
+        )
         for index, (block, stream) in enumerate(blocks)
     ]
 
 
-class _Hooked:
+class HookedProcessor:
     """A processor that lets a hook attend."""
 
     _attention_backend: Any = None
     _parallel_config: Any = None
 
-    def __init__(self, layer: FluxLayer, hook: Hook, replaced: Any) -> None:
+    def __init__(self, layer: HookedLayer, hook: Hook, replaced: Any) -> None:
         """Serve one layer, with the backend of the processor it replaces."""
-        self._layer = layer
+        self.layer = layer
         self._hook = hook
         self._attention_backend = backend_of(replaced)
         self._parallel_config = parallel_config_of(replaced)
@@ -105,15 +127,16 @@ class _Hooked:
     def attended(self, qkv: QKV, mask: Tensor | None) -> Tensor:
         """Return what all tokens attend to. Shape: (1, tokens, heads * head size)."""
         query, key, value = qkv
-        layout = self._layer.layout
+        layout = self.layer.layout
         call = AttentionCall(
-            layer=self._layer,
+            layer=self.layer,
             query=query,
             key=key,
             value=value,
             text=slice(0, layout.text),
             image=layout.image(query.shape[1]),
             mask=mask,
+            prompted=layout.prompted,
             attend=partial(
                 dispatch_attention_fn,
                 attn_mask=mask,
@@ -124,7 +147,7 @@ class _Hooked:
         return self._hook(call).flatten(2).to(query.dtype)
 
 
-class JointProcessor(_Hooked):
+class JointProcessor(HookedProcessor):
     """Attention whose projections stand alone: joint layers, and FLUX.1's single ones."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
@@ -146,7 +169,7 @@ class JointProcessor(_Hooked):
         return image, attn.to_add_out(mixed[:, :text].contiguous())
 
 
-class FusedProcessor(_Hooked):
+class FusedProcessor(HookedProcessor):
     """Attention whose projections are one matrix with the MLP's: FLUX.2's single layers."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step

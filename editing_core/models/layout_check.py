@@ -81,17 +81,24 @@ def _older(name: str) -> Iterator[str]:
     """
     yield name
     yield f"text_model.{name}"
+    yield f"model.{name}"
     for now, then in (("model.language_model.", "model."), ("model.visual.", "visual.")):
         if name.startswith(now):
             yield then + name.removeprefix(now)
 
 
 def _check_value(value: object, known: object, what: str) -> None:
+    if isinstance(known, dict):
+        if not isinstance(value, dict):
+            raise ModelMissing(f"{what} must hold names with values, not {_short(value)}.")
+        for key in known.keys() & value.keys():
+            _check_value(value[key], known[key], f'{what}, "{key}"')
+        return
     if isinstance(known, list):
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, list) or bool(value) != bool(known):
             raise ModelMissing(f"{what} must be a list, not {_short(value)}.")
         for item in value:
-            _check_value(item, known[0], what)
+            _check_value(item, known[0] if known else 0, what)
         return
     kind = type(known)
     right = isinstance(value, (int, float) if kind is float else kind)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from editing_core.models.configs import FLUX_DEV, KLEIN_BASE, Configs
+from editing_core.models.configs import FLUX_DEV, KLEIN_BASE, QWEN_IMAGE, Configs
 
 FIRST = "FluxTransformer2DModel"  # the family of folders that do not name theirs
 
@@ -26,7 +26,9 @@ class Layout:
         longest_text: Tokens that a prompt may have.
         channels: What the VAE's configuration calls the channels of its latents.
         packed: Times these that the transformer takes.
-        live: Tensors of (tokens, width) that the MLP of a block needs at the most, beside weights.
+        live: Tensors of (tokens, width) that a block needs at the most, beside weights.
+        turning: Whether turning its queries in float32 may need more.
+        vae_live: Tensors of the VAE's finest level that it needs at the most, beside weights.
     """
 
     family: str
@@ -38,7 +40,9 @@ class Layout:
     longest_text: int = 512
     channels: str = "latent_channels"
     packed: int = 4
-    live: int = 15
+    live: float = 15
+    turning: bool = False
+    vae_live: int = 5
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -64,6 +68,7 @@ LAYOUTS = {
         tokenizers=("tokenizer", "tokenizer_2"),
         published=FLUX_DEV,
         text="tokenizer_2",
+        turning=True,
     ),
     "Flux2Transformer2DModel": Layout(
         family="FLUX.2 klein",
@@ -77,6 +82,22 @@ LAYOUTS = {
         published=KLEIN_BASE,
         text="tokenizer",
         live=22,
+    ),
+    "QwenImageTransformer2DModel": Layout(
+        family="Qwen-Image",
+        model="Qwen-Image",
+        networks={
+            "transformer": "QwenImageTransformer2DModel",
+            "vae": "AutoencoderKLQwenImage",
+            "text_encoder": "Qwen2_5_VLForConditionalGeneration",
+        },
+        tokenizers=("tokenizer",),
+        published=QWEN_IMAGE,
+        text="tokenizer",
+        longest_text=1024,
+        channels="z_dim",
+        live=13.5,
+        vae_live=18,
     ),
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""

@@ -9,10 +9,12 @@ from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.flux1 import Flux1, Kontext
 from editing_core.models.flux2 import DistilledFlux2, Flux2
 from editing_core.models.loader import planned
+from editing_core.models.qwen_image import QwenImage
 
 FAMILIES: dict[str, type[DiffusersModel]] = {
     "FluxTransformer2DModel": Flux1,
     "Flux2Transformer2DModel": Flux2,
+    "QwenImageTransformer2DModel": QwenImage,
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""
 

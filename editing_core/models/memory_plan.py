@@ -16,7 +16,7 @@ from typing import Any, Literal
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
 from editing_core.models.configs import Configs
-from editing_core.models.layouts import FIRST, LAYOUTS, build
+from editing_core.models.layouts import FIRST, LAYOUTS, Layout, build
 
 GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
@@ -86,7 +86,7 @@ class Sizes:
         width: Numbers a token has within the transformer.
         text_tokens: Tokens a prompt has.
         vae_channels: Channels of the VAE at full size, and one level below.
-        live: Tensors of (tokens, width) that a block needs at the most.
+        layout: Of the model's folder, for what its calls need.
         stored: Bytes of the transformer in a GGUF file; 0 if it is in none.
     """
 
@@ -102,7 +102,7 @@ class Sizes:
     width: int
     text_tokens: int
     vae_channels: tuple[int, int]
-    live: int = LAYOUTS[FIRST].live
+    layout: Layout = LAYOUTS[FIRST]
     stored: int = 0
 
 
@@ -131,7 +131,7 @@ def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int =
     lists = [part for part in transformer.children() if isinstance(part, torch.nn.ModuleList)]
     blocks = [_parameters(block) for blocks in lists for block in blocks]
     encoders = [models[part] for part in layout.encoders]
-    wide, narrow = (*models["vae"].config.block_out_channels, 0)[:2]
+    wide, narrow = (*_channels(models["vae"].config), 0)[:2]
     return Sizes(
         transformer=_parameters(transformer),
         linear=sum(weight.numel() for weight in linear),
@@ -145,9 +145,16 @@ def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int =
         width=transformer.inner_dim,
         text_tokens=text_tokens,
         vae_channels=(wide, narrow or wide),
-        live=layout.live,
+        layout=layout,
         stored=stored,
     )
+
+
+def _channels(vae: Any) -> list[int]:
+    """Return the channels of a VAE's levels, from the finest; families write them differently."""
+    if "base_dim" in vae:
+        return [vae.base_dim * times for times in vae.dim_mult]
+    return list(vae.block_out_channels)
 
 
 def _parameters(model: Any) -> int:
@@ -178,8 +185,10 @@ def forward_bytes(sizes: Sizes, canvas: Canvas, each: int) -> int:
     the queries takes in float32, or attention's result, that and the MLP's joined (five), and the
     output twice. How many the latter are differs from family to family.
     """
-    turning = 10 * each + (7 * FLOAT32 // 2 if each < FLOAT32 else 3 * FLOAT32)
-    return (sizes.text_tokens + canvas.tokens) * sizes.width * max(turning, sizes.live * each)
+    needed = sizes.layout.live * each
+    if sizes.layout.turning:
+        needed = max(needed, 10 * each + (7 * FLOAT32 // 2 if each < FLOAT32 else 3 * FLOAT32))
+    return int((sizes.text_tokens + canvas.tokens) * sizes.width * needed)
 
 
 def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:
@@ -192,7 +201,7 @@ def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:
     if max(canvas.padded_width, canvas.padded_height) > tile:
         pixels = min(pixels, tile * tile)
     wide, narrow = sizes.vae_channels
-    return pixels * FLOAT32 * max(3 * narrow, 5 * wide)
+    return pixels * FLOAT32 * max(3 * narrow, sizes.layout.vae_live * wide)
 
 
 def peak_bytes(sizes: Sizes, level: MemoryLevel, canvas: Canvas, tile: int, each: int) -> int:

@@ -32,10 +32,22 @@ FLUX2 = ModelSpec(
     licence="Apache-2.0",
 )
 FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invertible=False)
+QWEN_IMAGE = ModelSpec(
+    name="qwen-image",
+    family="Qwen-Image",
+    parts=("transformer", "vae", "text_encoder"),
+    latents="Qwen-Image",
+    token_side=16,
+    sizes=(256, 1664),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Apache-2.0",
+)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED)
+FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED, QWEN_IMAGE)
 """What a model that is not known by name may offer."""
 KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
 HUB = {
@@ -43,6 +55,7 @@ HUB = {
     "kontext": "black-forest-labs/FLUX.1-Kontext-dev",
     "klein": "black-forest-labs/FLUX.2-klein-base-4B",
     "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
+    "qwen-image": "Qwen/Qwen-Image",
 }
 """Where the known models that are not shipped lie on the Hugging Face hub."""
 

@@ -46,8 +46,12 @@ def parts_of(
 def take_tiles(vae: Any, side: int) -> None:
     """Let a VAE take pictures larger than ``side`` pixels in tiles that blend over a quarter."""
     vae.enable_tiling()
-    vae.tile_sample_min_size = side
-    vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
+    if hasattr(vae, "tile_sample_min_size"):
+        vae.tile_sample_min_size = side
+        vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
+        return
+    vae.tile_sample_min_height = vae.tile_sample_min_width = side
+    vae.tile_sample_stride_height = vae.tile_sample_stride_width = side - side // 4
 
 
 def compile_blocks(transformer: Any) -> None:

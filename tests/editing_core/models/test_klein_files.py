@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from fake_calls import fake_call2
+from fake_calls import fake_call
 from tiny_flux import noise_picture
 from tiny_flux2 import write_repository2
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -190,7 +190,7 @@ def test_a_call_needs_what_is_predicted(canvas: Canvas, each: int) -> None:
     one_each = KLEIN_BASE["transformer"] | {"num_layers": 1, "num_single_layers": 1}
     with FakeTensorMode():
         dtype = torch.bfloat16 if each == 2 else torch.float32
-        transformer, call = fake_call2(KLEIN_BASE | {"transformer": one_each}, canvas, dtype)
+        transformer, call = fake_call(KLEIN_BASE | {"transformer": one_each}, canvas, dtype)
         with LiveBytes(transformer) as alive:
             call()
     predicted = forward_bytes(sizes_of(KLEIN_BASE), canvas, each)

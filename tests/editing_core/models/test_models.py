@@ -7,6 +7,7 @@ import pytest
 import torch
 from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
+from tiny_qwen import tiny_qwen
 
 from editing_core.attention_hook import AttentionHook
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
@@ -21,6 +22,7 @@ DEEP, KONTEXT = "FLUX.1 with tokens of 32 pixels", "FLUX.1 Kontext"
 TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
+    "QwenImageTransformer2DModel": tiny_qwen,
     DEEP: deep_flux,
     KONTEXT: tiny_kontext,
 }
@@ -43,9 +45,9 @@ def states(model: Any, seed: int = 0) -> torch.Tensor:
     return draw_noise(seed, model.canvas(48, 80), model.channels)
 
 
-def edit_request(target: str = TARGET) -> EditRequest:
+def edit_request(target: str = TARGET, words: tuple[str, ...] = ("red", "hat")) -> EditRequest:
     current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
-    return EditRequest(current, original, SOURCE, target, ("red", "hat"))
+    return EditRequest(current, original, SOURCE, target, words)
 
 
 class Watcher(AttentionHook):
@@ -106,6 +108,27 @@ def test_offsets_are_those_of_the_prompt(kind: str) -> None:
 
 
 @every_model
+def test_a_word_said_again_is_found_in_all_its_places(kind: str) -> None:
+    """Pieces of one word belong together; of a word that stands twice, the new place counts."""
+    model = model_of(kind)
+    target = f"{SOURCE}, smiling, smiling"
+    text = model.encode_text(target)
+    both = columns_of(text, ["smiling"], source_prompt=SOURCE)
+    said = "".join(target[slice(*text.offsets[i])] for i in both)
+    assert said.replace(" ", "") == "smilingsmiling"
+    later = columns_of(text, ["smiling"], source_prompt=f"{SOURCE}, smiling")
+    assert later == both[len(both) // 2 :]
+
+
+@every_model
+def test_steady_changes_nothing_where_nothing_is_asked(kind: str) -> None:
+    request = edit_request(target=SOURCE, words=())
+    settings = PRESETS["steady"]
+    same = Editor(model_of(kind)).edit(request, settings=settings, seed=7, method="steady")
+    assert same.picture.tobytes() == request.current.image.tobytes()
+
+
+@every_model
 def test_the_empty_prompt_has_no_words(kind: str) -> None:
     assert not any(end for _, end in model_of(kind).encode_text("").offsets)
 
@@ -116,9 +139,12 @@ def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
     plain = velocity(model, states(model))
     with Watcher(model.attention()) as watcher:
         torch.testing.assert_close(velocity(model, states(model)), plain, atol=1e-6, rtol=0)
-    text, image = model.text_length, model.canvas(48, 80).tokens
-    assert watcher.seen
-    for call in watcher.seen:
+    text, image = model.encode_text(TARGET).embeds.shape[1], model.canvas(48, 80).tokens
+    assert text <= model.text_length
+    under = [call.prompted for call in watcher.seen]
+    assert under.count(True) == len(model.attention())
+    assert under.count(False) == (len(under) // 2 if model.spec.guidance == "cfg" else 0)
+    for call in filter(lambda call: call.prompted, watcher.seen):
         assert call.query.shape == call.key.shape == call.value.shape
         assert call.query.shape[1] == text + image
         assert (call.text, call.image) == (slice(0, text), slice(text, text + image))
@@ -175,7 +201,7 @@ def test_references_are_looked_at(kind: str) -> None:
 
 
 @every_model
-@pytest.mark.parametrize("method", ["steady", "mtc"])
+@pytest.mark.parametrize("method", ["steady", "mtc", "fireflow", "masactrl"])
 def test_an_edit_runs(kind: str, method: str) -> None:
     request = edit_request()
     settings = PRESETS["steady" if method == "steady" else "paper"]
