@@ -150,6 +150,30 @@ QWEN_IMAGE: Configs = {
 }
 
 
+Z_IMAGE: Configs = {
+    "transformer": {
+        "_class_name": "ZImageTransformer2DModel",
+        "all_f_patch_size": [1],
+        "all_patch_size": [2],
+        "axes_dims": [32, 48, 48],
+        "axes_lens": [1536, 512, 512],
+        "cap_feat_dim": 2560,
+        "dim": 3840,
+        "in_channels": 16,
+        "n_heads": 30,
+        "n_kv_heads": 30,
+        "n_layers": 30,
+        "n_refiner_layers": 2,
+        "norm_eps": 1e-5,
+        "qk_norm": True,
+        "rope_theta": 256.0,
+        "t_scale": 1000.0,
+    },
+    "vae": FLUX_DEV["vae"],
+    "text_encoder": KLEIN_BASE["text_encoder"],
+}
+
+
 def with_depth(double: int, single: int) -> Configs:
     """FLUX.1-dev with so many blocks, and all else as it is."""
     transformer = FLUX_DEV["transformer"] | {"num_layers": double, "num_single_layers": single}

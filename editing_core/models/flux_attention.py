@@ -137,14 +137,21 @@ class HookedProcessor:
             image=layout.image(query.shape[1]),
             mask=mask,
             prompted=layout.prompted,
-            attend=partial(
-                dispatch_attention_fn,
-                attn_mask=mask,
-                backend=self._attention_backend,
-                parallel_config=self._parallel_config,
-            ),
+            attend=partial(self.attend, mask),
         )
         return self._hook(call).flatten(2).to(query.dtype)
+
+    def attend(self, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend by the backend in use. Shape of each but the mask: that of the call's."""
+        mixed: Tensor = dispatch_attention_fn(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            backend=self._attention_backend,
+            parallel_config=self._parallel_config,
+        )
+        return mixed
 
 
 class JointProcessor(HookedProcessor):

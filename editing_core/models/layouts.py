@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from editing_core.models.configs import FLUX_DEV, KLEIN_BASE, QWEN_IMAGE, Configs
+from editing_core.models.configs import FLUX_DEV, KLEIN_BASE, QWEN_IMAGE, Z_IMAGE, Configs
 
 FIRST = "FluxTransformer2DModel"  # the family of folders that do not name theirs
 
@@ -98,6 +98,19 @@ LAYOUTS = {
         channels="z_dim",
         live=13.5,
         vae_live=18,
+    ),
+    "ZImageTransformer2DModel": Layout(
+        family="Z-Image",
+        model="Z-Image",
+        networks={
+            "transformer": "ZImageTransformer2DModel",
+            "vae": "AutoencoderKL",
+            "text_encoder": "Qwen3Model",
+        },
+        tokenizers=("tokenizer",),
+        published=Z_IMAGE,
+        text="tokenizer",
+        packed=1,
     ),
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""

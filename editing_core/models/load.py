@@ -10,11 +10,13 @@ from editing_core.models.flux1 import Flux1, Kontext
 from editing_core.models.flux2 import DistilledFlux2, Flux2
 from editing_core.models.loader import planned
 from editing_core.models.qwen_image import QwenImage
+from editing_core.models.z_image import ZImage, ZImageTurbo
 
 FAMILIES: dict[str, type[DiffusersModel]] = {
     "FluxTransformer2DModel": Flux1,
     "Flux2Transformer2DModel": Flux2,
     "QwenImageTransformer2DModel": QwenImage,
+    "ZImageTransformer2DModel": ZImage,
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""
 
@@ -53,4 +55,6 @@ def family_of(source: ModelSource) -> type[DiffusersModel]:
         return Kontext
     if family is Flux2 and source.pipeline.get("is_distilled") is True:
         return DistilledFlux2
+    if family is ZImage and "turbo" in (source.hub_id or source.name).lower():
+        return ZImageTurbo  # its files say nothing of it
     return family

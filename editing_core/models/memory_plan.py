@@ -142,7 +142,7 @@ def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int =
         text=sum(map(_parameters, encoders)),
         text_layer=max(p.numel() for encoder in encoders for p in encoder.parameters()),
         vae=_parameters(models["vae"]),
-        width=transformer.inner_dim,
+        width=transformer.config.get("dim") or transformer.inner_dim,
         text_tokens=text_tokens,
         vae_channels=(wide, narrow or wide),
         layout=layout,

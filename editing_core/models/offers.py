@@ -44,10 +44,23 @@ QWEN_IMAGE = ModelSpec(
     references=0,
     licence="Apache-2.0",
 )
+Z_IMAGE = ModelSpec(
+    name="z-image",
+    family="Z-Image",
+    parts=("transformer", "vae", "text_encoder"),
+    latents="FLUX.1",
+    token_side=16,
+    sizes=(256, 1536),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Apache-2.0",
+)
+Z_IMAGE_TURBO = replace(Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED, QWEN_IMAGE)
+FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED, QWEN_IMAGE, Z_IMAGE, Z_IMAGE_TURBO)
 """What a model that is not known by name may offer."""
 KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
 HUB = {
@@ -56,6 +69,8 @@ HUB = {
     "klein": "black-forest-labs/FLUX.2-klein-base-4B",
     "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
     "qwen-image": "Qwen/Qwen-Image",
+    "z-image": "Tongyi-MAI/Z-Image",
+    "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
 }
 """Where the known models that are not shipped lie on the Hugging Face hub."""
 

@@ -25,13 +25,14 @@ def fake_call(configs: Configs, canvas: Canvas, dtype: torch.dtype) -> tuple[Any
 
     @torch.no_grad()
     def call() -> None:
-        transformer(**given, timestep=torch.ones(1), return_dict=False)
+        transformer(**given, return_dict=False)
 
     return transformer, call
 
 
 def _flux1(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
     return {
+        "timestep": torch.ones(1),
         "hidden_states": torch.zeros(1, canvas.tokens, config.in_channels, dtype=dtype),
         "guidance": torch.ones(1),
         "encoder_hidden_states": torch.zeros(1, TEXT, config.joint_attention_dim, dtype=dtype),
@@ -43,6 +44,7 @@ def _flux1(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
 
 def _flux2(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
     return {
+        "timestep": torch.ones(1),
         "hidden_states": torch.zeros(1, canvas.tokens, config.in_channels, dtype=dtype),
         "encoder_hidden_states": torch.zeros(1, TEXT, config.joint_attention_dim, dtype=dtype),
         "txt_ids": torch.zeros(TEXT, 4),
@@ -52,9 +54,19 @@ def _flux2(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
 
 def _qwen(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
     return {
+        "timestep": torch.ones(1),
         "hidden_states": torch.zeros(1, canvas.tokens, config.in_channels, dtype=dtype),
         "encoder_hidden_states": torch.zeros(1, TEXT, config.joint_attention_dim, dtype=dtype),
         "img_shapes": [[(1, canvas.rows, canvas.cols)]],
+    }
+
+
+def _z_image(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
+    latents = torch.zeros(config.in_channels, 1, 2 * canvas.rows, 2 * canvas.cols, dtype=dtype)
+    return {
+        "t": torch.ones(1),
+        "x": [latents],
+        "cap_feats": [torch.zeros(TEXT, config.cap_feat_dim, dtype=dtype)],
     }
 
 
@@ -62,4 +74,5 @@ INPUTS: dict[str, Callable[[Any, Canvas, torch.dtype], dict[str, Any]]] = {
     "FluxTransformer2DModel": _flux1,
     "Flux2Transformer2DModel": _flux2,
     "QwenImageTransformer2DModel": _qwen,
+    "ZImageTransformer2DModel": _z_image,
 }

@@ -8,6 +8,7 @@ import torch
 from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 from tiny_qwen import tiny_qwen
+from tiny_z_image import tiny_z
 
 from editing_core.attention_hook import AttentionHook
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
@@ -23,9 +24,12 @@ TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
     "QwenImageTransformer2DModel": tiny_qwen,
+    "ZImageTransformer2DModel": tiny_z,
     DEEP: deep_flux,
     KONTEXT: tiny_kontext,
 }
+FILLED = {"ZImageTransformer2DModel": 32}
+"""Text and image are each filled up to a multiple of so many tokens; the image's stand last."""
 SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
 every_family = pytest.mark.parametrize("kind", FAMILIES)
 every_model = pytest.mark.parametrize("kind", TINY)
@@ -146,8 +150,10 @@ def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
     assert under.count(False) == (len(under) // 2 if model.spec.guidance == "cfg" else 0)
     for call in filter(lambda call: call.prompted, watcher.seen):
         assert call.query.shape == call.key.shape == call.value.shape
-        assert call.query.shape[1] == text + image
-        assert (call.text, call.image) == (slice(0, text), slice(text, text + image))
+        fill = FILLED.get(kind, 1)
+        before, shown = -(-text // fill) * fill, -(-image // fill) * fill
+        assert call.query.shape[1] == before + shown
+        assert (call.text, call.image) == (slice(0, before), slice(before, before + image))
         assert call.query.shape[-1] == call.layer.head_size
     assert torch.equal(velocity(model, states(model)), plain)
 
