@@ -74,7 +74,7 @@ def share(model: SharedModel) -> None:
     if processes() == 1:
         return
     plan = context_parallel_plan(model.transformer)
-    if "" not in plan:
+    if not plan or "" not in plan:
         raise ModelMissing(
             "Several GPUs cannot share this model's pictures; begin without torchrun, or choose a "
             "model of FLUX.1 or FLUX.2."

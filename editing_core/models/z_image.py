@@ -100,7 +100,8 @@ class ZImage(GuidedModel):
             [text.embeds[0].to(self.dtype)],
             return_dict=False,
         )[0][0]
-        return pack(toward_picture[None, :, 0]).neg()
+        v: Tensor = -pack(toward_picture[None, :, 0])
+        return v
 
     def _layers(self) -> list[AttentionLayer]:
         return layers_of(self.transformer, self._layout)
