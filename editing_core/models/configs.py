@@ -174,6 +174,41 @@ Z_IMAGE: Configs = {
 }
 
 
+SD35_LARGE: Configs = {
+    "transformer": {
+        "_class_name": "SD3Transformer2DModel",
+        "attention_head_dim": 64,
+        "caption_projection_dim": 2432,
+        "in_channels": 16,
+        "joint_attention_dim": 4096,
+        "num_attention_heads": 38,
+        "num_layers": 38,
+        "out_channels": 16,
+        "patch_size": 2,
+        "pooled_projection_dim": 2048,
+        "pos_embed_max_size": 192,
+        "qk_norm": "rms_norm",
+        "sample_size": 128,
+    },
+    "vae": FLUX_DEV["vae"] | {"scaling_factor": 1.5305, "shift_factor": 0.0609},
+    "text_encoder": FLUX_DEV["text_encoder"],
+    "text_encoder_2": {  # OpenCLIP ViT-bigG/14
+        "model_type": "clip_text_model",
+        "hidden_act": "gelu",
+        "hidden_size": 1280,
+        "intermediate_size": 5120,
+        "num_attention_heads": 20,
+        "num_hidden_layers": 32,
+        "max_position_embeddings": 77,
+        "projection_dim": 1280,
+        "vocab_size": 49408,
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+    },
+    "text_encoder_3": FLUX_DEV["text_encoder_2"],
+}
+
+
 def with_depth(double: int, single: int) -> Configs:
     """FLUX.1-dev with so many blocks, and all else as it is."""
     transformer = FLUX_DEV["transformer"] | {"num_layers": double, "num_single_layers": single}

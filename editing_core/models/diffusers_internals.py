@@ -26,12 +26,12 @@ __all__ = [
 
 def backend_of(processor: Any) -> Any:
     """Return the attention backend that a processor was set to; None is PyTorch's own."""
-    return processor._attention_backend
+    return getattr(processor, "_attention_backend", None)  # Stable Diffusion 3 knows no other
 
 
 def parallel_config_of(processor: Any) -> Any:
     """Return how a processor's tokens are split over processes; None if they are not."""
-    return processor._parallel_config
+    return getattr(processor, "_parallel_config", None)
 
 
 def split_over_processes(transformer: Any) -> bool:

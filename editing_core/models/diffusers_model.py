@@ -21,7 +21,8 @@ from editing_core.hashes import file_hash
 from editing_core.models.base import AttentionLayer, ModelSpec, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_internals import split_over_processes
-from editing_core.models.flux_attention import TokenLayout, layers_of
+from editing_core.models.flux_attention import layers_of
+from editing_core.models.hooked_attention import TokenLayout
 from editing_core.models.loader import LoadSpec
 from editing_core.models.offers import spec_of
 from editing_core.models.placement import emptied, take_tiles

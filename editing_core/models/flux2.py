@@ -118,11 +118,6 @@ class DistilledFlux2(Flux2):
 
     family = FLUX2_DISTILLED
 
-    def _guided(
-        self, tokens: Tensor, t: float, text: TextEmbedding, guidance: float, canvas: Canvas
-    ) -> Tensor:
-        return self._call(tokens, t, text, canvas)
-
 
 @lru_cache(8)
 def _text_positions(tokens: int, device: torch.device) -> Tensor:

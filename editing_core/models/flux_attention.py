@@ -6,88 +6,18 @@ The processors here follow diffusers' own (`FluxAttnProcessor`, `Flux2AttnProces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from editing_core.models.base import AttentionCall, AttentionLayer, Hook, Stream
-from editing_core.models.diffusers_internals import (
-    apply_rotary_emb,
-    backend_of,
-    dispatch_attention_fn,
-    parallel_config_of,
-    qkv_projections,
-)
-
-QKV = tuple[Tensor, Tensor, Tensor]
-"""Query, key and value. Shape of each: (1, tokens, heads, head size)."""
+from editing_core.models.base import AttentionLayer, Stream
+from editing_core.models.diffusers_internals import apply_rotary_emb, qkv_projections
+from editing_core.models.hooked_attention import QKV, HookedLayer, HookedProcessor, TokenLayout
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines of rotary position embeddings."""
-
-
-@dataclass
-class TokenLayout:
-    """How the tokens of a model call are made up, which single-stream layers cannot see.
-
-    Attributes:
-        text: Text tokens, T, the first ones.
-        references: Tokens of reference pictures, R, the last ones.
-        prompted: Whether the call is made under the prompt, not under the empty one that
-            classifier-free guidance leads away from.
-    """
-
-    text: int
-    references: int = 0
-    prompted: bool = True
-
-    def image(self, tokens: int) -> slice:
-        """Return where the tokens of the picture being made are, among so many in all."""
-        return slice(self.text, tokens - self.references)
-
-    @contextmanager
-    def of_nothing(self, text: int) -> Iterator[None]:
-        """Describe a call under an empty prompt of so many tokens inside."""
-        before = self.text
-        self.text, self.prompted = text, False
-        try:
-            yield
-        finally:
-            self.text, self.prompted = before, True
-
-
-@dataclass(frozen=True, eq=False)
-class HookedLayer:
-    """One attention layer of a transformer of diffusers. See ``AttentionLayer``.
-
-    Attributes:
-        attn: The module that attends.
-        layout: How the tokens of the call are made up.
-        processor: What attends in its place: made of this, a hook, and what it replaces.
-    """
-
-    attn: Any
-    index: int
-    depth: float
-    stream: Stream
-    layout: TokenLayout
-    head_size: int
-    processor: Callable[[HookedLayer, Hook, Any], Any]
-
-    @contextmanager
-    def install(self, hook: Hook) -> Iterator[None]:
-        """Let a hook attend in this layer's place while the context is entered."""
-        replaced = self.attn.processor
-        self.attn.set_processor(self.processor(self, hook, replaced))
-        try:
-            yield
-        finally:
-            self.attn.set_processor(replaced)
 
 
 def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]:
@@ -109,49 +39,6 @@ def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]
         )
         for index, (block, stream) in enumerate(blocks)
     ]
-
-
-class HookedProcessor:
-    """A processor that lets a hook attend."""
-
-    _attention_backend: Any = None
-    _parallel_config: Any = None
-
-    def __init__(self, layer: HookedLayer, hook: Hook, replaced: Any) -> None:
-        """Serve one layer, with the backend of the processor it replaces."""
-        self.layer = layer
-        self._hook = hook
-        self._attention_backend = backend_of(replaced)
-        self._parallel_config = parallel_config_of(replaced)
-
-    def attended(self, qkv: QKV, mask: Tensor | None) -> Tensor:
-        """Return what all tokens attend to. Shape: (1, tokens, heads * head size)."""
-        query, key, value = qkv
-        layout = self.layer.layout
-        call = AttentionCall(
-            layer=self.layer,
-            query=query,
-            key=key,
-            value=value,
-            text=slice(0, layout.text),
-            image=layout.image(query.shape[1]),
-            mask=mask,
-            prompted=layout.prompted,
-            attend=partial(self.attend, mask),
-        )
-        return self._hook(call).flatten(2).to(query.dtype)
-
-    def attend(self, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend by the backend in use. Shape of each but the mask: that of the call's."""
-        mixed: Tensor = dispatch_attention_fn(
-            query,
-            key,
-            value,
-            attn_mask=mask,
-            backend=self._attention_backend,
-            parallel_config=self._parallel_config,
-        )
-        return mixed
 
 
 class JointProcessor(HookedProcessor):

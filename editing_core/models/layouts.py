@@ -6,7 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from editing_core.models.configs import FLUX_DEV, KLEIN_BASE, QWEN_IMAGE, Z_IMAGE, Configs
+from editing_core.models.configs import (
+    FLUX_DEV,
+    KLEIN_BASE,
+    QWEN_IMAGE,
+    SD35_LARGE,
+    Z_IMAGE,
+    Configs,
+)
 
 FIRST = "FluxTransformer2DModel"  # the family of folders that do not name theirs
 
@@ -111,6 +118,23 @@ LAYOUTS = {
         published=Z_IMAGE,
         text="tokenizer",
         packed=1,
+    ),
+    "SD3Transformer2DModel": Layout(
+        family="Stable Diffusion 3.5",
+        model="Stable Diffusion 3.5",
+        networks={
+            "transformer": "SD3Transformer2DModel",
+            "vae": "AutoencoderKL",
+            "text_encoder": "CLIPTextModelWithProjection",
+            "text_encoder_2": "CLIPTextModelWithProjection",
+            "text_encoder_3": "T5EncoderModel",
+        },
+        tokenizers=("tokenizer", "tokenizer_2", "tokenizer_3"),
+        published=SD35_LARGE,
+        text="tokenizer_3",
+        longest_text=256,
+        packed=1,
+        live=12.5,
     ),
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""

@@ -10,6 +10,7 @@ from editing_core.models.flux1 import Flux1, Kontext
 from editing_core.models.flux2 import DistilledFlux2, Flux2
 from editing_core.models.loader import planned
 from editing_core.models.qwen_image import QwenImage
+from editing_core.models.sd3 import StableDiffusion3, StableDiffusion3Turbo
 from editing_core.models.z_image import ZImage, ZImageTurbo
 
 FAMILIES: dict[str, type[DiffusersModel]] = {
@@ -17,8 +18,14 @@ FAMILIES: dict[str, type[DiffusersModel]] = {
     "Flux2Transformer2DModel": Flux2,
     "QwenImageTransformer2DModel": QwenImage,
     "ZImageTransformer2DModel": ZImage,
+    "SD3Transformer2DModel": StableDiffusion3,
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""
+TURBO: dict[type[DiffusersModel], type[DiffusersModel]] = {
+    ZImage: ZImageTurbo,
+    StableDiffusion3: StableDiffusion3Turbo,
+}
+"""Families of which some were distilled, as only their names tell."""
 
 
 def load(
@@ -55,6 +62,6 @@ def family_of(source: ModelSource) -> type[DiffusersModel]:
         return Kontext
     if family is Flux2 and source.pipeline.get("is_distilled") is True:
         return DistilledFlux2
-    if family is ZImage and "turbo" in (source.hub_id or source.name).lower():
-        return ZImageTurbo  # its files say nothing of it
+    if "turbo" in (source.hub_id or source.name).lower():  # their files say nothing of it
+        return TURBO.get(family, family)
     return family

@@ -158,7 +158,10 @@ def _channels(vae: Any) -> list[int]:
 
 
 def _parameters(model: Any) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Count the parameters, and with them the buffers that its files hold."""
+    stored = model.state_dict().keys()
+    buffers = (buffer for name, buffer in model.named_buffers() if name in stored)
+    return sum(held.numel() for held in (*model.parameters(), *buffers))
 
 
 def transformer_bytes(sizes: Sizes, weights: Weights, each: int) -> int:

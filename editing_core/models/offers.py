@@ -57,10 +57,35 @@ Z_IMAGE = ModelSpec(
     licence="Apache-2.0",
 )
 Z_IMAGE_TURBO = replace(Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False)
+SD35 = ModelSpec(
+    name="sd3.5",
+    family="Stable Diffusion 3.5",
+    parts=("transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3"),
+    latents="Stable Diffusion 3",
+    token_side=16,
+    sizes=(256, 1440),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Stability AI Community License",
+)
+SD35_MEDIUM = replace(SD35, name="sd3.5-medium")
+SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-FAMILIES = (FLUX1, KONTEXT, FLUX2, FLUX2_DISTILLED, QWEN_IMAGE, Z_IMAGE, Z_IMAGE_TURBO)
+FAMILIES = (
+    FLUX1,
+    KONTEXT,
+    FLUX2,
+    FLUX2_DISTILLED,
+    QWEN_IMAGE,
+    Z_IMAGE,
+    Z_IMAGE_TURBO,
+    SD35,
+    SD35_MEDIUM,
+    SD35_TURBO,
+)
 """What a model that is not known by name may offer."""
 KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
 HUB = {
@@ -71,6 +96,9 @@ HUB = {
     "qwen-image": "Qwen/Qwen-Image",
     "z-image": "Tongyi-MAI/Z-Image",
     "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
+    "sd3.5": "stabilityai/stable-diffusion-3.5-large",
+    "sd3.5-medium": "stabilityai/stable-diffusion-3.5-medium",
+    "sd3.5-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",
 }
 """Where the known models that are not shipped lie on the Hugging Face hub."""
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer
-from editing_core.models.flux_attention import HookedLayer, HookedProcessor, TokenLayout
+from editing_core.models.hooked_attention import HookedLayer, HookedProcessor, TokenLayout
 
 Rotary = tuple[Tensor, Tensor]
 """Complex numbers that turn image and text. Shape of each: (tokens, head size / 2)."""

@@ -34,6 +34,24 @@ def times_by(schedule: Schedule, steps: int, tokens: int) -> Tensor:
     return times
 
 
+def times_to_least(schedule: Schedule, steps: int, tokens: int) -> Tensor:
+    """Return times whose last step is as small as the smallest that the model was trained on.
+
+    What diffusers does where a pipeline leaves the grid to the scheduler. See ``times_by``.
+    """
+    mu = shift_of(schedule, tokens)
+    least = torch.tensor(1 / schedule.get("num_train_timesteps", 1000), dtype=torch.float64)
+    if not schedule.get("use_dynamic_shifting"):  # shifted here already, and with the grid again
+        least = shifted(least, mu)
+    grid = torch.linspace(1, float(least), steps, dtype=torch.float64)
+    return torch.cat([shifted(grid, mu), torch.zeros(1, dtype=torch.float64)])
+
+
+def shifted(times: Tensor, mu: float) -> Tensor:
+    """Move times of an even grid toward the noise. See ``solvers.shifted_times``."""
+    return math.exp(mu) * times / (math.exp(mu) * times + 1 - times)
+
+
 def shift_of(schedule: Schedule, tokens: int) -> float:
     """Return the schedule's mu: the same for all pictures, or larger for larger ones."""
     if not schedule.get("use_dynamic_shifting"):

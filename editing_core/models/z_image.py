@@ -79,11 +79,13 @@ class ZImage(GuidedModel):
 
     def _normalised(self, latents: Tensor) -> Tensor:
         config = self.vae.config
-        return pack((latents - config.shift_factor) * config.scaling_factor)
+        normal: Tensor = (latents - config.shift_factor) * config.scaling_factor
+        return pack(normal)
 
     def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
         config = self.vae.config
-        return unpack(x, canvas) / config.scaling_factor + config.shift_factor
+        latents: Tensor = unpack(x, canvas) / config.scaling_factor + config.shift_factor
+        return latents
 
     def times(self, steps: int, canvas: Canvas) -> Tensor:
         """Times from 1 (noise) to 0. See ``Model.times``."""
@@ -111,8 +113,3 @@ class ZImageTurbo(ZImage):
     """A Z-Image that was distilled to a few steps without guidance."""
 
     family = Z_IMAGE_TURBO
-
-    def _guided(
-        self, tokens: Tensor, t: float, text: TextEmbedding, guidance: float, canvas: Canvas
-    ) -> Tensor:
-        return self._call(tokens, t, text, canvas)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer
-from editing_core.models.flux_attention import HookedLayer, HookedProcessor, TokenLayout
+from editing_core.models.hooked_attention import HookedLayer, TextLastProcessor, TokenLayout
 from editing_core.models.qwen_attention import turned
 
 MULTIPLE = 32  # text and image are each filled up to so many tokens, or twice ...
@@ -40,7 +40,7 @@ def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     ]
 
 
-class ZImageProcessor(HookedProcessor):
+class ZImageProcessor(TextLastProcessor):
     """Attention of one stream of tokens: image, its filling, text with its own.
 
     Hooks get text, image and the image's filling.
@@ -63,20 +63,7 @@ class ZImageProcessor(HookedProcessor):
         )
         by = None if freqs_cis is None else freqs_cis[0]
         query, key = turned(attn.norm_q(query), by), turned(attn.norm_k(key), by)
-        front = self._text_first
+        front = self.text_first
         mixed = self.attended((front(query), front(key), front(value)), attention_mask)
-        made: Tensor = attn.to_out[0](self._text_last(mixed))
+        made: Tensor = attn.to_out[0](self.text_last(mixed))
         return made
-
-    def attend(self, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """Attend in the network's own order, so that sums round as they do without a hook."""
-        last = self._text_last
-        return self._text_first(super().attend(mask, last(query), last(key), last(value)))
-
-    def _text_first(self, x: Tensor) -> Tensor:
-        text = self.layer.layout.text
-        return torch.cat([x[:, -text:], x[:, :-text]], dim=1)
-
-    def _text_last(self, x: Tensor) -> Tensor:
-        text = self.layer.layout.text
-        return torch.cat([x[:, text:], x[:, :text]], dim=1)

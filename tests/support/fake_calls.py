@@ -70,9 +70,21 @@ def _z_image(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
     }
 
 
+def _sd3(config: Any, canvas: Canvas, dtype: torch.dtype) -> dict[str, Any]:
+    return {
+        "timestep": torch.ones(1),
+        "hidden_states": torch.zeros(
+            1, config.in_channels, 2 * canvas.rows, 2 * canvas.cols, dtype=dtype
+        ),
+        "encoder_hidden_states": torch.zeros(1, 333, config.joint_attention_dim, dtype=dtype),
+        "pooled_projections": torch.zeros(1, config.pooled_projection_dim, dtype=dtype),
+    }
+
+
 INPUTS: dict[str, Callable[[Any, Canvas, torch.dtype], dict[str, Any]]] = {
     "FluxTransformer2DModel": _flux1,
     "Flux2Transformer2DModel": _flux2,
     "QwenImageTransformer2DModel": _qwen,
     "ZImageTransformer2DModel": _z_image,
+    "SD3Transformer2DModel": _sd3,
 }

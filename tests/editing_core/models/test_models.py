@@ -8,6 +8,7 @@ import torch
 from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 from tiny_qwen import tiny_qwen
+from tiny_sd3 import tiny_sd3
 from tiny_z_image import tiny_z
 
 from editing_core.attention_hook import AttentionHook
@@ -25,6 +26,7 @@ TINY = {
     "Flux2Transformer2DModel": tiny_flux2,
     "QwenImageTransformer2DModel": tiny_qwen,
     "ZImageTransformer2DModel": tiny_z,
+    "SD3Transformer2DModel": tiny_sd3,
     DEEP: deep_flux,
     KONTEXT: tiny_kontext,
 }
