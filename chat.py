@@ -35,6 +35,7 @@ OTHERS = {
     "redo": "agent.provenance.redo",
     "test": "agent.scripts.command",
     "import": "agent.scripts.importing",
+    "models": "agent.models",
 }
 
 

@@ -209,6 +209,32 @@ SD35_LARGE: Configs = {
 }
 
 
+SD35_MEDIUM: Configs = SD35_LARGE | {
+    "transformer": SD35_LARGE["transformer"]
+    | {
+        "caption_projection_dim": 1536,
+        "dual_attention_layers": list(range(13)),
+        "num_attention_heads": 24,
+        "num_layers": 24,
+        "pos_embed_max_size": 384,
+    }
+}
+
+PUBLISHED = {
+    "flux-dev": FLUX_DEV,
+    "kontext": FLUX_DEV,
+    "klein": KLEIN_BASE,
+    "klein-distilled": KLEIN_BASE,
+    "qwen-image": QWEN_IMAGE,
+    "z-image": Z_IMAGE,
+    "z-image-turbo": Z_IMAGE,
+    "sd3.5": SD35_LARGE,
+    "sd3.5-medium": SD35_MEDIUM,
+    "sd3.5-turbo": SD35_LARGE,
+}
+"""By the names in ``offers.HUB``."""
+
+
 def with_depth(double: int, single: int) -> Configs:
     """FLUX.1-dev with so many blocks, and all else as it is."""
     transformer = FLUX_DEV["transformer"] | {"num_layers": double, "num_single_layers": single}
