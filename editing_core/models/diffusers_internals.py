@@ -20,6 +20,7 @@ __all__ = [
     "get_1d_rotary_pos_embed",
     "parallel_config_of",
     "qkv_projections",
+    "repeated_blocks_of",
     "split_over_processes",
 ]
 
@@ -37,6 +38,11 @@ def parallel_config_of(processor: Any) -> Any:
 def split_over_processes(transformer: Any) -> bool:
     """Say whether several processes share each call of a transformer."""
     return bool(transformer._parallel_config)
+
+
+def repeated_blocks_of(transformer: Any) -> Any:
+    """Return the classes of blocks that a transformer is made of many times; None if not said."""
+    return transformer._repeated_blocks
 
 
 def context_parallel_plan(transformer: Any) -> Any:

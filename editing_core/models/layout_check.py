@@ -18,6 +18,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 """By name of a tensor."""
 
 KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+DEPTHS = (
+    *("num_layers", "num_single_layers", "num_hidden_layers", "layers_per_block"),
+    *("n_layers", "n_refiner_layers", "num_res_blocks", "depth"),
+)
+"""What configurations call their numbers of layers."""
 LARGEST = 1 << 20  # no width, count of tokens or vocabulary comes near it
 SMALLEST = 0
 
@@ -112,12 +117,15 @@ def _check_value(value: object, known: object, what: str) -> None:
 
 def _check_depth(config: Mapping[str, Any], there: Shapes, folder: Path) -> None:
     """Each layer has a tensor at least, so more layers than tensors are a mistake."""
-    for key in ("num_layers", "num_single_layers", "num_hidden_layers", "layers_per_block"):
+    for key in DEPTHS:
         if config.get(key, 0) > len(there):
             raise ModelMissing(
                 f"{folder}/config.json asks for {config[key]} layers ({key}), and the weights "
                 f"beside it hold {len(there)} tensors."
             )
+    for inner in config.values():  # of a network in a network
+        if isinstance(inner, dict):
+            _check_depth(inner, there, folder)
 
 
 def _stored_shapes(folder: Path) -> dict[str, tuple[int, ...]]:

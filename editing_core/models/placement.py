@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from editing_core.models.checkpoints import ModelSource, depth_in
+from editing_core.models.diffusers_internals import repeated_blocks_of
 from editing_core.models.layouts import class_named
 from editing_core.models.memory_plan import MemoryLevel, MemoryPlan
 
@@ -60,7 +61,11 @@ def compile_blocks(transformer: Any) -> None:
     Not into CUDA graphs: a graph holds the addresses of weights, so one could not serve all blocks,
     and by the count of operations a call of FLUX.1-dev takes far longer than launching its kernels.
     """
-    transformer.compile_repeated_blocks(dynamic=False)
+    if repeated_blocks_of(transformer):
+        transformer.compile_repeated_blocks(dynamic=False)
+        return
+    for block in transformer.transformer_blocks:  # Stable Diffusion 3 does not say which repeat
+        block.compile(dynamic=False)
 
 
 def emptied() -> None:

@@ -18,6 +18,7 @@ from editing_core.models.canvas import Canvas, unpack
 from editing_core.models.configs import SD35_LARGE
 from editing_core.models.load import load
 from editing_core.models.memory_plan import GB, TYPICAL, forward_bytes, sizes_of
+from editing_core.models.placement import compile_blocks
 from editing_core.models.sd3 import StableDiffusion3, StableDiffusion3Turbo
 from editing_core.solvers import integrate_euler
 
@@ -89,6 +90,13 @@ def test_a_distilled_one_is_known_by_its_name(tmp_path: Path) -> None:
     canvas = model.canvas(48, 32)
     drawn(model, draw_noise(0, canvas, model.channels), canvas, 2, 4.0)
     assert model.forwards == 2
+
+
+def test_its_blocks_can_be_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[Any] = []
+    monkeypatch.setattr("torch.nn.Module.compile", lambda self, **how: compiled.append(self))
+    compile_blocks(tiny_sd3().transformer)
+    assert compiled == list(tiny_sd3().transformer.transformer_blocks)
 
 
 def test_the_parameters_of_the_large_one() -> None:
