@@ -1,5 +1,6 @@
 """The contract of a model, kept by every family, with tiny random weights."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -158,6 +159,20 @@ def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
         assert (call.text, call.image) == (slice(0, before), slice(before, before + image))
         assert call.query.shape[-1] == call.layer.head_size
     assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_model
+def test_it_runs_in_half_precision(kind: str) -> None:
+    """As on a GPU; hooks get what the network computes in, and the state stays float32."""
+    model = model_of(kind)
+    half = copy.copy(model)
+    half.transformer = copy.deepcopy(model.transformer).to(torch.bfloat16)
+    exact, plain = velocity(model, states(model)), velocity(half, states(model))
+    assert plain.dtype == torch.float32
+    assert 0 < (plain - exact).norm() / exact.norm() < 0.15  # another would differ by about 1
+    with Watcher(half.attention()) as watcher:
+        torch.testing.assert_close(velocity(half, states(model)), plain, atol=0.02, rtol=0)
+    assert {call.query.dtype for call in watcher.seen} == {torch.bfloat16}
 
 
 @every_model
