@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 OTHERS = {
     "doctor": "agent.terminal.doctor:main",
+    "models": "agent.models:main",
     "recipe": "agent.provenance.show_recipe:main",
     "redo": "agent.provenance.redo:main",
     "test": "agent.scripts.command:main",

@@ -164,7 +164,11 @@ class RunOptions:
     """What is chosen for a run of the program: flags, environment and config.toml."""
 
     model: Annotated[
-        str, Option("the model: portraits (shipped), flux-dev, a hub id, folder or file")
+        str,
+        Option(
+            "the model: portraits (shipped), klein, flux-dev ... (palimpsest models lists them), "
+            "a hub id, folder or file"
+        ),
     ] = "portraits"
     device: Annotated[str | None, Option("cpu, cuda, cuda:1 ...")] = None
     memory: Annotated[MemoryUse, Option("how much memory the model may take", metavar="KIND")] = (

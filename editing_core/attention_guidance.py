@@ -72,7 +72,7 @@ class AttentionControl(AttentionHook):
 
     def attended(self, call: AttentionCall) -> Tensor:
         """Attend, see where the edit words look, and scale how much of the text is taken in."""
-        if not self.watching and self.mask is None:
+        if not call.prompted or (not self.watching and self.mask is None):
             return call.attend(call.query, call.key, call.value)
         mixed, paid_to = attend_with_probs(call)
         if self.watching:

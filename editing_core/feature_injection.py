@@ -83,11 +83,14 @@ class FeatureInjection(AttentionHook):
 
         index = call.layer.index
         first = call.text.start if self.text else call.image.start
-        if self.recorded is not None and part in self._parts[index]:
+        if self.recorded is not None and call.prompted and part in self._parts[index]:
             self.recorded[index, part] = own[:, first : call.image.stop]
         if (index, part) not in self.lent:
             return own
         lent = self.lent[index, part].to(own)
+        if lent.shape[1] != call.image.stop - first:  # under a prompt of another length
+            first = call.image.start
+            lent = lent[:, first - call.image.stop :]
         return torch.cat([own[:, :first], lent, own[:, call.image.stop :]], dim=1)
 
 

@@ -129,6 +129,7 @@ class EditSettings:
 
 PRESETS = {
     "steady": EditSettings(guidance=2.5, keep="outside"),
+    "instruct": EditSettings(steps=28, keep="outside"),
     "paper": EditSettings(),
     "paper-15": EditSettings(steps=15, lqr_steps=4),
     "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),

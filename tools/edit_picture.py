@@ -14,7 +14,7 @@ from editing_core.errors import EditError, ModelMissing
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, refuse_name
 from editing_core.models.context_parallel import processes
-from editing_core.models.offers import spec_of
+from editing_core.models.offers import possible
 from editing_core.settings import PRESETS, Bounds, EditSettings
 from tools import __version__
 from tools.edit_history import instruction_of, recalled, steps_before
@@ -84,7 +84,9 @@ def refuse_choice(model: str, *, method: str, device: str | None) -> None:
     """
     wanted = method_named(method)
     refuse_name(model)
-    refuse_model(wanted, spec_of(model))
+    offers = possible(model)
+    if all(wanted.lacking(spec) for spec in offers):
+        refuse_model(wanted, offers[0])
     if device and device.startswith("cuda") and not _cuda():
         raise ModelMissing(
             "There is no NVIDIA GPU here (or this PyTorch is built without CUDA); "

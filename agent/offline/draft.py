@@ -103,7 +103,9 @@ class Draft(PlanBuilder):
         without = replies.listed([replies.undone(t.step) for t in line if t.step and t.id in gone])
         self.take(GoTo(turn=line[first].parent or 0))
         for turn in line[first:]:
-            again = replay(turn.step, self.caption) if turn.step and turn.id not in gone else None
+            shown = self.conversation.turns[turn.parent or 0].caption
+            kept = turn.step if turn.id not in gone else None
+            again = replay(kept, self.caption, shown=shown) if kept else None
             if again is not None:
                 self.take(again.model_copy(update={"without": without}))
 

@@ -17,6 +17,7 @@ from agent.offline.captions import chain, mentioned, same
 from agent.offline.portrait_words import Changes, mentions
 from agent.state import (
     MOST_AT_ONCE,
+    Adjust,
     Ask,
     Compare,
     Conversation,

@@ -27,7 +27,8 @@ from agent.settings import AppSettings
 from agent.terminal import previews
 from agent.terminal.flags import Parser, add_option
 from editing_core.errors import ModelMissing
-from editing_core.models.checkpoints import HUB, SHIPPED_FOLDERS, SINGLE, find, refuse_name
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, SINGLE, find, refuse_name
+from editing_core.models.offers import HUB
 from tools import __version__
 
 PACKAGES = ("torch", "diffusers", "transformers", "langgraph")

@@ -30,7 +30,7 @@ from editing_core.anchor.distillation import Matched, consistency_loss, with_own
 from editing_core.anchor.evaluate import look
 from editing_core.anchor.model import Anchor, opened, save
 from editing_core.errors import EditError
-from editing_core.models.checkpoints import PARTS
+from editing_core.models.layouts import FIRST, LAYOUTS
 from editing_core.models.load import load
 from editing_core.portraits.instructions import instruction
 from editing_core.portraits.learning import Deadline, Recipe, learn
@@ -49,7 +49,7 @@ CLIP_LENGTH = 32  # its pieces are smaller
 def begun(model: str = "portraits") -> Parts:
     """Take a FLUX's parts, and teach its tokenizer the words of instructions."""
     flux = load(model, dtype=torch.float32)
-    parts = Parts(**{part: getattr(flux, part) for part in PARTS})
+    parts = Parts(**{part: getattr(flux, part) for part in LAYOUTS[FIRST].parts})
     parts.vae = None
     parts.tokenizer.model_max_length = CLIP_LENGTH
     return with_words(parts, sample_captions(4000) + sample_instructions(12_000))

@@ -7,9 +7,10 @@ from tempfile import TemporaryDirectory
 import torch
 
 from editing_core.models.attention_backend import use_fused_attention
-from editing_core.models.configs import FLUX_DEV, Configs, build, with_depth
+from editing_core.models.configs import FLUX_DEV, Configs, with_depth
 from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.flux1 import Flux1
+from editing_core.models.layouts import build
 from editing_core.models.load import load
 from editing_core.models.placement import compile_blocks
 from editing_core.portraits.model import Parts, clip_tokenizer, t5_tokenizer

@@ -39,7 +39,6 @@ from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.metrics import pixels_of
 from editing_core.models.base import AttentionCall
 from editing_core.models.canvas import Canvas
-from editing_core.models.checkpoints import MODELS
 from editing_core.models.diffusers_internals import dispatch_attention_fn
 from editing_core.models.diffusers_model import DiffusersModel
 from editing_core.models.load import load
@@ -247,7 +246,7 @@ def _call(flux: DiffusersModel, qkv: list[Tensor]) -> AttentionCall:
 
 
 def _sizes(flux: DiffusersModel) -> Sizes:
-    models = {part: getattr(flux, part) for part in MODELS}
+    models = {part: getattr(flux, part) for part in flux.spec.parts}
     return sizes_in(models, text_tokens=flux.text_length)
 
 

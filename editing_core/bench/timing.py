@@ -234,10 +234,11 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self, *known: torch.nn.Module) -> None:
-        """Begin at nothing; the parameters of ``known`` do not count."""
+        """Begin at nothing; the parameters and buffers of ``known`` do not count."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = self._now = 0
-        self._known = [p.untyped_storage() for module in known for p in module.parameters()]
+        held = [x for module in known for x in (*module.parameters(), *module.buffers())]
+        self._known = [x.untyped_storage() for x in held]
         self._sizes = {storage._cdata: 0 for storage in self._known}
 
     def __torch_dispatch__(

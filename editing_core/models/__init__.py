@@ -1,1 +1,1 @@
-"""Models behind one interface: FLUX.1, where its weights are, how they fit into memory."""
+"""Models behind one interface: five families, where weights are, how they fit into memory."""

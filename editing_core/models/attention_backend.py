@@ -63,7 +63,8 @@ def attention_of(transformer: Any) -> str:
     """Say by what a transformer attends."""
     from editing_core.models.diffusers_internals import backend_of
 
-    used = backend_of(transformer.transformer_blocks[0].attn.processor)
+    attending = (part for part in transformer.modules() if hasattr(part, "processor"))
+    used = backend_of(next(attending).processor)
     return SAID[used.value if used else "native"]
 
 

@@ -64,7 +64,7 @@ class TextEmbedding:
 
     Attributes:
         prompt: The words.
-        embeds: States of all tokens, padding included. Shape: (1, T, D).
+        embeds: States of all tokens, with padding where the family pads. Shape: (1, T, D).
         offsets: First and one-past-last character of the prompt that each token stands for; (0, 0)
             for tokens that stand for none (end, padding, template).
         pooled: One summary of the prompt, where the model takes one. Shape: (1, P).
@@ -94,6 +94,8 @@ class AttentionCall:
         image: Where the tokens of the picture being made are.
         mask: Added to the scores, or False where a key is hidden; None hides nothing.
         attend: The attention of the backend in use, with the mask.
+        prompted: Whether the call is made under the prompt, not under the empty one that
+            classifier-free guidance leads away from.
     """
 
     layer: AttentionLayer
@@ -104,6 +106,7 @@ class AttentionCall:
     image: slice
     mask: Tensor | None
     attend: Attend
+    prompted: bool = True
 
 
 Hook = Callable[[AttentionCall], "Tensor"]
@@ -170,7 +173,7 @@ class Model(Protocol):
 
     @property
     def text_length(self) -> int:
-        """Text tokens that a prompt is padded to, T."""
+        """Text tokens that a prompt is padded to, T, or may have where nothing is padded."""
         ...
 
     @property

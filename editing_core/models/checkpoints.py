@@ -9,18 +9,18 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
 from editing_core.models.layout_check import check_shapes, check_types
+from editing_core.models.layouts import FIRST, LAYOUTS, Layout
+from editing_core.models.offers import HUB, KNOWN, spec_of
 
 SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
 """Where models lie that come with this program, by name."""
-HUB = {"flux-dev": "black-forest-labs/FLUX.1-dev"}
-MODELS = ("transformer", "vae", "text_encoder", "text_encoder_2")
-PARTS = (*MODELS, "tokenizer", "tokenizer_2")
 SINGLE = (".safetensors", ".gguf")  # files that hold a transformer alone
 SCHNELL = (
     "FLUX.1-schnell cannot invert a picture: it is distilled to 4 steps and has no guidance input; "
@@ -44,6 +44,35 @@ class ModelSource:
     hub_id: str | None = None
     file: Path | None = None
 
+    @cached_property
+    def layout(self) -> Layout:
+        """What stands in the folder.
+
+        Raises:
+            ModelMissing: Its transformer is of no family that can be used.
+        """
+        said = _json(self.base / "transformer" / "config.json")
+        kind = str(said.get("_class_name", FIRST))
+        if kind not in LAYOUTS:
+            families = " and ".join(layout.family for layout in LAYOUTS.values())
+            raise ModelMissing(
+                f"The model in {self.hub_id or self.base} is a {kind}, and only {families} can be "
+                "used here."
+            )
+        return LAYOUTS[kind]
+
+    @cached_property
+    def pipeline(self) -> dict[str, Any]:
+        """What model_index.json says of the whole; nothing if there is none."""
+        file = self.base / "model_index.json"
+        return _json(file) if file.is_file() else {}
+
+    @cached_property
+    def scheduler(self) -> dict[str, Any]:
+        """What the folder says of its schedule; nothing if it says nothing."""
+        file = self.base / "scheduler" / "scheduler_config.json"
+        return _json(file) if file.is_file() else {}
+
     @property
     def gguf(self) -> bool:
         """Whether the transformer's weights are quantised in a file."""
@@ -51,7 +80,7 @@ class ModelSource:
 
     def weight_files(self) -> list[Path]:
         """All files with weights, in an order that stays."""
-        parts = PARTS if self.file is None else PARTS[1:]
+        parts = self.layout.parts if self.file is None else self.layout.parts[1:]
         found = sorted(f for part in parts for f in (self.base / part).glob("*.safetensors"))
         return found if self.file is None else [*found, self.file]
 
@@ -70,9 +99,9 @@ def find(model: str) -> ModelSource:
     source = _file(model) if model.lower().endswith(SINGLE) else _folder(model)
     if source.hub_id is None:
         _check_layout(source)
-    for part in MODELS:
+    for part in source.layout.networks:
         file = source.base / part / "config.json"
-        check_types(part, _json(file), file)
+        check_types(source.layout.published[part], _json(file), file)
     _check_kind(source)
     if source.hub_id is None:
         _check_weights(source)
@@ -90,20 +119,21 @@ def refuse_name(model: str) -> None:
 
 
 def configs(source: ModelSource) -> Configs:
-    """Read the configurations of a model's four networks, the depth from its single file if any."""
-    found = {part: _json(source.base / part / "config.json") for part in MODELS}
+    """Read the configurations of a model's networks, the depth from its single file if any."""
+    found = {part: _json(source.base / part / "config.json") for part in source.layout.networks}
     if source.file is not None:
         found["transformer"] |= depth_in(source.file)
     return found
 
 
 def text_tokens(source: ModelSource) -> int:
-    """T5 tokens that a prompt may have."""
-    file = source.base / "tokenizer_2" / "tokenizer_config.json"
-    said = _json(file).get("model_max_length", 512)
+    """Tokens that a prompt may have."""
+    longest = source.layout.longest_text
+    file = source.base / source.layout.text / "tokenizer_config.json"
+    said = _json(file).get("model_max_length", longest)
     if isinstance(said, bool) or not isinstance(said, (int, float)) or said < 1:
         raise ModelMissing(f'{file}: "model_max_length" must be a number above 0, not {said!r}.')
-    return int(min(said, 512))
+    return int(min(said, longest))
 
 
 def depth_in(file: Path) -> dict[str, int]:
@@ -147,9 +177,9 @@ def fetched(source: ModelSource) -> ModelSource:
     """Fetch the weights that are still on the hub; what was begun is gone on with."""
     if source.hub_id is None:
         return source
-    wanted = [f"{part}/*" for part in PARTS]
+    wanted = ["model_index.json", *(f"{part}/*" for part in source.layout.parts)]
     if source.file is not None:
-        wanted[0] = "transformer/config.json"
+        wanted[1] = "transformer/config.json"
     complete = replace(source, base=_download(source.hub_id, wanted))
     _check_layout(complete)
     _check_weights(complete)
@@ -170,7 +200,7 @@ def _folder(model: str) -> ModelSource:
     hub_id = HUB.get(model, model)
     if not re.fullmatch(r"\w[\w.-]*/[\w.-]+", hub_id):
         raise ModelMissing(
-            f"There is no model '{model}': say portraits, flux-dev, the id of a "
+            f"There is no model '{model}': say {', '.join(KNOWN)}, the id of a "
             "model on the Hugging Face hub, a folder, or a .safetensors or .gguf file."
         )
     return ModelSource(model, _configs_from(hub_id), hub_id)
@@ -187,7 +217,7 @@ def _file(model: str) -> ModelSource:
         file = _download(hub_id, [name]) / name
     if not any("guidance" in name for name in tensor_names(file)):
         raise ModelMissing(_no_guidance(file))
-    if all((file.parent / part).is_dir() for part in PARTS):
+    if all((file.parent / part).is_dir() for part in LAYOUTS[FIRST].parts):
         return ModelSource(model, file.parent, file=file)
     return ModelSource(model, _configs_from(HUB["flux-dev"]), HUB["flux-dev"], file)
 
@@ -209,7 +239,7 @@ def _download(hub_id: str, wanted: list[str]) -> Path:
         return Path(snapshot_download(hub_id, allow_patterns=wanted))
     except GatedRepoError as error:
         why = (
-            f"is gated: accept its licence (non-commercial) on https://huggingface.co/{hub_id} "
+            f"is gated: accept its licence{_licence(hub_id)} on https://huggingface.co/{hub_id} "
             "and log in with `hf auth login`"
         )
         raise ModelMissing(f"The model {hub_id} {why}.") from error
@@ -218,8 +248,8 @@ def _download(hub_id: str, wanted: list[str]) -> Path:
         raise ModelMissing(f"The model {hub_id} {why}.") from error
     except LocalEntryNotFoundError as error:
         why = (
-            "is not on this machine, and the Hugging Face hub cannot be reached; connect, or name "
-            "a folder that holds it"
+            "is not on this machine, and the Hugging Face hub cannot be reached; connect and fetch "
+            f"it with `hf download {hub_id}`{_licence(hub_id)}, or name a folder that holds it"
         )
         raise ModelMissing(f"The model {hub_id} {why}.") from error
     except (OSError, ValueError, HfHubHTTPError) as error:
@@ -230,11 +260,19 @@ def _download(hub_id: str, wanted: list[str]) -> Path:
         ) from error
 
 
+def _licence(hub_id: str) -> str:
+    """Name the licence of a known model, in brackets."""
+    return f" ({spec_of(hub_id).licence})" if hub_id in HUB.values() else ""
+
+
 def _check_layout(source: ModelSource) -> None:
-    missing = [part for part in PARTS if not (source.base / part).is_dir()]
+    where = source.hub_id or source.base
+    if not (source.base / "transformer").is_dir():
+        raise ModelMissing(f"{where} is no model in diffusers' layout: it has no transformer.")
+    missing = [part for part in source.layout.parts if not (source.base / part).is_dir()]
     if missing:
         raise ModelMissing(
-            f"{source.hub_id or source.base} is not a FLUX model in diffusers' layout: "
+            f"{where} is not a {source.layout.family} model in diffusers' layout: "
             f"it has no {', '.join(missing)}."
         )
 
@@ -244,24 +282,30 @@ def _check_weights(source: ModelSource) -> None:
         return
     for part, config in configs(source).items():
         if part != "transformer" or source.file is None:
-            check_shapes(part, config, source.base / part)
+            check_shapes(part, config, source.base / part, source.layout)
 
 
 def _check_kind(source: ModelSource) -> None:
-    """Refuse networks of another kind, and those that were not distilled with guidance."""
+    """Refuse networks made for another task, and those that were not distilled with guidance."""
     known = source.hub_id if source.hub_id and not source.file else source.base
-    transformer = _json(source.base / "transformer" / "config.json")
-    kind = transformer.get("_class_name", "FluxTransformer2DModel")
-    if kind != "FluxTransformer2DModel":
-        raise ModelMissing(f"The model in {known} is a {kind}, and only FLUX.1 can be used here.")
-    if not transformer.get("guidance_embeds"):
+    layout = source.layout
+    found = {part: _json(source.base / part / "config.json") for part in layout.networks}
+    if layout is LAYOUTS[FIRST] and not found["transformer"].get("guidance_embeds"):
         raise ModelMissing(_no_guidance(known))
-    latent = 4 * _json(source.base / "vae" / "config.json").get("latent_channels", 16)
-    if transformer.get("in_channels") != latent:
+    for part in layout.encoders:
+        wanted = layout.published[part]["model_type"]
+        if (kind := found[part].get("model_type", wanted)) != wanted:
+            raise ModelMissing(
+                f"The model in {known} reads prompts with a {kind} ({part}), where "
+                f"{layout.family} has a {wanted}; use a model of that family."
+            )
+    channels = (layout.published["vae"] | found["vae"])[layout.channels]
+    takes = found["transformer"].get("in_channels")
+    if takes != layout.packed * channels:
         raise ModelMissing(
-            f"The model in {known} is made for another task (it takes "
-            f"{transformer.get('in_channels')} channels, not {latent}, as FLUX.1 Fill or Canny); "
-            "use a model like FLUX.1-dev."
+            f"The model in {known} is made for another task (it takes {takes} channels, not "
+            f"{layout.packed * channels}, as FLUX.1 Fill or Canny); use a model like "
+            f"{layout.model}."
         )
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 from unittest.mock import patch
 
-from editing_core.errors import EditError
+from editing_core.errors import EditError, ModelMissing
 
 if TYPE_CHECKING:
     import torch
@@ -73,8 +73,14 @@ def share(model: SharedModel) -> None:
 
     if processes() == 1:
         return
+    plan = context_parallel_plan(model.transformer)
+    if not plan or "" not in plan:
+        raise ModelMissing(
+            "Several GPUs cannot share this model's pictures; begin without torchrun, or choose a "
+            "model of FLUX.1 or FLUX.2."
+        )
     together = ContextParallelConfig(ulysses_degree=processes(), ulysses_anything=True)
-    split = {"": context_parallel_plan(model.transformer)[""]}
+    split = {"": plan[""]}
     count = max(torch.accelerator.device_count(), 1)  # diffusers divides by it, on a CPU, too
     with patch.object(torch.accelerator, "device_count", lambda: count):
         model.transformer.enable_parallelism(config=together, cp_plan=split)

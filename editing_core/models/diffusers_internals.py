@@ -20,23 +20,29 @@ __all__ = [
     "get_1d_rotary_pos_embed",
     "parallel_config_of",
     "qkv_projections",
+    "repeated_blocks_of",
     "split_over_processes",
 ]
 
 
 def backend_of(processor: Any) -> Any:
     """Return the attention backend that a processor was set to; None is PyTorch's own."""
-    return processor._attention_backend
+    return getattr(processor, "_attention_backend", None)  # Stable Diffusion 3 knows no other
 
 
 def parallel_config_of(processor: Any) -> Any:
     """Return how a processor's tokens are split over processes; None if they are not."""
-    return processor._parallel_config
+    return getattr(processor, "_parallel_config", None)
 
 
 def split_over_processes(transformer: Any) -> bool:
     """Say whether several processes share each call of a transformer."""
     return bool(transformer._parallel_config)
+
+
+def repeated_blocks_of(transformer: Any) -> Any:
+    """Return the classes of blocks that a transformer is made of many times; None if not said."""
+    return transformer._repeated_blocks
 
 
 def context_parallel_plan(transformer: Any) -> Any:

@@ -21,10 +21,12 @@ from editing_core.hashes import file_hash
 from editing_core.models.base import AttentionLayer, ModelSpec, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_internals import split_over_processes
-from editing_core.models.flux_attention import TokenLayout, layers_of
+from editing_core.models.flux_attention import layers_of
+from editing_core.models.hooked_attention import TokenLayout
 from editing_core.models.loader import LoadSpec
 from editing_core.models.offers import spec_of
 from editing_core.models.placement import emptied, take_tiles
+from editing_core.models.schedule import Schedule
 from editing_core.solvers import shifted_times
 
 LONGEST_TEXT = 512  # tokens FLUX models were trained with
@@ -52,8 +54,7 @@ class DiffusersModel(ABC):
     def __init__(self, parts: Mapping[str, Any], *, name: str, held: LoadSpec | None) -> None:
         """Take the parts of a pipeline, named as in diffusers."""
         self._take(parts)
-        halvings = len(self.vae.config.block_out_channels) - 1
-        token_side = 2 * 2**halvings  # packing halves once more
+        token_side = 2 * 2**self._halvings  # packing halves once more
         self.spec = replace(spec_of(name, self.family), token_side=token_side)
         self.held = held
         self.forwards = 0
@@ -80,7 +81,16 @@ class DiffusersModel(ABC):
     @property
     @abstractmethod
     def text_length(self) -> int:
-        """Text tokens that a prompt is padded to, T."""
+        """Text tokens that a prompt is padded to, T, or may have where nothing is padded."""
+
+    @property
+    def _halvings(self) -> int:
+        """How often the VAE halves a picture."""
+        return len(self.vae.config.block_out_channels) - 1
+
+    def schedule(self, published: Schedule) -> Schedule:
+        """Return the schedule of the model's own folder, else the published one."""
+        return (self.held and self.held.source.scheduler) or published
 
     @property
     def channels(self) -> int:
@@ -168,8 +178,8 @@ class DiffusersModel(ABC):
         pixels = torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)[None]
         pixels = pixels.to(self.device, self.vae.dtype) / 127.5 - 1  # (1, 3, height, width)
         margin = (0, canvas.padded_width - canvas.width, 0, canvas.padded_height - canvas.height)
-        posterior = self.vae.encode(F.pad(pixels, margin, mode="replicate")).latent_dist
-        return self._normalised(posterior.mean.float())
+        mean = self._posterior_mean(F.pad(pixels, margin, mode="replicate"))
+        return self._normalised(mean.float())
 
     @torch.no_grad()
     def decode(self, x: Tensor, canvas: Canvas) -> Image.Image:
@@ -179,7 +189,7 @@ class DiffusersModel(ABC):
             NotAPicture: They, or what the VAE makes of them, are not all numbers.
         """
         latents = self._denormalised(x.to(self.device).float(), canvas)
-        pixels = self.vae.decode(latents.to(self.vae.dtype)).sample[0].float()
+        pixels = self._pixels(latents.to(self.vae.dtype))[0].float()
         if not torch.isfinite(pixels).all():
             raise NotAPicture(
                 "The model returned numbers that are none (NaN), so there is no picture; try "
@@ -188,6 +198,16 @@ class DiffusersModel(ABC):
         pixels = ((pixels.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
         pixels = pixels[:, : canvas.height, : canvas.width].permute(1, 2, 0)
         return Image.fromarray(pixels.contiguous().cpu().numpy())
+
+    def _posterior_mean(self, pixels: Tensor) -> Tensor:
+        """Encode pixels (1, 3, height, width) to the VAE's latents (1, c, h, w)."""
+        mean: Tensor = self.vae.encode(pixels).latent_dist.mean
+        return mean
+
+    def _pixels(self, latents: Tensor) -> Tensor:
+        """Decode the VAE's latents (1, c, h, w) to pixels (1, 3, height, width)."""
+        pixels: Tensor = self.vae.decode(latents).sample
+        return pixels
 
     @abstractmethod
     def _normalised(self, latents: Tensor) -> Tensor:
@@ -211,9 +231,9 @@ class DiffusersModel(ABC):
         """Times from 1 (noise) to 0, nearer the noise the larger the picture."""
         return shifted_times(steps, self._shift(steps, canvas))
 
-    @abstractmethod
     def _shift(self, steps: int, canvas: Canvas) -> float:
-        """Return the schedule's mu."""
+        """Return the schedule's mu, where the family has a formula of its own."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def velocity(
@@ -248,4 +268,7 @@ class DiffusersModel(ABC):
         """Return the attention layers; none where each process sees some of the tokens only."""
         if split_over_processes(self.transformer):
             return ()
+        return self._layers()
+
+    def _layers(self) -> Sequence[AttentionLayer]:
         return layers_of(self.transformer, self._layout)

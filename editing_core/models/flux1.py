@@ -1,4 +1,4 @@
-"""FLUX.1 (Black Forest Labs 2024): T5 and CLIP read the prompt, guidance is an input."""
+"""FLUX.1 (Black Forest Labs 2024) and Kontext (2025): T5 and CLIP read, guidance is an input."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from editing_core.models.base import Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT, DiffusersModel
 from editing_core.models.loader import LoadSpec
-from editing_core.models.offers import FLUX1
+from editing_core.models.offers import FLUX1, KONTEXT
 
 
 class Flux1(DiffusersModel):
@@ -103,15 +103,20 @@ class Flux1(DiffusersModel):
             encoder_hidden_states=text.embeds.to(self.dtype),
             pooled_projections=text.pooled.to(self.dtype),
             txt_ids=torch.zeros(text.embeds.shape[1], 3, device=self.device),
-            img_ids=_positions(canvas, self.device),
+            img_ids=_positions(canvas, tokens.shape[1] // canvas.tokens, self.device),
             return_dict=False,
         )[0]
         return v
 
 
+class Kontext(Flux1):
+    """FLUX.1 Kontext, which looks at the picture to edit. Its network is FLUX.1's."""
+
+    family = KONTEXT
+
+
 @lru_cache(8)
-def _positions(canvas: Canvas, device: torch.device) -> Tensor:
-    """Row and column of every picture token, as the model's (0, row, col). Shape: (L, 3)."""
+def _positions(canvas: Canvas, pictures: int, device: torch.device) -> Tensor:
+    """Places (0, row, col) of the picture's tokens, then (1, row, col) of the other's: (P L, 3)."""
     rows, cols = torch.arange(canvas.rows), torch.arange(canvas.cols)
-    grid = torch.cartesian_prod(torch.zeros(1, dtype=torch.long), rows, cols)
-    return grid.float().to(device)
+    return torch.cartesian_prod(torch.arange(pictures), rows, cols).float().to(device)

@@ -10,16 +10,18 @@ from torch import Tensor
 
 from editing_core.models.base import Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
-from editing_core.models.diffusers_model import LONGEST_TEXT, DiffusersModel
+from editing_core.models.diffusers_model import LONGEST_TEXT
+from editing_core.models.guided_model import GuidedModel
 from editing_core.models.loader import LoadSpec
-from editing_core.models.offers import FLUX2
+from editing_core.models.offers import FLUX2, FLUX2_DISTILLED
+from editing_core.models.template import within
 
 TEXT_LAYERS = (9, 18, 27)
 """Layers of Qwen3-4B whose states, side by side, are the text."""
 REFERENCE_TIME = 10  # places on the time axis from one reference picture to the next
 
 
-class Flux2(DiffusersModel):
+class Flux2(GuidedModel):
     """A FLUX.2 klein, before its distillation to four steps. See ``Model``."""
 
     family = FLUX2
@@ -72,7 +74,7 @@ class Flux2(DiffusersModel):
         ).hidden_states
         embeds = torch.cat([states[layer] for layer in self.text_layers], dim=-1)
         begin = chat.find(prompt) if prompt else len(chat)
-        return {"embeds": embeds, "offsets": _within(pieces.offset_mapping[0], begin, len(prompt))}
+        return {"embeds": embeds, "offsets": within(pieces.offset_mapping[0], begin, len(prompt))}
 
     def _normalised(self, latents: Tensor) -> Tensor:
         mean, deviation = self._statistics
@@ -97,16 +99,6 @@ class Flux2(DiffusersModel):
         slope = (at_200 - at_10) / 190
         return slope * (steps - 200) + at_200
 
-    def _guided(
-        self, tokens: Tensor, t: float, text: TextEmbedding, guidance: float, canvas: Canvas
-    ) -> Tensor:
-        """Classifier-free guidance (Ho & Salimans 2022): away from the empty prompt."""
-        v = self._call(tokens, t, text, canvas)
-        if guidance == 1:
-            return v
-        empty = self._call(tokens, t, self.encode_text(""), canvas)
-        return empty + guidance * (v - empty)
-
     def _call(self, tokens: Tensor, t: float, text: TextEmbedding, canvas: Canvas) -> Tensor:
         self.forwards += 1
         v: Tensor = self.transformer(
@@ -121,16 +113,10 @@ class Flux2(DiffusersModel):
         return v
 
 
-def _within(offsets: Tensor, begin: int, length: int) -> Tensor:
-    """Turn offsets in the template into those in the prompt; (0, 0) for tokens outside of it.
+class DistilledFlux2(Flux2):
+    """A FLUX.2 klein that was distilled to four steps, and so to one guidance."""
 
-    Args:
-        offsets: First and one-past-last character of each token. Shape: (T, 2).
-        begin: Where the prompt stands in the template.
-        length: Of the prompt.
-    """
-    inside = (offsets[:, 1] > begin) & (offsets[:, 0] < begin + length)
-    return (offsets - begin).clamp(0, length) * inside[:, None]
+    family = FLUX2_DISTILLED
 
 
 @lru_cache(8)

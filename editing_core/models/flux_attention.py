@@ -6,74 +6,18 @@ The processors here follow diffusers' own (`FluxAttnProcessor`, `Flux2AttnProces
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from editing_core.models.base import AttentionCall, AttentionLayer, Hook, Stream
-from editing_core.models.diffusers_internals import (
-    apply_rotary_emb,
-    backend_of,
-    dispatch_attention_fn,
-    parallel_config_of,
-    qkv_projections,
-)
-
-QKV = tuple[Tensor, Tensor, Tensor]
-"""Query, key and value. Shape of each: (1, tokens, heads, head size)."""
+from editing_core.models.base import AttentionLayer, Stream
+from editing_core.models.diffusers_internals import apply_rotary_emb, qkv_projections
+from editing_core.models.hooked_attention import QKV, HookedLayer, HookedProcessor, TokenLayout
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines of rotary position embeddings."""
-
-
-@dataclass
-class TokenLayout:
-    """How the tokens of a model call are made up, which single-stream layers cannot see.
-
-    Attributes:
-        text: Text tokens, T, the first ones.
-        references: Tokens of reference pictures, R, the last ones.
-    """
-
-    text: int
-    references: int = 0
-
-    def image(self, tokens: int) -> slice:
-        """Return where the tokens of the picture being made are, among so many in all."""
-        return slice(self.text, tokens - self.references)
-
-
-@dataclass(frozen=True, eq=False)
-class FluxLayer:
-    """One attention layer of a transformer of diffusers. See ``AttentionLayer``."""
-
-    block: Any
-    index: int
-    depth: float
-    stream: Stream
-    layout: TokenLayout
-
-    @property
-    def head_size(self) -> int:
-        """Numbers that one head of one token has."""
-        return int(self.block.attn.head_dim)
-
-    @contextmanager
-    def install(self, hook: Hook) -> Iterator[None]:
-        """Let a hook attend in this layer's place while the context is entered."""
-        attn = self.block.attn
-        replaced = attn.processor
-        fused = hasattr(attn, "to_qkv_mlp_proj")
-        attn.set_processor((FusedProcessor if fused else JointProcessor)(self, hook, replaced))
-        try:
-            yield
-        finally:
-            attn.set_processor(replaced)
 
 
 def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]:
@@ -84,47 +28,20 @@ def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]
     ]
     last = max(len(blocks) - 1, 1)
     return [
-        FluxLayer(block, index, index / last, stream, layout)
+        HookedLayer(
+            block.attn,
+            index,
+            index / last,
+            stream,
+            layout,
+            int(block.attn.head_dim),
+            FusedProcessor if hasattr(block.attn, "to_qkv_mlp_proj") else JointProcessor,
+        )
         for index, (block, stream) in enumerate(blocks)
     ]
 
 
-class _Hooked:
-    """A processor that lets a hook attend."""
-
-    _attention_backend: Any = None
-    _parallel_config: Any = None
-
-    def __init__(self, layer: FluxLayer, hook: Hook, replaced: Any) -> None:
-        """Serve one layer, with the backend of the processor it replaces."""
-        self._layer = layer
-        self._hook = hook
-        self._attention_backend = backend_of(replaced)
-        self._parallel_config = parallel_config_of(replaced)
-
-    def attended(self, qkv: QKV, mask: Tensor | None) -> Tensor:
-        """Return what all tokens attend to. Shape: (1, tokens, heads * head size)."""
-        query, key, value = qkv
-        layout = self._layer.layout
-        call = AttentionCall(
-            layer=self._layer,
-            query=query,
-            key=key,
-            value=value,
-            text=slice(0, layout.text),
-            image=layout.image(query.shape[1]),
-            mask=mask,
-            attend=partial(
-                dispatch_attention_fn,
-                attn_mask=mask,
-                backend=self._attention_backend,
-                parallel_config=self._parallel_config,
-            ),
-        )
-        return self._hook(call).flatten(2).to(query.dtype)
-
-
-class JointProcessor(_Hooked):
+class JointProcessor(HookedProcessor):
     """Attention whose projections stand alone: joint layers, and FLUX.1's single ones."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
@@ -146,7 +63,7 @@ class JointProcessor(_Hooked):
         return image, attn.to_add_out(mixed[:, :text].contiguous())
 
 
-class FusedProcessor(_Hooked):
+class FusedProcessor(HookedProcessor):
     """Attention whose projections are one matrix with the MLP's: FLUX.2's single layers."""
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step

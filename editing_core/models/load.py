@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import torch
 
-from editing_core.models.checkpoints import configs
+from editing_core.models.checkpoints import ModelSource
 from editing_core.models.diffusers_model import DiffusersModel
-from editing_core.models.flux1 import Flux1
-from editing_core.models.flux2 import Flux2
+from editing_core.models.flux1 import Flux1, Kontext
+from editing_core.models.flux2 import DistilledFlux2, Flux2
 from editing_core.models.loader import planned
+from editing_core.models.qwen_image import QwenImage
+from editing_core.models.sd3 import StableDiffusion3, StableDiffusion3Turbo
+from editing_core.models.z_image import ZImage, ZImageTurbo
 
 FAMILIES: dict[str, type[DiffusersModel]] = {
     "FluxTransformer2DModel": Flux1,
     "Flux2Transformer2DModel": Flux2,
+    "QwenImageTransformer2DModel": QwenImage,
+    "ZImageTransformer2DModel": ZImage,
+    "SD3Transformer2DModel": StableDiffusion3,
 }
-"""By the class of the transformer, as a folder in diffusers' layout names it. Weights of FLUX.1 are
-all that `checkpoints.py` can find so far."""
+"""By the class of the transformer, as a folder in diffusers' layout names it."""
+TURBO: dict[type[DiffusersModel], type[DiffusersModel]] = {
+    ZImage: ZImageTurbo,
+    StableDiffusion3: StableDiffusion3Turbo,
+}
+"""Families of which some were distilled, as only their names tell."""
 
 
 def load(
@@ -29,8 +39,8 @@ def load(
     """Load a model.
 
     Args:
-        source: "portraits" (shipped here), "flux-dev", a hub id, a folder in diffusers' layout, or
-            a .safetensors or .gguf file with a transformer.
+        source: "portraits" (shipped here), another name in ``offers.KNOWN``, a hub id, a folder in
+            diffusers' layout, or a .safetensors or .gguf file with a transformer of FLUX.1.
         device: Where to run; the first NVIDIA GPU if there is one, else the CPU.
         dtype: Precision of transformer and text encoders; bfloat16 on a GPU, else float32.
         memory: How it is held, by a name in ``memory_plan.NAMES``; "auto" chooses by what is free.
@@ -42,5 +52,16 @@ def load(
     """
     plan = planned(source, device=device, dtype=dtype, memory=memory, compiled=compiled)
     parts, held = plan.parts()
-    kind = configs(held.source)["transformer"].get("_class_name", "FluxTransformer2DModel")
-    return FAMILIES[kind](**parts, name=source, held=held)
+    return family_of(held.source)(**parts, name=source, held=held)
+
+
+def family_of(source: ModelSource) -> type[DiffusersModel]:
+    """Tell from a folder's configurations which class of models it holds."""
+    family = FAMILIES[source.layout.networks["transformer"]]
+    if family is Flux1 and source.pipeline.get("_class_name") == "FluxKontextPipeline":
+        return Kontext
+    if family is Flux2 and source.pipeline.get("is_distilled") is True:
+        return DistilledFlux2
+    if "turbo" in (source.hub_id or source.name).lower():  # their files say nothing of it
+        return TURBO.get(family, family)
+    return family

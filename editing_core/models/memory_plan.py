@@ -15,7 +15,8 @@ from typing import Any, Literal
 
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
-from editing_core.models.configs import Configs, build
+from editing_core.models.configs import Configs
+from editing_core.models.layouts import FIRST, LAYOUTS, Layout, build
 
 GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
@@ -79,12 +80,13 @@ class Sizes:
         widest: Those of its largest linear layer.
         block: Those of its largest block.
         blocks: Those in all its blocks.
-        text: Both text encoders.
+        text: All text encoders.
         text_layer: The largest layer of those.
         vae: The VAE.
         width: Numbers a token has within the transformer.
         text_tokens: Tokens a prompt has.
         vae_channels: Channels of the VAE at full size, and one level below.
+        layout: Of the model's folder, for what its calls need.
         stored: Bytes of the transformer in a GGUF file; 0 if it is in none.
     """
 
@@ -100,6 +102,7 @@ class Sizes:
     width: int
     text_tokens: int
     vae_channels: tuple[int, int]
+    layout: Layout = LAYOUTS[FIRST]
     stored: int = 0
 
 
@@ -107,7 +110,7 @@ def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Si
     """Count parameters without making any.
 
     Args:
-        configs: Of transformer, vae, text_encoder and text_encoder_2.
+        configs: Of all networks of a pipeline.
         text_tokens: Tokens a prompt is padded to.
         stored: Bytes of the transformer in a GGUF file, if it is in one.
     """
@@ -119,17 +122,16 @@ def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Si
 
 
 def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int = 0) -> Sizes:
-    """Count the parameters of the four models of a pipeline. See ``sizes_of``."""
+    """Count the parameters of the networks of a pipeline. See ``sizes_of``."""
     import torch
 
     transformer = models["transformer"]
+    layout = LAYOUTS[type(transformer).__name__]
     linear = [m.weight for m in transformer.modules() if isinstance(m, torch.nn.Linear)]
-    blocks = [
-        _parameters(block)
-        for block in (*transformer.transformer_blocks, *transformer.single_transformer_blocks)
-    ]
-    encoders = [models["text_encoder"], models["text_encoder_2"]]
-    wide, narrow = (*models["vae"].config.block_out_channels, 0)[:2]
+    lists = [part for part in transformer.children() if isinstance(part, torch.nn.ModuleList)]
+    blocks = [_parameters(block) for blocks in lists for block in blocks]
+    encoders = [models[part] for part in layout.encoders]
+    wide, narrow = (*_channels(models["vae"].config), 0)[:2]
     return Sizes(
         transformer=_parameters(transformer),
         linear=sum(weight.numel() for weight in linear),
@@ -140,15 +142,26 @@ def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int =
         text=sum(map(_parameters, encoders)),
         text_layer=max(p.numel() for encoder in encoders for p in encoder.parameters()),
         vae=_parameters(models["vae"]),
-        width=transformer.inner_dim,
+        width=transformer.config.get("dim") or transformer.inner_dim,
         text_tokens=text_tokens,
         vae_channels=(wide, narrow or wide),
+        layout=layout,
         stored=stored,
     )
 
 
+def _channels(vae: Any) -> list[int]:
+    """Return the channels of a VAE's levels, from the finest; families write them differently."""
+    if "base_dim" in vae:
+        return [vae.base_dim * times for times in vae.dim_mult]
+    return list(vae.block_out_channels)
+
+
 def _parameters(model: Any) -> int:
-    return sum(parameter.numel() for parameter in model.parameters())
+    """Count the parameters, and with them the buffers that its files hold."""
+    stored = model.state_dict().keys()
+    buffers = (buffer for name, buffer in model.named_buffers() if name in stored)
+    return sum(held.numel() for held in (*model.parameters(), *buffers))
 
 
 def transformer_bytes(sizes: Sizes, weights: Weights, each: int) -> int:
@@ -170,12 +183,15 @@ def transformer_bytes(sizes: Sizes, weights: Weights, each: int) -> int:
 def forward_bytes(sizes: Sizes, canvas: Canvas, each: int) -> int:
     """Bytes that a model call needs besides weights.
 
-    It needs most in a single block. Of tensors of (tokens, width) there are its input twice, the
-    same normed, and four of the MLP; then either queries, keys, values and what turning the queries
-    takes in float32, or attention's result, that and the MLP's joined (five), and the output twice.
+    It needs most in a single block. Of tensors of (tokens, width) there are, with FLUX.1, its input
+    twice, the same normed, and four of the MLP; then either queries, keys, values and what turning
+    the queries takes in float32, or attention's result, that and the MLP's joined (five), and the
+    output twice. How many the latter are differs from family to family.
     """
-    turning = 10 * each + (7 * FLOAT32 // 2 if each < FLOAT32 else 3 * FLOAT32)
-    return (sizes.text_tokens + canvas.tokens) * sizes.width * max(turning, 15 * each)
+    needed = sizes.layout.live * each
+    if sizes.layout.turning:
+        needed = max(needed, 10 * each + (7 * FLOAT32 // 2 if each < FLOAT32 else 3 * FLOAT32))
+    return int((sizes.text_tokens + canvas.tokens) * sizes.width * needed)
 
 
 def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:
@@ -188,7 +204,7 @@ def vae_bytes(sizes: Sizes, canvas: Canvas, tile: int) -> int:
     if max(canvas.padded_width, canvas.padded_height) > tile:
         pixels = min(pixels, tile * tile)
     wide, narrow = sizes.vae_channels
-    return pixels * FLOAT32 * max(3 * narrow, 5 * wide)
+    return pixels * FLOAT32 * max(3 * narrow, sizes.layout.vae_live * wide)
 
 
 def peak_bytes(sizes: Sizes, level: MemoryLevel, canvas: Canvas, tile: int, each: int) -> int:

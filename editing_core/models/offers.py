@@ -18,9 +18,10 @@ FLUX1 = ModelSpec(
     references=0,
     licence="FLUX.1 [dev] Non-Commercial License",
 )
+KONTEXT = replace(FLUX1, name="kontext", references=1)
 FLUX2 = ModelSpec(
-    name="klein-base",
-    family="FLUX.2",
+    name="klein",
+    family="FLUX.2 klein",
     parts=("transformer", "vae", "text_encoder"),
     latents="FLUX.2",
     token_side=16,
@@ -30,12 +31,93 @@ FLUX2 = ModelSpec(
     references=10,
     licence="Apache-2.0",
 )
+FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invertible=False)
+QWEN_IMAGE = ModelSpec(
+    name="qwen-image",
+    family="Qwen-Image",
+    parts=("transformer", "vae", "text_encoder"),
+    latents="Qwen-Image",
+    token_side=16,
+    sizes=(256, 1664),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Apache-2.0",
+)
+Z_IMAGE = ModelSpec(
+    name="z-image",
+    family="Z-Image",
+    parts=("transformer", "vae", "text_encoder"),
+    latents="FLUX.1",
+    token_side=16,
+    sizes=(256, 1536),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Apache-2.0",
+)
+Z_IMAGE_TURBO = replace(Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False)
+SD35 = ModelSpec(
+    name="sd3.5",
+    family="Stable Diffusion 3.5",
+    parts=("transformer", "vae", "text_encoder", "text_encoder_2", "text_encoder_3"),
+    latents="Stable Diffusion 3",
+    token_side=16,
+    sizes=(256, 1440),
+    guidance="cfg",
+    invertible=True,
+    references=0,
+    licence="Stability AI Community License",
+)
+SD35_MEDIUM = replace(SD35, name="sd3.5-medium")
+SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
-KNOWN = {spec.name: spec for spec in (SHIPPED, FLUX1)}
+FAMILIES = (
+    FLUX1,
+    KONTEXT,
+    FLUX2,
+    FLUX2_DISTILLED,
+    QWEN_IMAGE,
+    Z_IMAGE,
+    Z_IMAGE_TURBO,
+    SD35,
+    SD35_MEDIUM,
+    SD35_TURBO,
+)
+"""What a model that is not known by name may offer."""
+KNOWN = {spec.name: spec for spec in (SHIPPED, *FAMILIES)}
+HUB = {
+    "flux-dev": "black-forest-labs/FLUX.1-dev",
+    "kontext": "black-forest-labs/FLUX.1-Kontext-dev",
+    "klein": "black-forest-labs/FLUX.2-klein-base-4B",
+    "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
+    "qwen-image": "Qwen/Qwen-Image",
+    "z-image": "Tongyi-MAI/Z-Image",
+    "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
+    "sd3.5": "stabilityai/stable-diffusion-3.5-large",
+    "sd3.5-medium": "stabilityai/stable-diffusion-3.5-medium",
+    "sd3.5-turbo": "stabilityai/stable-diffusion-3.5-large-turbo",
+}
+"""Where the known models that are not shipped lie on the Hugging Face hub."""
 
 
 def spec_of(name: str, family: ModelSpec = FLUX1) -> ModelSpec:
-    """Return what a model offers; of one that is not known by name, what its family does."""
+    """Return what a model offers; of one known by neither name nor id, what its family does.
+
+    Args:
+        name: What it is asked for by.
+        family: What its family offers, as far as that is known.
+    """
+    for known, hub_id in HUB.items():
+        if name == hub_id:
+            return replace(KNOWN[known], name=name)
     return KNOWN.get(name, replace(family, name=name))
+
+
+def possible(name: str) -> list[ModelSpec]:
+    """Return what a model may offer, before its files are seen: one spec if it is known."""
+    if name in KNOWN or name in HUB.values():
+        return [spec_of(name)]
+    return [spec_of(name, family) for family in FAMILIES]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-from editing_core.models.checkpoints import PARTS, ModelSource, depth_in
+from editing_core.models.checkpoints import ModelSource, depth_in
+from editing_core.models.diffusers_internals import repeated_blocks_of
+from editing_core.models.layouts import class_named
 from editing_core.models.memory_plan import MemoryLevel, MemoryPlan
-
-if TYPE_CHECKING:
-    from diffusers import AutoencoderKL
 
 
 def parts_of(
@@ -25,29 +24,35 @@ def parts_of(
         device: Where to run.
         dtype: Precision of transformer and text encoders.
     """
-    from diffusers import AutoencoderKL
-    from transformers import AutoTokenizer, CLIPTextModel, T5EncoderModel
+    from transformers import AutoTokenizer
 
-    path = {part: str(source.base / part) for part in PARTS}
-    transformer = _transformer(source, plan.level if plan else None, dtype)
-    vae = AutoencoderKL.from_pretrained(
+    layout, level = source.layout, plan.level if plan else None
+    path = {part: str(source.base / part) for part in layout.parts}
+    kind = {part: class_named(part, name) for part, name in layout.networks.items()}
+    transformer = _transformer(source, kind["transformer"], level, dtype)
+    vae = kind["vae"].from_pretrained(
         path["vae"], torch_dtype=torch.float32, low_cpu_mem_usage=_lean()
-    ).to(device)
-    clip = CLIPTextModel.from_pretrained(path["text_encoder"], dtype=dtype)
-    t5 = T5EncoderModel.from_pretrained(path["text_encoder_2"], dtype=dtype)
-    _place(transformer, [clip, t5], plan.level if plan else None, device)
+    )
+    vae.to(device)
+    encoders = {
+        part: kind[part].from_pretrained(path[part], dtype=dtype) for part in layout.encoders
+    }
+    _place(transformer, list(encoders.values()), level, device)
     if plan:
         take_tiles(vae, plan.tile)
-    return {"transformer": transformer, "vae": vae, "text_encoder": clip, "text_encoder_2": t5} | {
-        part: AutoTokenizer.from_pretrained(path[part]) for part in ("tokenizer", "tokenizer_2")
-    }
+    tokenizers = {part: AutoTokenizer.from_pretrained(path[part]) for part in layout.tokenizers}
+    return {"transformer": transformer, "vae": vae} | encoders | tokenizers
 
 
-def take_tiles(vae: AutoencoderKL, side: int) -> None:
+def take_tiles(vae: Any, side: int) -> None:
     """Let a VAE take pictures larger than ``side`` pixels in tiles that blend over a quarter."""
     vae.enable_tiling()
-    vae.tile_sample_min_size = side
-    vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
+    if hasattr(vae, "tile_sample_min_size"):
+        vae.tile_sample_min_size = side
+        vae.tile_latent_min_size = side // 2 ** (len(vae.config.block_out_channels) - 1)
+        return
+    vae.tile_sample_min_height = vae.tile_sample_min_width = side
+    vae.tile_sample_stride_height = vae.tile_sample_stride_width = side - side // 4
 
 
 def compile_blocks(transformer: Any) -> None:
@@ -56,7 +61,11 @@ def compile_blocks(transformer: Any) -> None:
     Not into CUDA graphs: a graph holds the addresses of weights, so one could not serve all blocks,
     and by the count of operations a call of FLUX.1-dev takes far longer than launching its kernels.
     """
-    transformer.compile_repeated_blocks(dynamic=False)
+    if repeated_blocks_of(transformer):
+        transformer.compile_repeated_blocks(dynamic=False)
+        return
+    for block in transformer.transformer_blocks:  # Stable Diffusion 3 does not say which repeat
+        block.compile(dynamic=False)
 
 
 def emptied() -> None:
@@ -73,16 +82,16 @@ def _lean() -> bool:
     return bool(is_accelerate_available())
 
 
-def _transformer(source: ModelSource, level: MemoryLevel | None, dtype: torch.dtype) -> Any:
-    from diffusers import FluxTransformer2DModel
-
+def _transformer(
+    source: ModelSource, kind: Any, level: MemoryLevel | None, dtype: torch.dtype
+) -> Any:
     options: dict[str, Any] = {"torch_dtype": dtype, "low_cpu_mem_usage": _lean()}
     if quantised := _quantisation(source, level, dtype):
         options["quantization_config"] = quantised
     if source.file is None:
-        return FluxTransformer2DModel.from_pretrained(str(source.base / "transformer"), **options)
+        return kind.from_pretrained(str(source.base / "transformer"), **options)
     try:
-        return FluxTransformer2DModel.from_single_file(
+        return kind.from_single_file(
             str(source.file),
             config=str(source.base),
             subfolder="transformer",

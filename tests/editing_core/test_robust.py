@@ -16,8 +16,9 @@ from tiny_flux import noise_picture
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
 from editing_core.models.canvas import Canvas
-from editing_core.models.configs import FLUX_DEV, build
+from editing_core.models.configs import FLUX_DEV
 from editing_core.models.flux1 import Flux1
+from editing_core.models.layouts import build
 from editing_core.models.load import load
 from editing_core.models.memory_plan import MemoryPlan, Sizes, missing, plans
 from editing_core.models.placement import take_tiles

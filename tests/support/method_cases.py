@@ -14,7 +14,9 @@ def processors():
     return [block.attn.processor for block in blocks]
 
 
-SOLVERS = [name for name, spec in METHODS.items() if not spec.world]  # others bring their model
+SOLVERS = [  # others bring their model, or need one that looks at pictures
+    name for name, spec in METHODS.items() if not spec.world and "references" not in spec.needs
+]
 
 
 STEPS = 5

@@ -6,7 +6,7 @@ from functools import lru_cache
 import torch
 from PIL import Image
 
-from editing_core.models.flux1 import Flux1
+from editing_core.models.flux1 import Flux1, Kontext
 from editing_core.portraits.model import Parts, Size, build
 
 TINY = Size(
@@ -30,6 +30,12 @@ def tiny_parts() -> Parts:
 @lru_cache(1)
 def tiny_flux() -> Flux1:
     return Flux1(**vars(tiny_parts()), name="tiny")
+
+
+@lru_cache(1)
+def tiny_kontext() -> Kontext:
+    """The same network: Kontext has no other."""
+    return Kontext(**vars(tiny_parts()), name="tiny kontext")
 
 
 @lru_cache(1)

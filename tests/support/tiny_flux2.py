@@ -2,6 +2,7 @@
 
 import json
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -41,10 +42,24 @@ def qwen_tokenizer() -> Any:
     )
 
 
+def _text_encoder(vocabulary: int, *, layers: int) -> Any:
+    from transformers import Qwen3Config, Qwen3ForCausalLM
+
+    config = Qwen3Config(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+    )
+    return Qwen3ForCausalLM(config).eval()
+
+
 @lru_cache(1)
 def tiny_parts2() -> dict[str, Any]:
     from diffusers import AutoencoderKLFlux2, Flux2Transformer2DModel
-    from transformers import Qwen3Config, Qwen3ForCausalLM
 
     tokenizer = qwen_tokenizer()
     torch.manual_seed(0)
@@ -68,23 +83,28 @@ def tiny_parts2() -> dict[str, Any]:
     )
     vae.bn.running_mean.normal_()
     vae.bn.running_var.uniform_(0.5, 2.0)
-    text_encoder = Qwen3ForCausalLM(
-        Qwen3Config(
-            vocab_size=len(tokenizer),
-            hidden_size=32,
-            intermediate_size=64,
-            num_hidden_layers=3,
-            num_attention_heads=2,
-            num_key_value_heads=1,
-            head_dim=16,
-        )
-    )
     return {
         "transformer": transformer.eval(),
         "vae": vae.eval(),
-        "text_encoder": text_encoder.eval(),
+        "text_encoder": _text_encoder(len(tokenizer), layers=3),
         "tokenizer": tokenizer,
     }
+
+
+def write_repository2(folder: Path, *, distilled: bool = False) -> dict[str, Any]:
+    """Write every file of klein's repository; its text encoder has layers enough for klein's taps.
+
+    Returns the parts that were written.
+    """
+    from diffusers import FlowMatchEulerDiscreteScheduler, Flux2KleinPipeline
+
+    parts = dict(tiny_parts2())
+    torch.manual_seed(1)
+    parts["text_encoder"] = _text_encoder(len(parts["tokenizer"]), layers=28)
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    pipeline = Flux2KleinPipeline(scheduler=scheduler, is_distilled=distilled, **parts)
+    pipeline.save_pretrained(folder)
+    return parts
 
 
 @lru_cache(1)

@@ -11,7 +11,16 @@ import pytest
 from editing_core.errors import EditError
 from editing_core.methods.base import MethodSpec
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
-from editing_core.models.offers import FLUX1, FLUX2, KNOWN, SHIPPED, spec_of
+from editing_core.models.offers import (
+    FAMILIES,
+    FLUX1,
+    FLUX2,
+    KNOWN,
+    KONTEXT,
+    SHIPPED,
+    possible,
+    spec_of,
+)
 from editing_core.settings import PRESETS, EditSettings
 
 every_method = pytest.mark.parametrize("spec", METHODS.values(), ids=list(METHODS))
@@ -26,8 +35,10 @@ def test_what_a_method_says_of_itself_exists(spec: MethodSpec) -> None:
 
 
 @every_method
-def test_no_method_lacks_anything_of_the_shipped_model(spec: MethodSpec) -> None:
-    assert spec.lacking(SHIPPED) == ""
+def test_what_methods_lack_of_the_shipped_model(spec: MethodSpec) -> None:
+    """It looks at no other pictures, and lacks nothing else."""
+    assert ("other pictures" in spec.lacking(SHIPPED)) == ("references" in spec.needs)
+    assert spec.lacking(replace(SHIPPED, references=1)) == ""
 
 
 @every_method
@@ -58,8 +69,15 @@ def test_a_refusal_says_what_is_lacking_and_what_would_do() -> None:
 
 
 def test_references_are_asked_for_by_need() -> None:
-    shown = replace(method_named("steady"), needs=frozenset({"references"}))
-    assert "other pictures" in shown.lacking(FLUX1) and not shown.lacking(FLUX2)
+    instruct = method_named("instruct")
+    assert "other pictures" in instruct.lacking(FLUX1)
+    assert not instruct.lacking(FLUX2) and not instruct.lacking(KONTEXT)
+    with pytest.raises(EditError) as refused:
+        refuse_model(instruct, SHIPPED)
+    assert str(refused.value) == (
+        "The method instruct is not for the model portraits: it shows the model other pictures, at "
+        "which this one cannot look; edit by steady or mtc."
+    )
 
 
 def test_a_choice_is_completed() -> None:
@@ -73,6 +91,14 @@ def test_a_choice_is_completed() -> None:
 def test_unknown_models_offer_what_flux_does() -> None:
     assert spec_of("flux-dev") is KNOWN["flux-dev"]
     assert spec_of("a/b") == replace(FLUX1, name="a/b")
+
+
+def test_what_is_not_known_may_be_of_any_family() -> None:
+    (klein,) = possible("black-forest-labs/FLUX.2-klein-base-4B")
+    assert klein == replace(FLUX2, name="black-forest-labs/FLUX.2-klein-base-4B")
+    assert possible("klein") == [KNOWN["klein"]]
+    assert [spec.name for spec in possible("a/b")] == ["a/b"] * len(FAMILIES)
+    assert {spec.family for spec in possible("a/b")} == {spec.family for spec in FAMILIES}
 
 
 def test_the_list_of_methods_costs_no_time() -> None:

@@ -138,7 +138,8 @@ def rewritten(repository: Path, folder: Path, part: str, **changes: object) -> s
     [
         ({"guidance_embeds": False}, "no guidance input"),
         ({"in_channels": 384}, "made for another task"),
-        ({"_class_name": "Flux2Transformer2DModel"}, "only FLUX.1"),
+        ({"_class_name": "PixArtTransformer2DModel"}, "only FLUX.1 and"),
+        ({"_class_name": "Flux2Transformer2DModel"}, "reads prompts with a clip_text_model"),
     ],
 )
 def test_other_kinds_are_refused_by_their_configuration(

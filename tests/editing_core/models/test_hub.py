@@ -15,9 +15,12 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
 )
+from tiny_flux2 import write_repository2
 
 from editing_core.errors import ModelMissing
+from editing_core.models.flux2 import Flux2
 from editing_core.models.load import load
+from editing_core.models.offers import HUB, KNOWN
 
 
 class Hub:
@@ -96,7 +99,10 @@ def test_a_file_may_lie_on_the_hub(hub: Hub) -> None:
             ["licence", "huggingface.co/black-forest-labs/FLUX.1-dev", "hf auth login"],
         ),
         (RepositoryNotFoundError, ["check the name", "hf auth login"]),
-        (LocalEntryNotFoundError, ["cannot be reached", "folder"]),
+        (
+            LocalEntryNotFoundError,
+            ["cannot be reached", "hf download black-forest-labs/FLUX.1-dev", "folder"],
+        ),
         (OSError, ["No space left", "try again"]),
     ],
 )
@@ -115,3 +121,30 @@ def test_each_failure_says_what_to_do(
     sentence = str(caught.value)
     assert all(words in sentence for words in said), sentence
     assert "\n" not in sentence and sentence.count(". ") == 0
+
+
+def test_each_model_is_missed_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(hub_id: str, allow_patterns: Any) -> str:
+        raise LocalEntryNotFoundError("offline")
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    for name, hub_id in HUB.items():
+        with pytest.raises(ModelMissing) as caught:
+            load(name)
+        assert f"hf download {hub_id}` ({KNOWN[name].licence})" in str(caught.value)
+    with pytest.raises(ModelMissing, match=r"hf download somebody/else`, or name a folder"):
+        load("somebody/else")
+
+
+def test_klein_is_fetched_without_what_others_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its parts alone, and never the single files beside them."""
+    write_repository2(tmp_path / "klein")
+    (tmp_path / "klein" / "flux-2-klein-base-4b.safetensors").write_bytes(b"")
+    hub = Hub(tmp_path / "klein", tmp_path / "snapshot")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.download)
+    model = load("klein", device="cpu")
+    assert isinstance(model, Flux2) and model.spec is not None and model.spec.name == "klein"
+    assert "transformer/*" in hub.asked[-1] and "text_encoder_2/*" not in hub.asked[-1]
+    assert not (hub.cache / "flux-2-klein-base-4b.safetensors").exists()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flux_files import random_model, write_repository
+from tiny_qwen import write_qwen
+from tiny_sd3 import write_sd3
+from tiny_z_image import write_z
 
 from editing_core.errors import ModelMissing
 from editing_core.models.load import load
@@ -75,3 +79,66 @@ def test_damaged_and_missing_weights_are_told_of(folder: Path) -> None:
     weights.unlink()
     with pytest.raises(ModelMissing, match=r"There are no \.safetensors files"):
         load(str(folder))
+
+
+def test_published_weights_keep_the_names_of_their_day(folder: Path) -> None:
+    """FLUX.1-dev's CLIP was written when its tensors were called text_model.…"""
+    from safetensors.torch import load_file, save_file
+
+    before = load(str(folder)).encode_text("a red hat").pooled
+    (file,) = (folder / "text_encoder").glob("*.safetensors")
+    older = {f"text_model.{name}": value for name, value in load_file(file).items()}
+    save_file(older, file, {"format": "pt"})
+    after = load(str(folder)).encode_text("a red hat").pooled
+    assert before is not None and after is not None and before.equal(after)
+
+
+@pytest.mark.parametrize(
+    ("write", "part", "values", "said"),
+    [
+        (write_z, "transformer", {"n_layers": 10**6}, "asks for 1000000 layers (n_layers)"),
+        (write_z, "transformer", {"dim": "wide"}, '"dim" must be a whole number'),
+        (write_z, "vae", {"latent_channels": 7}, "made for another task"),
+        (write_qwen, "vae", {"num_res_blocks": 10**6}, "asks for 1000000 layers"),
+        (write_qwen, "vae", {"z_dim": None}, '"z_dim" must be a whole number'),
+        (write_qwen, "text_encoder", {"vision_config": 7}, "must hold names with values"),
+        (write_qwen, "text_encoder", {"vision_config": {"depth": 10**6}}, "1000000 layers (depth)"),
+        (write_qwen, "text_encoder", {"model_type": "qwen3"}, "reads prompts with a qwen3"),
+        (write_sd3, "text_encoder_2", {"hidden_size": 48}, "do not fit its config.json"),
+        (write_sd3, "transformer", {"qk_norm": None}, '"qk_norm" must be a text, not null'),
+    ],
+)
+def test_a_wrong_configuration_of_any_family_is_told_of(
+    tmp_path: Path, write: Callable[[Path], Path], part: str, values: dict[str, Any], said: str
+) -> None:
+    change(write(tmp_path), part, **values)
+    with pytest.raises(ModelMissing) as refused:
+        load(str(tmp_path))
+    assert said in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_qwens_weights_may_have_their_older_names(tmp_path: Path) -> None:
+    """As published: visual.… and model.…, where transformers now puts model.visual.… and so on."""
+    from safetensors.torch import load_file, save_file
+
+    before = load(str(write_qwen(tmp_path))).encode_text("a red hat").embeds
+    (file,) = (tmp_path / "text_encoder").glob("*.safetensors")
+    older = {
+        name.replace("model.language_model.", "model.").replace("model.visual.", "visual."): value
+        for name, value in load_file(file).items()
+    }
+    assert any(name.startswith("model.layers.") for name in older)
+    save_file(older, file, {"format": "pt"})
+    assert load(str(tmp_path)).encode_text("a red hat").embeds.equal(before)
+
+
+def test_z_images_reader_may_have_been_a_writer(tmp_path: Path) -> None:
+    """As published: Qwen3's weights under the names that they have beneath its head."""
+    from safetensors.torch import load_file, save_file
+
+    before = load(str(write_z(tmp_path))).encode_text("a red hat").embeds
+    (file,) = (tmp_path / "text_encoder").glob("*.safetensors")
+    of_writer = {f"model.{name}": value for name, value in load_file(file).items()}
+    assert "model.layers.0.self_attn.q_proj.weight" in of_writer
+    save_file(of_writer, file, {"format": "pt"})
+    assert load(str(tmp_path)).encode_text("a red hat").embeds.equal(before)

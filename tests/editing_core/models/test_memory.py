@@ -18,7 +18,8 @@ from editing_core.bench.timing import LiveBytes
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource, configs
-from editing_core.models.configs import FLUX_DEV, build, with_depth
+from editing_core.models.configs import FLUX_DEV, with_depth
+from editing_core.models.layouts import build
 from editing_core.models.load import load
 from editing_core.models.loader import LoadSpec, planned
 from editing_core.models.memory_plan import (
@@ -193,13 +194,16 @@ def test_predicted_and_real_bytes_of_the_shipped_model() -> None:
 def test_predicted_and_real_bytes_of_quantised_weights(
     weights: str, dtype: torch.dtype, tmp_path: Any
 ) -> None:
+    from diffusers import FluxTransformer2DModel
+
     from editing_core.models.placement import _transformer
 
     if lacking := missing(BY_NAME["full" if weights == "plain" else weights]):
         pytest.skip(f"needs: pip install {' '.join(lacking)}")
     parts, level = random_model(), replace(LEVELS[0], name=weights, weights=weights)
     parts.transformer.save_pretrained(tmp_path / "transformer")
-    real = _transformer(ModelSource("random", tmp_path), level, dtype)
+    source = ModelSource("random", tmp_path)
+    real = _transformer(source, FluxTransformer2DModel, level, dtype)
     sizes = sizes_of(NARROW)
     assert transformer_bytes(sizes, weights, dtype.itemsize) == bytes_of(real)  # type: ignore[arg-type]
 

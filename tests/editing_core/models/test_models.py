@@ -1,12 +1,16 @@
 """The contract of a model, kept by every family, with tiny random weights."""
 
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_parts
+from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
+from tiny_qwen import tiny_qwen
+from tiny_sd3 import tiny_sd3
+from tiny_z_image import tiny_z
 
 from editing_core.attention_hook import AttentionHook
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
@@ -17,12 +21,18 @@ from editing_core.settings import PRESETS
 from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
 
-DEEP = "FLUX.1 with tokens of 32 pixels"
+DEEP, KONTEXT = "FLUX.1 with tokens of 32 pixels", "FLUX.1 Kontext"
 TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
+    "QwenImageTransformer2DModel": tiny_qwen,
+    "ZImageTransformer2DModel": tiny_z,
+    "SD3Transformer2DModel": tiny_sd3,
     DEEP: deep_flux,
+    KONTEXT: tiny_kontext,
 }
+FILLED = {"ZImageTransformer2DModel": 32}
+"""Text and image are each filled up to a multiple of so many tokens; the image's stand last."""
 SOURCE, TARGET = "a young woman with a brown bob", "a young woman with a brown bob, a red hat"
 every_family = pytest.mark.parametrize("kind", FAMILIES)
 every_model = pytest.mark.parametrize("kind", TINY)
@@ -40,6 +50,11 @@ def velocity(model: Any, x: torch.Tensor, prompt: str = TARGET, **how: Any) -> t
 
 def states(model: Any, seed: int = 0) -> torch.Tensor:
     return draw_noise(seed, model.canvas(48, 80), model.channels)
+
+
+def edit_request(target: str = TARGET, words: tuple[str, ...] = ("red", "hat")) -> EditRequest:
+    current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
+    return EditRequest(current, original, SOURCE, target, words)
 
 
 class Watcher(AttentionHook):
@@ -100,6 +115,27 @@ def test_offsets_are_those_of_the_prompt(kind: str) -> None:
 
 
 @every_model
+def test_a_word_said_again_is_found_in_all_its_places(kind: str) -> None:
+    """Pieces of one word belong together; of a word that stands twice, the new place counts."""
+    model = model_of(kind)
+    target = f"{SOURCE}, smiling, smiling"
+    text = model.encode_text(target)
+    both = columns_of(text, ["smiling"], source_prompt=SOURCE)
+    said = "".join(target[slice(*text.offsets[i])] for i in both)
+    assert said.replace(" ", "") == "smilingsmiling"
+    later = columns_of(text, ["smiling"], source_prompt=f"{SOURCE}, smiling")
+    assert later == both[len(both) // 2 :]
+
+
+@every_model
+def test_steady_changes_nothing_where_nothing_is_asked(kind: str) -> None:
+    request = edit_request(target=SOURCE, words=())
+    settings = PRESETS["steady"]
+    same = Editor(model_of(kind)).edit(request, settings=settings, seed=7, method="steady")
+    assert same.picture.tobytes() == request.current.image.tobytes()
+
+
+@every_model
 def test_the_empty_prompt_has_no_words(kind: str) -> None:
     assert not any(end for _, end in model_of(kind).encode_text("").offsets)
 
@@ -110,14 +146,33 @@ def test_a_hook_that_only_attends_changes_nothing(kind: str) -> None:
     plain = velocity(model, states(model))
     with Watcher(model.attention()) as watcher:
         torch.testing.assert_close(velocity(model, states(model)), plain, atol=1e-6, rtol=0)
-    text, image = model.text_length, model.canvas(48, 80).tokens
-    assert watcher.seen
-    for call in watcher.seen:
+    text, image = model.encode_text(TARGET).embeds.shape[1], model.canvas(48, 80).tokens
+    assert text <= model.text_length
+    under = [call.prompted for call in watcher.seen]
+    assert under.count(True) == len(model.attention())
+    assert under.count(False) == (len(under) // 2 if model.spec.guidance == "cfg" else 0)
+    for call in filter(lambda call: call.prompted, watcher.seen):
         assert call.query.shape == call.key.shape == call.value.shape
-        assert call.query.shape[1] == text + image
-        assert (call.text, call.image) == (slice(0, text), slice(text, text + image))
+        fill = FILLED.get(kind, 1)
+        before, shown = -(-text // fill) * fill, -(-image // fill) * fill
+        assert call.query.shape[1] == before + shown
+        assert (call.text, call.image) == (slice(0, before), slice(before, before + image))
         assert call.query.shape[-1] == call.layer.head_size
     assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_model
+def test_it_runs_in_half_precision(kind: str) -> None:
+    """As on a GPU; hooks get what the network computes in, and the state stays float32."""
+    model = model_of(kind)
+    half = copy.copy(model)
+    half.transformer = copy.deepcopy(model.transformer).to(torch.bfloat16)
+    exact, plain = velocity(model, states(model)), velocity(half, states(model))
+    assert plain.dtype == torch.float32
+    assert 0 < (plain - exact).norm() / exact.norm() < 0.15  # another would differ by about 1
+    with Watcher(half.attention()) as watcher:
+        torch.testing.assert_close(velocity(half, states(model)), plain, atol=0.02, rtol=0)
+    assert {call.query.dtype for call in watcher.seen} == {torch.bfloat16}
 
 
 @every_model
@@ -169,17 +224,16 @@ def test_references_are_looked_at(kind: str) -> None:
 
 
 @every_model
-@pytest.mark.parametrize("method", ["steady", "mtc"])
+@pytest.mark.parametrize("method", ["steady", "mtc", "fireflow", "masactrl"])
 def test_an_edit_runs(kind: str, method: str) -> None:
-    current, original = (Picture(noise_picture(48, 32, seed=seed)) for seed in (1, 2))
-    request = EditRequest(current, original, SOURCE, TARGET, ("red", "hat"))
+    request = edit_request()
     settings = PRESETS["steady" if method == "steady" else "paper"]
     first, again = (
         Editor(model_of(kind)).edit(request, settings=settings, seed=7, method=method)
         for _ in range(2)
     )
     assert first.picture.size == (48, 32) and torch.equal(first.latents, again.latents)
-    assert first.picture.tobytes() != current.image.tobytes()
+    assert first.picture.tobytes() != request.current.image.tobytes()
     assert first.report.columns
     if method == "mtc":
         assert first.mask is not None and first.report.blocks
@@ -269,3 +323,37 @@ def test_flux_1_velocity_is_the_stock_pipelines() -> None:
         hook.remove()
     v = model.velocity(noise, 1.0, model.encode_text(TARGET), guidance=3.0, canvas=canvas)
     torch.testing.assert_close(v, heard[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_kontext_is_the_stock_pipelines(shown: bool) -> None:
+    """Over three Euler steps; its reference has the first coordinate 1."""
+    from diffusers import FlowMatchEulerDiscreteScheduler, FluxKontextPipeline
+
+    model = tiny_kontext()
+    canvas, picture = model.canvas(64, 96), noise_picture(64, 96, seed=3)
+    noise = draw_noise(3, canvas, model.channels)
+    parts = vars(tiny_parts())
+    scheduler = FlowMatchEulerDiscreteScheduler(use_dynamic_shifting=True)
+    pipeline = FluxKontextPipeline(scheduler=scheduler, **parts)
+    pipeline.set_progress_bar_config(disable=True)
+    expected = pipeline(
+        image=picture if shown else None,
+        prompt=TARGET,
+        height=96,
+        width=64,
+        max_area=64 * 96,
+        num_inference_steps=3,
+        guidance_scale=2.5,
+        latents=noise,
+        max_sequence_length=model.text_length,
+        output_type="latent",
+        _auto_resize=False,
+    ).images
+    text = model.encode_text(TARGET)
+    how = {"guidance": 2.5, "canvas": canvas}
+    how |= {"references": [model.encode(picture)]} if shown else {}
+    drawn = integrate_euler(
+        lambda x, t, call: model.velocity(x, t, text, **how), noise, model.times(3, canvas)
+    )
+    torch.testing.assert_close(drawn, expected, atol=1e-5, rtol=0)

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,10 +17,12 @@ import torch
 from paths import ROOT, TESTS
 from PIL import Image
 from tiny_flux import tiny_flux
+from tiny_qwen import tiny_qwen
+from tiny_z_image import tiny_z
 
 import chat
 from editing_core.editor import Editor
-from editing_core.errors import EditError
+from editing_core.errors import EditError, ModelMissing
 from editing_core.models import context_parallel
 from editing_core.models.flux1 import Flux1
 
@@ -52,6 +55,15 @@ def test_the_door_lends_all_processes_but_the_first(monkeypatch: pytest.MonkeyPa
     assert lent == [tiny_flux()]
     assert chat.main(["--list-sessions"]) == 0 == chat.main(["--plan-only", "--say", "undo"])
     assert lent == [tiny_flux()], "it would wait for a model that nobody loads"
+
+
+@pytest.mark.parametrize("model", [tiny_qwen, tiny_z])
+def test_models_that_cannot_be_shared_are_refused(
+    model: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ModelMissing, match="begin without torchrun"):
+        context_parallel.share(model())
 
 
 def test_what_is_no_chat_takes_one_process(

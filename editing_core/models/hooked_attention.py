@@ -1,0 +1,143 @@
+"""Attention layers of diffusers' transformers in whose place a hook may attend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editing_core.models.base import AttentionCall, Hook, Stream
+from editing_core.models.diffusers_internals import (
+    backend_of,
+    dispatch_attention_fn,
+    parallel_config_of,
+)
+
+QKV = tuple[Tensor, Tensor, Tensor]
+"""Query, key and value. Shape of each: (1, tokens, heads, head size)."""
+
+
+@dataclass
+class TokenLayout:
+    """How the tokens of a model call are made up, which single-stream layers cannot see.
+
+    Attributes:
+        text: Text tokens, T, the first ones.
+        references: Tokens of reference pictures, R, the last ones.
+        prompted: Whether the call is made under the prompt, not under the empty one that
+            classifier-free guidance leads away from.
+    """
+
+    text: int
+    references: int = 0
+    prompted: bool = True
+
+    def image(self, tokens: int) -> slice:
+        """Return where the tokens of the picture being made are, among so many in all."""
+        return slice(self.text, tokens - self.references)
+
+    @contextmanager
+    def of_nothing(self, text: int) -> Iterator[None]:
+        """Describe a call under an empty prompt of so many tokens inside."""
+        before = self.text
+        self.text, self.prompted = text, False
+        try:
+            yield
+        finally:
+            self.text, self.prompted = before, True
+
+
+@dataclass(frozen=True, eq=False)
+class HookedLayer:
+    """One attention layer of a transformer of diffusers. See ``AttentionLayer``.
+
+    Attributes:
+        attn: The module that attends.
+        layout: How the tokens of the call are made up.
+        processor: What attends in its place: made of this, a hook, and what it replaces.
+    """
+
+    attn: Any
+    index: int
+    depth: float
+    stream: Stream
+    layout: TokenLayout
+    head_size: int
+    processor: Callable[[HookedLayer, Hook, Any], Any]
+
+    @contextmanager
+    def install(self, hook: Hook) -> Iterator[None]:
+        """Let a hook attend in this layer's place while the context is entered."""
+        replaced = self.attn.processor
+        self.attn.set_processor(self.processor(self, hook, replaced))
+        try:
+            yield
+        finally:
+            self.attn.set_processor(replaced)
+
+
+class HookedProcessor:
+    """A processor that lets a hook attend."""
+
+    _attention_backend: Any = None
+    _parallel_config: Any = None
+
+    def __init__(self, layer: HookedLayer, hook: Hook, replaced: Any) -> None:
+        """Serve one layer, with the backend of the processor it replaces."""
+        self.layer = layer
+        self._hook = hook
+        self._attention_backend = backend_of(replaced)
+        self._parallel_config = parallel_config_of(replaced)
+
+    def attended(self, qkv: QKV, mask: Tensor | None) -> Tensor:
+        """Return what all tokens attend to. Shape: (1, tokens, heads * head size)."""
+        query, key, value = qkv
+        layout = self.layer.layout
+        call = AttentionCall(
+            layer=self.layer,
+            query=query,
+            key=key,
+            value=value,
+            text=slice(0, layout.text),
+            image=layout.image(query.shape[1]),
+            mask=mask,
+            prompted=layout.prompted,
+            attend=partial(self.attend, mask),
+        )
+        return self._hook(call).flatten(2).to(query.dtype)
+
+    def attend(self, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend by the backend in use. Shape of each but the mask: that of the call's."""
+        mixed: Tensor = dispatch_attention_fn(
+            query,
+            key,
+            value,
+            attn_mask=mask,
+            backend=self._attention_backend,
+            parallel_config=self._parallel_config,
+        )
+        return mixed
+
+
+class TextLastProcessor(HookedProcessor):
+    """A processor of a network in which the text stands last; hooks get it first, as ever."""
+
+    def attend(self, mask: Tensor | None, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """Attend in the network's own order, so that sums round as they do without a hook."""
+        last = self.text_last
+        return self.text_first(super().attend(mask, last(query), last(key), last(value)))
+
+    def text_first(self, x: Tensor) -> Tensor:
+        """Put the text before all else. Shape: (1, tokens, ...)."""
+        text = self.layer.layout.text
+        return torch.cat([x[:, -text:], x[:, :-text]], dim=1)
+
+    def text_last(self, x: Tensor) -> Tensor:
+        """Undo ``text_first``."""
+        text = self.layer.layout.text
+        return torch.cat([x[:, text:], x[:, :text]], dim=1)

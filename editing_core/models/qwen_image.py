@@ -1,0 +1,139 @@
+"""Qwen-Image (Alibaba 2025): Qwen2.5-VL reads the prompt, guidance keeps the velocity's length."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
+from editing_core.models.canvas import Canvas, pack, unpack
+from editing_core.models.guided_model import GuidedModel
+from editing_core.models.layouts import LAYOUTS
+from editing_core.models.loader import LoadSpec
+from editing_core.models.offers import QWEN_IMAGE
+from editing_core.models.qwen_attention import layers_of
+from editing_core.models.schedule import times_by
+from editing_core.models.template import within
+
+TEMPLATE = (
+    "<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity,"
+    " text, spatial relationships of the objects and background:<|im_end|>\n"
+    "<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n"
+)
+PREFIX = 34  # tokens of the template before the prompt, which the transformer does not see
+PUBLISHED = {
+    "use_dynamic_shifting": True,
+    "base_image_seq_len": 256,
+    "max_image_seq_len": 8192,
+    "base_shift": 0.5,
+    "max_shift": 0.9,
+    "shift_terminal": 0.02,
+}
+"""The schedule of the published model."""
+
+
+class QwenImage(GuidedModel):
+    """A Qwen-Image. See ``Model``."""
+
+    family = QWEN_IMAGE
+    nothing = " "
+
+    def __init__(
+        self,
+        *,
+        transformer: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        name: str,
+        held: LoadSpec | None = None,
+    ) -> None:
+        """Take the parts of a ``QwenImagePipeline``; ``held`` says how they were loaded."""
+        self.text_encoder: Any
+        self.tokenizer = tokenizer
+        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
+        super().__init__(models, name=name, held=held)
+
+    @property
+    def text_length(self) -> int:
+        """Tokens that a prompt may have; nothing is padded."""
+        return LAYOUTS["QwenImageTransformer2DModel"].longest_text
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str) -> Tensors:
+        """Encode as ``QwenImagePipeline`` does, without the template's beginning."""
+        pieces = self.tokenizer(
+            TEMPLATE.format(prompt),
+            max_length=self.text_length + PREFIX,
+            truncation=True,
+            return_tensors="pt",
+            return_offsets_mapping=True,
+        )
+        states = self.text_encoder(
+            input_ids=pieces.input_ids.to(self.device),
+            attention_mask=pieces.attention_mask.to(self.device),
+            output_hidden_states=True,
+            use_cache=False,
+        ).hidden_states[-1]
+        offsets = within(pieces.offset_mapping[0], TEMPLATE.index("{}"), len(prompt))
+        return {"embeds": states[:, PREFIX:], "offsets": offsets[PREFIX:]}
+
+    # Pictures: the VAE is one of videos, here of one frame
+
+    @property
+    def _halvings(self) -> int:
+        return len(self.vae.config.temperal_downsample)
+
+    def _posterior_mean(self, pixels: Tensor) -> Tensor:
+        mean: Tensor = self.vae.encode(pixels[:, :, None]).latent_dist.mean
+        return mean[:, :, 0]
+
+    def _pixels(self, latents: Tensor) -> Tensor:
+        frames: Tensor = self.vae.decode(latents[:, :, None]).sample
+        return frames[:, :, 0]
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        mean, deviation = self._statistics
+        return pack((latents - mean) / deviation)
+
+    def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
+        mean, deviation = self._statistics
+        return unpack(x, canvas) * deviation + mean
+
+    @property
+    def _statistics(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of each channel of the latents. Shape: (c, 1, 1)."""
+        config = self.vae.config
+        mean, deviation = (
+            torch.tensor(values, device=self.device).view(-1, 1, 1)
+            for values in (config.latents_mean, config.latents_std)
+        )
+        return mean, deviation
+
+    # The flow
+
+    def times(self, steps: int, canvas: Canvas) -> Tensor:
+        """Times from 1 (noise) to 0, the last but one 0.02. See ``Model.times``."""
+        return times_by(self.schedule(PUBLISHED), steps, canvas.tokens)
+
+    def _call(self, tokens: Tensor, t: float, text: TextEmbedding, canvas: Canvas) -> Tensor:
+        self.forwards += 1
+        v: Tensor = self.transformer(
+            hidden_states=tokens,
+            timestep=torch.full((1,), t, device=self.device),
+            encoder_hidden_states=text.embeds.to(self.dtype),
+            img_shapes=[[(1, canvas.rows, canvas.cols)]],
+            return_dict=False,
+        )[0]
+        return v
+
+    def _combined(self, v: Tensor, away: Tensor, guidance: float) -> Tensor:
+        """Lead away, and give each token the length that it has without."""
+        led = super()._combined(v, away, guidance)
+        length: Tensor = v.norm(dim=-1, keepdim=True) / led.norm(dim=-1, keepdim=True)
+        return led * length
+
+    def _layers(self) -> list[AttentionLayer]:
+        return layers_of(self.transformer, self._layout)

@@ -1,0 +1,115 @@
+"""Z-Image (Alibaba 2025): Qwen3 reads the prompt, text and image share one stream of tokens."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
+from editing_core.models.canvas import Canvas, pack, unpack
+from editing_core.models.diffusers_model import LONGEST_TEXT
+from editing_core.models.guided_model import GuidedModel
+from editing_core.models.loader import LoadSpec
+from editing_core.models.offers import Z_IMAGE, Z_IMAGE_TURBO
+from editing_core.models.schedule import Schedule, times_by
+from editing_core.models.template import within
+from editing_core.models.z_image_attention import layers_of, padded
+
+PUBLISHED: Schedule = {"shift": 6.0}
+"""The schedule of the published model, the same for all pictures."""
+
+
+class ZImage(GuidedModel):
+    """A Z-Image. See ``Model``."""
+
+    family = Z_IMAGE
+
+    def __init__(
+        self,
+        *,
+        transformer: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        name: str,
+        held: LoadSpec | None = None,
+    ) -> None:
+        """Take the parts of a ``ZImagePipeline``; ``held`` says how they were loaded."""
+        self.text_encoder: Any
+        self.tokenizer = tokenizer
+        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
+        super().__init__(models, name=name, held=held)
+
+    @property
+    def text_length(self) -> int:
+        """Tokens that a prompt, with the template around it, may have; nothing is padded."""
+        return min(int(self.tokenizer.model_max_length), LONGEST_TEXT)
+
+    @property
+    def channels(self) -> int:
+        """Numbers a packed image token holds (64)."""
+        return 4 * int(self.transformer.config.in_channels)
+
+    @torch.no_grad()
+    def _encoded(self, prompt: str) -> Tensors:
+        """Encode as ``ZImagePipeline`` does, within the chat template of Qwen3."""
+        chat: str = self.tokenizer.apply_chat_template(
+            [{"role": "user", "content": prompt}],
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=True,
+        )
+        pieces = self.tokenizer(
+            chat,
+            max_length=self.text_length,
+            truncation=True,
+            return_tensors="pt",
+            return_offsets_mapping=True,
+        )
+        states = self.text_encoder(
+            input_ids=pieces.input_ids.to(self.device),
+            attention_mask=pieces.attention_mask.to(self.device),
+            output_hidden_states=True,
+            use_cache=False,
+        ).hidden_states[-2]
+        begin = chat.find(prompt) if prompt else len(chat)
+        return {"embeds": states, "offsets": within(pieces.offset_mapping[0], begin, len(prompt))}
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        config = self.vae.config
+        normal: Tensor = (latents - config.shift_factor) * config.scaling_factor
+        return pack(normal)
+
+    def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
+        config = self.vae.config
+        latents: Tensor = unpack(x, canvas) / config.scaling_factor + config.shift_factor
+        return latents
+
+    def times(self, steps: int, canvas: Canvas) -> Tensor:
+        """Times from 1 (noise) to 0. See ``Model.times``."""
+        return times_by(self.schedule(PUBLISHED), steps, canvas.tokens)
+
+    def _call(self, tokens: Tensor, t: float, text: TextEmbedding, canvas: Canvas) -> Tensor:
+        """Call the network, whose time runs the other way and whose velocity points so, too."""
+        self.forwards += 1
+        self._layout.text = padded(text.embeds.shape[1])
+        self._layout.references = padded(canvas.tokens) - canvas.tokens  # its own filling
+        toward_picture: Tensor = self.transformer(
+            [unpack(tokens, canvas)[0, :, None]],  # a picture is a video of one frame
+            (1000 - torch.full((1,), 1000 * t, device=self.device)) / 1000,  # rounded as there
+            [text.embeds[0].to(self.dtype)],
+            return_dict=False,
+        )[0][0]
+        v: Tensor = -pack(toward_picture[None, :, 0])
+        return v
+
+    def _layers(self) -> list[AttentionLayer]:
+        return layers_of(self.transformer, self._layout)
+
+
+class ZImageTurbo(ZImage):
+    """A Z-Image that was distilled to a few steps without guidance."""
+
+    family = Z_IMAGE_TURBO

@@ -1,0 +1,69 @@
+"""Attention layers of Z-Image: single ones alone, in which the text stands behind the image.
+
+The processor follows diffusers' own (`ZSingleStreamAttnProcessor`) and equals it where a hook only
+attends.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from editing_core.models.base import AttentionLayer
+from editing_core.models.hooked_attention import HookedLayer, TextLastProcessor, TokenLayout
+from editing_core.models.qwen_attention import turned
+
+MULTIPLE = 32  # text and image are each filled up to so many tokens, or twice ...
+
+
+def padded(tokens: int) -> int:
+    """Return how many tokens the network makes of so many, by filling up."""
+    return -(-tokens // MULTIPLE) * MULTIPLE
+
+
+def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
+    """Return the layers in which text and image meet, as they are called."""
+    last = max(len(transformer.layers) - 1, 1)
+    return [
+        HookedLayer(
+            block.attention,
+            index,
+            index / last,
+            "single",
+            layout,
+            block.attention.inner_dim // block.attention.heads,
+            ZImageProcessor,
+        )
+        for index, block in enumerate(transformer.layers)
+    ]
+
+
+class ZImageProcessor(TextLastProcessor):
+    """Attention of one stream of tokens: image, its filling, text with its own.
+
+    Hooks get text, image and the image's filling.
+    """
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        freqs_cis: Tensor | None = None,
+    ) -> Tensor:
+        """Attend. Shape: (1, tokens, D), like ``hidden_states``."""
+        size = self.layer.head_size
+        query, key, value = (
+            project(hidden_states).unflatten(-1, (-1, size))
+            for project in (attn.to_q, attn.to_k, attn.to_v)
+        )
+        by = None if freqs_cis is None else freqs_cis[0]
+        query, key = turned(attn.norm_q(query), by), turned(attn.norm_k(key), by)
+        front = self.text_first
+        mixed = self.attended((front(query), front(key), front(value)), attention_mask)
+        made: Tensor = attn.to_out[0](self.text_last(mixed))
+        return made
