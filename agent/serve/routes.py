@@ -191,6 +191,8 @@ def state_of(talks: Talks, session: str) -> dict[str, Any]:
     return {
         "session": session,
         "head": now.head,
+        "size": size_of(talks, now),
+        "region": chat.settings.region,
         "working": talks.working(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [
@@ -212,6 +214,15 @@ def state_of(talks: Talks, session: str) -> dict[str, Any]:
             if not message.forgotten
         ],
     }
+
+
+def size_of(talks: Talks, now: Conversation) -> tuple[int, int] | None:
+    """Width and height of the picture where the session is, in pixels; None if there is none."""
+    store = talks.sessions.store
+    if not now.turns or now.turns[now.head].picture not in store:
+        return None
+    with Image.open(store.path(now.turns[now.head].picture)) as image:  # its header alone is read
+        return image.size
 
 
 def shrunk(image: Image.Image, width: int) -> bytes:

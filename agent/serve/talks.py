@@ -30,7 +30,18 @@ from tools.arguments import InputError
 
 ALLOWED = (
     *("undo", "redo", "goto", "rewind", "retry", "describe", "compare", "why", "help"),
-    *("method", "preset", "strength", "keep", "draft", "seed"),
+    *(
+        "adjust",
+        "crop",
+        "rotate",
+        "method",
+        "preset",
+        "strength",
+        "keep",
+        "region",
+        "draft",
+        "seed",
+    ),
 )
 """Commands that touch no file of the machine that serves."""
 

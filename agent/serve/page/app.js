@@ -41,6 +41,7 @@ function show() {
   at("caption").textContent = head ? head.caption : "";
   at("download").href = `/v1/sessions/${session}/turns/${state.head}/file`;
   document.title = head ? `@${head.turn} ${nameOf(head)} – Palimpsest` : "Palimpsest";
+  showBox(corners(state.region));
   showTree();
   showQuestion(state.question);
   working(state.working);
@@ -93,6 +94,63 @@ function working(busy, doing = "") {
   for (const button of document.querySelectorAll("#tools button, #send, .turn")) button.disabled = busy;
   if (busy && !doing) at("bar").removeAttribute("value");
 }
+
+// A box that edits keep to, as [left, top, width, height] in pixels of the whole picture
+
+let drawn = null; // while it is dragged: where it began
+
+const corners = (region) => (region === "off" ? null : region.split(",").map(Number));
+
+function frame() { // where the picture is inside its element, and how much it is enlarged
+  const [width, height] = state.size, image = at("after");
+  const scale = Math.min(image.clientWidth / width, image.clientHeight / height);
+  const left = image.offsetLeft + (image.clientWidth - scale * width) / 2;
+  const top = image.offsetTop + (image.clientHeight - scale * height) / 2;
+  return { left, top, scale, width, height };
+}
+
+function showBox(box) {
+  at("box").hidden = !box || !state.size;
+  at("region").setAttribute("aria-pressed", String(Boolean(box) || at("picture").classList.contains("drawing")));
+  if (at("box").hidden) return;
+  const { left, top, scale } = frame();
+  const [x, y, width, height] = box;
+  Object.assign(at("box").style, { left: `${left + scale * x}px`, top: `${top + scale * y}px`,
+    width: `${scale * width}px`, height: `${scale * height}px` });
+}
+
+function pointed(event) { // the pixel of the whole picture under the pointer
+  const { left, top, scale, width, height } = frame();
+  const rect = at("picture").getBoundingClientRect();
+  const inside = (value, most) => Math.round(Math.min(Math.max(value / scale, 0), most));
+  return [inside(event.clientX - rect.left - left, width), inside(event.clientY - rect.top - top, height)];
+}
+
+function between([ax, ay], [bx, by]) {
+  return [Math.min(ax, bx), Math.min(ay, by), Math.abs(ax - bx), Math.abs(ay - by)];
+}
+
+at("region").onclick = () => {
+  if (state?.region !== "off") return say("/region off");
+  at("picture").classList.toggle("drawing");
+  showBox(null);
+};
+at("picture").onpointerdown = (event) => {
+  if (!at("picture").classList.contains("drawing") || event.target.id === "cut") return;
+  event.preventDefault();
+  at("picture").setPointerCapture(event.pointerId);
+  drawn = pointed(event);
+};
+at("picture").onpointermove = (event) => drawn && showBox(between(drawn, pointed(event)));
+at("picture").onpointerup = (event) => {
+  if (!drawn) return;
+  const box = between(drawn, pointed(event));
+  drawn = null;
+  at("picture").classList.remove("drawing");
+  if (box[2] > 3 && box[3] > 3) say(`/region ${box.join(",")}`);
+  else showBox(null);
+};
+window.onresize = () => state && showBox(corners(state.region));
 
 // What happens
 

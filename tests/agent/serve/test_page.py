@@ -109,6 +109,29 @@ def test_a_reload_in_mid_edit_and_a_second_tab(page: Any, gate: threading.Event)
         at(shown, "@1 give her a red hat", turns=2)
 
 
+def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, people: People) -> None:
+    from playwright.sync_api import expect
+
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    page.click("#region")
+    place = page.locator("#after").bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y + 40)
+    page.mouse.up()
+    expect(page.locator("#box")).to_be_visible(timeout=20_000)
+    drawn = page.locator("#box").bounding_box()
+    assert drawn["x"] == pytest.approx(x, abs=6) and drawn["width"] == pytest.approx(60, abs=8)
+    talks = people.talks("ann")
+    left, top, *_ = map(int, talks.chat(talks.sessions.ids()[0]).settings.region.split(","))
+    middle = sample_portrait()[0].width / 2
+    assert (left, top) == pytest.approx((middle, middle), abs=2)
+    page.click("#region")
+    expect(page.locator("#box")).to_be_hidden(timeout=20_000)
+
+
 def test_it_can_be_stopped_and_fits_a_phone(page: Any, gate: threading.Event) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.click("#sample")
