@@ -180,7 +180,10 @@ class LoadedLater:
         """Edit a picture."""
         from tools.edit_picture import edit_picture
 
-        return edit_picture(self.editor(), self._store, on_glimpse=self._glimpse, **asked)
+        close_ups = self._settings.close_up == "auto"
+        return edit_picture(
+            self.editor(), self._store, close_ups=close_ups, on_glimpse=self._glimpse, **asked
+        )
 
 
 def llm_is_configured(settings: AppSettings) -> bool:

@@ -175,6 +175,14 @@ class RunOptions:
         "auto"
     )
     compile: Annotated[bool, Option("slow first edit, faster later ones", flag=True)] = False
+    close_up: Annotated[
+        Literal["auto", "off"],
+        Option(
+            "whether a small --region of a large picture is edited as a close-up",
+            values={"auto": "where the model then sees more of it", "off": "never"},
+            metavar="KIND",
+        ),
+    ] = "auto"
     offline: Annotated[bool, Option("no LLM, even if one is configured", flag=True)] = False
     llm_url: Annotated[
         str | None, Option("an OpenAI-compatible server (key: OPENAI_API_KEY)", metavar="URL")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -37,9 +38,10 @@ def recalled(
 
 @lru_cache(KEPT)
 def _made(store: PictureStore, name: str) -> tuple[Picture, Recipe | None]:
-    """A picture, and how it was made, as far as that is known."""
+    """A picture, and how it was made, as far as that is known; no latents of a close-up."""
     recipe = provenance.read(store.path(name)) if store.has_latents(name) else None
-    return store.get(name), recipe
+    picture = store.get(name)
+    return replace(picture, latents=None) if recipe and recipe.get("crop") else picture, recipe
 
 
 def _asked(recipe: Recipe | None, method: MethodSpec) -> str:

@@ -17,8 +17,9 @@ from editing_core.models.context_parallel import processes
 from editing_core.models.offers import possible
 from editing_core.settings import PRESETS, Bounds, EditSettings
 from tools import __version__
+from tools.close_up import Box, Seen, bounds_in, close_up, mask_in, pasted
 from tools.edit_history import instruction_of, recalled, steps_before
-from tools.full_size import at_working_size, carried_up, working_size
+from tools.full_size import carried_up, working_size
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
@@ -26,10 +27,9 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from PIL.Image import Image
 
-    from editing_core.editor import Editor, EditRequest, EditResult, Picture, Report
+    from editing_core.editor import Editor, EditRequest, EditResult, Report
     from editing_core.methods.base import MethodSpec
     from editing_core.models.base import Model
-    from editing_core.models.canvas import Canvas
     from tools.own_pixels import OwnPixels
 
 __all__ = ["METHODS", "PRESETS", "EditError", "Edited", "ModelMissing",
@@ -201,13 +201,16 @@ def edit_picture(
     seed: int,
     method: str = "mtc",
     working: tuple[int, int] | None = None,
+    crop: Box | None = None,
+    close_ups: bool = True,
     own: object | None = None,
     on_step: OnStep | None = None,
     on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
     """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
 
-    The model works at a size it is good at; the picture keeps its own (`tools.full_size`).
+    The model works at a size it is good at, on a crop where the region is small
+    (`tools.close_up`); the picture keeps its own size (`tools.full_size`).
 
     Args:
         editor: Holds the model.
@@ -219,59 +222,68 @@ def edit_picture(
         seed: Of the noise.
         method: Name in ``METHODS``.
         working: Width and height in pixels at which the model works; None chooses.
+        crop: What the model sees of the picture; None chooses.
+        close_ups: Whether a crop may be chosen; else it is all of the picture.
         own: The method's own settings, if they are to be others than it has.
         on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
-    shown = {name: store.get(name) for name in (head, original)}  # read once, if they are the same
-    full, spec = shown[head].image, method_named(method)
-    history = recalled(store, original, head, spec) if "history" in spec.needs else ()
-    canvas = editor.model.canvas(*(working or working_size(editor.model.spec, full.size)))
-    request = _request(shown[head], shown[original], history, step, spec, canvas)
-    result = editor.edit(request, settings=settings, seed=seed, method=method, own=own,
-                         on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
-    result = _at_full_size(full, request, result)
+    full, spec, model = store.image(head), method_named(method), editor.model
+    region = settings.bounds if close_ups else None
+    box = crop or close_up(model.spec, full.size, region)
+    size = (box[2] - box[0], box[3] - box[1])
+    seen = Seen(store, box, model.canvas(*(working or working_size(model.spec, size))))
+    request = _request(seen, head, original, step, spec)
+    result = editor.edit(
+        request,
+        settings=settings.bounded(bounds_in(box, full.size, settings.bounds)),
+        seed=seed, method=method, own=own,
+        on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse,
+    )  # fmt: skip
+    result = _at_full_size(full, box, request, result, settings.bounds)
     result, pixels = _in_own_pixels(store.own(head), full, result)
-    recipe = _recipe(editor.model, request, result) | {
+    recipe = _recipe(model, request, result) | {
         "picture": picture_hash(result.picture, pixels),
         "request": step.request,
         "parent": head,
         "original": original,
+        "crop": None if size == full.size else list(box),
         "steps": steps_before(store, original, head),
     }
     return _store(store, result, recipe, pixels)
 
 
-def _request(
-    current: Picture,
-    original: Picture,
-    history: tuple[tuple[Picture, str], ...],
-    step: Step,
-    spec: MethodSpec,
-    canvas: Canvas,
-) -> EditRequest:
+def _request(seen: Seen, head: str, original: str, step: Step, spec: MethodSpec) -> EditRequest:
     from editing_core.editor import EditRequest
 
-    def working(picture: Picture) -> Picture:
-        return at_working_size(picture, (canvas.width, canvas.height), canvas.tokens)
-
     said = {"source": step.source_prompt, "target": step.target_prompt, "request": step.request}
+    history = recalled(seen.store, original, head, spec) if "history" in spec.needs else ()
+    current = seen.named(head)
     return EditRequest(
-        current=working(current),
-        original=working(original),
+        current=current,
+        original=current if original == head else seen.named(original),
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
         instruction=instruction_of(spec, **said),
-        history=tuple((working(picture), wish) for picture, wish in history),
+        history=tuple((seen.picture(picture), wish) for picture, wish in history),
     )
 
 
-def _at_full_size(full: Image, request: EditRequest, result: EditResult) -> EditResult:
-    before, bounds = request.current.image, result.report.settings.bounds
-    if before.size != full.size:
-        made = carried_up(full, before, result.picture, result.mask)
-        result = replace(result, picture=made)
+def _at_full_size(
+    full: Image, box: Box, request: EditRequest, result: EditResult, bounds: Bounds | None
+) -> EditResult:
+    """Carry an edit up into the crop that it was made of, and that into the full picture."""
+    before, part = request.current.image, full if box == (0, 0, *full.size) else full.crop(box)
+    made, mask = result.picture, result.mask
+    if before.size != part.size:
+        made = carried_up(part, before, made, mask)
+    result = replace(
+        result,
+        picture=pasted(full, made, box),
+        mask=mask and mask_in(full.size, mask, box),
+        report=replace(result.report, settings=result.report.settings.bounded(bounds)),
+    )
     return result if bounds is None else replace(result, picture=_inside(bounds, full, result))
 
 

@@ -66,6 +66,8 @@ class Made(BaseModel):
     """How many threads of a CPU shared a sum, which decides how it is rounded."""
     working_size: tuple[int, int] | None = None
     """Width and height at which the model worked; None: at the picture's own, as it once was."""
+    crop: tuple[int, int, int, int] | None = None
+    """What the model saw of the picture; None: all of it."""
     mask: Hash | None = None
     """Where the edit acted; recipes of before do not say."""
     versions: Mapping[str, str] = {}
@@ -237,6 +239,10 @@ def _edited(
     """Make an edit again; return what its picture and its mask are now."""
     from editing_core.editor import Editor
 
+    size = store.image(now[made.parent]).size
+    left, top, right, bottom = crop = made.crop or (0, 0, *size)
+    if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
+        raise RecipeError("Its recipe has a crop that does not lie in the picture")
     with _threads(made.threads):
         edited = edit_picture(
             Editor(load(made).model),  # one that remembers nothing
@@ -247,7 +253,8 @@ def _edited(
             settings=made.settings,
             seed=made.seed,
             method=made.method,
-            working=made.working_size or store.image(now[made.parent]).size,
+            working=made.working_size or size,
+            crop=crop,
             own=made.own_settings,
         )
     found = {made.picture: edited.picture}

@@ -37,7 +37,7 @@ LONGEST_ERROR = 500  # characters
 
 
 OPTIONS = {
-    "how to edit": ("model", *EDIT_OPTIONS, "device", "memory", "compile"),
+    "how to edit": ("model", *EDIT_OPTIONS, "close_up", "device", "memory", "compile"),
     "who reads the messages": ("offline", "llm_url", "llm_model"),
     "showing and keeping": ("preview", "home"),
 }

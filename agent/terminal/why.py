@@ -93,6 +93,9 @@ def _where(turn: Turn, store: PictureStore, recipe: Mapping[str, Any]) -> list[L
     if turn.mask and turn.mask in store:
         share = ImageStat.Stat(store.image(turn.mask).convert("L")).mean[0] / 255
         lines.append(("mask", f"{percent(share)} of the picture; /show mask shows it"))
+    if crop := recipe.get("crop"):
+        left, top, right, bottom = crop
+        lines.append(("close-up", f"{right - left} x {bottom - top} pixels at {left}, {top}"))
     if blocks := recipe.get("blocks"):
         lines.append(("layers", f"double blocks {_listed(blocks)} told where the words look"))
     return lines
