@@ -178,11 +178,12 @@ class LoadedLater:
 
     def __call__(self, **asked: Any) -> Edited:
         """Edit a picture."""
+        from tools.close_up import Framing
         from tools.edit_picture import edit_picture
 
-        close_ups = self._settings.close_up == "auto"
+        framing = Framing(close_ups=self._settings.close_up == "auto")
         return edit_picture(
-            self.editor(), self._store, close_ups=close_ups, on_glimpse=self._glimpse, **asked
+            self.editor(), self._store, framing=framing, on_glimpse=self._glimpse, **asked
         )
 
 

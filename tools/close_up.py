@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from tools import provenance
-from tools.full_size import at_working_size
+from tools.full_size import at_working_size, working_size
 from tools.pictures import PictureStore
 
 if TYPE_CHECKING:
     from editing_core.editor import Picture
-    from editing_core.models.base import ModelSpec
+    from editing_core.models.base import Model, ModelSpec
     from editing_core.models.canvas import Canvas
     from editing_core.settings import Bounds
 
@@ -100,6 +100,32 @@ class Seen:
         latents = picture.latents if self.box == (made_in or whole) else None
         size = (self.canvas.width, self.canvas.height)
         return at_working_size(Picture(image, latents), size, self.canvas.tokens)
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How much of a picture the model is shown, and how large.
+
+    Attributes:
+        working: Width and height in pixels at which the model works; None chooses.
+        crop: What it sees of the picture; None chooses.
+        close_ups: Whether a crop may be chosen; else it is all of the picture.
+    """
+
+    working: tuple[int, int] | None = None
+    crop: Box | None = None
+    close_ups: bool = True
+
+    def of(
+        self, store: PictureStore, model: Model, size: tuple[int, int], bounds: Bounds | None
+    ) -> Seen:
+        """Return what a model is shown of pictures of some size, of which a region may change."""
+        box = self.crop or close_up(model.spec, size, bounds if self.close_ups else None)
+        working = self.working or working_size(model.spec, (box[2] - box[0], box[3] - box[1]))
+        return Seen(store, box, model.canvas(*working))
+
+
+CHOSEN = Framing()
 
 
 def bounds_in(box: Box, size: tuple[int, int], bounds: Bounds | None) -> Bounds | None:

@@ -17,9 +17,9 @@ from editing_core.models.context_parallel import processes
 from editing_core.models.offers import possible
 from editing_core.settings import PRESETS, Bounds, EditSettings
 from tools import __version__
-from tools.close_up import Box, Seen, bounds_in, close_up, mask_in, pasted
+from tools.close_up import CHOSEN, Box, Framing, Seen, bounds_in, mask_in, pasted
 from tools.edit_history import instruction_of, recalled, steps_before
-from tools.full_size import carried_up, working_size
+from tools.full_size import carried_up
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
 
@@ -200,17 +200,14 @@ def edit_picture(
     settings: EditSettings,
     seed: int,
     method: str = "mtc",
-    working: tuple[int, int] | None = None,
-    crop: Box | None = None,
-    close_ups: bool = True,
+    framing: Framing = CHOSEN,
     own: object | None = None,
     on_step: OnStep | None = None,
     on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
     """Edit the picture `head`, anchored to `original`, and store the result with its recipe.
 
-    The model works at a size it is good at, on a crop where the region is small
-    (`tools.close_up`); the picture keeps its own size (`tools.full_size`).
+    The picture keeps its own size, whatever the model works at (`full_size`, `close_up`).
 
     Args:
         editor: Holds the model.
@@ -221,34 +218,25 @@ def edit_picture(
         settings: Numbers of the method.
         seed: Of the noise.
         method: Name in ``METHODS``.
-        working: Width and height in pixels at which the model works; None chooses.
-        crop: What the model sees of the picture; None chooses.
-        close_ups: Whether a crop may be chosen; else it is all of the picture.
+        framing: How much of the picture the model is shown, and how large.
         own: The method's own settings, if they are to be others than it has.
         on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     full, spec, model = store.image(head), method_named(method), editor.model
-    region = settings.bounds if close_ups else None
-    box = crop or close_up(model.spec, full.size, region)
-    size = (box[2] - box[0], box[3] - box[1])
-    seen = Seen(store, box, model.canvas(*(working or working_size(model.spec, size))))
+    seen = framing.of(store, model, full.size, settings.bounds)
+    box = seen.box
     request = _request(seen, head, original, step, spec)
-    result = editor.edit(
-        request,
-        settings=settings.bounded(bounds_in(box, full.size, settings.bounds)),
-        seed=seed, method=method, own=own,
-        on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse,
-    )  # fmt: skip
+    inside = settings.bounded(bounds_in(box, full.size, settings.bounds))
+    result = editor.edit(request, settings=inside, seed=seed, method=method, own=own,
+                         on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _at_full_size(full, box, request, result, settings.bounds)
     result, pixels = _in_own_pixels(store.own(head), full, result)
     recipe = _recipe(model, request, result) | {
         "picture": picture_hash(result.picture, pixels),
         "request": step.request,
-        "parent": head,
-        "original": original,
-        "crop": None if size == full.size else list(box),
-        "steps": steps_before(store, original, head),
+        **{"parent": head, "original": original, "steps": steps_before(store, original, head)},
+        "crop": None if box == (0, 0, *full.size) else list(box),
     }
     return _store(store, result, recipe, pixels)
 

@@ -18,6 +18,7 @@ from editing_core.models.offers import KNOWN
 from editing_core.settings import PRESETS, EditSettings
 from tools.adjust_picture import Operation, Region, adjust_picture
 from tools.arguments import InputError
+from tools.close_up import Framing
 from tools.edit_picture import ModelMissing, device_of, edit_picture, load_editor
 from tools.operations import Name, normal
 from tools.pictures import PictureStore
@@ -253,8 +254,7 @@ def _edited(
             settings=made.settings,
             seed=made.seed,
             method=made.method,
-            working=made.working_size or size,
-            crop=crop,
+            framing=Framing(made.working_size or size, crop),
             own=made.own_settings,
         )
     found = {made.picture: edited.picture}

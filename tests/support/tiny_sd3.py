@@ -27,7 +27,7 @@ def tiny_sd3_parts() -> dict[str, Any]:
         joint_attention_dim=48,
         caption_projection_dim=32,
         pooled_projection_dim=24,
-        pos_embed_max_size=16,
+        pos_embed_max_size=32,
         dual_attention_layers=(0, 1),
         qk_norm="rms_norm",
     )
