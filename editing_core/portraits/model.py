@@ -65,6 +65,8 @@ class Parts:
         models = (self.transformer, self.vae, self.text_encoder, self.text_encoder_2)
         for model in models:
             model.to(torch.float16)
+        for model in (self.transformer, self.vae):
+            model.register_to_config(_name_or_path="")  # a folder of whoever trained it
         for tokenizer in (self.tokenizer, self.tokenizer_2):  # training padded and cut captions
             tokenizer.backend_tokenizer.no_padding()
             tokenizer.backend_tokenizer.no_truncation()

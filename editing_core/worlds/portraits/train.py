@@ -160,6 +160,7 @@ def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
     if complete(begun) or (folder / "flow.pt").exists():
         parts.save(out)
     elif (begun / "vae").exists() or (folder / "vae.pt").exists():
+        parts.vae.register_to_config(_name_or_path="")  # a folder of whoever trained it
         parts.vae.to(torch.float16).save_pretrained(out / "vae")
         parts.vae.to(torch.float32)
     if (begun / CLASSIFIER.name).exists() or (folder / "classifier.pt").exists():

@@ -193,6 +193,8 @@ def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
     train.write(student, out, folder, Path())
     assert [entry.name for entry in out.iterdir()] == ["vae"]
     begun = train.load(out)
+    train.write(train.Student(begun, Classifier()), out, folder, Path())
+    assert str(out) not in (out / "vae" / "config.json").read_text(), "no folder of the trainer's"
     assert begun.vae.config.latent_channels == TINY.latent_channels
     assert not train.complete(out)
 
