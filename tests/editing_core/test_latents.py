@@ -48,6 +48,7 @@ class Mirror:
 
     class config:  # noqa: N801
         scaling_factor, shift_factor = 0.5, 0.25
+        block_out_channels = (1, 1, 1, 1)
 
     def encode(self, pixels):
         mean = torch.nn.functional.pixel_unshuffle(pixels, 8)

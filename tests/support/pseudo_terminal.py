@@ -65,11 +65,20 @@ class Terminal:
         self.child.setwinsize(rows, columns)
         self.seen.resize(rows, columns)
 
-    def ended(self) -> int:
+    def until_asked(self, seconds: float = 60) -> None:
+        """Wait until the cursor stands behind the prompt, so that no key is lost."""
+        end = time.monotonic() + seconds
+        while not self.seen.display[self.seen.cursor.y].startswith("you ›"):
+            assert time.monotonic() < end, f"no prompt in:\n{self.text}"
+            self._read()
+
+    def ended(self, seconds: float = 120) -> int:
         """Wait for the end, and return the exit code, 128 + N for signal N."""
+        end = time.monotonic() + seconds
         while True:
+            assert time.monotonic() < end, f"it does not end:\n{self.text}"
             try:
-                self._read(block=True)
+                self._read()
             except pexpect.EOF:
                 break
         self.child.close()
@@ -86,9 +95,9 @@ class Terminal:
         """Whether the cursor was left visible."""
         return not self.seen.cursor.hidden
 
-    def _read(self, *, block: bool = False) -> None:
+    def _read(self) -> None:
         try:
-            data = self.child.read_nonblocking(65536, timeout=60 if block else 0.1)
+            data = self.child.read_nonblocking(65536, timeout=0.1)
         except pexpect.TIMEOUT:
             return
         self.raw += data

@@ -33,6 +33,7 @@ def test_what_an_llm_writes_is_seen_while_it_writes(tmp_path):
         assert "reading" not in terminal.text
         terminal.type("/why" + ENTER)
         terminal.until("1 call for the whole message, 321 tokens read, 45 written")
+        terminal.until_asked()
         terminal.type(CTRL_D)
         assert terminal.ended() == 0
 
