@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from drawn_pictures import PROMPT
 from tiny_flux2 import qwen_tokenizer
 
+from editing_core.models.canvas import Canvas
 from editing_core.models.qwen_image import PUBLISHED, QwenImage
 
 
@@ -83,3 +85,16 @@ def write_qwen(folder: Path) -> Path:
 @lru_cache(1)
 def tiny_qwen() -> QwenImage:
     return QwenImage(**tiny_qwen_parts(), name="tiny")
+
+
+def stock(noise: torch.Tensor, canvas: Canvas, *, steps: int, guidance: float, **more: Any) -> Any:
+    return qwen_pipeline()(
+        prompt=PROMPT,
+        negative_prompt=" " if guidance > 1 else None,
+        true_cfg_scale=guidance,
+        height=canvas.height,
+        width=canvas.width,
+        num_inference_steps=steps,
+        latents=noise,
+        **more,
+    ).images

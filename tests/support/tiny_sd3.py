@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from drawn_pictures import PROMPT
 
+from editing_core.models.canvas import Canvas, unpack
 from editing_core.models.sd3 import PUBLISHED, StableDiffusion3
 from editing_core.portraits.model import clip_tokenizer, t5_tokenizer
 
@@ -109,3 +111,16 @@ def write_sd3(folder: Path) -> Path:
 @lru_cache(1)
 def tiny_sd3() -> StableDiffusion3:
     return StableDiffusion3(**tiny_sd3_parts(), name="tiny")
+
+
+def stock(noise: torch.Tensor, canvas: Canvas, *, steps: int, guidance: float, **more: Any) -> Any:
+    return sd3_pipeline()(
+        prompt=PROMPT,
+        guidance_scale=guidance,
+        height=canvas.height,
+        width=canvas.width,
+        num_inference_steps=steps,
+        latents=unpack(noise, canvas),
+        max_sequence_length=32,
+        **more,
+    ).images

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from drawn_pictures import PROMPT
 from tiny_flux2 import qwen_tokenizer
 
+from editing_core.models.canvas import Canvas, unpack
 from editing_core.models.z_image import PUBLISHED, ZImage
 
 
@@ -79,3 +81,17 @@ def write_z(folder: Path) -> Path:
 @lru_cache(1)
 def tiny_z() -> ZImage:
     return ZImage(**tiny_z_parts(), name="tiny")
+
+
+def stock(noise: torch.Tensor, canvas: Canvas, *, steps: int, guidance: float, **more: Any) -> Any:
+    """What the stock pipeline makes, whose scale is 0 where ours is 1."""
+    return z_pipeline()(
+        prompt=PROMPT,
+        guidance_scale=guidance - 1,
+        height=canvas.height,
+        width=canvas.width,
+        num_inference_steps=steps,
+        latents=unpack(noise, canvas),
+        max_sequence_length=tiny_z().text_length,
+        **more,
+    ).images

@@ -5,82 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
+from drawn_pictures import drawn
 from fake_calls import fake_call
-from tiny_sd3 import sd3_pipeline, tiny_sd3, write_sd3
+from tiny_sd3 import tiny_sd3, write_sd3
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from editing_core.bench.timing import LiveBytes
 from editing_core.editor import draw_noise
-from editing_core.models.canvas import Canvas, unpack
+from editing_core.models.canvas import Canvas
 from editing_core.models.configs import SD35_LARGE
 from editing_core.models.load import load
 from editing_core.models.memory_plan import GB, TYPICAL, forward_bytes, sizes_of
 from editing_core.models.placement import compile_blocks
-from editing_core.models.sd3 import StableDiffusion3, StableDiffusion3Turbo
-from editing_core.solvers import integrate_euler
-
-PROMPT = "a young woman with a brown bob, a red hat"
-
-
-def stock(noise: torch.Tensor, canvas: Canvas, *, steps: int, guidance: float, **more: Any) -> Any:
-    return sd3_pipeline()(
-        prompt=PROMPT,
-        guidance_scale=guidance,
-        height=canvas.height,
-        width=canvas.width,
-        num_inference_steps=steps,
-        latents=unpack(noise, canvas),
-        max_sequence_length=32,
-        **more,
-    ).images
-
-
-def drawn(
-    model: StableDiffusion3, noise: torch.Tensor, canvas: Canvas, steps: int, guidance: float
-) -> torch.Tensor:
-    text = model.encode_text(PROMPT)
-    return integrate_euler(
-        lambda x, t, call: model.velocity(x, t, text, guidance=guidance, canvas=canvas),
-        noise,
-        model.times(steps, canvas),
-    )
-
-
-@pytest.mark.parametrize("guidance", [1.0, 4.0])
-@pytest.mark.parametrize("steps", [1, 4])
-def test_it_draws_what_the_stock_pipeline_draws(steps: int, guidance: float) -> None:
-    """Text, places, guidance and schedule; one step ends at noise - v, so v is known, too."""
-    model = tiny_sd3()
-    canvas = model.canvas(48, 80)
-    noise = draw_noise(3, canvas, model.channels)
-    ours = drawn(model, noise, canvas, steps, guidance)
-    expected = stock(noise, canvas, steps=steps, guidance=guidance, output_type="latent")
-    torch.testing.assert_close(unpack(ours, canvas), expected, atol=1e-5, rtol=0)
-
-
-def test_its_pictures_are_the_stock_pipelines() -> None:
-    model = tiny_sd3()
-    canvas = model.canvas(48, 80)
-    noise = draw_noise(3, canvas, model.channels)
-    (expected,) = stock(noise, canvas, steps=2, guidance=1.0, output_type="np")
-    picture = np.asarray(model.decode(drawn(model, noise, canvas, 2, 1.0), canvas))
-    assert np.abs(picture / 255 - expected).max() <= 0.5 / 255 + 1e-4
-
-
-def test_a_folder_is_loaded(tmp_path: Path) -> None:
-    model = load(str(write_sd3(tmp_path)), device="cpu")
-    assert type(model) is StableDiffusion3 and model.spec.invertible
-    canvas = model.canvas(48, 32)
-    noise = draw_noise(0, canvas, model.channels)
-    torch.testing.assert_close(
-        drawn(model, noise, canvas, 2, 4.0),
-        drawn(tiny_sd3(), noise, canvas, 2, 4.0),
-        atol=1e-5,
-        rtol=0,
-    )
+from editing_core.models.sd3 import StableDiffusion3Turbo
 
 
 def test_a_distilled_one_is_known_by_its_name(tmp_path: Path) -> None:
