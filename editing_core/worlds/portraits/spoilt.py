@@ -31,15 +31,24 @@ SEEN = 10.0  # mean difference, of 255, from which a region counts as spoilt
 TRIES = 50  # rounds without a spoilt picture, after which there will be none
 
 
-def draw_spoilt(parts: Parts, store: Sequence[Chunk], count: int, file: Path) -> NDArray[np.uint8]:
+def draw_spoilt(
+    parts: Parts, store: Sequence[Chunk], count: int, file: Path, dtype: torch.dtype = torch.float32
+) -> NDArray[np.uint8]:
     """Clean and spoilt pictures (2, count, SIDE, SIDE, 3), drawn once and kept in a file.
+
+    Args:
+        parts: With a VAE that is taught.
+        store: Where the portraits are taken from.
+        count: Of each.
+        file: Where they are kept.
+        dtype: What the VAE computes in.
 
     Raises:
         RuntimeError: The VAE knows nothing yet.
     """
     if not file.exists():
         made: list[Pair] = []
-        for tries, found in enumerate(_pairs(parts, store)):
+        for tries, found in enumerate(_pairs(parts, store, dtype)):
             made += found
             if len(made) >= count:
                 break
@@ -52,18 +61,20 @@ def draw_spoilt(parts: Parts, store: Sequence[Chunk], count: int, file: Path) ->
     return spoilt
 
 
-def _pairs(parts: Parts, store: Sequence[Chunk]) -> Iterator[list[Pair]]:
+def _pairs(parts: Parts, store: Sequence[Chunk], dtype: torch.dtype) -> Iterator[list[Pair]]:
+    device = torch.get_default_device().type
     rng, chance = np.random.default_rng(0), torch.Generator().manual_seed(0)
     while True:
         chunk = store[int(rng.integers(len(store)))]
         chosen = rng.choice(len(chunk.pictures), size=min(TOGETHER, len(chunk.pictures)))
-        yield pairs(parts, np.array(chunk.pictures[chosen]), chance)
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            yield pairs(parts, np.array(chunk.pictures[chosen]), chance)
 
 
 @torch.no_grad()
 def pairs(parts: Parts, pictures: NDArray[np.uint8], chance: torch.Generator) -> list[Pair]:
     """Pictures (B, H, W, 3) as the VAE draws them, beside the same spoilt, where that is seen."""
-    code = parts.vae.encode(pixels(pictures)).latent_dist.mean
+    code = parts.vae.encode(pixels(pictures)).latent_dist.mean.float()
     dirty, region = spoil(code, chance)
     clean, made = (_bytes(parts.vae.decode(x).sample) for x in (code, dirty))
     apart = (clean.float() - made.float()).abs().mean(3)  # (B, H, W)

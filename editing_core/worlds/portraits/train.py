@@ -62,7 +62,7 @@ class Recipes:
 
     pictures: int = 26_000
     others: int = 3_000  # pictures that are no portraits, for the classifier
-    spoilt: int = 3_000  # spoilt pictures, and as many clean ones, for the classifier
+    spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
     vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
@@ -138,7 +138,8 @@ def run_stages(
 
     def classified(file: Path, recipe: Recipe) -> bool:
         others = first(lambda: draw_others(folder / "others.npy", recipes.others, SEEN_SIDE))
-        spoilt = first(lambda: draw_spoilt(parts, store, recipes.spoilt, folder / "spoilt.npy"))
+        file_of_spoilt = folder / "spoilt.npy"
+        spoilt = first(lambda: draw_spoilt(parts, store, recipes.spoilt, file_of_spoilt, dtype))
         lessons = Lessons(store, others, spoilt)
         return train_classifier(student.classifier, lessons, file, recipe, deadline, dtype)
 
