@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
 
 from agent.serve.images_edits import door
 from agent.serve.people import People
@@ -43,13 +45,14 @@ def create_app(people: People, *, upload_mb: int) -> FastAPI:
         people: Who may come in.
         upload_mb: The largest upload, in megabytes.
     """
-    app = FastAPI(title="Palimpsest", redoc_url=None)
+    app = FastAPI(title="Palimpsest", docs_url=None, redoc_url=None)
     app.state.people = people
     app.include_router(routes)
     app.include_router(door)
     app.add_api_route("/", page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
     app.add_exception_handler(HTTPException, told)
+    app.add_exception_handler(RequestValidationError, told)
     for kind in STATUS:
         app.add_exception_handler(kind, told)
 
@@ -62,8 +65,7 @@ def create_app(people: People, *, upload_mb: int) -> FastAPI:
             return JSONResponse({"error": f"At most {upload_mb} MB can be sent."}, 413)
         answer = await go_on(request)
         answer.headers["X-Content-Type-Options"] = "nosniff"
-        if request.url.path != app.docs_url:
-            answer.headers["Content-Security-Policy"] = POLICY
+        answer.headers["Content-Security-Policy"] = POLICY
         return answer
 
     return app
@@ -84,5 +86,9 @@ async def told(_: Request, error: Exception) -> Response:
     """Tell an error in its own sentence."""
     if isinstance(error, HTTPException):
         return JSONResponse({"error": error.detail}, error.status_code)
+    if isinstance(error, RequestValidationError):
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"][1:])) or "the body"
+        return JSONResponse({"error": f"{where}: {first['msg']}."}, 422)
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     return JSONResponse({"error": str(error)}, status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import secrets
+import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
@@ -21,19 +22,24 @@ from tools.pictures import PictureStore
 HERE = ("127.0.0.1", "localhost", "::1")
 PORT = 7860
 FLAGS = ("model", "device", "memory", "method", "preset", "llm_url", "llm_model", "offline", "home")
+SAID = {
+    "web": "Chat in your browser, on this machine.",
+    "serve": "Let several people chat in their browsers, and programs over HTTP.",
+    "mcp": "Be tools for an assistant (Model Context Protocol over standard input and output).",
+}
 
 
 def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
     """Make the command line of `web`, `serve` or `mcp`."""
-    made = argparse.ArgumentParser(prog=f"palimpsest {name}")
+    made = argparse.ArgumentParser(prog=f"palimpsest {name}", description=SAID[name])
     if network:
-        made.add_argument("--host", default=HERE[0], help="the address to listen at")
-        made.add_argument("--port", type=int, default=PORT)
+        made.add_argument("--host", default=HERE[0], help=f"where to listen (default: {HERE[0]})")
+        made.add_argument("--port", type=_port, default=PORT, help=f"the port (default: {PORT})")
         made.add_argument(
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
         made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
-    made.add_argument("--config", type=Path, metavar="FILE")
+    made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")
     for option in FLAGS:
         known = declared()[option]
         how = {"action": "store_const", "const": True} if known.option.flag is True else {
@@ -66,6 +72,10 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         )
     if flags.tokens is None and flags.host not in HERE:
         return _refuse("Others can come in at that address, so it needs --tokens FILE.", UNREADABLE)
+    if reason := _taken(flags.host, flags.port):
+        return _refuse(
+            f"Nothing can listen at port {flags.port}: {reason}; try --port.", UNREADABLE
+        )
     token = secrets.token_urlsafe(24)
     try:
         tokens = {token: ""} if flags.tokens is None else tokens_in(flags.tokens)
@@ -99,6 +109,25 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     finally:
         people.close()
     return DONE
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _taken(host: str, port: int) -> str:
+    """Say why nothing can listen there; "" if it can."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((host, port))
+        except OSError as error:
+            return (error.strerror or str(error)).lower()
+    return ""
 
 
 def _note(text: str) -> None:

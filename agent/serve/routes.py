@@ -178,8 +178,11 @@ def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str)
             file.write_bytes(upload.file.read())
             try:
                 notes += open_file(chat, store, file, caption or None)[1]
-            except InputError as error:  # nobody knows our folder
-                raise InputError(str(error).replace(f"{folder}/", "")) from None
+            except InputError as error:  # nobody knows our folder, or has our flags
+                told = str(error).replace(f"{folder}/", "")
+                raise InputError(
+                    told.replace('say it with --caption "…"', "give a caption")
+                ) from None
     return notes
 
 

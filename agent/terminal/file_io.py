@@ -71,6 +71,9 @@ def _asked(path: Path) -> str:
         words = input("caption › ")
     except EOFError:
         return ""
+    if words.lstrip().startswith("/"):
+        print("A /command comes later; first say in a few words what the picture shows.")
+        return _asked(path)
     return " ".join(words.split())[:LONGEST_CAPTION]
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageChops
 
 import agent.actions
 import agent.bootstrap
+import agent.nodes
 import agent.replies
 import agent.retry
 import agent.terminal.run_message
@@ -120,12 +121,12 @@ def wrong_parent() -> None:
 def undo_one_too_many() -> None:
     """Undo takes back one message more."""
     right = agent.turn_tree.undo
-    agent.actions.history.undo = lambda at, messages=1: right(at, messages + 1)
+    agent.turn_tree.undo = lambda at, messages=1: right(at, messages + 1)
 
 
 def redo_does_nothing() -> None:
     """Redo stays where it is."""
-    agent.actions.history.redo = lambda at, messages=1: Heads(at.head, at.past, at.future)
+    agent.turn_tree.redo = lambda at, messages=1: Heads(at.head, at.past, at.future)
 
 
 def goto_off_by_one() -> None:

@@ -38,6 +38,8 @@ function show() {
     if (turn?.picture) at(id).src = pictureOf(turn.picture, 1280);
   }
   at("cut").hidden = at("before").hidden;
+  if (at("picture").dataset.turn !== String(head?.turn)) setCut(0); // a new picture is seen whole
+  at("picture").dataset.turn = head?.turn;
   at("caption").textContent = head ? head.caption : "";
   at("download").href = `/v1/sessions/${session}/turns/${state.head}/file`;
   document.title = head ? `@${head.turn} ${nameOf(head)} – Palimpsest` : "Palimpsest";
@@ -45,6 +47,11 @@ function show() {
   showTree();
   showQuestion(state.question);
   working(state.working);
+}
+
+function setCut(share) {
+  at("cut").value = share;
+  at("picture").style.setProperty("--cut", `${share}%`);
 }
 
 function originalOf(turn) {
@@ -131,6 +138,7 @@ function between([ax, ay], [bx, by]) {
 }
 
 at("region").onclick = () => {
+  if (!session) return say("/region");
   if (state?.region !== "off") return say("/region off");
   at("picture").classList.toggle("drawing");
   showBox(null);
@@ -169,7 +177,11 @@ const HEARD = {
 };
 
 async function say(text) {
-  if (!session || !text.trim()) return;
+  if (!text.trim()) return;
+  if (!session) {
+    at("text").value = text.startsWith("/") ? "" : text;
+    return log("note", "Open a picture first, or begin with the sample portrait.");
+  }
   if (!text.startsWith("/")) log("person", text);
   at("options").replaceChildren();
   working(true);
@@ -281,7 +293,7 @@ at("files").onchange = () => { begin([...at("files").files]); at("files").value 
 at("sample").onclick = () => { session = null; begin([]); };
 at("sessions").onchange = async () => take(await (await asked(`/sessions/${at("sessions").value}`)).json());
 at("against").onchange = show;
-at("cut").oninput = () => at("picture").style.setProperty("--cut", `${at("cut").value}%`);
+at("cut").oninput = () => setCut(at("cut").value);
 for (const button of document.querySelectorAll("[data-say]")) button.onclick = () => say(button.dataset.say);
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => { event.preventDefault(); if (event.dataTransfer.files.length) begin([...event.dataTransfer.files]); };

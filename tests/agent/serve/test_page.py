@@ -72,6 +72,13 @@ def at(page: Any, turn: str, *, turns: int) -> None:
     expect(page.locator("#work")).to_be_hidden(timeout=20_000)
 
 
+def test_without_a_picture_the_page_says_what_to_do(page: Any) -> None:
+    say(page, "make her older")
+    page.wait_for_selector("text=Open a picture first")
+    assert page.input_value("#text") == "make her older"
+    assert not page.is_visible("#after") and not page.is_visible("#cut")
+
+
 def test_upload_wishes_undo_branch_download(page: Any, tmp_path: Path) -> None:
     sample_portrait()[0].resize((300, 300)).save(tmp_path / "me.png")
     page.set_input_files("#files", tmp_path / "me.png")

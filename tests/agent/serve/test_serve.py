@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -288,6 +289,24 @@ def test_tokens_are_read(tmp_path: Path) -> None:
     file = tmp_path / "tokens"
     file.write_text(f"# people\n{ANN} ann  # her\n\n{BOB} bob\n")
     assert tokens_in(file) == {ANN: "ann", BOB: "bob"}
+
+
+@pytest.mark.parametrize("how", [{"json": {"words": "x"}}, {"content": "no json"}])
+def test_every_error_is_a_sentence(client: TestClient, how: dict[str, Any]) -> None:
+    answer = client.post(f"/v1/sessions/{begun(client)}/messages", **how)
+    assert answer.status_code == 422 and isinstance(answer.json()["error"], str)
+    assert client.get("/v1/nothing").json() == {"error": "Not Found"}
+
+
+def test_a_port_that_cannot_be_had_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        assert command.serve(["--offline", "--port", str(held.getsockname()[1])]) == 2
+    error = capsys.readouterr().err
+    assert "address already in use; try --port" in error and "token=" not in error
+    with pytest.raises(SystemExit, match="2"):
+        command.serve(["--port", "99999999"])
 
 
 def test_others_come_in_by_tokens_alone(capsys: pytest.CaptureFixture[str]) -> None:
