@@ -92,7 +92,7 @@ def studio_of(
     return ChatContext(
         settings=settings,
         edit=edit,
-        adjust=None if plan_only else _adjust(store),
+        adjust=None if plan_only else adjust_in(store),
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
@@ -129,7 +129,7 @@ def _edit(
     return edit
 
 
-def _adjust(store: PictureStore) -> AdjustPicture:
+def adjust_in(store: PictureStore) -> AdjustPicture:
     """Bind the store to what does plain operations, which no model is loaded for."""
 
     def adjust(**asked: Any) -> Adjusted:

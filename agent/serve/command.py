@@ -9,10 +9,11 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Timer
 
-from agent.bootstrap import LoadedLater, Refusal, settings_of, studio_of
+from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio_of
 from agent.context import ChatContext
 from agent.exit_codes import DONE, MISSING, UNREADABLE
 from agent.options import declared
@@ -86,15 +87,7 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     except Refusal as refusal:
         return _refuse(str(refusal), refusal.code)
 
-    def studio_in(store: PictureStore) -> ChatContext:
-        edit = studio.edit
-        return replace(
-            studio,
-            pictures=store,
-            edit=edit.storing_in(store) if isinstance(edit, LoadedLater) else edit,
-        )
-
-    people = People(tokens, settings.home, studio_in)
+    people = People(tokens, settings.home, partial(_over, studio))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -109,6 +102,14 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     finally:
         people.close()
     return DONE
+
+
+def _over(studio: ChatContext, store: PictureStore) -> ChatContext:
+    """Return what conversations work with, over the pictures of one person."""
+    edit = studio.edit
+    own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit
+    adjust = studio.adjust and adjust_in(store)
+    return replace(studio, pictures=store, edit=own, adjust=adjust)
 
 
 def _port(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 from perfect_editor import draw_the_target
 
+from agent.bootstrap import adjust_in
 from agent.context import ChatContext
 from agent.serve.people import People
 from agent.settings import AppSettings
@@ -38,6 +39,7 @@ def exact_people(home: Path, gate: threading.Event) -> People:
         return ChatContext(
             settings=AppSettings(home=home, offline=True),
             edit=SlowEditor(store, gate),
+            adjust=adjust_in(store),
             pictures=store,
             eyes=WorldEyes(),
             presets=PRESETS,

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,19 @@ from PIL import Image
 from serving import ANN, BOB
 from starlette.testclient import TestClient
 
+from agent.bootstrap import studio_of
 from agent.serve import command
 from agent.serve.app import create_app
 from agent.serve.line import Line
 from agent.serve.people import People, tokens_in
 from agent.serve.talks import ALLOWED
 from agent.sessions.catalog import open_home
+from agent.settings import AppSettings
 from agent.terminal.commands import names
+from tools.adjust_picture import Operation
 from tools.arguments import InputError
 from tools.inspection import sample_portrait
+from tools.pictures import PictureStore
 
 
 def client_of(people: People, token: str = ANN) -> TestClient:
@@ -206,6 +211,19 @@ def test_edits_of_several_people_wait_in_line(people: People, gate: threading.Ev
     gate.set()
     ended = [[told["event"] for told in happening][-1] for happening in heard]
     assert ended == ["reply", "reply"] and len(people.line) == 0
+
+
+def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
+    """Edits and plain operations go where the person's pictures are."""
+    mine, hers = PictureStore(tmp_path / "mine"), PictureStore(tmp_path / "hers")
+    studio = studio_of(AppSettings(home=tmp_path, offline=True), person=True, note=lambda _: None)
+    over = command._over(replace(studio, pictures=mine), hers)
+    name = hers.put(sample_portrait()[0])
+    assert over.adjust is not None and over.pictures is hers
+    crop = Operation("crop", "2:1")
+    made = over.adjust(head=name, original=name, operation=crop, captions=("", ""), request="")
+    assert made.picture in hers and made.picture not in mine
+    assert over.edit._store is hers  # type: ignore[union-attr]
 
 
 def test_the_line_is_fair() -> None:
