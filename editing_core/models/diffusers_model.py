@@ -209,13 +209,21 @@ class DiffusersModel(ABC):
         pixels: Tensor = self.vae.decode(latents).sample
         return pixels
 
-    @abstractmethod
     def _normalised(self, latents: Tensor) -> Tensor:
         """Turn the VAE's latents (1, c, h, w) into the transformer's (1, L, C)."""
+        shift, scale = self._normalisation
+        return pack((latents - shift) * scale)
 
-    @abstractmethod
     def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
         """Undo ``_normalised``."""
+        shift, scale = self._normalisation
+        return unpack(x, canvas) / scale + shift
+
+    @property
+    def _normalisation(self) -> tuple[float, float]:
+        """Shift and scale from the VAE's latents to the transformer's (FLUX.1: 0.116, 0.361)."""
+        config = self.vae.config
+        return config.shift_factor or 0.0, config.scaling_factor
 
     def to_grid(self, x: Tensor, canvas: Canvas) -> Tensor:
         """Lay packed latents out in space: (1, rows * cols, 4 c) to (1, c, 2 rows, 2 cols)."""

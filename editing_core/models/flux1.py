@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import Tensors, TextEmbedding
-from editing_core.models.canvas import Canvas, pack, unpack
+from editing_core.models.canvas import Canvas
 from editing_core.models.diffusers_model import LONGEST_TEXT, DiffusersModel
 from editing_core.models.loader import LoadSpec
 from editing_core.models.offers import FLUX1, KONTEXT
@@ -71,20 +71,6 @@ class Flux1(DiffusersModel):
             "pooled": self.text_encoder(summary.input_ids.to(self.device)).pooler_output,
             "offsets": pieces.offset_mapping[0],
         }
-
-    def _normalised(self, latents: Tensor) -> Tensor:
-        shift, scale = self._normalisation
-        return pack((latents - shift) * scale)
-
-    def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
-        shift, scale = self._normalisation
-        return unpack(x, canvas) / scale + shift
-
-    @property
-    def _normalisation(self) -> tuple[float, float]:
-        """Shift and scale between the VAE's latents and the transformer's (0.1159, 0.3611)."""
-        config = self.vae.config
-        return config.shift_factor or 0.0, config.scaling_factor
 
     def _shift(self, steps: int, canvas: Canvas) -> float:
         """On the line through (256 tokens, 0.5) and (4096 tokens, 1.15), also beyond its ends."""

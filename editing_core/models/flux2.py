@@ -11,8 +11,7 @@ from torch import Tensor
 from editing_core.models.base import Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT
-from editing_core.models.guided_model import GuidedModel
-from editing_core.models.loader import LoadSpec
+from editing_core.models.guided_model import SingleTextModel
 from editing_core.models.offers import FLUX2, FLUX2_DISTILLED
 from editing_core.models.template import within
 
@@ -21,28 +20,15 @@ TEXT_LAYERS = (9, 18, 27)
 REFERENCE_TIME = 10  # places on the time axis from one reference picture to the next
 
 
-class Flux2(GuidedModel):
+class Flux2(SingleTextModel):
     """A FLUX.2 klein, before its distillation to four steps. See ``Model``."""
 
     family = FLUX2
 
-    def __init__(
-        self,
-        *,
-        transformer: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        name: str,
-        held: LoadSpec | None = None,
-        text_layers: tuple[int, ...] = TEXT_LAYERS,
-    ) -> None:
-        """Take the parts of a ``Flux2KleinPipeline``; ``held`` says how they were loaded."""
-        self.text_encoder: Any
-        self.tokenizer = tokenizer
+    def __init__(self, *, text_layers: tuple[int, ...] = TEXT_LAYERS, **parts: Any) -> None:
+        """Take the parts of a ``Flux2KleinPipeline``, and which layers' states are the text."""
         self.text_layers = text_layers
-        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
-        super().__init__(models, name=name, held=held)
+        super().__init__(**parts)
 
     @property
     def text_length(self) -> int:
@@ -66,12 +52,7 @@ class Flux2(GuidedModel):
             return_tensors="pt",
             return_offsets_mapping=True,
         )
-        states = self.text_encoder(
-            input_ids=pieces.input_ids.to(self.device),
-            attention_mask=pieces.attention_mask.to(self.device),
-            output_hidden_states=True,
-            use_cache=False,
-        ).hidden_states
+        states = self._states(pieces)
         embeds = torch.cat([states[layer] for layer in self.text_layers], dim=-1)
         begin = chat.find(prompt) if prompt else len(chat)
         return {"embeds": embeds, "offsets": within(pieces.offset_mapping[0], begin, len(prompt))}

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from editing_core.models.base import AttentionLayer, Stream
 from editing_core.models.diffusers_internals import apply_rotary_emb, qkv_projections
-from editing_core.models.hooked_attention import QKV, HookedLayer, HookedProcessor, TokenLayout
+from editing_core.models.hooked_attention import QKV, HookedProcessor, TokenLayout, hooked_layers
 
 Rotary = tuple[Tensor, Tensor]
 """Cosines and sines of rotary position embeddings."""
@@ -23,22 +23,16 @@ Rotary = tuple[Tensor, Tensor]
 def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]:
     """Return the layers of a transformer, joint ones before single ones, as they are called."""
     blocks: list[tuple[Any, Stream]] = [
-        *((block, "joint") for block in transformer.transformer_blocks),
-        *((block, "single") for block in transformer.single_transformer_blocks),
+        *((block.attn, "joint") for block in transformer.transformer_blocks),
+        *((block.attn, "single") for block in transformer.single_transformer_blocks),
     ]
-    last = max(len(blocks) - 1, 1)
-    return [
-        HookedLayer(
-            block.attn,
-            index,
-            index / last,
-            stream,
-            layout,
-            int(block.attn.head_dim),
-            FusedProcessor if hasattr(block.attn, "to_qkv_mlp_proj") else JointProcessor,
-        )
-        for index, (block, stream) in enumerate(blocks)
-    ]
+    return hooked_layers(
+        [(attn, stream, int(attn.head_dim), _processor_of(attn)) for attn, stream in blocks], layout
+    )
+
+
+def _processor_of(attn: Any) -> type[HookedProcessor]:
+    return FusedProcessor if hasattr(attn, "to_qkv_mlp_proj") else JointProcessor
 
 
 class JointProcessor(HookedProcessor):

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from editing_core.models.base import TextEmbedding
 from editing_core.models.canvas import Canvas
 from editing_core.models.diffusers_model import DiffusersModel
+from editing_core.models.loader import LoadSpec
 
 
 class GuidedModel(DiffusersModel):
@@ -36,3 +38,39 @@ class GuidedModel(DiffusersModel):
     def _combined(self, v: Tensor, away: Tensor, guidance: float) -> Tensor:
         """Lead a velocity away from another. Shape of each: (1, L + R, C)."""
         return away + guidance * (v - away)
+
+
+class SingleTextModel(GuidedModel):
+    """Families whose prompt one language model reads.
+
+    Attributes:
+        tokenizer: Of the prompt.
+        text_encoder: The language model.
+    """
+
+    text_encoder: Any
+
+    def __init__(
+        self,
+        *,
+        transformer: Any,
+        vae: Any,
+        text_encoder: Any,
+        tokenizer: Any,
+        name: str,
+        held: LoadSpec | None = None,
+    ) -> None:
+        """Take the parts of the family's pipeline; ``held`` says how they were loaded."""
+        self.tokenizer = tokenizer
+        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
+        super().__init__(models, name=name, held=held)
+
+    def _states(self, pieces: Any) -> Sequence[Tensor]:
+        """Read tokens; return the states after each layer. Shape of each: (1, T, D)."""
+        states: Sequence[Tensor] = self.text_encoder(
+            input_ids=pieces.input_ids.to(self.device),
+            attention_mask=pieces.attention_mask.to(self.device),
+            output_hidden_states=True,
+            use_cache=False,
+        ).hidden_states
+        return states

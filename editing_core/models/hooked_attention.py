@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from editing_core.models.base import AttentionCall, Hook, Stream
+from editing_core.models.base import AttentionCall, AttentionLayer, Hook, Stream
 from editing_core.models.diffusers_internals import (
     backend_of,
     dispatch_attention_fn,
@@ -79,6 +79,50 @@ class HookedLayer:
             yield
         finally:
             self.attn.set_processor(replaced)
+
+
+def hooked_layers(
+    attentions: Sequence[tuple[Any, Stream, int, type[HookedProcessor]]], layout: TokenLayout
+) -> list[AttentionLayer]:
+    """Number the attention layers of a transformer.
+
+    Args:
+        attentions: The modules that attend, as they are called, each with its stream, the size of
+            its heads, and the processor that lets a hook attend.
+        layout: How the tokens of a call are made up.
+    """
+    last = max(len(attentions) - 1, 1)
+    return [
+        HookedLayer(attn, index, index / last, stream, layout, size, processor)
+        for index, (attn, stream, size, processor) in enumerate(attentions)
+    ]
+
+
+def projected(attn: Any, image: Tensor, text: Tensor, size: int) -> QKV:
+    """Queries, keys and values of text and image that have weights of their own.
+
+    Args:
+        attn: The module that attends.
+        image: Shape: (1, L, D).
+        text: Shape: (1, T, D).
+        size: Of a head.
+
+    Returns:
+        Text first. Shape of each: (1, T + L, heads, head size).
+    """
+
+    def heads(x: Tensor) -> Tensor:
+        split: Tensor = x.unflatten(-1, (-1, size))
+        return split
+
+    query, key = attn.norm_q(heads(attn.to_q(image))), attn.norm_k(heads(attn.to_k(image)))
+    text_query = attn.norm_added_q(heads(attn.add_q_proj(text)))
+    text_key = attn.norm_added_k(heads(attn.add_k_proj(text)))
+    return (
+        torch.cat([text_query, query], dim=1),
+        torch.cat([text_key, key], dim=1),
+        torch.cat([heads(attn.add_v_proj(text)), heads(attn.to_v(image))], dim=1),
+    )
 
 
 class HookedProcessor:

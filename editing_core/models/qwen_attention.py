@@ -12,7 +12,12 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer
-from editing_core.models.hooked_attention import HookedLayer, HookedProcessor, TokenLayout
+from editing_core.models.hooked_attention import (
+    HookedProcessor,
+    TokenLayout,
+    hooked_layers,
+    projected,
+)
 
 Rotary = tuple[Tensor, Tensor]
 """Complex numbers that turn image and text. Shape of each: (tokens, head size / 2)."""
@@ -20,20 +25,11 @@ Rotary = tuple[Tensor, Tensor]
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers of a transformer, as they are called."""
-    blocks = transformer.transformer_blocks
-    last = max(len(blocks) - 1, 1)
-    return [
-        HookedLayer(
-            block.attn,
-            index,
-            index / last,
-            "joint",
-            layout,
-            block.attn.inner_dim // block.attn.heads,
-            QwenProcessor,
-        )
-        for index, block in enumerate(blocks)
-    ]
+    attentions = [block.attn for block in transformer.transformer_blocks]
+    return hooked_layers(
+        [(attn, "joint", attn.inner_dim // attn.heads, QwenProcessor) for attn in attentions],
+        layout,
+    )
 
 
 class QwenProcessor(HookedProcessor):
@@ -50,37 +46,24 @@ class QwenProcessor(HookedProcessor):
         image_rotary_emb: Rotary | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend; get image and text, (1, L, D) and (1, T, D), and return both."""
-        size = self.layer.head_size
-
-        def heads(x: Tensor) -> Tensor:
-            split: Tensor = x.unflatten(-1, (-1, size))
-            return split
-
-        image, text = hidden_states, encoder_hidden_states
-        of_image, of_text = image_rotary_emb or (None, None)
-        query = attn.norm_q(heads(attn.to_q(image)))
-        key = attn.norm_k(heads(attn.to_k(image)))
-        text_query = attn.norm_added_q(heads(attn.add_q_proj(text)))
-        text_key = attn.norm_added_k(heads(attn.add_k_proj(text)))
-        joint = (
-            torch.cat([turned(text_query, of_text), turned(query, of_image)], dim=1),
-            torch.cat([turned(text_key, of_text), turned(key, of_image)], dim=1),
-            torch.cat([heads(attn.add_v_proj(text)), heads(attn.to_v(image))], dim=1),
-        )
-        mixed = self.attended(joint, attention_mask)
+        text = encoder_hidden_states
+        query, key, value = projected(attn, hidden_states, text, self.layer.head_size)
+        if image_rotary_emb is not None:
+            of_image, of_text = image_rotary_emb
+            by = torch.cat([of_text, of_image])
+            query, key = turned(query, by), turned(key, by)
+        mixed = self.attended((query, key, value), attention_mask)
         tokens = text.shape[1]
         out = attn.to_out[1](attn.to_out[0](mixed[:, tokens:].contiguous()))
         return out, attn.to_add_out(mixed[:, :tokens].contiguous())
 
 
-def turned(x: Tensor, by: Tensor | None) -> Tensor:
-    """Turn pairs of neighbouring numbers by complex ones; None turns nothing.
+def turned(x: Tensor, by: Tensor) -> Tensor:
+    """Turn pairs of neighbouring numbers by complex ones.
 
     Args:
         x: Shape: (1, tokens, heads, size).
         by: Shape: (tokens, size / 2).
     """
-    if by is None:
-        return x
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
     return torch.view_as_real(pairs * by[:, None]).flatten(-2).type_as(x)

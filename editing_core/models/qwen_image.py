@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
-from editing_core.models.guided_model import GuidedModel
+from editing_core.models.guided_model import SingleTextModel
 from editing_core.models.layouts import LAYOUTS
-from editing_core.models.loader import LoadSpec
 from editing_core.models.offers import QWEN_IMAGE
 from editing_core.models.qwen_attention import layers_of
 from editing_core.models.schedule import times_by
@@ -34,27 +31,11 @@ PUBLISHED = {
 """The schedule of the published model."""
 
 
-class QwenImage(GuidedModel):
+class QwenImage(SingleTextModel):
     """A Qwen-Image. See ``Model``."""
 
     family = QWEN_IMAGE
     nothing = " "
-
-    def __init__(
-        self,
-        *,
-        transformer: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        name: str,
-        held: LoadSpec | None = None,
-    ) -> None:
-        """Take the parts of a ``QwenImagePipeline``; ``held`` says how they were loaded."""
-        self.text_encoder: Any
-        self.tokenizer = tokenizer
-        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
-        super().__init__(models, name=name, held=held)
 
     @property
     def text_length(self) -> int:
@@ -71,12 +52,7 @@ class QwenImage(GuidedModel):
             return_tensors="pt",
             return_offsets_mapping=True,
         )
-        states = self.text_encoder(
-            input_ids=pieces.input_ids.to(self.device),
-            attention_mask=pieces.attention_mask.to(self.device),
-            output_hidden_states=True,
-            use_cache=False,
-        ).hidden_states[-1]
+        states = self._states(pieces)[-1]
         offsets = within(pieces.offset_mapping[0], TEMPLATE.index("{}"), len(prompt))
         return {"embeds": states[:, PREFIX:], "offsets": offsets[PREFIX:]}
 

@@ -111,16 +111,6 @@ class StableDiffusion3(GuidedModel):
         read = encoder(pieces.input_ids.to(self.device), output_hidden_states=True)
         return read.hidden_states[-2], read.text_embeds
 
-    def _normalised(self, latents: Tensor) -> Tensor:
-        config = self.vae.config
-        normal: Tensor = (latents - config.shift_factor) * config.scaling_factor
-        return pack(normal)
-
-    def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
-        config = self.vae.config
-        latents: Tensor = unpack(x, canvas) / config.scaling_factor + config.shift_factor
-        return latents
-
     def times(self, steps: int, canvas: Canvas) -> Tensor:
         """Times from 1 (noise) to 0, the last step a small one. See ``Model.times``."""
         return times_to_least(self.schedule(PUBLISHED), steps, canvas.tokens)

@@ -12,25 +12,20 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer
-from editing_core.models.hooked_attention import HookedLayer, TextLastProcessor, TokenLayout
+from editing_core.models.hooked_attention import (
+    TextLastProcessor,
+    TokenLayout,
+    hooked_layers,
+    projected,
+)
 
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers of a transformer, as they are called."""
-    blocks = transformer.transformer_blocks
-    last = max(len(blocks) - 1, 1)
-    return [
-        HookedLayer(
-            block.attn,
-            index,
-            index / last,
-            "joint",
-            layout,
-            block.attn.inner_dim // block.attn.heads,
-            SD3Processor,
-        )
-        for index, block in enumerate(blocks)
-    ]
+    attentions = [block.attn for block in transformer.transformer_blocks]
+    return hooked_layers(
+        [(attn, "joint", attn.inner_dim // attn.heads, SD3Processor) for attn in attentions], layout
+    )
 
 
 class SD3Processor(TextLastProcessor):
@@ -45,20 +40,8 @@ class SD3Processor(TextLastProcessor):
         attention_mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Attend; get image and text, (1, L, D) and (1, T, D), and return both."""
-        size = self.layer.head_size
-
-        def heads(x: Tensor) -> Tensor:
-            split: Tensor = x.unflatten(-1, (-1, size))
-            return split
-
-        image, text = hidden_states, encoder_hidden_states
-        query = attn.norm_q(heads(attn.to_q(image)))
-        key = attn.norm_k(heads(attn.to_k(image)))
-        joint = (
-            torch.cat([attn.norm_added_q(heads(attn.add_q_proj(text))), query], dim=1),
-            torch.cat([attn.norm_added_k(heads(attn.add_k_proj(text))), key], dim=1),
-            torch.cat([heads(attn.add_v_proj(text)), heads(attn.to_v(image))], dim=1),
-        )
+        text = encoder_hidden_states
+        joint = projected(attn, hidden_states, text, self.layer.head_size)
         mixed = self.attended(joint, attention_mask)
         tokens = text.shape[1]
         out = attn.to_out[1](attn.to_out[0](mixed[:, tokens:].contiguous()))

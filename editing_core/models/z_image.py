@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT
-from editing_core.models.guided_model import GuidedModel
-from editing_core.models.loader import LoadSpec
+from editing_core.models.guided_model import SingleTextModel
 from editing_core.models.offers import Z_IMAGE, Z_IMAGE_TURBO
 from editing_core.models.schedule import Schedule, times_by
 from editing_core.models.template import within
@@ -21,26 +18,10 @@ PUBLISHED: Schedule = {"shift": 6.0}
 """The schedule of the published model, the same for all pictures."""
 
 
-class ZImage(GuidedModel):
+class ZImage(SingleTextModel):
     """A Z-Image. See ``Model``."""
 
     family = Z_IMAGE
-
-    def __init__(
-        self,
-        *,
-        transformer: Any,
-        vae: Any,
-        text_encoder: Any,
-        tokenizer: Any,
-        name: str,
-        held: LoadSpec | None = None,
-    ) -> None:
-        """Take the parts of a ``ZImagePipeline``; ``held`` says how they were loaded."""
-        self.text_encoder: Any
-        self.tokenizer = tokenizer
-        models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
-        super().__init__(models, name=name, held=held)
 
     @property
     def text_length(self) -> int:
@@ -68,24 +49,9 @@ class ZImage(GuidedModel):
             return_tensors="pt",
             return_offsets_mapping=True,
         )
-        states = self.text_encoder(
-            input_ids=pieces.input_ids.to(self.device),
-            attention_mask=pieces.attention_mask.to(self.device),
-            output_hidden_states=True,
-            use_cache=False,
-        ).hidden_states[-2]
+        states = self._states(pieces)[-2]
         begin = chat.find(prompt) if prompt else len(chat)
         return {"embeds": states, "offsets": within(pieces.offset_mapping[0], begin, len(prompt))}
-
-    def _normalised(self, latents: Tensor) -> Tensor:
-        config = self.vae.config
-        normal: Tensor = (latents - config.shift_factor) * config.scaling_factor
-        return pack(normal)
-
-    def _denormalised(self, x: Tensor, canvas: Canvas) -> Tensor:
-        config = self.vae.config
-        latents: Tensor = unpack(x, canvas) / config.scaling_factor + config.shift_factor
-        return latents
 
     def times(self, steps: int, canvas: Canvas) -> Tensor:
         """Times from 1 (noise) to 0. See ``Model.times``."""

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from editing_core.models.base import AttentionLayer
-from editing_core.models.hooked_attention import HookedLayer, TextLastProcessor, TokenLayout
+from editing_core.models.hooked_attention import TextLastProcessor, TokenLayout, hooked_layers
 from editing_core.models.qwen_attention import turned
 
 MULTIPLE = 32  # text and image are each filled up to so many tokens, or twice ...
@@ -25,19 +25,11 @@ def padded(tokens: int) -> int:
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers in which text and image meet, as they are called."""
-    last = max(len(transformer.layers) - 1, 1)
-    return [
-        HookedLayer(
-            block.attention,
-            index,
-            index / last,
-            "single",
-            layout,
-            block.attention.inner_dim // block.attention.heads,
-            ZImageProcessor,
-        )
-        for index, block in enumerate(transformer.layers)
-    ]
+    attentions = [block.attention for block in transformer.layers]
+    return hooked_layers(
+        [(attn, "single", attn.inner_dim // attn.heads, ZImageProcessor) for attn in attentions],
+        layout,
+    )
 
 
 class ZImageProcessor(TextLastProcessor):
@@ -61,8 +53,9 @@ class ZImageProcessor(TextLastProcessor):
             project(hidden_states).unflatten(-1, (-1, size))
             for project in (attn.to_q, attn.to_k, attn.to_v)
         )
-        by = None if freqs_cis is None else freqs_cis[0]
-        query, key = turned(attn.norm_q(query), by), turned(attn.norm_k(key), by)
+        query, key = attn.norm_q(query), attn.norm_k(key)
+        if freqs_cis is not None:
+            query, key = turned(query, freqs_cis[0]), turned(key, freqs_cis[0])
         front = self.text_first
         mixed = self.attended((front(query), front(key), front(value)), attention_mask)
         made: Tensor = attn.to_out[0](self.text_last(mixed))
