@@ -19,6 +19,7 @@ from __future__ import annotations
 import platform
 from dataclasses import asdict, dataclass, replace
 
+import numpy as np
 import PIL
 from PIL import Image, ImageChops
 
@@ -27,14 +28,12 @@ from tools.adjustments import adjusted
 from tools.alpha import OPAQUE, given_back, on_white, packed, unpacked
 from tools.deep_adjustments import own_adjusted
 from tools.edit_history import steps_before
-from tools.full_size import CLEAR, FAINT
+from tools.full_size import how_changed
 from tools.metadata import Source, of_size
-from tools.operations import MOVING
+from tools.operations import MOVING, leaves_corners
 from tools.own_pixels import OwnPixels
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
-
-QUARTER = 90  # degrees
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ class Region:
             before.convert("RGB"), after.convert("RGB")
         ).split()
         most = ImageChops.lighter(ImageChops.lighter(red, green), blue)
-        share = most.point([round(255 * min(max((level - FAINT) / (CLEAR - FAINT), 0), 1))
-                            for level in range(256)])  # fmt: skip
+        share = most.point((255 * how_changed(np.arange(256))).round().astype(int).tolist())
         mask = ImageChops.multiply(store.image(self.mask).convert("L").resize(share.size), share)
         for name, value in self.through:
             mask = adjusted(mask, name, value)
@@ -170,7 +168,7 @@ def _done(
     if alpha is not None and alpha.size != image.size:
         alpha = None
     if name in MOVING:
-        if alpha is None and name == "rotate" and float(value) % QUARTER:
+        if alpha is None and leaves_corners(name, value):
             alpha = Image.new("L", image.size, OPAQUE)
         seen = adjusted(alpha, name, value) if alpha else None
         opaque = seen is None or seen.getextrema() == (OPAQUE, OPAQUE)

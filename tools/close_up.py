@@ -79,9 +79,8 @@ class Seen:
     box: Box
     canvas: Canvas
 
-    def named(self, name: str) -> Picture:
+    def named(self, name: str, picture: Picture) -> Picture:
         """Return a stored picture, with its latents if they are of the same crop."""
-        picture = self.store.get(name)
         recipe = provenance.read(self.store.path(name)) if picture.latents is not None else None
         made_in = (recipe or {}).get("crop") or (0, 0, *picture.image.size)
         return self.picture(picture, tuple(made_in))

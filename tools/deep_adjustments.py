@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tools.adjustments import LUMA, adjusted, warmth_gains
-from tools.operations import MOVING
+from tools.operations import MOVING, leaves_corners
 from tools.own_pixels import DEEP, OwnPixels, Samples
 
 MOST = 65535.0  # level of a 16-bit sample
-QUARTER = 90  # degrees
 NEAR = ((1, 1, 1), (1, 5, 1), (1, 1, 1))  # Pillow's kernel SMOOTH, before it is divided by its sum
 
 Floats = NDArray[np.float32]
@@ -29,7 +28,7 @@ def own_adjusted(own: OwnPixels, name: str, value: str, mask: Image.Image | None
     Raises:
         AdjustmentError: The result would be too small or too large.
     """
-    if name == "rotate" and float(value) % QUARTER and own.samples.shape[2] == len("RGB"):
+    if leaves_corners(name, value) and own.samples.shape[2] == len("RGB"):
         opaque = np.full_like(own.samples[..., :1], np.iinfo(own.samples.dtype).max)
         own = replace(own, samples=_stacked(own.samples, opaque))
     if name in MOVING:
@@ -53,7 +52,7 @@ def _moved(own: OwnPixels, name: str, value: str) -> Samples:
     """Move pixels; where they are mixed, colours count as much as they are opaque."""
     if own.bits != DEEP:
         return np.asarray(adjusted(own.eight_bits, name, value))
-    if name in ("crop", "flip") or (name == "rotate" and not float(value) % QUARTER):
+    if name in ("crop", "flip", "rotate") and not leaves_corners(name, value):
         bands = (Image.fromarray(plane) for plane in np.moveaxis(own.samples, 2, 0).copy())
         return np.stack([np.asarray(adjusted(band, name, value)) for band in bands], axis=2)
     planes = [own.samples[..., band].astype(np.float32) for band in range(own.samples.shape[2])]

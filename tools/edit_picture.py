@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
     from PIL.Image import Image
 
-    from editing_core.editor import Editor, EditRequest, EditResult, Report
+    from editing_core.editor import Editor, EditRequest, EditResult, Picture, Report
     from editing_core.methods.base import MethodSpec
     from editing_core.models.base import Model
     from tools.own_pixels import OwnPixels
@@ -223,38 +223,51 @@ def edit_picture(
         on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
-    full, spec, model = store.image(head), method_named(method), editor.model
+    stored = {name: store.get(name) for name in {head, original}}
+    full, spec, model = stored[head].image, method_named(method), editor.model
     seen = framing.of(store, model, full.size, settings.bounds)
-    box = seen.box
-    request = _request(seen, head, original, step, spec)
-    inside = settings.bounded(bounds_in(box, full.size, settings.bounds))
+    shown = {name: seen.named(name, picture) for name, picture in stored.items()}
+    request = _request(shown[head], shown[original], _past(seen, original, head, spec), step, spec)
+    inside = settings.bounded(bounds_in(seen.box, full.size, settings.bounds))
     result = editor.edit(request, settings=inside, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
-    result = _at_full_size(full, box, request, result, settings.bounds)
+    result = _at_full_size(full, seen.box, request, result, settings.bounds)
     result, pixels = _in_own_pixels(store.own(head), full, result)
     recipe = _recipe(model, request, result) | {
         "picture": picture_hash(result.picture, pixels),
         "request": step.request,
         **{"parent": head, "original": original, "steps": steps_before(store, original, head)},
-        "crop": None if box == (0, 0, *full.size) else list(box),
+        "crop": None if seen.box == (0, 0, *full.size) else list(seen.box),
     }
     return _store(store, result, recipe, pixels)
 
 
-def _request(seen: Seen, head: str, original: str, step: Step, spec: MethodSpec) -> EditRequest:
+def _past(
+    seen: Seen, original: str, head: str, spec: MethodSpec
+) -> tuple[tuple[Picture, str], ...]:
+    """Return what a method with a history has seen so far, each picture with its wish."""
+    past = recalled(seen.store, original, head, spec) if "history" in spec.needs else ()
+    return tuple((seen.picture(picture), wish) for picture, wish in past)
+
+
+def _request(
+    current: Picture,
+    original: Picture,
+    history: tuple[tuple[Picture, str], ...],
+    step: Step,
+    spec: MethodSpec,
+) -> EditRequest:
     from editing_core.editor import EditRequest
 
     said = {"source": step.source_prompt, "target": step.target_prompt, "request": step.request}
-    history = recalled(seen.store, original, head, spec) if "history" in spec.needs else ()
-    current = seen.named(head)
     return EditRequest(
         current=current,
-        original=current if original == head else seen.named(original),
+        original=original,
         source_prompt=step.source_prompt,
         target_prompt=step.target_prompt,
         edit_words=tuple(step.edit_words),
         instruction=instruction_of(spec, **said),
-        history=tuple((seen.picture(picture), wish) for picture, wish in history),
+        history=history,
     )
 
 

@@ -9,7 +9,7 @@ much was changed (0 to 1), the result is ``f + m (E a - E b - w (f - E b))``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,11 +82,16 @@ def carried_up(
             continue
         was, now = (_enlarged(picture, full.size, rows) for picture in (before, after))
         own = made[rows].astype(np.float32)
-        changed = np.abs(now - was).max(axis=2, keepdims=True)
-        weight = np.clip((changed - FAINT) / (CLEAR - FAINT), 0, 1)
+        weight = how_changed(np.abs(now - was).max(axis=2, keepdims=True))
         moved = own + share * (now - was - weight * (own - was))
         made[rows] = np.where(share > 0, np.clip(moved.round(), 0, 255), own).astype(np.uint8)
     return Image.fromarray(made)
+
+
+def how_changed(difference: NDArray[Any]) -> NDArray[Any]:
+    """Return how much was changed, from 0 to 1, by differences of levels from 0 to 255."""
+    weight: NDArray[Any] = np.clip((difference - FAINT) / (CLEAR - FAINT), 0, 1)
+    return weight
 
 
 def _enlarged(small: Image.Image, size: tuple[int, int], rows: slice) -> Floats:

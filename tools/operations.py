@@ -18,6 +18,7 @@ Name = Literal["crop", "resize", "rotate", "straighten", "flip", "brightness", "
 NAMES: tuple[str, ...] = get_args(Name)
 MOVING = ("crop", "resize", "rotate", "straighten", "flip")
 """Those that move pixels, so that transparency and masks have to go with them."""
+QUARTER = 90  # degrees; by other turns a picture grows, and its corners are empty
 AMOUNTS = ("brightness", "contrast", "saturation", "warmth", "sharpness")
 """Those whose value is a signed number of per cent."""
 
@@ -59,6 +60,11 @@ def normal(name: str, value: str) -> str:
     except ValueError:
         said = f', not "{short(value)}"' if value.strip() else ""
         raise AdjustmentError(f"{name} takes {operation.takes}{said}.") from None
+
+
+def leaves_corners(name: str, value: str) -> bool:
+    """Say whether an operation leaves corners of the picture empty."""
+    return name == "rotate" and float(value) % QUARTER != 0
 
 
 def region(text: str) -> str:

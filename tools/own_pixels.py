@@ -20,7 +20,7 @@ from PIL import Image
 
 from tools import deep_files
 from tools.alpha import OPAQUE, alpha_of, given_back, on_white
-from tools.full_size import BAND, CLEAR, FAINT
+from tools.full_size import BAND, how_changed
 from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usable
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
@@ -104,7 +104,7 @@ class OwnPixels:
 def _carried(own: Samples, profile: bytes, was: Image.Image, now: Image.Image) -> Samples:
     gap = np.abs(np.asarray(now, np.float32) - np.asarray(was, np.float32)).max(axis=2)
     gap = gap[..., None]
-    weight = np.clip((gap - FAINT) / (CLEAR - FAINT), 0, 1)
+    weight = how_changed(gap)
     touched = gap > 0
     scale = np.iinfo(own.dtype).max // 255  # 257 for 16 bits
     if own.shape[2] == 4:

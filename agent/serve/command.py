@@ -67,31 +67,29 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         from agent.serve.app import create_app
         from agent.serve.people import People, tokens_in
     except ModuleNotFoundError as error:
-        return _refuse(
+        return refuse(
             f"This needs the extra web (no module {error.name}): pip install 'palimpsest[web]'.",
             MISSING,
         )
     if flags.tokens is None and flags.host not in HERE:
-        return _refuse("Others can come in at that address, so it needs --tokens FILE.", UNREADABLE)
+        return refuse("Others can come in at that address, so it needs --tokens FILE.", UNREADABLE)
     if reason := _taken(flags.host, flags.port):
-        return _refuse(
-            f"Nothing can listen at port {flags.port}: {reason}; try --port.", UNREADABLE
-        )
+        return refuse(f"Nothing can listen at port {flags.port}: {reason}; try --port.", UNREADABLE)
     token = secrets.token_urlsafe(24)
     try:
         tokens = {token: ""} if flags.tokens is None else tokens_in(flags.tokens)
         settings = settings_of(flags.config, **{option: getattr(flags, option) for option in FLAGS})
-        studio = studio_of(settings, person=True, note=_note)
+        studio = studio_of(settings, person=True, note=note)
     except InputError as error:
-        return _refuse(str(error), UNREADABLE)
+        return refuse(str(error), UNREADABLE)
     except Refusal as refusal:
-        return _refuse(str(refusal), refusal.code)
+        return refuse(str(refusal), refusal.code)
 
     people = People(tokens, settings.home, partial(_over, studio))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
-    _note(f"Open {address}  (Ctrl-C ends it; everything is kept)")
+    note(f"Open {address}  (Ctrl-C ends it; everything is kept)")
     if show:
         Timer(1, webbrowser.open, [address]).start()
     try:
@@ -131,10 +129,12 @@ def _taken(host: str, port: int) -> str:
     return ""
 
 
-def _note(text: str) -> None:
+def note(text: str) -> None:
+    """Tell the person something beside what is served."""
     print(text, file=sys.stderr, flush=True)
 
 
-def _refuse(sentence: str, code: int) -> int:
+def refuse(sentence: str, code: int) -> int:
+    """Say why nothing is served, and return the exit code."""
     print(f"palimpsest: {sentence}", file=sys.stderr)
     return code

@@ -5,7 +5,6 @@ For assistants on this machine: they open files of it, and get small pictures in
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -16,7 +15,7 @@ from mcp.server.mcpserver.exceptions import ToolError
 
 from agent.bootstrap import Refusal, settings_of, studio_of
 from agent.exit_codes import DONE
-from agent.serve.command import parser
+from agent.serve.command import note, parser, refuse
 from agent.serve.line import Line
 from agent.serve.routes import shrunk
 from agent.serve.talks import Talks, Told
@@ -157,10 +156,9 @@ def main(words: Sequence[str]) -> int:
     given = {name: getattr(flags, name) for name in vars(flags) if name != "config"}
     try:
         settings = settings_of(flags.config, **given)
-        studio = studio_of(settings, person=True, note=lambda text: print(text, file=sys.stderr))
+        studio = studio_of(settings, person=True, note=note)
     except Refusal as refusal:
-        print(f"palimpsest: {refusal}", file=sys.stderr)
-        return refusal.code
+        return refuse(str(refusal), refusal.code)
     with open_home(settings.home) as sessions:
         server_of(Talks(sessions, studio, Line())).run()
     return DONE

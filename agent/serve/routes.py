@@ -14,6 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
+from agent.choosing import chosen_settings
 from agent.serve.people import People
 from agent.serve.talks import Talks, Told
 from agent.sessions.catalog import new_id
@@ -188,14 +189,13 @@ def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str)
 
 def state_of(talks: Talks, session: str) -> dict[str, Any]:
     """All that a page shows of a session; pictures by their hashes."""
-    chat = talks.chat(session)
-    now: Conversation = chat.conversation
+    now = talks.chat(session).conversation
     question = talks.question(session)
     return {
         "session": session,
         "head": now.head,
         "size": size_of(talks, now),
-        "region": chat.settings.region,
+        "region": chosen_settings(now, talks.studio).region,
         "working": talks.working(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [

@@ -6,7 +6,7 @@ it. Whoever listens may leave: the message is finished, and what it made is kept
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from agent.sessions.database import StorageError
 from agent.state import Ask, Event
 from agent.terminal.commands import Commands, Leave, resolve, run
 from agent.terminal.last_net import safely
-from agent.terminal.run_message import one_line, refusal
+from agent.terminal.run_message import goes_on, one_line, play, refusal
 from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
@@ -50,6 +50,10 @@ Told = dict[str, Any]
 
 class Stop(KeyboardInterrupt):
     """Somebody asked to stop; like Ctrl-C, it ends a message between two steps."""
+
+
+class Waits(Exception):
+    """A question waits for the next message."""
 
 
 class Busy(InputError):
@@ -204,18 +208,17 @@ def _handle(commands: Commands, line: str) -> None:
             return
         with suppress(Leave):
             run(commands, line)
-    elif chat.question is not None:
-        _show(chat.answer(line), screen)
-    elif chat.unfinished and line.lower().strip(" .!") in ("go on", "continue"):
-        _show(chat.carry_on(), screen)
     else:
-        _show(chat.say(one_line(line)), screen)
+        with suppress(Waits):
+            play(chat, _meant(chat, line), screen, _wait if chat.studio.interactive else None)
 
 
-def _show(events: Iterator[Event], screen: Screen) -> None:
-    try:
-        for event in events:
-            screen.event(event)
-    finally:
-        if isinstance(events, Generator):  # its thread works on else
-            events.close()
+def _meant(chat: Chat, line: str) -> Iterator[Event]:
+    """Return what happens: the answer to a question, the rest of a message, or a new one."""
+    if chat.question is not None:
+        return chat.answer(line)
+    return chat.carry_on() if chat.unfinished and goes_on(line) else chat.say(one_line(line))
+
+
+def _wait(question: Ask) -> str:
+    raise Waits

@@ -21,7 +21,7 @@ from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
 from agent.terminal.last_net import safely
 from agent.terminal.prompt import MARK, session_of
-from agent.terminal.run_message import Answer, one_line, play, refusal
+from agent.terminal.run_message import Answer, goes_on, one_line, play, refusal
 from agent.visible import visible
 from tools.arguments import InputError, whole
 
@@ -35,9 +35,6 @@ _YES = re.compile(
     r"(?:y|ye[sap]h?|yep|sure|ok(?:ay)?|alright|go on|go ahead|continue|carry on|please(?: do)?|do"
     r"|do it|finish(?: it)?|of course)(?:,? (?:please|sure|go on|go ahead|do it|finish it))?"
 )
-
-_GO_ON = re.compile(r"(?:please )?(?:go on|continue|carry on)(?:,? please)?")
-
 
 _LEAVING = re.compile(
     r"(?:exit|quit|(?:good)?bye|:?q|close|:q!|:wq|exit\(\))[ .!?]*", re.IGNORECASE
@@ -67,7 +64,7 @@ def handle(commands: Commands, line: str, ask: Answer | None = None) -> int:
         if reason := refusal(line):
             screen.complain(reason)
             return UNREADABLE
-        if _goes_on(line) and chat.question is None:
+        if goes_on(line) and chat.question is None:
             if chat.unfinished:
                 return play(chat, chat.carry_on(), screen, ask)
             screen.note("Nothing was cut off, so there is nothing to go on with.")
@@ -92,10 +89,6 @@ def _meant(line: str) -> str:
     return "/quit" if _LEAVING.fullmatch(line.strip()) else line
 
 
-def _goes_on(line: str) -> bool:
-    return _GO_ON.fullmatch(line.lower().strip(" .!")) is not None
-
-
 def read_lines(commands: Commands, lines: Iterable[str]) -> int:
     """Do every line without asking anything; stop at /quit. Return the worst exit code.
 
@@ -104,7 +97,7 @@ def read_lines(commands: Commands, lines: Iterable[str]) -> int:
     left = commands.chat.unfinished
     lines = iter(lines)
     first = next(lines, "go on" if left else "/quit")
-    if left and not _goes_on(first):
+    if left and not goes_on(first):
         commands.screen.note(f'"{left}" was cut off and is dropped; "go on" first would finish it.')
     code = DONE
     for line in chain([first], lines):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 LONGEST = 2000  # characters of a message; far above any wish, far below a pasted file
 LONGEST_COMMAND = 20_000  # characters; several paths may follow one
+
+_GO_ON = re.compile(r"(?:please )?(?:go on|continue|carry on)(?:,? please)?")
 
 Answer = Callable[["Ask"], str]
 
@@ -81,6 +84,11 @@ def refusal(message: str) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in message):
         return "The message is not in UTF-8; write it in that encoding."
     return ""
+
+
+def goes_on(message: str) -> bool:
+    """Say whether a message asks to finish what was cut off."""
+    return _GO_ON.fullmatch(message.lower().strip(" .!")) is not None
 
 
 def one_line(message: str) -> str:
