@@ -1,1 +1,1 @@
-"""Conversations over HTTP, and the web page that talks through it."""
+"""Conversations over HTTP, and the web page that user through it."""

@@ -16,9 +16,9 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from agent.serve.images_edits import door
-from agent.serve.people import People
 from agent.serve.routes import COOKIE, routes
-from agent.serve.talks import Busy
+from agent.serve.user_sessions import Busy
+from agent.serve.users import Users
 from agent.sessions.catalog import InUse, SessionError
 from agent.sessions.database import StorageError
 from tools.arguments import InputError
@@ -38,15 +38,15 @@ STATUS: dict[type[Exception], int] = {
 """The status of each of our errors; the sentence is its own."""
 
 
-def create_app(people: People, *, upload_mb: int) -> FastAPI:
+def create_app(users: Users, *, upload_mb: int) -> FastAPI:
     """Make the application.
 
     Args:
-        people: Who may come in.
+        users: Who may come in.
         upload_mb: The largest upload, in megabytes.
     """
     app = FastAPI(title="Palimpsest", docs_url=None, redoc_url=None)
-    app.state.people = people
+    app.state.users = users
     app.include_router(routes)
     app.include_router(door)
     app.add_api_route("/", page, include_in_schema=False)
@@ -76,8 +76,8 @@ def page(request: Request, token: str | None = None) -> Response:
     if token is None:
         return FileResponse(PAGE / "index.html")
     answer = RedirectResponse("/", 303)
-    people: People = request.app.state.people
-    if people.named(token) is not None:
+    users: Users = request.app.state.users
+    if users.named(token) is not None:
         answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", max_age=REMEMBERED)
     return answer
 

@@ -65,7 +65,7 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         import uvicorn
 
         from agent.serve.app import create_app
-        from agent.serve.people import People, tokens_in
+        from agent.serve.users import Users, tokens_in
     except ModuleNotFoundError as error:
         return refuse(
             f"This needs the extra web (no module {error.name}): pip install 'palimpsest[web]'.",
@@ -85,7 +85,7 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
 
-    people = People(tokens, settings.home, partial(_over, studio))
+    users = Users(tokens, settings.home, partial(_over, studio))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -94,11 +94,11 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         Timer(1, webbrowser.open, [address]).start()
     try:
         uvicorn.run(
-            create_app(people, upload_mb=flags.upload_mb),
+            create_app(users, upload_mb=flags.upload_mb),
             host=flags.host, port=flags.port, log_level="warning",
         )  # fmt: skip
     finally:
-        people.close()
+        users.close()
     return DONE
 
 

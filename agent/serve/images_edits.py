@@ -14,7 +14,7 @@ from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import JSONResponse
 
 from agent.serve.routes import Mine, opened
-from agent.serve.talks import Talks
+from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import new_id
 from tools.arguments import InputError
 
@@ -23,7 +23,7 @@ door = APIRouter(prefix="/v1/images")
 
 @door.post("/edits", response_model=None)
 def edits(
-    talks: Mine,
+    user: Mine,
     prompt: Annotated[str, Form()] = "",
     image: Annotated[list[UploadFile] | None, File()] = None,
     images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
@@ -35,23 +35,23 @@ def edits(
     if not (pictures := image or images):
         return _refused("There is no image.")
     try:
-        made = _edited(talks, pictures, prompt)
+        made = _edited(user, pictures, prompt)
     except InputError as error:
         return _refused(str(error))
     return {"created": int(time.time()), "data": [{"b64_json": base64.b64encode(made).decode()}]}
 
 
-def _edited(talks: Talks, pictures: list[UploadFile], prompt: str) -> bytes:
+def _edited(user: UserSessions, pictures: list[UploadFile], prompt: str) -> bytes:
     session = new_id()
-    with talks.sessions.held(session):
-        opened(talks, session, pictures, "")
-    told = list(talks.say(session, prompt, interactive=False))
-    now = talks.chat(session).conversation
+    with user.sessions.held(session):
+        opened(user, session, pictures, "")
+    told = list(user.say(session, prompt, interactive=False))
+    now = user.chat(session).conversation
     failed = [each["error"] for each in told if each["event"] == "turn.failed"]
     if failed or not any(turn.step for turn in now.turns):
         replies = [each["text"] for each in told if each["event"] == "reply"]
         raise InputError((failed or replies or ["Nothing was changed."])[-1])
-    return talks.sessions.store.path(now.turns[now.head].picture).read_bytes()
+    return user.sessions.store.path(now.turns[now.head].picture).read_bytes()
 
 
 def _refused(sentence: str) -> JSONResponse:

@@ -16,9 +16,9 @@ from mcp.server.mcpserver.exceptions import ToolError
 from agent.bootstrap import Refusal, settings_of, studio_of
 from agent.exit_codes import DONE
 from agent.serve.command import note, parser, refuse
-from agent.serve.line import Line
+from agent.serve.edit_queue import EditQueue
 from agent.serve.routes import shrunk
-from agent.serve.talks import Talks, Told
+from agent.serve.user_sessions import EventData, UserSessions
 from agent.sessions.catalog import SessionError, new_id, open_home
 from agent.sessions.database import StorageError
 from agent.state import Conversation, Turn
@@ -37,9 +37,9 @@ tree: undo and go_to only move in it, and editing from an earlier turn begins a 
 """
 
 
-def server_of(talks: Talks) -> MCPServer:
+def server_of(user: UserSessions) -> MCPServer:
     """Make the server over one person's conversations."""
-    tools = _Tools(talks)
+    tools = _Tools(user)
     server = MCPServer("palimpsest", instructions=INSTRUCTIONS)
     for tool in (
         tools.open_picture, tools.edit, tools.undo, tools.go_to, tools.compare, tools.show,
@@ -65,22 +65,22 @@ def _in_a_sentence(tool: Callable[..., Any]) -> Callable[..., Any]:
 class _Tools:
     """The tools; their docstrings are what an assistant reads."""
 
-    def __init__(self, talks: Talks) -> None:
-        self._talks = talks
+    def __init__(self, user: UserSessions) -> None:
+        self._user = user
 
     def open_picture(self, path: str = "", caption: str = "") -> Answer:
         """Open a picture file, or the sample portrait, and begin a session, whose id is returned.
 
         The caption says what the picture shows; it may be left out where that can be seen.
         """
-        session, talks = new_id(), self._talks
-        with talks.sessions.held(session):
-            chat = talks.opening_chat(session)
+        session, user = new_id(), self._user
+        with user.sessions.held(session):
+            chat = user.opening_chat(session)
             if path:
-                notes = open_file(chat, talks.sessions.store, Path(path), caption or None)[1]
+                notes = open_file(chat, user.sessions.store, Path(path), caption or None)[1]
             else:
                 image, known = sample_portrait()
-                chat.open(talks.sessions.store.put(image), caption or known)
+                chat.open(user.sessions.store.put(image), caption or known)
                 notes = ()
         return [f"session {session}", *notes, *self.show(session)]
 
@@ -108,7 +108,7 @@ class _Tools:
         """Show the picture of a turn, or of where the session is, with its caption."""
         shown = self._turn(session, turn)
         words = f"@{shown.id} {shown.request or 'original'}: {shown.caption}"
-        image = self._talks.sessions.store.image(shown.picture)
+        image = self._user.sessions.store.image(shown.picture)
         return [words, Image(data=shrunk(image, SMALL), format="png")]
 
     def turns(self, session: str) -> str:
@@ -123,11 +123,11 @@ class _Tools:
     def save(self, session: str, path: str, turn: int | None = None) -> str:
         """Save a turn's picture at full size to a file or into a folder; return its path."""
         shown = self._turn(session, turn)
-        stored = self._talks.sessions.store.path(shown.picture)
+        stored = self._user.sessions.store.path(shown.picture)
         return str(export(stored, Path(path), name=file_name(shown.id, shown.request)))
 
     def _conversation(self, session: str) -> Conversation:
-        return self._talks.chat(self._talks.sessions.find(session)).conversation
+        return self._user.chat(self._user.sessions.find(session)).conversation
 
     def _turn(self, session: str, number: int | None) -> Turn:
         now = self._conversation(session)
@@ -137,13 +137,13 @@ class _Tools:
         return now.turns[number]
 
     def _said(self, session: str, line: str) -> Answer:
-        told = list(self._talks.say(self._talks.sessions.find(session), line))
+        told = list(self._user.say(self._user.sessions.find(session), line))
         words = [text for each in told if (text := _words(each))]
         moved = any(each["event"] in ("turn.completed", "head.moved") for each in told)
         return [*words, *(self.show(session) if moved else ())]
 
 
-def _words(told: Told) -> str:
+def _words(told: EventData) -> str:
     """What of an event is said."""
     if told["event"] == "question":
         return f"{told['question']} ({' / '.join(told['options'])})"
@@ -160,5 +160,5 @@ def main(words: Sequence[str]) -> int:
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
     with open_home(settings.home) as sessions:
-        server_of(Talks(sessions, studio, Line())).run()
+        server_of(UserSessions(sessions, studio, EditQueue())).run()
     return DONE

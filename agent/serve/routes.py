@@ -15,8 +15,8 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from agent.choosing import chosen_settings
-from agent.serve.people import People
-from agent.serve.talks import Talks, Told
+from agent.serve.user_sessions import EventData, UserSessions
+from agent.serve.users import Users
 from agent.sessions.catalog import new_id
 from agent.state import Conversation
 from agent.terminal.file_io import export, file_name, open_file
@@ -38,30 +38,30 @@ class Message(BaseModel):
     text: str = Field(max_length=LONGEST_COMMAND)
 
 
-def talks_of(request: Request) -> Talks:
+def sessions_of(request: Request) -> UserSessions:
     """Return the conversations of whoever asks, known by a token.
 
     Raises:
         HTTPException: It is nobody's.
     """
-    people: People = request.app.state.people
+    users: Users = request.app.state.users
     token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    name = people.named(token or request.cookies.get(COOKIE, ""))
+    name = users.named(token or request.cookies.get(COOKIE, ""))
     if name is None:
         raise HTTPException(401, "This needs a token; open the page with /?token=TOKEN.")
-    return people.talks(name)
+    return users.user(name)
 
 
-Mine = Annotated[Talks, Depends(talks_of)]
+Mine = Annotated[UserSessions, Depends(sessions_of)]
 
 
-def known(session: str, talks: Mine) -> str:
+def known(session: str, user: Mine) -> str:
     """Return the id of a session that there is.
 
     Raises:
         HTTPException: There is none.
     """
-    if session not in talks.sessions.ids():
+    if session not in user.sessions.ids():
         raise HTTPException(404, "There is no such session.")
     return session
 
@@ -70,69 +70,69 @@ Session = Annotated[str, Depends(known)]
 
 
 @routes.get("/sessions")
-def sessions(talks: Mine) -> list[dict[str, Any]]:
+def sessions(user: Mine) -> list[dict[str, Any]]:
     """List the sessions, the last used first."""
-    return [session.row() for session in talks.sessions.listed() if not session.blank]
+    return [session.row() for session in user.sessions.listed() if not session.blank]
 
 
 @routes.post("/sessions", status_code=201)
 def begin(
-    talks: Mine,
+    user: Mine,
     pictures: Annotated[list[UploadFile] | None, File()] = None,
     caption: Annotated[str, Form()] = "",
 ) -> dict[str, Any]:
     """Begin a session with pictures, the first of which is the base, or with the sample."""
     session = new_id()
-    with talks.sessions.held(session):
-        notes = opened(talks, session, pictures or [], caption)
-    return state_of(talks, session) | {"notes": notes}
+    with user.sessions.held(session):
+        notes = opened(user, session, pictures or [], caption)
+    return state_of(user, session) | {"notes": notes}
 
 
 @routes.get("/sessions/{session}")
-def look(talks: Mine, session: Session) -> dict[str, Any]:
+def look(user: Mine, session: Session) -> dict[str, Any]:
     """Tell all that a page shows of a session."""
-    return state_of(talks, session)
+    return state_of(user, session)
 
 
 @routes.delete("/sessions/{session}", status_code=204)
-def delete(talks: Mine, session: Session) -> None:
+def delete(user: Mine, session: Session) -> None:
     """Delete a session; its pictures stay until the next prune."""
-    talks.sessions.delete(session)
+    user.sessions.delete(session)
 
 
 @routes.post("/sessions/{session}/pictures", status_code=201)
 def add(
-    talks: Mine,
+    user: Mine,
     session: Session,
     pictures: Annotated[list[UploadFile], File()],
     caption: Annotated[str, Form()] = "",
 ) -> dict[str, Any]:
     """Open more pictures in a session; the first named becomes the base."""
-    with talks.sessions.held(session):
-        notes = opened(talks, session, pictures, caption)
-    return state_of(talks, session) | {"notes": notes}
+    with user.sessions.held(session):
+        notes = opened(user, session, pictures, caption)
+    return state_of(user, session) | {"notes": notes}
 
 
 @routes.post("/sessions/{session}/messages")
-def say(talks: Mine, session: Session, message: Message) -> StreamingResponse:
+def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
     return StreamingResponse(
-        streamed(talks.say(session, message.text)),
+        streamed(user.say(session, message.text)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
 @routes.post("/sessions/{session}/stop")
-def stop(talks: Mine, session: Session) -> dict[str, bool]:
+def stop(user: Mine, session: Session) -> dict[str, bool]:
     """Stop the message that is worked on, between two steps."""
-    return {"stopping": talks.stop(session)}
+    return {"stopping": user.stop(session)}
 
 
 @routes.get("/pictures/{name}")
-def picture(talks: Mine, name: str, width: int | None = None) -> Response:
+def picture(user: Mine, name: str, width: int | None = None) -> Response:
     """Return a picture as PNG, at most so many pixels wide."""
-    store = talks.sessions.store
+    store = user.sessions.store
     if name not in store:
         raise HTTPException(404, "There is no such picture.")
     content = store.path(name).read_bytes() if width is None else shrunk(store.image(name), width)
@@ -140,32 +140,32 @@ def picture(talks: Mine, name: str, width: int | None = None) -> Response:
 
 
 @routes.get("/sessions/{session}/turns/{turn}/file")
-def download(talks: Mine, session: Session, turn: int) -> Response:
+def download(user: Mine, session: Session, turn: int) -> Response:
     """Return a turn's picture at full size, in the format it was opened from."""
-    turns = talks.chat(session).conversation.turns
-    if not 0 <= turn < len(turns) or turns[turn].picture not in talks.sessions.store:
+    turns = user.chat(session).conversation.turns
+    if not 0 <= turn < len(turns) or turns[turn].picture not in user.sessions.store:
         raise HTTPException(404, "There is no such picture.")
     shown = turns[turn]
     name = file_name(shown.id, shown.request)
     with TemporaryDirectory() as folder:
-        file = export(talks.sessions.store.path(shown.picture), Path(folder), name=name)
+        file = export(user.sessions.store.path(shown.picture), Path(folder), name=name)
         told = {"Content-Disposition": f'attachment; filename="{file.name}"'}
         return Response(file.read_bytes(), media_type="application/octet-stream", headers=told)
 
 
-def streamed(happening: Iterator[Told]) -> Iterator[str]:
+def streamed(happening: Iterator[EventData]) -> Iterator[str]:
     """Write events as server-sent ones."""
     for told in happening:
         yield f"event: {told['event']}\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
 
 
-def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str) -> list[str]:
+def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption: str) -> list[str]:
     """Open uploaded pictures, the first last, and return what had to be done to them.
 
     Raises:
         InputError: One of them cannot be used.
     """
-    chat, store = talks.opening_chat(session), talks.sessions.store
+    chat, store = user.opening_chat(session), user.sessions.store
     if not pictures:
         image, known = sample_portrait()
         chat.open(store.put(image), caption or known)
@@ -187,16 +187,16 @@ def opened(talks: Talks, session: str, pictures: list[UploadFile], caption: str)
     return notes
 
 
-def state_of(talks: Talks, session: str) -> dict[str, Any]:
+def state_of(user: UserSessions, session: str) -> dict[str, Any]:
     """All that a page shows of a session; pictures by their hashes."""
-    now = talks.chat(session).conversation
-    question = talks.question(session)
+    now = user.chat(session).conversation
+    question = user.question(session)
     return {
         "session": session,
         "head": now.head,
-        "size": size_of(talks, now),
-        "region": chosen_settings(now, talks.studio).region,
-        "working": talks.working(session),
+        "size": size_of(user, now),
+        "region": chosen_settings(now, user.studio).region,
+        "working": user.working(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [
             {
@@ -219,9 +219,9 @@ def state_of(talks: Talks, session: str) -> dict[str, Any]:
     }
 
 
-def size_of(talks: Talks, now: Conversation) -> tuple[int, int] | None:
+def size_of(user: UserSessions, now: Conversation) -> tuple[int, int] | None:
     """Width and height of the picture where the session is, in pixels; None if there is none."""
-    store = talks.sessions.store
+    store = user.sessions.store
     if not now.turns or now.turns[now.head].picture not in store:
         return None
     with Image.open(store.path(now.turns[now.head].picture)) as image:  # its header alone is read

@@ -11,9 +11,8 @@ from torch import Tensor
 from editing_core.models.base import Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT
-from editing_core.models.guided_model import SingleTextModel
+from editing_core.models.guided_model import SingleTextModel, within
 from editing_core.models.offers import FLUX2, FLUX2_DISTILLED
-from editing_core.models.template import within
 
 TEXT_LAYERS = (9, 18, 27)
 """Layers of Qwen3-4B whose states, side by side, are the text."""

@@ -1,4 +1,7 @@
-"""Classifier-free guidance (Ho & Salimans 2022): a second model call, under an empty prompt."""
+"""Classifier-free guidance (Ho & Salimans 2022): a second model call, under an empty prompt.
+
+And what the families that are guided so have in common: one language model that reads the prompt.
+"""
 
 from __future__ import annotations
 
@@ -74,3 +77,15 @@ class SingleTextModel(GuidedModel):
             use_cache=False,
         ).hidden_states
         return states
+
+
+def within(offsets: Tensor, begin: int, length: int) -> Tensor:
+    """Turn offsets in the template into those in the prompt; (0, 0) for tokens outside of it.
+
+    Args:
+        offsets: First and one-past-last character of each token. Shape: (T, 2).
+        begin: Where the prompt stands in the template.
+        length: Of the prompt.
+    """
+    inside = (offsets[:, 1] > begin) & (offsets[:, 0] < begin + length)
+    return (offsets - begin).clamp(0, length) * inside[:, None]

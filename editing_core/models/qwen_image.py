@@ -7,12 +7,11 @@ from torch import Tensor
 
 from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
-from editing_core.models.guided_model import SingleTextModel
+from editing_core.models.guided_model import SingleTextModel, within
 from editing_core.models.layouts import LAYOUTS
 from editing_core.models.offers import QWEN_IMAGE
 from editing_core.models.qwen_attention import layers_of
 from editing_core.models.schedule import times_by
-from editing_core.models.template import within
 
 TEMPLATE = (
     "<|im_start|>system\nDescribe the image by detailing the color, shape, size, texture, quantity,"

@@ -8,10 +8,9 @@ from torch import Tensor
 from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_model import LONGEST_TEXT
-from editing_core.models.guided_model import SingleTextModel
+from editing_core.models.guided_model import SingleTextModel, within
 from editing_core.models.offers import Z_IMAGE, Z_IMAGE_TURBO
 from editing_core.models.schedule import Schedule, times_by
-from editing_core.models.template import within
 from editing_core.models.z_image_attention import layers_of, padded
 
 PUBLISHED: Schedule = {"shift": 6.0}

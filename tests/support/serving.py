@@ -1,4 +1,4 @@
-"""People who talk over HTTP, with an editor that draws exactly and can be made to take long."""
+"""Users who talk over HTTP, with an editor that draws exactly and can be made to take long."""
 
 import threading
 from functools import partial
@@ -9,7 +9,7 @@ from perfect_editor import draw_the_target
 
 from agent.bootstrap import adjust_in
 from agent.context import ChatContext
-from agent.serve.people import People
+from agent.serve.users import Users
 from agent.settings import AppSettings
 from tools.edit_picture import PRESETS
 from tools.inspection import WorldEyes
@@ -32,7 +32,7 @@ class SlowEditor:
         return self._edit(on_step=None, **asked)
 
 
-def exact_people(home: Path, gate: threading.Event) -> People:
+def exact_users(home: Path, gate: threading.Event) -> Users:
     """Ann and Bob; while the gate is closed, edits take long."""
 
     def studio_in(store: PictureStore) -> ChatContext:
@@ -46,4 +46,4 @@ def exact_people(home: Path, gate: threading.Event) -> People:
             interactive=True,
         )
 
-    return People({ANN: "ann", BOB: "bob"}, home, studio_in)
+    return Users({ANN: "ann", BOB: "bob"}, home, studio_in)

@@ -1,13 +1,13 @@
-"""People who talk over HTTP."""
+"""Users who talk over HTTP."""
 
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from serving import exact_people
+from serving import exact_users
 
-from agent.serve.people import People
+from agent.serve.users import Users
 
 
 @pytest.fixture
@@ -19,8 +19,8 @@ def gate() -> threading.Event:
 
 
 @pytest.fixture
-def people(tmp_path: Path, gate: threading.Event) -> Iterator[People]:
+def users(tmp_path: Path, gate: threading.Event) -> Iterator[Users]:
     """Ann and Bob, in homes of their own."""
-    made = exact_people(tmp_path, gate)
+    made = exact_users(tmp_path, gate)
     yield made
     made.close()

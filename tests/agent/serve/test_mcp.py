@@ -13,7 +13,7 @@ from PIL import Image
 
 import chat
 from agent.serve.mcp import server_of
-from agent.serve.people import People
+from agent.serve.users import Users
 from tools.inspection import sample_portrait
 
 
@@ -56,9 +56,9 @@ async def _conversation(client: Client, folder: Path) -> None:
     assert missing.is_error and "There is no session nobody" in words(missing)[0]
 
 
-def test_a_client_opens_edits_branches_and_saves(people: People, tmp_path: Path) -> None:
+def test_a_client_opens_edits_branches_and_saves(users: Users, tmp_path: Path) -> None:
     async def talk() -> None:
-        async with Client(server_of(people.talks("ann"))) as client:
+        async with Client(server_of(users.user("ann"))) as client:
             listed = await client.list_tools()
             assert {tool.name for tool in listed.tools} >= {"open_picture", "edit", "undo", "show"}
             assert all(tool.description for tool in listed.tools)

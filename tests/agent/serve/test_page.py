@@ -14,7 +14,7 @@ from PIL import Image
 from serving import ANN
 
 from agent.serve.app import create_app
-from agent.serve.people import People
+from agent.serve.users import Users
 from tools.inspection import sample_portrait
 
 pytestmark = pytest.mark.browser
@@ -22,9 +22,9 @@ HERE = ".turn[aria-current=true]"
 
 
 @pytest.fixture
-def address(people: People) -> Iterator[str]:
+def address(users: Users) -> Iterator[str]:
     """A server on a free port, and Ann's way in."""
-    config = uvicorn.Config(create_app(people, upload_mb=20), port=0, log_level="error")
+    config = uvicorn.Config(create_app(users, upload_mb=20), port=0, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -116,7 +116,7 @@ def test_a_reload_in_mid_edit_and_a_second_tab(page: Any, gate: threading.Event)
         at(shown, "@1 give her a red hat", turns=2)
 
 
-def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, people: People) -> None:
+def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, users: Users) -> None:
     from playwright.sync_api import expect
 
     page.click("#sample")
@@ -131,8 +131,8 @@ def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, people: People) -> None:
     expect(page.locator("#box")).to_be_visible(timeout=20_000)
     drawn = page.locator("#box").bounding_box()
     assert drawn["x"] == pytest.approx(x, abs=6) and drawn["width"] == pytest.approx(60, abs=8)
-    talks = people.talks("ann")
-    left, top, *_ = map(int, talks.chat(talks.sessions.ids()[0]).settings.region.split(","))
+    user = users.user("ann")
+    left, top, *_ = map(int, user.chat(user.sessions.ids()[0]).settings.region.split(","))
     middle = sample_portrait()[0].width / 2
     assert (left, top) == pytest.approx((middle, middle), abs=2)
     page.click("#region")

@@ -18,9 +18,9 @@ from starlette.testclient import TestClient
 from agent.bootstrap import studio_of
 from agent.serve import command
 from agent.serve.app import create_app
-from agent.serve.line import Line
-from agent.serve.people import People, tokens_in
-from agent.serve.talks import ALLOWED
+from agent.serve.edit_queue import EditQueue
+from agent.serve.user_sessions import ALLOWED
+from agent.serve.users import Users, tokens_in
 from agent.sessions.catalog import open_home
 from agent.settings import AppSettings
 from agent.terminal.commands import names
@@ -30,13 +30,13 @@ from tools.inspection import sample_portrait
 from tools.pictures import PictureStore
 
 
-def client_of(people: People, token: str = ANN) -> TestClient:
-    return TestClient(create_app(people, upload_mb=1), headers={"Authorization": f"Bearer {token}"})
+def client_of(users: Users, token: str = ANN) -> TestClient:
+    return TestClient(create_app(users, upload_mb=1), headers={"Authorization": f"Bearer {token}"})
 
 
 @pytest.fixture
-def client(people: People) -> TestClient:
-    return client_of(people)
+def client(users: Users) -> TestClient:
+    return client_of(users)
 
 
 def said(client: TestClient, session: str, text: str) -> list[dict[str, Any]]:
@@ -137,14 +137,14 @@ def test_what_cannot_be_opened_is_said(
     assert sentence in answer.json()["error"] and "/tmp" not in answer.text
 
 
-def test_nobody_comes_in_without_a_token(people: People) -> None:
+def test_nobody_comes_in_without_a_token(users: Users) -> None:
     for token in ("", "wrong"):
-        answer = client_of(people, token).get("/v1/sessions")
+        answer = client_of(users, token).get("/v1/sessions")
         assert answer.status_code == 401 and "token" in answer.json()["error"]
 
 
-def test_the_page_leaves_the_token_in_a_cookie(people: People) -> None:
-    browser = TestClient(create_app(people, upload_mb=1), follow_redirects=False)
+def test_the_page_leaves_the_token_in_a_cookie(users: Users) -> None:
+    browser = TestClient(create_app(users, upload_mb=1), follow_redirects=False)
     answer = browser.get(f"/?token={ANN}")
     assert answer.status_code == 303 and answer.headers["location"] == "/"
     assert "HttpOnly" in answer.headers["set-cookie"]
@@ -154,8 +154,8 @@ def test_the_page_leaves_the_token_in_a_cookie(people: People) -> None:
     assert browser.get("/page/app.js").status_code == 200
 
 
-def test_nobody_sees_what_is_anothers(people: People) -> None:
-    ann, bob = client_of(people), client_of(people, BOB)
+def test_nobody_sees_what_is_anothers(users: Users) -> None:
+    ann, bob = client_of(users), client_of(users, BOB)
     session = begun(ann)
     said(ann, session, "give her a red hat")
     hat = ann.get(f"/v1/sessions/{session}").json()["turns"][1]["picture"]
@@ -191,18 +191,18 @@ def test_one_message_at_a_time_and_it_can_be_stopped(
     assert replies(said(client, session, "make her sad")) == ["Changed: sad (@1)."]
 
 
-def test_a_message_is_finished_though_its_listener_left(people: People) -> None:
-    talks, session = people.talks("ann"), begun(client_of(people))
-    happening = talks.say(session, "give her a red hat")
+def test_a_message_is_finished_though_its_listener_left(users: Users) -> None:
+    user, session = users.user("ann"), begun(client_of(users))
+    happening = user.say(session, "give her a red hat")
     next(happening)
     del happening
-    wait_for(lambda: not talks.working(session))
-    assert talks.chat(session).conversation.head == 1
+    wait_for(lambda: not user.working(session))
+    assert user.chat(session).conversation.head == 1
 
 
-def test_edits_of_several_people_wait_in_line(people: People, gate: threading.Event) -> None:
-    ann, bob = people.talks("ann"), people.talks("bob")
-    first, second = begun(client_of(people)), begun(client_of(people, BOB))
+def test_edits_of_several_people_wait_in_line(users: Users, gate: threading.Event) -> None:
+    ann, bob = users.user("ann"), users.user("bob")
+    first, second = begun(client_of(users)), begun(client_of(users, BOB))
     gate.clear()
     heard = [ann.say(first, "give her a red hat")]
     assert any(told["event"] == "step" for told in heard[0])
@@ -210,7 +210,7 @@ def test_edits_of_several_people_wait_in_line(people: People, gate: threading.Ev
     assert any(told == {"event": "queued", "session": second, "before": 1} for told in heard[1])
     gate.set()
     ended = [[told["event"] for told in happening][-1] for happening in heard]
-    assert ended == ["reply", "reply"] and len(people.line) == 0
+    assert ended == ["reply", "reply"] and len(users.queue) == 0
 
 
 def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
 
 
 def test_the_line_is_fair() -> None:
-    line, order = Line(), list[int]()
+    line, order = EditQueue(), list[int]()
     holding = line.turn(lambda before: None)
     holding.__enter__()
     waiting = []

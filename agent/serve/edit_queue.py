@@ -1,4 +1,4 @@
-"""Waiting in line for the model, first come first served."""
+"""The queue of edits before the model, first come first served."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from agent.context import Edited, EditPicture
 LOOKED_EVERY = 0.2  # seconds between two looks at whether to stop waiting
 
 
-class Line:
+class EditQueue:
     """Lets one edit at a time use the model; the others wait in the order they came."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class Line:
         """Wait for one's turn, and keep it while the context is entered.
 
         Args:
-            waits: Told now and then how many are before us; what it raises ends the waiting.
+            waits: EventData now and then how many are before us; what it raises ends the waiting.
         """
         me = object()
         with self._moved:
@@ -47,14 +47,14 @@ class Line:
                 self._moved.notify_all()
 
 
-class InLine:
+class QueuedEdit:
     """The tool that the agent calls, once it is its turn at the model."""
 
-    def __init__(self, edit: EditPicture, line: Line, waits: Callable[[int], None]) -> None:
-        """Wait in ``line`` before each edit."""
-        self._edit, self._line, self._waits = edit, line, waits
+    def __init__(self, edit: EditPicture, queue: EditQueue, waits: Callable[[int], None]) -> None:
+        """Wait in ``queue`` before each edit."""
+        self._edit, self._queue, self._waits = edit, queue, waits
 
     def __call__(self, **asked: Any) -> Edited:
         """Edit a picture."""
-        with self._line.turn(self._waits):
+        with self._queue.turn(self._waits):
             return self._edit(**asked)

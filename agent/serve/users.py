@@ -10,8 +10,8 @@ from hmac import compare_digest
 from pathlib import Path
 
 from agent.context import ChatContext
-from agent.serve.line import Line
-from agent.serve.talks import Talks
+from agent.serve.edit_queue import EditQueue
+from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import open_home
 from tools.arguments import InputError
 from tools.pictures import PictureStore
@@ -24,21 +24,21 @@ StudioIn = Callable[[PictureStore], ChatContext]
 
 
 @dataclass(frozen=True, eq=False)
-class People:
+class Users:
     """Everybody with a token, each with sessions and pictures of their own.
 
     Attributes:
         tokens: Token to name; the name "" is the person whose home it is.
         home: Where homes are; that of NAME is HOME/people/NAME.
         studio_in: Makes what conversations work with.
-        line: Where all edits wait for the model.
+        queue: Where all edits wait for the model.
     """
 
     tokens: dict[str, str]
     home: Path
     studio_in: StudioIn
-    line: Line = field(default_factory=Line)
-    _talks: dict[str, Talks] = field(default_factory=dict)
+    queue: EditQueue = field(default_factory=EditQueue)
+    _opened: dict[str, UserSessions] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
     def named(self, token: str) -> str | None:
@@ -47,13 +47,13 @@ class People:
         found = [name for held, name in self.tokens.items() if compare_digest(held.encode(), said)]
         return found[0] if found else None
 
-    def talks(self, name: str) -> Talks:
+    def user(self, name: str) -> UserSessions:
         """Return a person's conversations; their home is opened when first asked for."""
-        if name not in self._talks:
+        if name not in self._opened:
             home = self.home / "people" / name if name else self.home
             sessions = self._open.enter_context(open_home(home))
-            self._talks[name] = Talks(sessions, self.studio_in(sessions.store), self.line)
-        return self._talks[name]
+            self._opened[name] = UserSessions(sessions, self.studio_in(sessions.store), self.queue)
+        return self._opened[name]
 
     def close(self) -> None:
         """Close all homes."""

@@ -18,7 +18,7 @@ from typing import Any
 from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
-from agent.serve.line import InLine, Line
+from agent.serve.edit_queue import EditQueue, QueuedEdit
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import StorageError
 from agent.state import Ask, Event
@@ -45,7 +45,7 @@ ALLOWED = (
 )
 """Commands that touch no file of the machine that serves."""
 
-Told = dict[str, Any]
+EventData = dict[str, Any]
 
 
 class Stop(KeyboardInterrupt):
@@ -66,7 +66,7 @@ class EventScreen(Screen):
     def __init__(self, session: str) -> None:
         """Begin with an empty queue."""
         super().__init__()
-        self.told: SimpleQueue[Told | None] = SimpleQueue()
+        self.told: SimpleQueue[EventData | None] = SimpleQueue()
         self.stopping = Flag()
         self._session = session
 
@@ -112,18 +112,18 @@ class EventScreen(Screen):
 
 
 @dataclass(frozen=True, eq=False)
-class Talks:
+class UserSessions:
     """The conversations of one person.
 
     Attributes:
         sessions: All sessions of their home.
         studio: What conversations work with.
-        line: Where edits wait for the model, with those of all other people.
+        queue: Where edits wait for the model, with those of all other users.
     """
 
     sessions: Sessions
     studio: ChatContext
-    line: Line
+    queue: EditQueue
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -133,7 +133,7 @@ class Talks:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            studio = replace(studio, edit=InLine(studio.edit, self.line, screen.waits))
+            studio = replace(studio, edit=QueuedEdit(studio.edit, self.queue, screen.waits))
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
     def opening_chat(self, session: str) -> Chat:
@@ -146,7 +146,7 @@ class Talks:
         return None if self.working(session) else Chat(
             self.studio, self.sessions.saver, session).question  # fmt: skip
 
-    def say(self, session: str, line: str, *, interactive: bool = True) -> Iterator[Told]:
+    def say(self, session: str, line: str, *, interactive: bool = True) -> Iterator[EventData]:
         """Carry out a message, a /command or an answer, and yield what happens.
 
         Args:
