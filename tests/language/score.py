@@ -39,11 +39,12 @@ class Case:
 
 @cache
 def cases(scope: str, split: str) -> list[Case]:
-    groups = yaml.safe_load((HERE / f"{scope}_{split}.yaml").read_text(encoding="utf-8"))
+    files = sorted(HERE.glob(f"{scope}_{split}*.yaml"))
     return [
         Case(case["say"], case.get("in", group["in"]), group["kind"],
              case["either"] if "either" in case else [case["means"]])
-        for group in groups
+        for file in files
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))
         for case in group["cases"]
     ]  # fmt: skip
 
