@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent import replies, turn_tree
-from agent.captions import attributes_of, changes, edit_step, replay
+from agent.captions import ABSENT, attributes_of, changes, edit_step, replay
 from agent.offline import lexicon
 from agent.offline.caption_clauses import CaptionContext
 from agent.offline.captions import main_noun
@@ -131,6 +131,18 @@ class Draft(PlanBuilder):
         else:
             self.take(step)
         self.portrait = self.portrait.after(wanted)
+
+    def shows(self, part: str) -> bool:
+        """Whether what a clause names is there, so that it can go."""
+        if not world_of(self.caption):
+            return True
+        values = [m for m in mentions(part) if m.kind == "value"]
+        return not values or any(
+            self.portrait.now.get(m.attribute, "none") not in ("none", *ABSENT.values())
+            if m.attribute in ABSENT
+            else self.portrait.now.get(m.attribute) == m.value
+            for m in values
+        )
 
     def has_made(self, qualities: Iterable[str]) -> bool:
         """Whether the last edit of a caption that is no portrait made some of these qualities."""

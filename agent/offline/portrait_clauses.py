@@ -42,10 +42,16 @@ _WHO = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)
 _OFF = re.compile(r"\w (?:off|away|gone|disappear|vanish)$")
 _SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
 """Attributes of which "another one" may name the new value: "another hat"."""
-_GENERIC = ("hat", "glasses", "scarf", "beard")
+GENERIC = ("hat", "glasses", "scarf", "beard")
 """Values by whose name people also call others of the attribute: "take off the hat"."""
 _UNPATTERNED = {"headwear", "neckwear", "eyewear", "background"}
 """Things that are never striped or dotted here."""
+_OF_PERSONS = {"hair", "age", "expression"}
+"""Attributes whose adjectives say nothing here before a thing: "a long scarf", "an old hat"."""
+_APART = re.compile(r"[,;]|\b(?:and|or|with|in|on|to|into|for|by|of|at|is|her|his|the|an?)\b")
+_UNSUITED = re.compile(
+    r"(?:do|does|did)(?:n't| not) (?:(?:really|quite) )?(?:suit|fit|look|work|go|match|flatter)\b"
+)
 _NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothing")
 """What colours are bound to that could be for anything, or are for what has no colour here."""
 _ALSO = {("hair_color", "yellow"): "blonde", ("hair_color", "white"): "gray",
@@ -143,8 +149,9 @@ def _halves(clause: str) -> tuple[str, str]:
 def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     items = _references(mentions(clause), clause, at)
     ended = bool(items) and items[-1].end == len(clause)
-    reading = ClauseReading(removing=removing or bool(_OFF.search(clause)) and not ended)
-    items = _unpatterned(items, reading)
+    off = bool(_OFF.search(clause)) and not ended or bool(_UNSUITED.search(clause))
+    reading = ClauseReading(removing=removing or off)
+    items = _unpatterned(_placed(items, clause, reading), reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     kinds = {m.kind for m in items}
     if kinds & {"color", "more"} and not kinds & {"value", "thing", "it"} and strangers(clause):
@@ -184,6 +191,33 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     return reading
 
 
+def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[Mention]:
+    """Leave out adjectives of hair and persons that belong to a thing, and say so."""
+    kept = []
+    for place, mention in enumerate(items):
+        after = clause[mention.end :]
+        thing = next((m for m in items[place + 1 :] if _is_noun(m)), None)
+        if thing is not None:
+            after = clause[mention.end : thing.start]
+        alone = mention.kind == "value" and " " not in clause[mention.start : mention.end]
+        of_thing = (thing and thing.attribute not in {*_OF_PERSONS, "gender", "skin", ""}) \
+            and not _APART.search(after)  # fmt: skip
+        if alone and mention.attribute in _OF_PERSONS and of_thing:
+            said = clause[mention.start : mention.end]
+            reading.remark = f"I left out “{said}”, which has no place there."
+        else:
+            kept.append(mention)
+    return kept
+
+
+def _is_noun(mention: Mention) -> bool:
+    """Whether a mention names a thing or somebody, rather than a quality."""
+    adjectives = {*_OF_PERSONS, "pattern", "skin"}
+    return mention.kind == "thing" or (
+        mention.kind == "value" and mention.attribute not in adjectives
+    )
+
+
 def _unpatterned(items: list[Mention], reading: ClauseReading) -> list[Mention]:
     """Leave a pattern out that is meant for anything but clothes, and say so."""
     named = {m.attribute for m in items}
@@ -215,7 +249,7 @@ def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[
         colored = any(m.kind == "color" or m.attribute == "pattern" for m in near)
         worn = name in ("clothing", "headwear") and now not in (None, "none", mention.value)
         if mention.kind == "value" and worn and colored and _DEFINITE.search(before):
-            back = "give" in clause or "back" in clause
+            back = re.search(r"\b(?:give|back|with|again)\b", clause)
             mention = mention if back else replace(mention, kind="thing")
         kept.append(mention)
     return kept
@@ -226,7 +260,7 @@ def _value(mention: Mention, reading: ClauseReading, at: PortraitContext, other:
     if not reading.removing:
         swapped = other and now == value and now != "none" and name in _SWAPPED
         reading.add(name, at.different(name) if swapped else value)
-    elif name in REMOVABLE and now not in ("none", value) and value not in _GENERIC:
+    elif name in REMOVABLE and now not in ("none", value) and value not in GENERIC:
         reading.remark = f"There is no {value} to remove."
     elif name in ABSENT or name == "background" and value not in COLORS:
         reading.lose(name)
@@ -316,7 +350,13 @@ def _recolor(
     worn = at.now.get(thing, "none") != "none" or thing in reading.given
     if thing in USUAL and mention.kind in ("thing", "it") and not worn:
         reading.add(thing, USUAL[thing])
-    if value in VALUES[place]:
+    if mention.attribute == "facial_hair":
+        if at.now.get(place) != value:
+            both = f"say “{value} hair” for both"
+            reading.remark = f"A beard has the colour of the hair here; {both}."
+    elif value in VALUES[place]:
         reading.add(place, value)
+    elif hue.kind == "more":
+        reading.ask = reading.ask or at.where(value)
     else:
         reading.choose(place, at)

@@ -52,6 +52,9 @@ PLAIN = frozenset(" ".join(lexicon.load("portraits")["plain"]["words"]).split())
 _SHARED = frozenset({*COLORS, "light", "dark", "gray", "brown", "blonde", "none"})
 """Values whose bare word names no attribute: the thing beside it does."""
 
+_COUNTED = {"headwear", "eyewear", "facial_hair", "neckwear", "earrings", "clothing"}
+"""Attributes whose values are things, of which there may be several: "hats"."""
+
 
 def _meanings() -> Iterator[tuple[str, Mention]]:
     """Yield every pattern with what it means."""
@@ -60,7 +63,8 @@ def _meanings() -> Iterator[tuple[str, Mention]]:
         for value in values:
             own = [] if value in _SHARED else [value]
             for pattern in own + lexicon.patterns(words["said"].get(name, {}).get(value, [])):
-                yield pattern, Mention("value", name, value)
+                many = "(?:e?s)?" if name in _COUNTED and "(?!" not in pattern else ""
+                yield f"(?:{pattern}){many}", Mention("value", name, value)
     for table in ("things", "unknown", "shades", "roles"):
         for name, entry in words[table].items():
             for pattern in [*([name] if table == "shades" else []), *lexicon.patterns(entry)]:
@@ -166,11 +170,13 @@ class PortraitContext:
         return Ask(question=f"I do not know “{words}”. {known}", options=options)
 
     def where(self, color: str) -> Ask:
-        """Ask what a colour is for."""
+        """Ask what a colour is for, or what should be "darker"."""
         things = {"clothing_color": self.now.get("clothing", "clothes"),
-                  "background": "background", "hair_color": "hair"}  # fmt: skip
+                  "background": "background", "hair_color": "hair", "skin": "skin"}  # fmt: skip
         options = tuple(f"{color} {thing}" for name, thing in things.items()
-                        if color in VALUES[name])  # fmt: skip
+                        if color in VALUES[name] or color in COMPARED.get(name, ()))  # fmt: skip
+        if color in ("darker", "lighter"):
+            options = (f"make the picture {color}", *options)
         return Ask(
             question=f"What should be {color}?", options=options, default="".join(options[:1])
         )

@@ -94,7 +94,7 @@ def for_portrait(clause: str, scene: PortraitContext) -> Changes:
         return {}  # "remove the jewelry" is no wish for any
     named = {m.attribute for m in known if m.attribute}
     about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
-    new = (c for c in row["portraits"] if any(scene.now.get(n) != v for n, v in c.items()))
+    new = (c for c in row.get("portraits", ()) if any(scene.now.get(n) != v for n, v in c.items()))
     beards = scene.now.get("gender") != "woman"
     fitting = (
         c for c in new if (not named or about & set(c)) and (beards or "facial_hair" not in c)
