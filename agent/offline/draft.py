@@ -150,11 +150,15 @@ class Draft(PlanBuilder):
         made = {w for name in step.edit_words for w in name.split()} if step else set()
         return not self.steps and bool(made & set(qualities))
 
-    def is_so(self, wanted: Sequence[Changes]) -> bool:
-        """Whether the last edit made all of this already, so that more of it may be asked for."""
-        turn = self.conversation.turns[self.heads.head]
-        made = changes(turn.step.source_prompt, turn.step.target_prompt) if turn.step else {}
-        return bool(wanted) and all(one.items() <= made.items() for one in wanted)
+    def maker(self, wanted: Sequence[Changes]) -> int | None:
+        """Return the edit that made all of this, which is so still: more of it may be meant."""
+        if not wanted or any(not one.items() <= self.portrait.now.items() for one in wanted):
+            return None
+        for turn in reversed(turn_tree.path(self.conversation, self.heads.head)):
+            made = changes(turn.step.source_prompt, turn.step.target_prompt) if turn.step else {}
+            if all(one.items() <= made.items() for one in wanted):
+                return turn.id
+        return None
 
     def _remembered(self, wanted: Changes) -> Changes:
         """Return the hair colour from before old age or baldness, when those are taken back."""

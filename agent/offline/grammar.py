@@ -21,11 +21,12 @@ from agent.offline.caption_clauses import (
 )
 from agent.offline.captions import is_own
 from agent.offline.conditions import read_condition
-from agent.offline.draft import Draft
+from agent.offline.draft import Draft, lost
 from agent.offline.intents import (
     about_complaint,
     edits_about,
     is_complaint,
+    once_more,
     read_move,
     read_several,
     split_start,
@@ -90,7 +91,10 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))
     before, rest, after = talk.split_questions(message, context.caption)
     if before or after:
-        return _joined(*map(again, (*before, rest, *after)))
+        plan = again(rest)
+        if plan.steps == (lost(context.caption),):
+            plan = Plan(note=f"I did not understand “{rest}”.")
+        return _joined(*map(again, before), plan, *map(again, after))
     raw = message.strip(" .!?")
     raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     raw = _said_again(raw, context.conversation)
@@ -395,8 +399,9 @@ def _read_clause(part: str, draft: Draft) -> None:
         if draft.ask is None and unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
         return
-    if (_EVEN.match(part) or comparatives(part)) and draft.is_so(reading.changes):
-        draft.take(Retry(how="stronger"))
+    maker = draft.maker(reading.changes)
+    if maker is not None and (_EVEN.match(part) or comparatives(part)):
+        draft.take(once_more(maker, f"@{maker}", "stronger", draft.heads.head))
         return
     for place, wanted in enumerate(reading.changes):
         draft.edit(wanted, part, joined=place == 0 and not messages.has_verb(part))

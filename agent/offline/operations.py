@@ -45,7 +45,9 @@ _MONO = r"(?:black[- ]and[- ]white|b ?& ?w|gr[ae]yscale|monochrome)"
 _RATIO = r"(?:an? )?(?P<value>square|\d{1,3} ?(?::|/|by|x) ?\d{1,3}|\d+(?: ?, ?\d+){3})"
 _SIDE = r"(?:to (?:the )?)?(?P<side>left|right|(?:counter|anti)[- ]?clockwise|clockwise)"
 _ANGLE = r"(?P<degrees>\d{1,3}(?:\.\d+)?)(?: ?°| degrees?)?"
-_TOO = r"(?:(?:it|this|that|everything|{picture})(?:'s| is| looks| seems) )?(?:(?:a bit|a little|way|far|much|all|just|still|really|rather) )*too "
+_IS = r"(?:(?:it|this|that|everything|{picture})(?:'s| is| looks| seems))"
+_QUITE = r"(?:a (?:bit|little)|way|far|much|all|just|still|really|rather|quite|pretty|very|so)"
+_TOO = rf"(?:(?:{_IS} )?(?:{_QUITE} )*too|{_IS}(?: {_QUITE})+) "
 _COMPARED = {
     "brighter": ("brightness", 1), "lighter": ("brightness", 1), "darker": ("brightness", -1),
     "warmer": ("warmth", 1), "cooler": ("warmth", -1), "colder": ("warmth", -1),

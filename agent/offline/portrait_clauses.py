@@ -158,7 +158,7 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
         reading.understood = False  # "purple elephants"
         return reading
     hues = _bind(items, clause, at)
-    open_end = "change" in kinds and not hues and not re.search(r"\b(?:to|into|for|with)\b", clause)
+    open_end = re.search(r"\bless\b", clause) or "change" in kinds and not hues and not re.search(r"\b(?:to|into|for|with)\b", clause)
     for mention in items:
         if mention.kind == "remove":
             reading.removing = True
@@ -195,15 +195,12 @@ def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[M
     """Leave out adjectives of hair and persons that belong to a thing, and say so."""
     kept = []
     for place, mention in enumerate(items):
-        after = clause[mention.end :]
-        thing = next((m for m in items[place + 1 :] if _is_noun(m)), None)
-        if thing is not None:
-            after = clause[mention.end : thing.start]
-        alone = mention.kind == "value" and " " not in clause[mention.start : mention.end]
-        of_thing = (thing and thing.attribute not in {*_OF_PERSONS, "gender", "skin", ""}) \
-            and not _APART.search(after)  # fmt: skip
-        if alone and mention.attribute in _OF_PERSONS and of_thing:
-            said = clause[mention.start : mention.end]
+        said = clause[mention.start : mention.end]
+        noun = next((m for m in items[place + 1 :] if _is_noun(m)), None)
+        adjective = (mention.kind == "value" and mention.attribute in _OF_PERSONS
+                     and " " not in said)  # fmt: skip
+        of_thing = noun and noun.attribute not in {*_OF_PERSONS, "gender", "skin"}
+        if adjective and of_thing and noun and not _APART.search(clause[mention.end : noun.end]):
             reading.remark = f"I left out “{said}”, which has no place there."
         else:
             kept.append(mention)
@@ -212,7 +209,7 @@ def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[M
 
 def _is_noun(mention: Mention) -> bool:
     """Whether a mention names a thing or somebody, rather than a quality."""
-    adjectives = {*_OF_PERSONS, "pattern", "skin"}
+    adjectives = {*_OF_PERSONS, "pattern", "skin", "hair_color"}
     return mention.kind == "thing" or (
         mention.kind == "value" and mention.attribute not in adjectives
     )
@@ -249,7 +246,7 @@ def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[
         colored = any(m.kind == "color" or m.attribute == "pattern" for m in near)
         worn = name in ("clothing", "headwear") and now not in (None, "none", mention.value)
         if mention.kind == "value" and worn and colored and _DEFINITE.search(before):
-            back = re.search(r"\b(?:give|back|with|again)\b", clause)
+            back = re.search(r"\b(?:give|back|again)\b", clause) or at.knew(name, mention.value)
             mention = mention if back else replace(mention, kind="thing")
         kept.append(mention)
     return kept

@@ -119,10 +119,12 @@ class PortraitContext:
     Attributes:
         now: the attributes of the picture at this point of the plan.
         last: the attribute that was edited last, which "it" means.
+        captions: those of all pictures of the conversation.
     """
 
     now: Mapping[str, str]
     last: str = ""
+    captions: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, conversation: Conversation, head: int) -> PortraitContext:
@@ -130,11 +132,16 @@ class PortraitContext:
         line = turn_tree.path(conversation, head)
         made = (changes(t.step.source_prompt, t.step.target_prompt) for t in line[::-1] if t.step)
         last = next((_about(one) for one in made if one), "")
-        return cls(attributes_of(line[-1].caption), last)
+        captions = frozenset(turn.caption for turn in conversation.turns)
+        return cls(attributes_of(line[-1].caption), last, captions)
 
     def after(self, made: Changes) -> PortraitContext:
         """Return the context once some changes are made."""
-        return PortraitContext({**self.now, **made}, _about(made))
+        return replace(self, now={**self.now, **made}, last=_about(made))
+
+    def knew(self, name: str, value: str) -> bool:
+        """Whether some picture of the conversation shows that."""
+        return any(attributes_of(caption).get(name) == value for caption in self.captions)
 
     def compared(self, place: str, word: str) -> str:
         """Return the value that "darker" or "lighter" leads to from the one there is."""
@@ -175,6 +182,7 @@ class PortraitContext:
                   "background": "background", "hair_color": "hair", "skin": "skin"}  # fmt: skip
         options = tuple(f"{color} {thing}" for name, thing in things.items()
                         if color in VALUES[name] or color in COMPARED.get(name, ()))  # fmt: skip
+        color = {"dark": "darker", "light": "lighter"}.get(color, color)
         if color in ("darker", "lighter"):
             options = (f"make the picture {color}", *options)
         return Ask(

@@ -30,6 +30,8 @@ _SENTENCE = re.compile(
     r"(?<=[?.!;])\s+(?:and |but |also )?|,?\s+(?:and |but )?(?=(?:how (?:do|can)|what (?:else )?can) (?:i|you|we)\b)"
 )
 _ALONE = re.compile(r"[\W_]*")
+_MOOD = re.compile("[\U0001f300-\U0001faff\u2600-\u26ff\u2763\u2764\ufe0f]+")
+"""Emoji that stand for no word of an edit."""
 _FACES = re.compile("[\U0001f600-\U0001f64f\U0001f970-\U0001f97a]")
 
 
@@ -146,4 +148,4 @@ def in_words(text: str) -> str:
         names = [n for n in dict.fromkeys(_EMOJI[s] for s in signs) if n not in text.lower()]
         return f" {', '.join(names)} " if names else " "
 
-    return " ".join(_PICTURED.sub(word, text).split())
+    return " ".join(_MOOD.sub(" ", _PICTURED.sub(word, text)).split())
