@@ -48,6 +48,7 @@ class Draft(PlanBuilder):
         already: attribute to what is said of it where it is so already and nothing changes it.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
+        asking: the attribute that it is about.
         removing: whether a clause without a verb goes on with what an earlier one removes.
         kept: whether it is said that something stays as it is.
         world: whether only what the world of portraits can show can be drawn.
@@ -60,6 +61,7 @@ class Draft(PlanBuilder):
     already: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
+    asking: str = ""
     removing: bool = False
     kept: bool = False
     world: bool = True
@@ -131,6 +133,8 @@ class Draft(PlanBuilder):
         else:
             self.take(step)
         self.portrait = self.portrait.after(wanted)
+        if self.asking in wanted:  # "no hoodie, give him a suit"
+            self.ask, self.asking = None, ""
 
     def shows(self, part: str) -> bool:
         """Whether what a clause names is there, so that it can go."""

@@ -253,7 +253,9 @@ def _only_says_why(part: str, following: str) -> bool:
     if not _LOOKS.match(part):
         return False
     about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
-    return bool(about - {""}) or wishes.one_wish(part, following)
+    values = any(m.kind == "value" for m in mentions(part))
+    wish = messages.has_verb(following) and not values
+    return bool(about - {""}) or wish or wishes.one_wish(part, following)
 
 
 def _read_part(part: str, draft: Draft) -> None:
@@ -389,8 +391,8 @@ def _read_clause(part: str, draft: Draft) -> None:
     part = draft.portrait.named_ones(part) if re.search(r"\w ones?\b", part) else part
     reading = read_portrait_clause(part, draft.portrait, removing=going_on)
     draft.removing = reading.removing
-    if reading.ask is not None:
-        draft.ask = draft.ask or reading.ask
+    if reading.ask is not None and draft.ask is None:
+        draft.ask, draft.asking = reading.ask, reading.asking
     if reading.remark:
         draft.notes.append(reading.remark)
     unknown = strangers(part)

@@ -12,8 +12,9 @@ from spellchecker import SpellChecker
 
 from agent.captions import COLOR_OF
 from agent.offline import lexicon
-from agent.offline.portrait_words import mentions
+from agent.offline.portrait_words import family, mentions
 from editing_core.prompt_diff import words_of
+from editing_core.worlds.registry import world_of
 
 LONGEST = 2000
 """Characters of a message that are read."""
@@ -109,12 +110,13 @@ def plain(text: str, caption: str) -> str:
     """Return a message in lower case without courtesies, with light typing errors mended."""
     text = text.lower().replace("’", "'").replace("‘", "'")
     text = re.sub(r"[!?.]{2,}(?= |$)", ".", text)
-    text = re.sub(r"\bblack (?:and|&) white\b", "black-and-white", text)
+    text = re.sub(r"\bblack ?(?:and|&|'?n'?) ?white\b", "black-and-white", text)
     before = ""
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
     shown = [word for word in words_of(caption) if len(word) >= _SHORTEST]
-    return _WORD.sub(lambda match: _mended(match[0], shown), text)
+    text = _WORD.sub(lambda match: _mended(match[0], shown), text)
+    return family(text) if world_of(caption) else text
 
 
 def is_english(word: str) -> bool:

@@ -24,7 +24,7 @@ _LONGEST = 120  # characters of one wish
 _BREAK = re.compile(
     r"\s*(?:;|\.(?!\d)|,(?!\s*\d))\s*|(?<!\band)(?<!\bbut)(?<!\bthen)\s+(?=(?:and|then|but|also)\b)"
 )
-_BLACK_AND_WHITE = re.compile(r"\bblack (?:and|&) white\b", re.IGNORECASE)
+_BLACK_AND_WHITE = re.compile(r"\bblack ?(?:and|&|'?n'?) ?white\b", re.IGNORECASE)
 _JOINING = re.compile(r"^(?:(?:and|then|but|also)\b[, ]*)+", re.IGNORECASE)
 _COURTESY = re.compile(
     r"^(?:(?:and|then|but|also|now|just|please|ok(?:ay)?|hey|let's|i want you to|i'd like you to|"

@@ -62,10 +62,14 @@ _ALSO = {("hair_color", "yellow"): "blonde", ("hair_color", "white"): "gray",
 
 @dataclass
 class ClauseReading:
-    """What a clause asks for: changes in order, a question about the rest, and a remark."""
+    """What a clause asks for: changes in order, a question about the rest, and a remark.
+
+    ``asking`` is the attribute that the question is about.
+    """
 
     changes: list[Changes] = field(default_factory=list)
     ask: Ask | None = None
+    asking: str = ""
     remark: str = ""
     understood: bool = True
     removing: bool = False
@@ -92,6 +96,7 @@ class ClauseReading:
         if len(values) == 1:
             self.add(name, values[0])
         else:
+            self.asking = self.asking if self.ask else name
             self.ask = self.ask or at.which(name)
 
     def lose(self, name: str) -> None:
@@ -158,14 +163,14 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
         reading.understood = False  # "purple elephants"
         return reading
     hues = _bind(items, clause, at)
-    open_end = re.search(r"\bless\b", clause) or "change" in kinds and not hues and not re.search(r"\b(?:to|into|for|with)\b", clause)
+    open_end = "change" in kinds and not hues and not re.search(r"\b(?:to|into|for|with)\b", clause)
     for mention in items:
         if mention.kind == "remove":
             reading.removing = True
         elif mention.kind == "to" and mention.value in ("with", "for", "to", "into"):
             reading.removing = reading.removing and not reading.changes
-        elif mention.kind == "value" and open_end and \
-                at.now.get(mention.attribute) == mention.value:  # fmt: skip
+        elif mention.kind == "value" and at.now.get(mention.attribute) == mention.value and \
+                (open_end or clause[: mention.start].endswith("less ")):  # fmt: skip
             reading.choose(mention.attribute, at)
         elif mention.kind == "value":
             _value(mention, reading, at, "other" in kinds and mention not in hues)
@@ -257,7 +262,7 @@ def _value(mention: Mention, reading: ClauseReading, at: PortraitContext, other:
     if not reading.removing:
         swapped = other and now == value and now != "none" and name in _SWAPPED
         reading.add(name, at.different(name) if swapped else value)
-    elif name in REMOVABLE and now not in ("none", value) and value not in GENERIC:
+    elif name in REMOVABLE and now not in ("none", value) and value not in (*GENERIC, "none"):
         reading.remark = f"There is no {value} to remove."
     elif name in ABSENT or name == "background" and value not in COLORS:
         reading.lose(name)

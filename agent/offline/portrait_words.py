@@ -85,10 +85,15 @@ _FAMILY = [
 ]
 
 
-def mentions(clause: str) -> list[Mention]:
-    """Find what a clause mentions, in the order of its words; longer phrases win."""
+def family(clause: str) -> str:
+    """Write several words for one: "grandma" is an old woman, "jewellery" two things."""
     for pattern, meant in _FAMILY:
         clause = pattern.sub(meant, clause)
+    return clause
+
+
+def mentions(clause: str) -> list[Mention]:
+    """Find what a clause mentions, in the order of its words; longer phrases win."""
     found = [
         replace(mention, start=match.start(), end=match.end())
         for pattern, mention in _PATTERNS
