@@ -30,7 +30,8 @@ from agent.offline.messages import has_verb, is_english
 from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added
-_LIKE = re.compile(r"\w(?:shaped|colou?red|like)$|\w-\w+ed$")
+_MOST_ADJECTIVES = 2  # before a thing that comes without an article
+_LIKE = re.compile(r"(?:shaped|colou?red|\wlike|\w-\w+ed)$")
 """How adjectives end that are made of a noun: "heart-shaped"."""
 _SETS = {name: words_in("clauses", name) for name in lexicon.load("captions")["clauses"]}
 _VAGUE, _SCENE_WORDS, _SOFT = words_in("vague"), words_in("scene_words"), _SETS["soft"]
@@ -159,7 +160,7 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     if re.search(r"^(?!put ).*\ban? [\w -]+ instead$", clause) and not at.about:
         return False  # instead of what?
     at.instead = clause.endswith(" instead")
-    if (denied := re.fullmatch(r"not (.+)", clause)) and at.rewrites:
+    if (denied := re.fullmatch(r"not (.+)", clause)) and at.mode:
         return not set(content(denied[1])) & set(words(at.caption.lower()))  # "red, not blue"
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
@@ -344,6 +345,7 @@ def _count(clause: str, at: CaptionContext) -> bool:
 
 def _bare(clause: str, at: CaptionContext) -> bool | None:
     """A thing without a verb: "a green door", "the sofa white", "palm trees behind it"."""
+    clause = at.resolved(clause)
     said, meant = words(clause), content(clause)
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
     sky = meant[-1:] == ["sky"] and at.part("sky") is not None
@@ -354,6 +356,8 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return _placing(f"put {clause}", at)
     if not 0 < len(meant) < 6 or said[0] in LOCATIVE:
         return False
+    if any(map(captions.is_doing, said[1:])) and _names_things(said) and is_thing(said):
+        return at.make(captions.added(at.caption, said))
     if at.mode == "describe" and qualities(clause):
         return at.describe("it", clause)
     for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
@@ -378,7 +382,8 @@ def _names_things(said: Sequence[str]) -> bool:
     doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), len(said))
     *before, noun = said[:doing]
     mass = noun in captions.MASS or len(noun) > 3 and captions.is_plural(noun)
-    return mass and all(is_english(w) and not has_verb(w) for w in before)
+    plain = all(is_english(w) and "'" not in w and not has_verb(w) for w in before)
+    return mass and plain and len(before) <= _MOST_ADJECTIVES
 
 
 def words(phrase: str) -> list[str]:

@@ -128,7 +128,14 @@ class Draft(PlanBuilder):
                 self.caption, part = last.source_prompt, f"{last.request} and {part}"
                 wanted = before | wanted
         step = edit_step(self.caption, wanted, part)
-        if step is None:
+        hue = wanted.get("hair_color", "gray")
+        if step is None and self.portrait.now.get("age") == "old" and hue != "gray":
+            young = f"make {_whom(self.portrait)} young, and {hue} hair"
+            self.ask = self.ask or Ask(
+                question="Old people have gray hair here. Shall I make this one younger, too?",
+                options=(young,),
+            )
+        elif step is None:
             self.already[next(iter(wanted))] = self._already(wanted)
         else:
             self.take(step)
@@ -181,8 +188,6 @@ class Draft(PlanBuilder):
         if value == "none":
             there = "are" if called.endswith("s") else "is"
             return f"There {there} no {called} to remove."
-        if name == "hair_color" and self.portrait.now.get("age") == "old":
-            return "Old people have gray hair here; make them younger first."
         return f"{already(wanted, self.portrait.now)} {CLEARER}"
 
     def rewrite(self, part: str) -> None:
@@ -265,6 +270,10 @@ def already(wanted: Changes, now: Mapping[str, str]) -> str:
 def _one(noun: str) -> str:
     article = "an" if noun[0] in "aeiou" else "a"
     return noun if noun.endswith(_PLURAL) else f"{article} {noun}"
+
+
+def _whom(portrait: PortraitContext) -> str:
+    return "him" if portrait.now.get("gender") == "man" else "her"
 
 
 def undrawn(part: str, said: str) -> str:

@@ -33,7 +33,7 @@ from agent.offline.intents import (
 )
 from agent.offline.operations import split_operations
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
-from agent.offline.portrait_words import Changes, mentions, strangers
+from agent.offline.portrait_words import Changes, family, mentions, strangers
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 from editing_core.worlds.registry import world_of
@@ -96,8 +96,8 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
             plan = Plan(note=f"I did not understand “{rest}”.")
         return _joined(*map(again, before), plan, *map(again, after))
     raw = message.strip(" .!?")
-    raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
-    raw = _said_again(raw, context.conversation)
+    raw = _said_again(messages.with_apostrophes(talk.in_words(raw)), context.conversation)
+    raw = messages.self_corrected(raw)
     text = messages.plain(raw, context.caption)
     if (spoken := talk.read_talk(raw, text, context.conversation, again)) is not None:
         return spoken
@@ -345,10 +345,8 @@ def _read_wish(part: str, draft: Draft) -> None:
             return
         if not read_caption_clause(part, draft.captioned):
             draft.ask = draft.ask or wishes.question(part)
-        if not (
-            draft.captioned.rewrites or draft.captioned.already or draft.captioned.ask or draft.ask
-        ):
-            draft.unread += [part] if not messages.is_chatter(part) else []
+            understood = draft.captioned.ask or draft.ask or messages.is_chatter(part)
+            draft.unread += [part] if not understood else []
         draft.rewrite(part)
         return
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
@@ -389,13 +387,14 @@ def _read_clause(part: str, draft: Draft) -> None:
     fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
     going_on = draft.removing and not fresh and draft.shows(part)
     part = draft.portrait.named_ones(part) if re.search(r"\w ones?\b", part) else part
-    reading = read_portrait_clause(part, draft.portrait, removing=going_on)
+    said = family(part)
+    reading = read_portrait_clause(said, draft.portrait, removing=going_on)
     draft.removing = reading.removing
     if reading.ask is not None and draft.ask is None:
         draft.ask, draft.asking = reading.ask, reading.asking
     if reading.remark:
         draft.notes.append(reading.remark)
-    unknown = strangers(part)
+    unknown = strangers(said)
     if not reading.understood:
         draft.ask = draft.ask or wishes.question(part)
         if draft.ask is None and unknown or len(messages.parts(part)) > 1:

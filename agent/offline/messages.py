@@ -12,9 +12,8 @@ from spellchecker import SpellChecker
 
 from agent.captions import COLOR_OF
 from agent.offline import lexicon
-from agent.offline.portrait_words import family, mentions
+from agent.offline.portrait_words import mentions
 from editing_core.prompt_diff import words_of
-from editing_core.worlds.registry import world_of
 
 LONGEST = 2000
 """Characters of a message that are read."""
@@ -115,8 +114,7 @@ def plain(text: str, caption: str) -> str:
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
     shown = [word for word in words_of(caption) if len(word) >= _SHORTEST]
-    text = _WORD.sub(lambda match: _mended(match[0], shown), text)
-    return family(text) if world_of(caption) else text
+    return _WORD.sub(lambda match: _mended(match[0], shown), text)
 
 
 def is_english(word: str) -> bool:
