@@ -16,6 +16,7 @@ from typing import Any
 from pluralizer import Pluralizer
 
 from agent.offline import lexicon
+from agent.offline.scenes import mentioned, weather_words
 from agent.state import Change
 
 _CAPTIONS = lexicon.load("captions")
@@ -40,6 +41,7 @@ _LATE = ("tone", "color", "pattern", "material")
 
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
+_SKY = ("weather", "color")
 _BODY, _HOLDING = words_in("body"), words_in("links", "holding")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 SEXES = [words_in("persons", sex) for sex in ("woman", "man")]
@@ -377,7 +379,12 @@ def _is_place(part: Part) -> bool:
 
 
 def placed(
-    caption: str, words: Sequence[str], link: Sequence[str] = (), *, instead: bool = False
+    caption: str,
+    words: Sequence[str],
+    link: Sequence[str] = (),
+    *,
+    what: int = 0,
+    instead: bool = False,
 ) -> Rewrite | None:
     """Put it all in another place: "on a beach", in that of the place that the caption names.
 
@@ -385,12 +392,13 @@ def placed(
         caption: the caption so far.
         words: the place.
         link: how it was said that somebody is there; without it, what is behind may be anything.
+        what: the part that is put there, with what comes after it.
         instead: whether it surely takes the place of where the caption says it is.
     """
     parts, there = chain(caption), preposition(words[-1])
     thing = with_article([w for w in words if w not in BACKDROPS])
     fit = [i for i, part in enumerate(parts)
-           if i and part.joined_by(LOCATIVE) and not place_of(part.head)
+           if i > what and part.joined_by(LOCATIVE) and not place_of(part.head)
            and not mentioned(" ".join(part.words).lower())]  # fmt: skip
     at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
     if link and not there and not instead and (at is None or preposition(parts[at].head)):
@@ -424,28 +432,6 @@ def with_(caption: str, phrase: str) -> str:
     return f"{caption} and {phrase}" if joined else f"{caption}, with {phrase}"
 
 
-@cache
-def _table(name: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    """Return rows of class, the phrase a caption gets, and the pattern that asks for it."""
-    content = _CAPTIONS[name]
-    return tuple(
-        (group, phrase, re.compile(rf"(?<![\w-])(?:{said})(?![\w-])"))
-        for group, phrases in ({name: content} if name == "style" else content).items()
-        for phrase, said in phrases.items()
-    )
-
-
-def mentioned(clause: str) -> list[tuple[str, str, int, int]]:
-    """Return what a clause says of season, weather and time: class, phrase, start and end."""
-    found = [(group, phrase, *match.span()) for group, phrase, pattern in _table("scene")
-             if (match := pattern.search(clause)) is not None]  # fmt: skip
-    kept: list[tuple[str, str, int, int]] = []
-    for row in sorted(found, key=lambda row: row[2] - row[3]):
-        if all(row[3] <= other[2] or other[3] <= row[2] for other in kept):
-            kept.append(row)
-    return sorted(kept, key=lambda row: row[2])
-
-
 def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
     """Say how many of a thing there are: "two cats" become "one cat"."""
     parts = chain(caption)
@@ -464,7 +450,12 @@ def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:
 
 
 def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
-    """Set another season, weather or time of day."""
+    """Set another season, weather or time of day; weather is said of the sky, if that has any."""
+    parts = chain(caption)
+    sky = find(parts, ["sky"])
+    looks = _CAPTIONS["skies"].get(phrase)
+    if sky is not None and looks and any(class_of(w) in _SKY for w in parts[sky].content):
+        return replace(described(caption, sky, [looks]), change="background", about="")
     bare = source = unset(caption, group)
     if bare != caption or group != "time" or phrase == "in daylight":
         source = caption
@@ -473,39 +464,31 @@ def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
     return Rewrite("background", source, _append(bare, phrase))
 
 
-def unset(caption: str, group: str) -> str:
-    """Return a caption without what it says of season, weather or time of day."""
-    patterns = [pattern for name, _, pattern in _table("scene") if name == group]
+def unset(caption: str, group: str, phrase: str = "") -> str:
+    """Return a caption without what it says of season, weather or time of day.
+
+    Where it says more than one thing ("a snowy mountain under a cloudy sky"), that which is said of
+    no thing, else of the sky, goes; where a phrase is given, what says that.
+    """
     parts = chain(caption)
+    found = []
     for place, part in enumerate(parts):
         said = " ".join(part.words).lower()
-        hit = next((m for p in patterns if (m := p.search(said))), None)
-        if hit is None:
-            continue
-        if hit.end() == len(said) and place > 0:  # "in the rain": the part is about nothing else
-            return text((*parts[:place], *parts[place + 1 :]))
-        left = tuple(w for w in part.words if w.lower() != hit[0])
-        return text(_at(parts, place, replace(part, words=left)))
-    return caption
+        hit = next((m for m in weather_words(group, phrase, said)), None)
+        if hit is not None:
+            alone = hit.end() == len(said) and place > 0  # "in the rain"
+            found.append((not alone, part.head != "sky", place, hit[0], alone))
+    if not found:
+        return caption
+    *_, place, word, alone = min(found)
+    if alone:
+        return text((*parts[:place], *parts[place + 1 :]))
+    left = tuple(w for w in parts[place].words if w.lower() != word)
+    return text(_at(parts, place, replace(parts[place], words=left)))
 
 
 def _append(caption: str, phrase: str) -> str:
     return f"{caption}, {phrase}" if "," in caption else f"{caption} {phrase}"
-
-
-def style_of(clause: str) -> str:
-    """Return the style a clause asks for: how a caption begins then, or "in the style of …"."""
-    artist = re.search(rf"\b(?:{_CAPTIONS['artists']})\b", clause)
-    if artist is not None:
-        return f"in the style of {artist[0].title()}"
-    found = [(match[0], phrase) for _, phrase, p in _table("style") if (match := p.search(clause))]
-    return max(found, key=lambda row: len(row[0]))[1] if found else ""
-
-
-def is_style(clause: str) -> bool:
-    """Whether a clause names a style and nothing else."""
-    bare = re.sub(r"^(?:an?|in|as) ", "", clause)
-    return any(pattern.fullmatch(bare) for _, _, pattern in _table("style"))
 
 
 def set_style(caption: str, style: str) -> Rewrite:

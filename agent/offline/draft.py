@@ -143,6 +143,19 @@ class Draft(PlanBuilder):
         if self.asking in wanted:  # "no hoodie, give him a suit"
             self.ask, self.asking = None, ""
 
+    def made(self) -> Changes:
+        """Return what the steps so far change in a portrait."""
+        edits = (step for step in self.steps if isinstance(step, EditStep))
+        pairs = (changes(step.source_prompt, step.target_prompt).items() for step in edits)
+        return {name: value for pair in pairs for name, value in pair}
+
+    def is_place(self, part: str) -> bool:
+        """Whether a clause only names the place of what the last edit put there."""
+        found = mentions(part)
+        only = found[0] if len(found) == 1 else None
+        return only is not None and only.kind == "thing" and only.attribute == self.portrait.last \
+            and only.end - only.start == len(part)  # fmt: skip
+
     def shows(self, part: str) -> bool:
         """Whether what a clause names is there, so that it can go."""
         if not world_of(self.caption):

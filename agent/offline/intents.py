@@ -13,8 +13,9 @@ from functools import partial
 from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.offline import lexicon
-from agent.offline.captions import chain, mentioned, same
+from agent.offline.captions import chain, same
 from agent.offline.portrait_words import Changes, mentions
+from agent.offline.scenes import mentioned
 from agent.state import (
     MOST_AT_ONCE,
     Adjust,
@@ -150,6 +151,16 @@ def _doubted(said: Said, conversation: Conversation, *, changed: bool = False) -
     return _on_path(found, conversation)
 
 
+def _lost(said: Said, conversation: Conversation) -> Step | None:
+    """Take back the edit after which something was red no more: "make it red again"."""
+    for turn in reversed(turn_tree.path(conversation)):
+        if turn.step and said["word"] in set(words_of(turn.step.source_prompt)) - set(
+            words_of(turn.step.target_prompt)
+        ):
+            return Revert(turn=turn.id)
+    return None
+
+
 def _undo_by_name(said: Said, conversation: Conversation) -> Step | None:
     if (goto := re.match(r"(?:back )?to (.+)", said["what"])) is not None:
         return _go(named(conversation, goto[1]))
@@ -256,6 +267,7 @@ _MOVES: tuple[tuple[str, str, Callable[[Said, Conversation], Step | None]], ...]
     ("undo", "after", lambda said, c: _go(_turn(said, c))),
     ("undo", "perhaps", _doubted),
     ("undo", "old", partial(_doubted, changed=True)),
+    ("undo", "again", _lost),
     ("undo", "named", _undo_by_name),
     *(("retry", how, _retry(how)) for how in ("again", "other", "stronger", "weaker")),
     ("retry", "complaint", _retry("other")),

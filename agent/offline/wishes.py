@@ -78,6 +78,14 @@ def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
     return None, clause
 
 
+def sums_up(clause: str, made: Changes) -> bool:
+    """Whether a clause is a wish of which something was done: "summer vibes" after a beach."""
+    row, _ = _wish(clause)
+    return row is not None and any(
+        made.items() >= wanted.items() for wanted in row.get("portraits", ())
+    )
+
+
 def one_wish(clause: str, following: str) -> bool:
     """Whether two clauses are one vague wish: "it's too dark, brighten it up"."""
     row, _ = _wish(clause)
