@@ -137,6 +137,8 @@ class CaptionContext:
             if {"tone", "blur", "looks", "fill"} & {class_of(w) for w in found}:
                 return False  # "make it brighter": the whole picture
             kinds = {class_of(w) for w in found}
+            if kinds == {"age"} and self.parts[place].head not in PERSONS | BEASTS:
+                return False  # "make them older", over pancakes
             if kinds <= {"posture", "expression"}:  # things neither sleep nor smile
                 heads = [h for h in heads if h in PERSONS | BEASTS] or heads
                 place = find(self.parts, heads[:1])
@@ -451,7 +453,7 @@ def qualities(how: str, *, any_word: bool = False, part: bool = False) -> list[s
         return []
     known = [class_of(w) is not None or _LIKE.search(w) is not None for w in said]
     if all(known) or any_word and known[-1] and all(map(is_english, said)) \
-            and not DETERMINERS & set(said):  # fmt: skip
+            and not DETERMINERS & set(said) and not any(map(is_own, said)):  # fmt: skip
         return said if all(known) else ["-".join(said)]  # "bottle-green"
     plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
     alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain

@@ -450,12 +450,14 @@ def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:
 
 
 def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
-    """Set another season, weather or time of day; weather is said of the sky, if that has any."""
+    """Set another season, weather or time of day, in the place of what a caption says of it."""
     parts = chain(caption)
-    sky = find(parts, ["sky"])
-    looks = _CAPTIONS["skies"].get(phrase)
-    if sky is not None and looks and any(class_of(w) in _SKY for w in parts[sky].content):
-        return replace(described(caption, sky, [looks]), change="background", about="")
+    place, word = _scene_place(parts, group) or (find(parts, ["sky"]), "")
+    looks = _CAPTIONS["looks"].get(phrase)
+    if place is not None and looks and (word or any(class_of(w) for w in parts[place].content)):
+        if parts[place].head != word and word != "snowy":  # "a rainy street", "a blue sky"
+            changed = described(caption, place, [looks])
+            return replace(changed, change="background", about="")
     bare = source = unset(caption, group)
     if bare != caption or group != "time" or phrase == "in daylight":
         source = caption
@@ -465,26 +467,30 @@ def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
 
 
 def unset(caption: str, group: str, phrase: str = "") -> str:
-    """Return a caption without what it says of season, weather or time of day.
-
-    Where it says more than one thing ("a snowy mountain under a cloudy sky"), that which is said of
-    no thing, else of the sky, goes; where a phrase is given, what says that.
-    """
+    """Return a caption without what it says of a class of scene, or of one phrase of it."""
     parts = chain(caption)
+    place, word = _scene_place(parts, group, phrase) or (None, "")
+    if place is None:
+        return caption
+    if word == " ".join(parts[place].words[-len(word.split()) :]).lower() and place > 0:
+        return text((*parts[:place], *parts[place + 1 :]))  # "in the rain"
+    left = tuple(w for w in parts[place].words if w.lower() != word)
+    return text(_at(parts, place, replace(parts[place], words=left)))
+
+
+def _scene_place(parts: Chain, group: str, phrase: str = "") -> tuple[int, str] | None:
+    """Return the part that says something of a scene, and the words; what is alone goes first.
+
+    "A snowy mountain under a cloudy sky" says it of the sky before anything else.
+    """
     found = []
     for place, part in enumerate(parts):
         said = " ".join(part.words).lower()
-        hit = next((m for m in weather_words(group, phrase, said)), None)
-        if hit is not None:
-            alone = hit.end() == len(said) and place > 0  # "in the rain"
-            found.append((not alone, part.head != "sky", place, hit[0], alone))
-    if not found:
-        return caption
-    *_, place, word, alone = min(found)
-    if alone:
-        return text((*parts[:place], *parts[place + 1 :]))
-    left = tuple(w for w in parts[place].words if w.lower() != word)
-    return text(_at(parts, place, replace(parts[place], words=left)))
+        for hit in weather_words(group, phrase, said):
+            alone = hit.end() == len(said) and place > 0
+            found.append((not alone, part.head != "sky", place, hit[0]))
+            break
+    return min(found)[2:] if found else None
 
 
 def _append(caption: str, phrase: str) -> str:
