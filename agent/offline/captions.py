@@ -32,6 +32,7 @@ DETERMINERS = words_in("links", "determiners") | _SEVERAL
 LOCATIVE, BACKDROPS = words_in("links", "locative"), ("background", "backdrop")
 MEDIA, MASS = words_in("media"), words_in("mass")
 _LINKS, _NOT_VERBS = words_in("links"), words_in("links", "not_verbs")
+_PAST = words_in("links", "past")
 CLASSES = {name: frozenset(w.split()) for name, w in _CAPTIONS["adjectives"].items()}
 """Adjectives by class: those of one class take each other's place."""
 _SAME = [frozenset(group.split()) for group in _CAPTIONS["same"]["groups"]]
@@ -41,7 +42,7 @@ _LATE = ("tone", "color", "pattern", "material")
 
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
-_SKY = ("weather", "color")
+_FAIR = ("sunny", "clear")
 _BODY, _HOLDING = words_in("body"), words_in("links", "holding")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 SEXES = [words_in("persons", sex) for sex in ("woman", "man")]
@@ -101,7 +102,7 @@ def _links(word: str, following: str, link: Sequence[str], words: Sequence[str])
         return True
     if word in words_in("links", "before_of"):
         return following in ("of", "to")
-    if word in words_in("links", "past"):
+    if word in _PAST:
         return following in _LINKS
     if not is_doing(word):
         return False
@@ -167,6 +168,7 @@ def find(parts: Chain, phrase: Sequence[str]) -> int | None:
     best, score = None, 0
     for place, part in enumerate(parts if content else ()):
         points = 4 if part.words and same(part.head, content[-1]) else 0
+        points = points or 3 * (len(content[-1]) > 3 and part.head.endswith(content[-1]))
         points = points or 2 * any(same(w, content[-1]) for w in part.content)
         points += len(set(content[:-1]) & set(part.content)) if points else 0
         if points > score:
@@ -189,7 +191,7 @@ def _rank(adjective: str) -> int:
 def with_quality(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words, kind = list(part.words), class_of(adjective)
-    if kind == "weather":  # an overcast sky is not blue
+    if kind == "weather" and adjective not in _FAIR:  # an overcast sky is not blue
         words = [w for w in words[:-1] if class_of(w) not in (kind, "color")] + words[-1:]
     names = [w[0].isupper() for w in words]  # "Golden Gate Bridge" is no bridge of gold
     for place, word in enumerate(words[:-1]):
@@ -271,6 +273,11 @@ def preposition(noun: str) -> str:
 def is_own(noun: str) -> bool:
     """Whether a noun is what somebody wears or has as part of the body."""
     return bool(place_of(noun)) or noun in _BODY
+
+
+def is_body(noun: str) -> bool:
+    """Whether a noun is a part of somebody's body."""
+    return noun in _BODY
 
 
 def is_person(part: Part) -> bool:
@@ -441,9 +448,24 @@ def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
     return Rewrite("attribute", caption, text(_at(parts, place, part)), noun)
 
 
+def acting(caption: str, clause: str) -> Rewrite | None:
+    """Let what a caption is about do something else: "floating in the air"."""
+    parts, (_, *said) = chain(caption), chain(f"somebody {clause}")
+    place = subject(parts)
+    if place is None or len(said) != 1 or not said[0].words:
+        return None
+    new = said[0]
+    rest = parts[place + 1 :]
+    was = bool(rest) and (rest[0].joined_by(LOCATIVE) or rest[0].joined_by(_PAST)
+                          or is_doing(rest[0].link[0].lower()))  # fmt: skip
+    changed = (*parts[: place + 1], new, *rest[was:])
+    return Rewrite("attribute", caption, text(changed), parts[place].head)
+
+
 def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:
     """Put a word in the place of another: "a sunny forecast" is a rainy one."""
     parts = chain(caption)
+    new = singular(new) if old != parts[place].head and not is_plural(old) else new
     words = agreeing([new if w.lower() == old else w for w in parts[place].words])
     changed = _at(parts, place, replace(parts[place], words=words))
     return Rewrite("attribute", caption, text(changed), parts[place].head)
