@@ -178,7 +178,9 @@ def _several(part: Part) -> bool:
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
     at.instead = clause.endswith(" instead")
-    alone = not (has_verb(clause) or mentioned(clause) or words(clause)[:1] in [[w] for w in LOCATIVE])
+    alone = not (
+        has_verb(clause) or mentioned(clause) or words(clause)[:1] in [[w] for w in LOCATIVE]
+    )
     if at.instead and not at.about and alone:
         return False  # instead of what?
     if (denied := re.fullmatch(r"not (.+)", clause)) and at.mode:
@@ -273,7 +275,11 @@ def _background(clause: str, at: CaptionContext) -> bool:
 def _replacement(clause: str, at: CaptionContext) -> bool:
     match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
     new = match["new"]
-    new = re.sub(r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
+    new = re.sub(
+        r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ",
+        "",
+        new,
+    )
     new = re.sub(r" (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$", "", new)
     place = at.part(match["old"])
     if place is None and len(content(new)) == len(content(match["old"])) == 1:
@@ -395,8 +401,10 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return _locative(said, at)
     if not 0 < len(meant) < 6:
         return False
-    if any(map(captions.is_doing, said[1:])) and _names_things(said) and is_thing(said):
-        return at.make(captions.added(at.caption, said))
+    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), None)
+    if doing and _names_things(said[:doing]) and is_thing(said):
+        rest = " ".join(said[doing:])
+        return at.make(captions.added(at.caption, said[:doing], where=rest))
     if qualities(clause):
         return at.describe("it", clause)
     if captions.is_doing(said[0]) and is_thing(said[1:]):
@@ -446,11 +454,10 @@ def _is_phrase(said: Sequence[str]) -> bool:
 
 
 def _names_things(said: Sequence[str]) -> bool:
-    """Whether words without an article name things: "red laces", "steam coming off the bowl"."""
-    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), len(said))
-    *before, noun = said[:doing]
+    """Whether words without an article name things: "red laces", "steam"."""
+    *before, noun = said
     mass = noun in captions.MASS or len(noun) > 3 and captions.is_plural(noun)
-    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said[:doing])
+    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said)
     return mass and plain and len(before) <= _MOST_ADJECTIVES
 
 

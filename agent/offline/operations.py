@@ -158,7 +158,9 @@ PATTERNS = (
     ),
     Pattern(
         rf"(?:(?:just|only|maybe) )?(?:{_DEGREE} )?(?P<how>{_HOW})(?: (?:overall|in general))?",
-        _by_word(_COMPARED), alone=True, thing=True,
+        _by_word(_COMPARED),
+        alone=True,
+        thing=True,
     ),
     Pattern(rf"{_TOO}(?P<how>{'|'.join(_EXCESS)})", _by_word(_EXCESS), alone=True, thing=True),
     Pattern(rf"(?P<how>{_DO}) {{it}}(?: up)?(?: {_DEGREE})?{_BY}", _by_word(_VERBS), thing=True),
@@ -250,7 +252,7 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
         return None
     text = " ".join(_COURTESY.sub("", part.lower().replace("’", "'")).split())
     line = turn_tree.path(conversation)
-    edited = isinstance(line[-1].step, EditStep)
+    edited = isinstance(line[-1].step, EditStep) and not re.search(_NOUN, text)
     loose = [(words, said) for words, said in _ALONE if not (said.thing and edited)]
     for words, said in [*(loose if alone else ()), *_AMONG]:
         if (found := words.fullmatch(text)) is None:
