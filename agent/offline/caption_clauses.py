@@ -8,9 +8,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
+from agent.offline import caption_changes as changes
 from agent.offline import captions, lexicon
+from agent.offline.caption_changes import Rewrite
+from agent.offline.caption_phrases import (
+    NUMBERS,
+    PEOPLE,
+    SCENE_WORDS,
+    SETS,
+    THINGS,
+    content,
+    form,
+    is_phrase,
+    is_thing,
+    names_things,
+    qualities,
+    qualities_of_part,
+    words,
+)
 from agent.offline.captions import (
     BEASTS,
     DETERMINERS,
@@ -19,27 +35,16 @@ from agent.offline.captions import (
     PERSONS,
     Chain,
     Part,
-    Rewrite,
     class_of,
     find,
     is_own,
     somebody,
-    words_in,
 )
-from agent.offline.messages import has_verb, is_english
+from agent.offline.messages import has_verb
 from agent.offline.scenes import is_style, mentioned, style_of
 from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added
-_MOST_ADJECTIVES = 2  # before a thing that comes without an article
-_LIKE = re.compile(r"(?:shaped|colou?red|\wlike|\w-\w+ed|\w{3}(?:(?<!e)ese|(?<!f)ish|less|ous))$")
-"""How adjectives end that are made of a noun: "heart-shaped"."""
-_SETS = {name: words_in("clauses", name) for name in lexicon.load("captions")["clauses"]}
-_VAGUE, _SCENE_WORDS, _SOFT = words_in("vague"), words_in("scene_words"), _SETS["soft"]
-_JOINS = LOCATIVE | {"of", "with", "up", "down", "off", "from", "through", "along", "around", "out"}
-"""Words after which a phrase may name another thing."""
-_NO_QUALITY = _SETS["no_quality"] | _SETS["no_thing"]
-_PEOPLE, _THINGS, _NUMBERS = _SETS["people"], _SETS["things"], _SETS["numbers"]
 
 
 @dataclass
@@ -86,9 +91,9 @@ class CaptionContext:
         said, parts = words(phrase), self.parts
         if not said:
             return None
-        if _PEOPLE.issuperset(said):  # "him" is no woman
+        if PEOPLE.issuperset(said):  # "him" is no woman
             return somebody(parts, but=captions.SEXES[said[0] not in ("he", "him", "himself")])
-        if len(said) == 1 and said[0] in _THINGS:
+        if len(said) == 1 and said[0] in THINGS:
             if self.about:
                 return find(parts, [self.about])
             if said[0] in ("it", "that", "this"):
@@ -129,12 +134,12 @@ class CaptionContext:
                 return False  # "make it a rainy evening in paris"
             if self.nobody(what, place, words(how)[-1]):
                 return False
-            return self.make(captions.replaced(self.caption, place, words(how), same_color=True))
+            return self.make(changes.replaced(self.caption, place, words(how), same_color=True))
         found = qualities(how, any_word=not bare) if " to " not in how else []
         if not found:
             return False
         kinds, somebody_ = {class_of(w) for w in found}, self.parts[place].head in PERSONS | BEASTS
-        if what in _THINGS and not self.about and kinds == {"age"} and not somebody_:
+        if what in THINGS and not self.about and kinds == {"age"} and not somebody_:
             return False  # "make them older", over pancakes
         self.mode = "describe"
         heads = self.things()
@@ -148,12 +153,12 @@ class CaptionContext:
                 options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
                 return True
-        return self.make(captions.described(self.caption, place, found))
+        return self.make(changes.described(self.caption, place, found))
 
     def nobody(self, what: str, place: int, noun: str) -> bool:
         """Whether "it" would be somebody, who cannot be that: "change it to a wedding"."""
         person = captions.is_person(self.parts[place])
-        return what in _THINGS and person and noun not in PERSONS | BEASTS
+        return what in THINGS and person and noun not in PERSONS | BEASTS
 
     def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
         """Give qualities to a thing that the caption does not name, "the walls", and say so."""
@@ -161,18 +166,18 @@ class CaptionContext:
         who = self.part("her" if said[0] == "her" else "him" if said[0] == "his" else "them")
         person = who is not None and captions.is_person(self.parts[who])
         if found and len(said) == 2 and person and captions.is_body(said[1]):
-            return self.make(captions.added(self.caption, [*found, said[1]], who=who))
+            return self.make(changes.added(self.caption, [*found, said[1]], who=who))
         somebody_ = is_own(said[-1]) or said[-1] in PERSONS | BEASTS
         if not found or named or somebody_ or len(said) not in (2, 3) or said[0] != "the":
             return False  # "the door bottle", of which "green" is not all that is said
-        return self.make(captions.unnamed(self.caption, said[1:], found))
+        return self.make(changes.unnamed(self.caption, said[1:], found))
 
 
 def _several(part: Part) -> bool:
     """Whether a part of a caption is several: "two cats", "a pair of shoes", "a family"."""
     first = part.words[0].lower() if part.words else ""
-    several = first in _NUMBERS or " " in first or captions.is_plural(part.head)
-    return several or part.head in _SETS["groups"]
+    several = first in NUMBERS or " " in first or captions.is_plural(part.head)
+    return several or part.head in SETS["groups"]
 
 
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
@@ -190,10 +195,10 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     if not words(clause) or form("question", clause):
         return False
-    readers: tuple[Callable[[str, CaptionContext], bool | None], ...] = (
-        _mention, _style, _removal, _scene, _background, _replacement,
-        _gift, _quality, _placing, _addition, _count, _bare,
-    )  # fmt: skip
+    readers = _READERS
+    sky = find(at.parts, ["sky"]) is not None and words(clause)[-1] == "sky"
+    if sky or not ("too" in words(clause) or mentioned(clause)):
+        readers = (*_READERS, *_WITHOUT_A_VERB)
     done = (read(clause, at) for read in readers)
     return bool(next((answer for answer in done if answer is not False), False))
 
@@ -213,7 +218,7 @@ def _style(clause: str, at: CaptionContext) -> bool:
         return False
     if at.part(words(clause)[-1]) is not None and not style.startswith("in the"):
         return False
-    return at.make(captions.set_style(at.caption, style))
+    return at.make(changes.set_style(at.caption, style))
 
 
 def _removal(clause: str, at: CaptionContext) -> bool | None:
@@ -224,27 +229,17 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     new = place is not None and set(qualities(clause, part=True)) - set(at.parts[place].content)
     going_on = match is None and at.mode == "remove" and short and not new
     what = match["what"] if match else clause if going_on else ""
-    said = words(
-        re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what)
-    )
-    if not said or _SETS["not_one"] & set(said):
+    said = words(re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in THINGS else what))
+    if not said or SETS["not_one"] & set(said):
         return False
     at.mode = "remove"
     for group, phrase, *_ in mentioned(what)[:1]:
-        if (bare := captions.unset(at.caption, group, phrase)) != at.caption:
+        if (bare := changes.unset(at.caption, group, phrase)) != at.caption:
             return at.make(Rewrite("background", at.caption, bare))
-    named = at.part(" ".join(said)) is not None and not _PEOPLE.issuperset(said)
+    named = at.part(" ".join(said)) is not None and not PEOPLE.issuperset(said)
     if not (named or len(said) <= 3 and is_thing(said) and said[0] not in ("a", "an")):
         return False
-    return at.make(captions.removed(at.caption, said)) or None
-
-
-def is_thing(said: Sequence[str]) -> bool:
-    """Whether words can name a thing: none of them belongs to a sentence of its own."""
-    between = any(w in ("a", "an", "the") and before not in _JOINS
-                  for before, w in pairwise(said))  # fmt: skip
-    plain = {w.partition("'")[0] for w in said}
-    return not between and not _SETS["no_thing"] & plain and all(is_english(w) for w in said)
+    return at.make(changes.removed(at.caption, said)) or None
 
 
 def _scene(clause: str, at: CaptionContext) -> bool:
@@ -253,14 +248,14 @@ def _scene(clause: str, at: CaptionContext) -> bool:
     if "sky" in words(clause) and find(at.parts, ["sky"]) is not None:
         return False
     rest = "".join(" " if any(s <= i < e for *_, s, e in said) else c for i, c in enumerate(clause))
-    if not said or not _SCENE_WORDS.issuperset(words(rest)):
+    if not said or not SCENE_WORDS.issuperset(words(rest)):
         return False
     if (later := re.search(r"\binstead of\b", clause)) is not None:
         said = [row for row in said if row[2] < later.start()]
     elif re.search(r"\b(?:to|into|with|for)\b", clause):
         said = said[-1:]
     for group, phrase, *_ in said:
-        at.make(captions.set_scene(at.caption, group, phrase))
+        at.make(changes.set_scene(at.caption, group, phrase))
     return True
 
 
@@ -269,7 +264,7 @@ def _background(clause: str, at: CaptionContext) -> bool:
     what = match["what"] if match else ""
     if not content(what) or " in the" in what or not is_thing(words(what)):
         return False
-    return at.make(captions.placed(at.caption, words(what)))
+    return at.make(changes.placed(at.caption, words(what)))
 
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
@@ -290,9 +285,9 @@ def _replacement(clause: str, at: CaptionContext) -> bool:
         return False
     at.mode = ""
     if adjectives := qualities(new):
-        return at.make(captions.described(at.caption, place, adjectives))
+        return at.make(changes.described(at.caption, place, adjectives))
     turned = re.match(r"turn|transform|convert", clause) is not None
-    change = captions.replaced(at.caption, place, words(new), same_color=turned)
+    change = changes.replaced(at.caption, place, words(new), same_color=turned)
     return is_thing(words(new)) and at.make(change)
 
 
@@ -300,10 +295,10 @@ def _swap(old: str, new: str, at: CaptionContext) -> bool:
     """A word for another that is no thing of its own: "rainy" for "sunny"."""
     doing = (i for i, part in enumerate(at.parts) if part.joined_by([old]))
     if captions.is_doing(old) and (place := next(doing, None)):
-        return at.make(captions.described(at.caption, place - 1, [new]))
+        return at.make(changes.described(at.caption, place - 1, [new]))
     place = find(at.parts, [old])
     there = place is not None and old in at.parts[place].content
-    return there and at.make(captions.swapped(at.caption, place or 0, old, new))
+    return there and at.make(changes.swapped(at.caption, place or 0, old, new))
 
 
 def _gift(clause: str, at: CaptionContext) -> bool:
@@ -316,7 +311,7 @@ def _gift(clause: str, at: CaptionContext) -> bool:
     if not (clause.startswith("give") or is_own(said[-1])):
         return False
     at.mode, at.who = "add", at.parts[who].head
-    return at.make(captions.added(at.caption, said, who=who))
+    return at.make(changes.added(at.caption, said, who=who))
 
 
 def _quality(clause: str, at: CaptionContext) -> bool:
@@ -339,13 +334,13 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
     if match is None:
         return False
     link, where, thing = match["prep"].split(), words(match["where"]), words(match["what"])
-    if len(where) == 2 and where[1] in _SETS["on_body"]:  # "on her head"
+    if len(where) == 2 and where[1] in SETS["on_body"]:  # "on her head"
         where = [{"her": "her", "his": "him"}.get(where[0], "it")]
     place, goal = at.part(match["what"]), at.part(" ".join(where))
-    if not (where and thing) or where[-1] in _SETS["sides"] and thing[0] in _SETS["there"]:
+    if not (where and thing) or where[-1] in SETS["sides"] and thing[0] in SETS["there"]:
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
-        return at.make(captions.placed(
+        return at.make(changes.placed(
             at.caption, where, link, what=place, instead=at.instead)) or None  # fmt: skip
     new = place is None or thing[0] in ("a", "an", "some", "another")
     if not content(match["what"]) or not new or not is_thing(thing):
@@ -354,15 +349,15 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
         return False
     at.mode = "add"
     if goal is not None and captions.place_of(thing[-1]):
-        return at.make(captions.added(at.caption, thing, who=goal))
-    if len(where) == 1 and where[0] in _PEOPLE | _THINGS:
+        return at.make(changes.added(at.caption, thing, who=goal))
+    if len(where) == 1 and where[0] in PEOPLE | THINGS:
         if goal is None:
             return None  # next to whom?
         where = [at.parts[goal].head]
     if where[0] not in ("her", "his", "their", "its", "top"):
         where = ["the", *[w for w in where if w not in ("the", "a", "an")]]
     seat = " ".join([*(["on"] if link == ["to"] else link), *where])
-    return at.make(captions.added(at.caption, thing, where=seat))
+    return at.make(changes.added(at.caption, thing, where=seat))
 
 
 def _addition(clause: str, at: CaptionContext) -> bool:
@@ -372,7 +367,7 @@ def _addition(clause: str, at: CaptionContext) -> bool:
     if not content(" ".join(said)) or len(said) > _MOST_WORDS or not is_thing(said):
         return False
     at.mode = "add"
-    return at.make(captions.added(at.caption, said))
+    return at.make(changes.added(at.caption, said))
 
 
 def _count(clause: str, at: CaptionContext) -> bool:
@@ -381,135 +376,69 @@ def _count(clause: str, at: CaptionContext) -> bool:
     place = at.part(match["what"]) if match else None
     if match is None or place is None or match["number"] == at.parts[place].words[0].lower():
         return False
-    return at.make(captions.counted(at.caption, place, match["number"], words(match["what"])[-1]))
+    return at.make(changes.counted(at.caption, place, match["number"], words(match["what"])[-1]))
 
 
-def _bare(clause: str, at: CaptionContext) -> bool | None:
-    """A thing without a verb: "a green door", "the sofa white", "palm trees behind it"."""
-    clause = at.resolved(clause)
+def _there(clause: str, at: CaptionContext) -> bool | None:
+    """A place without a verb: "palm trees behind it", "in the desert", "behind it mountains"."""
+    said, put = words(clause), form("put", f"put {clause}")
+    if put is not None:
+        some = said[0] in NUMBERS or said[0] in ("a", "an", "another")
+        known = at.part(put["where"]) is not None or words(put["where"])[-1] in SETS["anywhere"]
+        thing = at.part(put["what"]) is None and is_phrase(words(put["what"]))
+        if some or known and thing:
+            return _placing(f"put {clause}", at)
+    if said[0] not in LOCATIVE:
+        return False
+    match = form("there", clause)
+    if match is not None and at.part(match["where"]) is not None:
+        return _placing(f"put {match['what']} {match['prep']} {match['where']}", at)
+    if any(find(at.parts, [word]) is not None for word in said[1:]) or not is_thing(said[1:]):
+        return None
+    return at.make(changes.placed(at.caption, said[1:], said[:1], instead=at.instead)) or None
+
+
+def _acting(clause: str, at: CaptionContext) -> bool:
+    """What something does: "steam coming off it", or, of what it is all about, "driving away"."""
+    said = words(at.resolved(clause))
+    doing = next((i for i, word in enumerate(said) if captions.is_doing(word)), None)
+    if doing is None or len(content(clause)) > _MOST_WORDS or not is_thing(said[not doing :]):
+        return False
+    if doing == 0:
+        return not qualities(clause) and at.make(changes.acting(at.caption, clause))
+    rest = " ".join(said[doing:])
+    return names_things(said[:doing]) and at.make(
+        changes.added(at.caption, said[:doing], where=rest)
+    )
+
+
+def _bare(clause: str, at: CaptionContext) -> bool:
+    """A thing or a quality without a verb: "a green door", "the sofa white", "red laces"."""
     said, meant = words(clause), content(clause)
-    some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
-    sky = meant[-1:] == ["sky"] and at.part("sky") is not None
-    if "too" in said or mentioned(clause) and not sky:
+    some = said[0] in NUMBERS or said[0] in ("a", "an", "another")
+    if not 0 < len(meant) <= _MOST_WORDS - 2:
         return False
-    put = form("put", f"put {clause}")
-    where = words(put["where"]) if put else []
-    there = bool(where) and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
-    if put and (some or there and at.part(put["what"]) is None and _is_phrase(words(put["what"]))):
-        return _placing(f"put {clause}", at)
-    if said[0] in LOCATIVE:
-        return _locative(said, at)
-    if not 0 < len(meant) < 6:
-        return False
-    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), None)
-    if doing and _names_things(said[:doing]) and is_thing(said):
-        rest = " ".join(said[doing:])
-        return at.make(captions.added(at.caption, said[:doing], where=rest))
     if qualities(clause):
         return at.describe("it", clause)
-    if captions.is_doing(said[0]) and is_thing(said[1:]):
-        return at.make(captions.acting(at.caption, clause))
     for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
         place, found = at.part(" ".join(said[:cut])), qualities(" ".join(said[cut:]))
         if place is not None and found:
-            return at.make(captions.described(at.caption, place, found))
+            return at.make(changes.described(at.caption, place, found))
     place = at.part(clause)
-    if place is not None and not (some and _SETS["extra"] & set(said)):
-        how = _qualities_of_part(said, at.parts[place])
-        return bool(how) and at.make(captions.described(at.caption, place, how))
-    if class_of(said[-1]) and not class_of(said[-1]) == "material":
-        return False  # "one orange"
+    if place is not None and not (some and SETS["extra"] & set(said)):
+        how = qualities_of_part(said, at.parts[place])
+        return bool(how) and at.make(changes.described(at.caption, place, how))
     joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
-    sure = some or at.mode == "add" or is_own(meant[-1]) or _names_things(said)
-    if joined or not sure or not is_thing(said):
+    sure = some or at.mode == "add" or is_own(meant[-1]) or names_things(said)
+    quality = class_of(said[-1]) not in (None, "material")  # "one orange"
+    if joined or quality or not sure or not is_thing(said):
         return False
     who = find(at.parts, [at.who]) if at.who else None
-    return at.make(captions.added(at.caption, said, who=who))
+    return at.make(changes.added(at.caption, said, who=who))
 
 
-def _locative(said: Sequence[str], at: CaptionContext) -> bool | None:
-    """A place without a verb: "in the desert", or "behind the castle mountains"."""
-    if (match := form("there", " ".join(said))) and at.part(match["where"]) is not None:
-        return _placing(f"put {match['what']} {match['prep']} {match['where']}", at)
-    known = any(find(at.parts, [word]) is not None for word in said[1:])
-    if known or not is_thing(said[1:]):
-        return False
-    return at.make(captions.placed(at.caption, said[1:], said[:1], instead=at.instead))
-
-
-def _qualities_of_part(said: Sequence[str], part: Part) -> list[str]:
-    """Return what a phrase that ends with a thing says of it: "matte black", "chocolate"."""
-    if said[0] == "more":
-        return ["more"]
-    how = [base(w) for w in content(" ".join(said[:-1])) if w not in part.content]
-    known = said[0] in DETERMINERS - _NUMBERS or all(class_of(w) for w in how)
-    plain = len(how) <= _MOST_ADJECTIVES and all(map(is_english, how))
-    return how if _is_phrase(said) and (known or plain) else []
-
-
-def _is_phrase(said: Sequence[str]) -> bool:
-    """Whether words are one thing with its qualities: no second thing, no verb, no pronoun."""
-    alone = said[-1] not in _PEOPLE | _THINGS and not (DETERMINERS | _JOINS) & set(said[1:])
-    return alone and not any(has_verb(w) or w in _NO_QUALITY for w in said[:-1])
-
-
-def _names_things(said: Sequence[str]) -> bool:
-    """Whether words without an article name things: "red laces", "steam"."""
-    *before, noun = said
-    mass = noun in captions.MASS or len(noun) > 3 and captions.is_plural(noun)
-    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said)
-    return mass and plain and len(before) <= _MOST_ADJECTIVES
-
-
-def words(phrase: str) -> list[str]:
-    """Return the words of a phrase."""
-    return re.findall(r"[\w'&-]+", phrase)
-
-
-def content(phrase: str) -> list[str]:
-    """Return the words of a phrase that say something."""
-    return [w for w in words(phrase) if w not in DETERMINERS and w not in _SOFT]
-
-
-def qualities(how: str, *, any_word: bool = False, part: bool = False) -> list[str]:
-    """Return the adjectives a phrase consists of, or nothing if it says anything else.
-
-    Args:
-        how: "red", "a bit older", "black and white", "smile".
-        any_word: take one English word that is not known as an adjective for one.
-        part: whether the phrase ends with the thing that has them.
-    """
-    said = [base(w) for w in words(how) if w not in _SOFT | _SETS["degrees"]]
-    said = [w for w in said[:-1] if w not in DETERMINERS] if part else said
-    if not said or said[0] in ("not", "no"):
-        return []
-    known = [class_of(w) is not None or _LIKE.search(w) is not None for w in said]
-    if all(known) or any_word and known[-1] and all(map(is_english, said)) \
-            and not DETERMINERS & set(said) and not any(map(is_own, said)):  # fmt: skip
-        return said if all(known) else ["-".join(said)]  # "bottle-green"
-    plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
-    alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain
-    return said if alone and is_english(said[0]) else []
-
-
-def base(word: str) -> str:
-    """Return the plain form of an adjective or verb: "older" is old, "smile" is smiling."""
-    actions: dict[str, str] = lexicon.load("captions")["actions"]
-    stem = re.sub(r"(?:er|est)$", "", word)
-    forms = (stem, f"{stem}e", re.sub(r"(.)\1$", r"\1", stem), re.sub(r"i$", "y", stem))
-    known = next((plain for plain in forms if stem != word and class_of(plain)), word)
-    return actions.get(word, known)
-
-
-def comparatives(clause: str) -> set[str]:
-    """Return the plain forms of what a clause wants more of: "whiter", "more angry"."""
-    pairs = list(pairwise(["", *words(clause)]))
-    graded = {base(w) for _, w in pairs if w.endswith("er") and base(w) != w}
-    more = {base(w) for before, w in pairs if before == "more"}
-    much = {w for before, w in pairs if before in _SETS["degrees"] and class_of(w) == "color"}
-    return {w for w in graded | more | much if class_of(w)}
-
-
-def form(name: str, clause: str) -> re.Match[str] | None:
-    """Match a clause with the forms of a kind of request."""
-    return lexicon.match("captions", "form", name, clause)
+_Read = Callable[[str, CaptionContext], bool | None]
+_READERS: tuple[_Read, ...] = (_mention, _style, _removal, _scene, _background, _replacement,
+                               _gift, _quality, _placing, _addition, _count)  # fmt: skip
+_WITHOUT_A_VERB: tuple[_Read, ...] = (_there, _acting, _bare)
+"""What reads a clause, in this order, until one says that it did, or None: that nobody can."""

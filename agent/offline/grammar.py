@@ -13,12 +13,8 @@ from functools import partial
 
 from agent import turn_tree
 from agent.offline import messages, talk, wishes
-from agent.offline.caption_clauses import (
-    comparatives,
-    qualities,
-    read_caption_clause,
-    words,
-)
+from agent.offline.caption_clauses import read_caption_clause
+from agent.offline.caption_phrases import comparatives, qualities, words
 from agent.offline.captions import is_own
 from agent.offline.conditions import read_condition
 from agent.offline.draft import Draft, lost

@@ -124,7 +124,10 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
     line = turn_tree.path(conversation)
     edited = isinstance(line[-1].step, EditStep) and not re.search(_PICTURE, text)
     tables = [_patterns("sure", picture=False)]
-    tables += [_patterns("picture", picture=not alone), _patterns("thing", picture=not alone or edited)]
+    tables += [
+        _patterns("picture", picture=not alone),
+        _patterns("thing", picture=not alone or edited),
+    ]
     tables += [_patterns("alone", picture=False)] if alone else []
     tables += [_patterns("bare", picture=False)] if alone and not edited else []
     for name, pattern in (row for table in tables for row in table):
