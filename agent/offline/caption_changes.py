@@ -245,10 +245,11 @@ def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
     parts = chain(caption)
     place, word = _scene_place(parts, group) or (find(parts, ["sky"]), "")
     looks = lexicon.load("captions")["looks"].get(phrase)
-    if place is not None and looks and (word or any(class_of(w) for w in parts[place].content)):
-        if parts[place].head != word and word != "snowy":  # "a rainy street", "a blue sky"
-            changed = described(caption, place, [looks])
-            return replace(changed, change="background", about="")
+    if place is None or not (word or any(map(class_of, parts[place].content))):
+        looks = ""
+    if place is not None and looks and word not in ("snowy", parts[place].head):
+        changed = described(caption, place, [looks])  # "a rainy street", "a blue sky"
+        return replace(changed, change="background", about="")
     bare = source = unset(caption, group)
     if bare != caption or group != "time" or phrase == "in daylight":
         source = caption

@@ -29,7 +29,6 @@ from agent.offline.caption_phrases import (
 )
 from agent.offline.captions import (
     BEASTS,
-    DETERMINERS,
     LOCATIVE,
     MEDIA,
     PERSONS,
@@ -44,6 +43,11 @@ from agent.offline.messages import has_verb
 from agent.offline.scenes import is_style, mentioned, style_of
 from agent.state import Ask
 
+_AROUND_NEW = re.compile(
+    r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) "
+    r"| (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$"
+)
+"""What is said around the new thing: "put a hat on him instead of the cap"."""
 _MOST_WORDS = 7  # of a thing that is added
 
 
@@ -148,7 +152,7 @@ class CaptionContext:
                 return False  # "make it brighter": the whole picture
             if kinds <= {"posture", "expression"}:  # things neither sleep nor smile
                 heads = [h for h in heads if h in PERSONS | BEASTS] or heads
-                place = find(self.parts, heads[:1])
+                place = find(self.parts, heads[:1]) or place
             if len(heads) > 1:
                 options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
@@ -269,19 +273,11 @@ def _background(clause: str, at: CaptionContext) -> bool:
 
 def _replacement(clause: str, at: CaptionContext) -> bool:
     match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
-    new = match["new"]
-    new = re.sub(
-        r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ",
-        "",
-        new,
-    )
-    new = re.sub(r" (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$", "", new)
+    new = _AROUND_NEW.sub("", match["new"])
     place = at.part(match["old"])
     if place is None and len(content(new)) == len(content(match["old"])) == 1:
-        return _swap(*content(match["old"]), *content(new), at)
-    if place is None or not content(new):
-        return False
-    if at.nobody(match["old"], place, words(new)[-1]):
+        return _swap(content(match["old"])[0], content(new)[0], at)
+    if place is None or not content(new) or at.nobody(match["old"], place, words(new)[-1]):
         return False
     at.mode = ""
     if adjectives := qualities(new):

@@ -85,12 +85,12 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     before, rest, after = split_operations(message, context.conversation)
     if before or after:
         return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))
-    before, rest, after = talk.split_questions(message, context.caption)
-    if before or after:
+    first, rest, later = talk.split_questions(message, context.caption)
+    if first or later:
         plan = again(rest)
         if plan.steps == (lost(context.caption),):
             plan = Plan(note=f"I did not understand “{rest}”.")
-        return _joined(*map(again, before), plan, *map(again, after))
+        return _joined(*map(again, first), plan, *map(again, later))
     raw = message.strip(" .!?")
     raw = _said_again(messages.with_apostrophes(talk.in_words(raw)), context.conversation)
     raw = messages.self_corrected(raw)
@@ -124,12 +124,12 @@ def _joined(*plans: Plan) -> Plan:
 
 def _said_again(raw: str, conversation: Conversation) -> str:
     """Write the last message anew for "sorry, I meant the scarf", with its edits taken back."""
-    meant, last = _MEANT.fullmatch(raw), (conversation.messages or [None])[-1]
-    if meant is None or last is None or last.after in (last.before, 0):
+    meant = _MEANT.fullmatch(raw)
+    if meant is None or " not " in raw or not conversation.messages:
         return raw
-    if re.search(r"\bnot\b", meant["what"]) or last.after != conversation.head:
-        return raw
-    return "undo, " + messages.self_corrected(f"{last.text}, {meant['what']}")
+    last = conversation.messages[-1]
+    edited = last.after != last.before and last.after == conversation.head
+    return f"undo, {messages.self_corrected(f'{last.text}, {meant[1]}')}" if edited else raw
 
 
 def _instead_of_older(more: str, context: Context, world: bool) -> Ask | None:

@@ -136,8 +136,9 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
         name, value = _value(name, found.groupdict())
         if name == "blur" and shown_background(line) is None:
             return None  # a model may draw it
+        asked = {"operation": name, "value": value, "request": _JOINING.sub("", part)}
         try:
-            return Adjust(operation=name, value=value, request=_JOINING.sub("", part))
+            return Adjust.model_validate(asked)
         except ValueError:
             return None
     return None
