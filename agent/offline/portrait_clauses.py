@@ -48,6 +48,10 @@ _UNPATTERNED = {"headwear", "neckwear", "eyewear", "background"}
 """Things that are never striped or dotted here."""
 _OF_PERSONS = {"hair", "age", "expression"}
 """Attributes whose adjectives say nothing here before a thing: "a long scarf", "an old hat"."""
+_QUALITIES = {*_OF_PERSONS, "pattern", "skin", "hair_color"}
+_HAVING = {*_OF_PERSONS, "gender", "skin"}
+"""Attributes whose nouns have qualities: "an old man", "a sad face"."""
+_BEGINS = re.compile(r"(?:^|\b(?:an?|her|his|some|add|with|and|wear|have) )$")
 _APART = re.compile(r"[,;]|\b(?:and|or|with|in|on|to|into|for|by|of|at|is|her|his|the|an?)\b")
 _UNSUITED = re.compile(
     r"(?:do|does|did)(?:n't| not) (?:(?:really|quite) )?(?:suit|fit|look|work|go|match|flatter)\b"
@@ -156,7 +160,7 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     ended = bool(items) and items[-1].end == len(clause)
     off = bool(_OFF.search(clause)) and not ended or bool(_UNSUITED.search(clause))
     reading = ClauseReading(removing=removing or off)
-    items = _unpatterned(_placed(items, clause, reading), reading)
+    items = _placed(items, clause, reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     kinds = {m.kind for m in items}
     if kinds & {"color", "more"} and not kinds & {"value", "thing", "it"} and strangers(clause):
@@ -193,42 +197,38 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
         reading.ask = reading.ask or at.where(hues[_NOWHERE].value)
     named = any(m.kind != "it" for m in meant)
     reading.understood = bool(reading.changes or reading.ask or named)
+    reading.remark = reading.remark if reading.understood else ""
     return reading
 
 
 def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[Mention]:
-    """Leave out adjectives of hair and persons that belong to a thing, and say so."""
-    kept = []
+    """Leave out qualities of what has none here, and say so: "a long scarf", "a striped hat"."""
+    named, kept = {m.attribute for m in items}, []
+    unpatterned = "clothing" not in named and bool(named & _UNPATTERNED)
     for place, mention in enumerate(items):
         said = clause[mention.start : mention.end]
-        noun = next((m for m in items[place + 1 :] if _is_noun(m)), None)
-        adjective = (mention.kind == "value" and mention.attribute in _OF_PERSONS
-                     and " " not in said)  # fmt: skip
-        of_thing = noun and noun.attribute not in {*_OF_PERSONS, "gender", "skin"}
-        if adjective and of_thing and noun and not _APART.search(clause[mention.end : noun.end]):
+        if mention.attribute == "pattern" and unpatterned:
+            if mention.value not in ("", "plain"):
+                reading.remark = f"Only clothes are {mention.value} here."
+        elif mention.kind == "value" and mention.attribute in _OF_PERSONS and " " not in said \
+                and _belongs_to_a_thing(mention, items[place + 1 :], clause):  # fmt: skip
             reading.remark = f"I left out “{said}”, which has no place there."
         else:
             kept.append(mention)
     return kept
 
 
-def _is_noun(mention: Mention) -> bool:
-    """Whether a mention names a thing or somebody, rather than a quality."""
-    adjectives = {*_OF_PERSONS, "pattern", "skin", "hair_color"}
-    return mention.kind == "thing" or (
-        mention.kind == "value" and mention.attribute not in adjectives
-    )
-
-
-def _unpatterned(items: list[Mention], reading: ClauseReading) -> list[Mention]:
-    """Leave a pattern out that is meant for anything but clothes, and say so."""
-    named = {m.attribute for m in items}
-    if "clothing" in named or not named & _UNPATTERNED:
-        return items
-    for mention in items:
-        if mention.attribute == "pattern" and mention.value not in ("", "plain"):
-            reading.remark = f"Only clothes are {mention.value} here."
-    return [m for m in items if m.attribute != "pattern"]
+def _belongs_to_a_thing(mention: Mention, later: list[Mention], clause: str) -> bool:
+    """Whether a quality of persons or hair stands before a thing: "an old hat", "long nails"."""
+    for noun in later:
+        if noun.kind == "thing" or noun.kind == "value" and noun.attribute not in _QUALITIES:
+            between = clause[mention.end : noun.end]
+            return noun.attribute not in _HAVING and not _APART.search(between)
+    long = mention.value in ("long", "short") and not later
+    if not long or not _BEGINS.search(clause[: mention.start]):
+        return False
+    after = clause[mention.end :].split()
+    return bool(after) and after[0] in strangers(clause)
 
 
 def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[Mention]:
