@@ -37,7 +37,7 @@ def read_condition(
     said = next((found for found in forms if found is not None), None)
     if said is None:
         return None
-    condition = _named(said["if"], said["then"])
+    condition = _named(said["if"], said["then"], "one")
     wish, other = (_named(said.get(name, ""), condition) for name in ("then", "else"))
     portrait = bool(world_of(caption))
     holds = _portrait_is(condition, at) if portrait else _caption_says(condition, caption)
@@ -59,14 +59,16 @@ def _asked(condition: str, *wishes: str) -> Plan:
     return Plan(steps=(Ask(question=question, options=options),))
 
 
-def _named(text: str, other: str) -> str:
-    """Write the thing that the other half of a message names for "it" and "one"."""
+def _named(text: str, other: str, pronouns: str = "one it them") -> str:
+    """Write the thing that the other half of a message names for pronouns."""
     worn = [m for m in mentions(other) if m.kind == "value" and m.attribute in ABSENT]
     nouns = [other[m.start : m.end] for m in worn] or _content(other)[-1:]
     if not nouns or mentioned(other):
         return text
-    text = re.sub(r"\b(?:it|them)\b(?! (?:is|was)\b)", f"the {nouns[-1]}", text)
-    return re.sub(r"\bone\b", f"a {nouns[-1]}", text)
+    for pronoun in pronouns.split():
+        article = "a" if pronoun == "one" else "the"
+        text = re.sub(rf"\b{pronoun}\b", f"{article} {nouns[-1]}", text)
+    return text
 
 
 def _portrait_is(condition: str, at: PortraitContext) -> bool | None:
