@@ -37,6 +37,7 @@ from editing_core.worlds.registry import world_of
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
+    r"|.* more$"
 )
 _MEANT = re.compile(
     r"(?:(?:sorry|oops|no|wait|ah|oh|actually|but)\b[,.! ]*)*(?P<what>i meant? .+)", re.IGNORECASE
@@ -101,13 +102,14 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     if (decided := read_condition(text, context.caption, draft.portrait, again)) is not None:
         return decided
     text = messages.without_contrast(text) if world_of(draft.caption) else text
-    text = _after_complaint(_in_usual_order(text, draft.caption), draft.conversation)
+    text = messages.in_usual_order(_in_usual_order(text, draft.caption))
+    text = _after_complaint(text, draft.conversation)
     if len(text) > messages.LONGEST_PART or not _read_whole(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.take(start)
         rest = _chosen(_colored(rest, draft), draft)
-        _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
+        _read_parts(messages.parts(rest)[: messages.MOST_PARTS], draft)
     if draft.steps and isinstance(draft.steps[0], Retry):
         draft.ask = _instead_of_older(raw, context, world)
         draft.steps = draft.steps if draft.ask is None else []
@@ -348,6 +350,10 @@ def _read_wish(part: str, draft: Draft) -> None:
     summed = messages.is_chatter(part) or wishes.sums_up(part, draft.made())
     if draft.steps and (summed or draft.is_place(part)):
         return  # "sunglasses, beach, summer vibes"; "a scarf, round her neck"
+    too = mentions(wishes.too(part))
+    if too and draft.maker([{m.attribute: m.value} for m in too]) == draft.heads.head:
+        draft.take(Retry(how="weaker"))
+        return
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
         wanted = wishes.surprise(seed, made)
@@ -395,7 +401,8 @@ def _read_clause(part: str, draft: Draft) -> None:
         draft.notes.append(reading.remark)
     unknown = strangers(said)
     if not reading.understood:
-        draft.ask = draft.ask or wishes.question(part)
+        question = wishes.question(part)
+        draft.ask = draft.ask or (question if question and question.options else None)
         if draft.ask is None and unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
         return
