@@ -84,6 +84,7 @@ class LlmStep(Lenient):
     setting: Literal[("", *EDIT_OPTIONS)] = ""  # type: ignore[valid-type]
     """choose: what holds from now on."""
     value: str = ""
+    """choose: what is chosen; save: the file, as the message names it."""
 
     @field_validator("numbers", mode="before")
     @classmethod
@@ -180,7 +181,7 @@ class _Planner(PlanBuilder):
             case "describe":
                 return self._describe(written)
             case "save":
-                return self._save()
+                return self._save(written)
             case "ask":
                 return _question(written)
             case "choose":
@@ -236,8 +237,11 @@ class _Planner(PlanBuilder):
         turn = self._turn(written, 0) if written.numbers else None
         return Describe(what="turn" if written.how == "turn" else "picture", turn=turn)
 
-    def _save(self) -> Save:
+    def _save(self, written: LlmStep) -> Save:
         """Take where to save from the person's own words: an LLM writes no paths."""
+        named = re.escape(written.value.strip())
+        if named and re.search(rf"(?<![\w/.~]){named}(?![\w/])", self.message):
+            return Save(path=written.value.strip())
         asked = understand_offline(self.message, Context.of(self.conversation)).steps
         for step in asked:
             if isinstance(step, Save):
