@@ -1,8 +1,8 @@
 """Whether the plans of an LLM are right: python -m tests.language.llm [--count 60].
 
-The LLM is the one that chats would ask (OPENAI_BASE_URL, PALIMPSEST_LLM_MODEL ...). It gets requests
-drawn from the held-out ones, and conversations of six messages that are judged by what holds at
-their end (six_messages.yaml). Answers that were refused at first are counted apart.
+The LLM is the one that chats would ask (OPENAI_BASE_URL, PALIMPSEST_LLM_MODEL ...). It gets
+requests drawn from the held-out ones, and conversations of six messages that are judged by what
+holds at their end (six_messages.yaml). Answers that were refused at first are counted apart.
 """
 
 from __future__ import annotations
