@@ -163,7 +163,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
 ) -> None:
     monkeypatch.setattr(spoilt, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
     few = Recipe(samples=4, batch=2, warm_up=1)
-    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, *5 * [few]))
+    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, 2, *5 * [few]))
     monkeypatch.setattr(train, "build", lambda _: build(TINY))
     store = tmp_path / "pictures"
     store.mkdir()
@@ -176,6 +176,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     stages = {file.name for file in tmp_path.glob("*.pt")}
     assert stages == {f"{name}.pt" for name in train.STAGES}
     assert classifier(tmp_path / "out" / FILE.name).read(draw(WOMAN)).attributes
+    assert len(np.load(tmp_path / "edits.npz")["right"]) == 2, "edits by what was just taught"
     again = tmp_path / "again"
     begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
     monkeypatch.setattr(
