@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -18,6 +18,7 @@ from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
 from editing_core.masks import box, color_aligned, outside_kept, region
+from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
 from editing_core.methods.registry import method_named, refuse_model
@@ -158,6 +159,8 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name, own = self._method(method, own)
+        if settings.layers == "measured":
+            settings = replace(settings, layers=layers_measured(self.model))
         prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
         while True:
             try:

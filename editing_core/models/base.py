@@ -141,6 +141,10 @@ class AttentionLayer(Protocol):
         """Let a hook attend in this layer's place while the context is entered."""
         ...
 
+    def skip(self) -> AbstractContextManager[None]:
+        """Leave the block of this layer out while the context is entered."""
+        ...
+
 
 class Model(Protocol):
     """A flow from noise (t = 1) to pictures (t = 0). Latents x have the shape (1, L, C), float32.
