@@ -202,6 +202,26 @@ def test_each_layer_matters_and_is_put_back_after_an_error(kind: str) -> None:
 
 
 @every_model
+def test_a_layers_block_can_be_left_out(kind: str) -> None:
+    """As if it had never been there."""
+    model = model_of(kind)
+    plain = velocity(model, states(model))
+    for layer in model.attention():
+        with layer.skip():
+            without = velocity(model, states(model))
+        less = copy.copy(model)
+        less.transformer = copy.deepcopy(model.transformer)
+        number = list(model.transformer.modules()).index(layer.block)
+        block = list(less.transformer.modules())[number]
+        for blocks in less.transformer.modules():
+            if isinstance(blocks, torch.nn.ModuleList) and block in list(blocks):
+                del blocks[list(blocks).index(block)]
+        torch.testing.assert_close(without, velocity(less, states(model)), atol=1e-6, rtol=0)
+        assert (without - plain).abs().max() > 1e-5, layer.index
+    assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_model
 def test_more_references_than_it_can_look_at_are_refused(kind: str) -> None:
     model = model_of(kind)
     references = [states(model)] * (model.spec.references + 1)
