@@ -281,6 +281,7 @@ class Editor:
             seed=seed,
             inversions=self._latents_kept,
             recordings=self._recordings,
+            pictures=(request.current.image, request.original.image),
             progress=on_step or (lambda phase, index, of: None),
             seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
             instruction=request.instruction,

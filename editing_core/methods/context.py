@@ -20,6 +20,7 @@ from editing_core.solvers import (
 from editing_core.step_cache import EXACT, reusing
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from editing_core.cache import LRUCache
@@ -50,6 +51,7 @@ class EditContext:
         seed: What ``noise`` was drawn from, for those who need more of it.
         inversions: Inversions done before.
         recordings: Inversions done before whose features were recorded.
+        pictures: The picture to edit and the original, as pixels.
         progress: Hears of every solver step.
         seen: Gets, after every step of sampling, latents that are nearly those of the picture.
         instruction: The wish as it was put, if it was.
@@ -69,6 +71,7 @@ class EditContext:
     seed: int
     inversions: LRUCache[Tensor]
     recordings: LRUCache[Recorded]
+    pictures: tuple[Image.Image, Image.Image]
     progress: Progress
     seen: Callable[[Tensor], None] | None = None
     instruction: str = ""

@@ -68,12 +68,14 @@ class TextEmbedding:
         offsets: First and one-past-last character of the prompt that each token stands for; (0, 0)
             for tokens that stand for none (end, padding, template).
         pooled: One summary of the prompt, where the model takes one. Shape: (1, P).
+        pictures: Those that it was read with, by models that do so.
     """
 
     prompt: str
     embeds: Tensor
     offsets: tuple[tuple[int, int], ...]
     pooled: Tensor | None = None
+    pictures: tuple[Image.Image, ...] = ()
 
 
 Attend = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
@@ -189,8 +191,13 @@ class Model(Protocol):
         """Return the token grid of a picture of that size in pixels."""
         ...
 
-    def encode_text(self, prompt: str) -> TextEmbedding:
-        """Encode a prompt as the model's own pipeline does."""
+    def encode_text(self, prompt: str, pictures: Sequence[Image.Image] = ()) -> TextEmbedding:
+        """Encode a prompt as the model's own pipeline does.
+
+        Args:
+            prompt: The words.
+            pictures: Those that they speak of, for models whose reader sees, too.
+        """
         ...
 
     def encode(self, image: Image.Image) -> Tensor:

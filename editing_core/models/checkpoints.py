@@ -16,7 +16,7 @@ from typing import Any
 from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
 from editing_core.models.layout_check import check_shapes, check_types
-from editing_core.models.layouts import FIRST, LAYOUTS, Layout
+from editing_core.models.layouts import BY_PIPELINE, FIRST, LAYOUTS, Layout
 from editing_core.models.offers import HUB, KNOWN, spec_of
 
 SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
@@ -59,7 +59,7 @@ class ModelSource:
                 f"The model in {self.hub_id or self.base} is a {kind}, and only {families} can be "
                 "used here."
             )
-        return LAYOUTS[kind]
+        return BY_PIPELINE.get(str(self.pipeline.get("_class_name")), LAYOUTS[kind])
 
     @cached_property
     def pipeline(self) -> dict[str, Any]:

@@ -109,27 +109,36 @@ class Sizes:
     stored: int = 0
 
 
-def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Sizes:
+def sizes_of(
+    configs: Configs, *, text_tokens: int = 512, stored: int = 0, layout: Layout | None = None
+) -> Sizes:
     """Count parameters without making any.
 
     Args:
         configs: Of all networks of a pipeline.
         text_tokens: Tokens a prompt is padded to.
         stored: Bytes of the transformer in a GGUF file, if it is in one.
+        layout: Of the model's folder; that of its transformer's class if left out.
     """
     import torch
 
     with torch.device("meta"):
         models = build(configs)
-    return sizes_in(models, text_tokens=text_tokens, stored=stored)
+    return sizes_in(models, text_tokens=text_tokens, stored=stored, layout=layout)
 
 
-def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int = 0) -> Sizes:
+def sizes_in(
+    models: Mapping[str, Any],
+    *,
+    text_tokens: int = 512,
+    stored: int = 0,
+    layout: Layout | None = None,
+) -> Sizes:
     """Count the parameters of the networks of a pipeline. See ``sizes_of``."""
     import torch
 
     transformer = models["transformer"]
-    layout = LAYOUTS[type(transformer).__name__]
+    layout = layout or LAYOUTS[type(transformer).__name__]
     linear = [m.weight for m in transformer.modules() if isinstance(m, torch.nn.Linear)]
     lists = [part for part in transformer.children() if isinstance(part, torch.nn.ModuleList)]
     blocks = [_parameters(block) for blocks in lists for block in blocks]

@@ -44,6 +44,8 @@ QWEN_IMAGE = ModelSpec(
     references=0,
     licence="Apache-2.0",
 )
+QWEN_IMAGE_EDIT = replace(QWEN_IMAGE, name="qwen-image-edit", references=3)
+QWEN_IMAGE_EDIT_FIRST = replace(QWEN_IMAGE_EDIT, references=1)
 Z_IMAGE = ModelSpec(
     name="z-image",
     family="Z-Image",
@@ -80,6 +82,7 @@ FAMILIES = (
     FLUX2,
     FLUX2_DISTILLED,
     QWEN_IMAGE,
+    QWEN_IMAGE_EDIT,
     Z_IMAGE,
     Z_IMAGE_TURBO,
     SD35,
@@ -94,6 +97,7 @@ HUB = {
     "klein": "black-forest-labs/FLUX.2-klein-base-4B",
     "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
     "qwen-image": "Qwen/Qwen-Image",
+    "qwen-image-edit": "Qwen/Qwen-Image-Edit-2511",
     "z-image": "Tongyi-MAI/Z-Image",
     "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
     "sd3.5": "stabilityai/stable-diffusion-3.5-large",

@@ -40,8 +40,12 @@ def parts_of(
     _place(transformer, list(encoders.values()), level, device)
     if plan:
         take_tiles(vae, plan.tile)
-    tokenizers = {part: AutoTokenizer.from_pretrained(path[part]) for part in layout.tokenizers}
-    return {"transformer": transformer, "vae": vae} | encoders | tokenizers
+    readers = {part: AutoTokenizer.from_pretrained(path[part]) for part in layout.tokenizers}
+    readers |= {
+        part: class_named(part, name).from_pretrained(path[part])
+        for part, name in layout.processors.items()
+    }
+    return {"transformer": transformer, "vae": vae} | encoders | readers
 
 
 def take_tiles(vae: Any, side: int) -> None:

@@ -18,8 +18,8 @@ TEMPLATE = (
 )
 
 
-def qwen_tokenizer() -> Any:
-    """Byte pairs learnt from the words, within a chat template like Qwen3's."""
+def qwen_tokenizer(*more: str) -> Any:
+    """Byte pairs learnt from the words, within a chat template like Qwen3's; ``more`` stand whole."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
 
@@ -31,14 +31,14 @@ def qwen_tokenizer() -> Any:
     learner.train_from_iterator([*WORDS * 3, "user assistant think"], trainer)
     merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     vocabulary = learner.get_vocab()
-    for special in ("<|endoftext|>", "<|im_start|>", "<|im_end|>"):
+    for special in ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *more):
         vocabulary[special] = len(vocabulary)
     return Qwen2Tokenizer(
         vocab=vocabulary,
         merges=merges,
         model_max_length=TEXT_LENGTH,
         chat_template=TEMPLATE,
-        extra_special_tokens=["<|im_start|>", "<|im_end|>"],
+        extra_special_tokens=["<|im_start|>", "<|im_end|>", *more],
     )
 
 

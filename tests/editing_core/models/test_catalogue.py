@@ -19,6 +19,7 @@ import chat
 from editing_core.models import catalogue
 from editing_core.models.catalogue import Entry, Kind, entries
 from editing_core.models.configs import PUBLISHED
+from editing_core.models.layouts import LAYOUTS
 from editing_core.models.memory_plan import GB, LEVELS, sizes_of
 from editing_core.models.offers import HUB, KNOWN
 from editing_core.models.published_sizes import SIZES
@@ -201,7 +202,10 @@ def test_the_list_asks_neither_pytorch_nor_the_hub() -> None:
 
 def test_the_sizes_of_published_models_are_those_of_their_configurations() -> None:
     for name in PUBLISHED:
-        assert SIZES[name] == sizes_of(PUBLISHED[name]), name
+        assert SIZES[name] == sizes_of(PUBLISHED[name], layout=SIZES[name].layout), name
+        assert LAYOUTS[PUBLISHED[name]["transformer"]["_class_name"]].networks == (
+            SIZES[name].layout.networks
+        )
 
 
 def test_one_is_fetched(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import torch
 from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 from tiny_qwen import tiny_qwen
+from tiny_qwen_edit import tiny_qwen_edit
 from tiny_sd3 import tiny_sd3
 from tiny_z_image import tiny_z
 
@@ -22,6 +23,7 @@ from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
 
 DEEP, KONTEXT = "FLUX.1 with tokens of 32 pixels", "FLUX.1 Kontext"
+EDIT = "Qwen-Image-Edit"
 TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
@@ -30,6 +32,7 @@ TINY = {
     "SD3Transformer2DModel": tiny_sd3,
     DEEP: deep_flux,
     KONTEXT: tiny_kontext,
+    EDIT: tiny_qwen_edit,
 }
 FILLED = {"ZImageTransformer2DModel": 32}
 """Text and image are each filled up to a multiple of so many tokens; the image's stand last."""
