@@ -19,7 +19,7 @@ TEMPLATE = (
 
 
 def qwen_tokenizer(*more: str) -> Any:
-    """Byte pairs learnt from the words, within a chat template like Qwen3's; ``more`` stand whole."""
+    """Byte pairs learnt from the words, in a chat template like Qwen3's; ``more`` stand whole."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
 

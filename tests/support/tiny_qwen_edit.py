@@ -119,7 +119,7 @@ def stock(
     first: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:
-    """What the stock pipeline makes of noise and pictures, at a canvas's size instead of its own."""
+    """What the stock pipeline makes of noise and pictures, at a canvas's size, not at its own."""
     from diffusers import (
         FlowMatchEulerDiscreteScheduler,
         QwenImageEditPipeline,
