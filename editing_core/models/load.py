@@ -47,7 +47,7 @@ def load(
 
     Args:
         source: "portraits" (shipped here), another name in ``offers.KNOWN``, a hub id, a folder in
-            diffusers' layout, or a .safetensors or .gguf file with a transformer of FLUX.1.
+            diffusers' layout, or a .safetensors or .gguf file with a transformer alone.
         device: Where to run; the first NVIDIA GPU if there is one, else the CPU.
         dtype: Precision of transformer and text encoders; bfloat16 on a GPU, else float32.
         memory: How it is held, by a name in ``memory_plan.NAMES``; "auto" chooses by what is free.
