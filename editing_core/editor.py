@@ -159,9 +159,9 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name, own = self._method(method, own)
-        if settings.layers == "measured":
-            settings = replace(settings, layers=layers_measured(self.model))
-        prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
+        prepare = partial(
+            self._context, request, self._for_model(settings), seed, on_step, on_glimpse
+        )
         while True:
             try:
                 return self._edited(prepare, request, how, name, own)
@@ -172,6 +172,14 @@ class Editor:
                 self.model.forget_kept()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
+
+    def _for_model(self, settings: EditSettings) -> EditSettings:
+        """Fill in what depends on the model: measured layers, and the steps of a draft."""
+        if settings.layers == "measured":
+            settings = replace(settings, layers=layers_measured(self.model))
+        if settings.draft and (few := self.model.spec.few_steps):
+            settings = replace(settings, steps=min(few, settings.steps))
+        return settings
 
     def _edited(
         self,

@@ -49,8 +49,8 @@ class EditSettings:
             slow "color", or all that is "outside", pixel by pixel. Finding the region costs four
             model calls.
         bounds: A box outside of which nothing changes, whatever ``keep`` says (not in the paper).
-        draft: Whether part of the sampling is reused, for a quick look (not in the paper); see
-            ``drafts``.
+        draft: Whether part of the sampling is reused, for a quick look (not in the paper; see
+            ``step_cache``); a model that was distilled takes the few steps that it knows instead.
     """
 
     steps: int = 8

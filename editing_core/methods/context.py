@@ -204,9 +204,13 @@ def sample(
 
 
 def drafted(context: EditContext, velocity: Velocity) -> Velocity:
-    """Return the velocity of one walk to the picture: itself, or in a draft part of it reused."""
+    """Return the velocity of one walk to the picture: itself, or in a draft part of it reused.
+
+    A model that was distilled to a few steps drafts in those, and reuses none of them.
+    """
     s = context.settings
-    return reusing(velocity, round(EXACT * s.steps)) if s.draft else velocity
+    reused = s.draft and not context.model.spec.few_steps
+    return reusing(velocity, round(EXACT * s.steps)) if reused else velocity
 
 
 def conditioned_velocity(context: EditContext, text: TextEmbedding, guidance: float) -> Velocity:

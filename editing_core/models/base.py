@@ -44,6 +44,7 @@ class ModelSpec:
             few steps cannot.
         references: How many pictures it can look at beside the one it makes.
         licence: Of the weights as published.
+        few_steps: Steps that it was distilled to; 0 if it was not.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelSpec:
     invertible: bool
     references: int
     licence: str
+    few_steps: int = 0
 
 
 @dataclass(frozen=True, eq=False)

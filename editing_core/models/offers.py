@@ -31,7 +31,9 @@ FLUX2 = ModelSpec(
     references=10,
     licence="Apache-2.0",
 )
-FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invertible=False)
+FLUX2_DISTILLED = replace(
+    FLUX2, name="klein-distilled", guidance="none", invertible=False, few_steps=4
+)
 QWEN_IMAGE = ModelSpec(
     name="qwen-image",
     family="Qwen-Image",
@@ -58,7 +60,9 @@ Z_IMAGE = ModelSpec(
     references=0,
     licence="Apache-2.0",
 )
-Z_IMAGE_TURBO = replace(Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False)
+Z_IMAGE_TURBO = replace(
+    Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False, few_steps=8
+)
 SD35 = ModelSpec(
     name="sd3.5",
     family="Stable Diffusion 3.5",
@@ -72,7 +76,7 @@ SD35 = ModelSpec(
     licence="Stability AI Community License",
 )
 SD35_MEDIUM = replace(SD35, name="sd3.5-medium")
-SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False)
+SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False, few_steps=4)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )

@@ -1,4 +1,4 @@
-"""Transformers under the names of their authors' single files: the converters of diffusers undone."""
+"""Transformers under the names of their authors' single files: diffusers' converters undone."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

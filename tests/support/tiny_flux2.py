@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from editing_core.models.flux2 import Flux2
+from editing_core.models.flux2 import DistilledFlux2, Flux2
 
 WORDS = ["a portrait of a smiling young woman with a brown bob, a red hat, blue t-shirt"]
 TEXT_LENGTH = 48
@@ -110,3 +110,9 @@ def write_repository2(folder: Path, *, distilled: bool = False) -> dict[str, Any
 @lru_cache(1)
 def tiny_flux2() -> Flux2:
     return Flux2(**tiny_parts2(), name="tiny", text_layers=TEXT_LAYERS)
+
+
+@lru_cache(1)
+def tiny_distilled() -> DistilledFlux2:
+    """The same network, taken for one that was distilled."""
+    return DistilledFlux2(**tiny_parts2(), name="tiny, distilled", text_layers=TEXT_LAYERS)
