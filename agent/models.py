@@ -211,9 +211,10 @@ def layers_table(analysis: LayerAnalysis) -> list[str]:
 
 
 def _conclusion(analysis: LayerAnalysis) -> str:
-    best = " and ".join(map(str, analysis.best))
+    *others, last = map(str, analysis.best)
+    best = f"s {', '.join(others)} and {last}" if others else f" {last}"
     measured = (
-        f"The mask of layers {best} overlaps what the words name by {analysis.overlap:.2f}, that "
+        f"The mask of layer{best} overlaps what the words name by {analysis.overlap:.2f}, that "
         f"of the paper's ranks by {analysis.overlap_by_rank:.2f} (intersection over union)"
     )
     if analysis.chosen:

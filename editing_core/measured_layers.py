@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from editing_core.models.base import Stream
 from editing_core.models.checkpoints import SHIPPED_FOLDERS
 
 if TYPE_CHECKING:
-    from editing_core.models.base import Model, Stream
+    from editing_core.models.base import Model
 
 FILE = "layers.json"
 
