@@ -33,6 +33,7 @@ from editing_core.models.checkpoints import SHIPPED_FOLDERS, find
 from editing_core.models.offers import FLUX1, FLUX2, SHIPPED
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.worlds.registry import shipped_world
+from tools.edit_picture import differing
 
 MEASURED = LayerAnalysis(
     model="a/model",
@@ -201,6 +202,13 @@ def test_mtc_takes_the_layers_that_were_measured(monkeypatch: pytest.MonkeyPatch
     assert nothing.report.blocks == by_rank.report.blocks != (0, 5)
     again = edited(replace(paper, layers=(0, 5)), monkeypatch, (1,))
     assert torch.equal(again.latents, measured.latents), "a recipe holds the layers"
+
+
+def test_layers_that_were_measured_are_not_told_as_unusual() -> None:
+    paper = PRESETS["paper"]
+    assert differing(replace(paper, layers=(1, 4)), paper) == ""
+    assert differing(paper, replace(paper, steps=9)) == "steps 8 (not 9)"
+    assert "layers" in differing(replace(paper, layers=(1, 4)), replace(paper, layers=()))
 
 
 def test_models_that_nobody_measured_have_no_layers() -> None:
