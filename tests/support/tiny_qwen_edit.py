@@ -22,6 +22,9 @@ from editing_core.models.qwen_image_edit import FirstQwenImageEdit, QwenImageEdi
 PATCH, VIDEO = "<|image_pad|>", "<|video_pad|>"
 MARKS = ("<|vision_start|>", "<|vision_end|>", PATCH, VIDEO)
 
+SIZES = {"shortest_edge": 56 * 56, "longest_edge": 28 * 28 * 16384}
+"""Fewest and most pixels, as published."""
+
 
 class PictureProcessor(Qwen2VLProcessor):
     """The published processor without its part for videos, which needs torchvision."""
@@ -68,7 +71,7 @@ def edit_parts(*, first: bool = False) -> dict[str, Any]:
         "vae": plain["vae"],
         "text_encoder": text_encoder.eval(),
         "tokenizer": tokenizer,
-        "processor": Qwen2VLImageProcessorPil(),
+        "processor": Qwen2VLImageProcessorPil(size=SIZES),
     }
 
 

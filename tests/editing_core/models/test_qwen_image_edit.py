@@ -12,6 +12,7 @@ from drawn_pictures import PROMPT
 from tiny_flux import noise_picture
 from tiny_qwen_edit import stock, tiny_first_edit, tiny_qwen_edit, write_qwen_edit
 
+from editing_core.cache import LRUCache
 from editing_core.editor import draw_noise
 from editing_core.models.canvas import Canvas
 from editing_core.models.load import load
@@ -45,13 +46,13 @@ def test_it_paints_what_the_stock_pipeline_paints(
     """Pictures in the text and beside it, guidance and schedule, over two Euler steps."""
     model, first = make(), make is tiny_first_edit
     monkeypatch.setattr(type(model), "area", CANVAS.width * CANVAS.height)
+    monkeypatch.setattr(model, "_texts", LRUCache(1))  # not what was read at another size
     noise = draw_noise(3, CANVAS, model.channels)
     expected = stock(
         noise, CANVAS, pictures, steps=2, guidance=guidance, first=first, monkeypatch=monkeypatch
     )
-    model._texts._values.clear()  # pictures were as large as published
-    torch.testing.assert_close(painted(model, pictures, noise, guidance), expected,
-                               atol=1e-5, rtol=0)  # fmt: skip
+    got = painted(model, pictures, noise, guidance)
+    torch.testing.assert_close(got, expected, atol=1e-5, rtol=0)
 
 
 @every_edition
