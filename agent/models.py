@@ -139,8 +139,8 @@ def _machine(device: Kind, free: int | None, found: Sequence[Entry]) -> str:
     room = "nobody can tell how much memory is free" if free is None else f"{told(free)} are free"
     if device == "cpu":
         return (
-            f"This machine has no GPU that PyTorch can use; {room}. On a CPU a model is held "
-            "whole, in 32 bits a weight; the other levels are for GPUs."
+            f"This machine has no GPU that PyTorch can use; {room}.\n"
+            "On a CPU a model is held whole, in 32 bits a weight; the other levels are for GPUs."
         )
     said = f"On the GPU of this machine {room}."
     if any(entry.after for entry in found):

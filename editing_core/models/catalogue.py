@@ -22,6 +22,7 @@ from editing_core.models.layouts import Layout
 from editing_core.models.memory_plan import (
     MemoryPlan,
     Sizes,
+    at_each_level,
     choose,
     fitting,
     plans,
@@ -91,15 +92,9 @@ def entries(device: Kind, free: int | None) -> Iterator[Entry]:
             after=after,
             least=min(plan.peak for plan in plans(sizes, each=each, device=device)),
             refusal=refusal,
-            levels=_on_gpus(sizes),
+            levels=at_each_level(sizes),
             here=is_here(name),
         )
-
-
-def _on_gpus(sizes: Sizes) -> tuple[MemoryPlan, ...]:
-    """Return the best plan of each level."""
-    best = {plan.level.name: plan for plan in reversed(list(plans(sizes)))}
-    return tuple(reversed(best.values()))
 
 
 def device_here() -> Kind:

@@ -272,6 +272,15 @@ def plans(sizes: Sizes, *, each: int = 2, device: str = "cuda") -> Iterator[Memo
                 yield MemoryPlan(level, tile, peak)
 
 
+def at_each_level(sizes: Sizes) -> tuple[MemoryPlan, ...]:
+    """What a GPU needs at each level that is offered, with pictures in one tile."""
+    return tuple(
+        MemoryPlan(level, TILES[0], peak_bytes(sizes, level, TYPICAL, TILES[0], 2))
+        for level in LEVELS
+        if level.offered
+    )
+
+
 def missing(level: MemoryLevel) -> list[str]:
     """Packages that a level needs and that are not installed."""
     return [package for package in level.packages if find_spec(package) is None]

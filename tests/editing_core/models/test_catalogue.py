@@ -165,6 +165,7 @@ def test_what_is_too_large_here_is_told_with_all_that_could_help(
 ) -> None:
     """On a CPU the thriftier levels are those of a GPU; on a GPU they may need packages."""
     on_cpu = printed(monkeypatch, capsys, 16, CPU)
+    assert all(len(line) < 100 for line in on_cpu.splitlines())
     fits, needs = on_cpu.split("Memory that they need")
     assert "no, 68 GB" in line_of("flux-dev", fits)
     assert "15 GB" in line_of("flux-dev", needs) and "has no GPU" in needs
