@@ -14,10 +14,12 @@ from tiny_sd3 import tiny_sd3
 from tiny_z_image import tiny_z
 
 from editing_core.attention_hook import AttentionHook
+from editing_core.bench.timing import LiveBytes
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
 from editing_core.models.canvas import Canvas
 from editing_core.models.load import FAMILIES
+from editing_core.models.memory_plan import forward_bytes, sizes_in, transformer_bytes, vae_bytes
 from editing_core.settings import PRESETS
 from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
@@ -260,6 +262,28 @@ def test_an_edit_runs(kind: str, method: str) -> None:
     assert first.report.columns
     if method == "mtc":
         assert first.mask is not None and first.report.blocks
+
+
+@every_model
+def test_it_needs_the_memory_that_is_predicted(kind: str) -> None:
+    """Weights to the byte, and the tensors of a model call and of the VAE as they come and go.
+
+    The places of tokens, which are as wide as a head, weigh more beside tiny blocks, so a call may
+    take half as much again; at the published width (`test_full_width.py`) it comes nearer.
+    """
+    model = model_of(kind)
+    canvas, text = model.canvas(512, 512), model.encode_text(TARGET)
+    parts = {part: getattr(model, part) for part in model.spec.parts}
+    sizes = sizes_in(parts, text_tokens=text.embeds.shape[1])
+    kept = model.transformer.state_dict().values()
+    assert transformer_bytes(sizes, "plain", 4) == sum(tensor.nbytes for tensor in kept)
+    noise = draw_noise(0, canvas, model.channels)
+    with LiveBytes(model.transformer) as alive:
+        model.velocity(noise, 0.7, text, guidance=1.0, canvas=canvas)
+    assert 0.65 < forward_bytes(sizes, canvas, 4) / alive.peak < 1.1
+    with LiveBytes(model.vae) as alive:
+        model.decode(noise, canvas)
+    assert 0.9 < vae_bytes(sizes, canvas, 1024) / alive.peak < 1.7
 
 
 # Each against the stock pipeline of its family
