@@ -130,9 +130,9 @@ class MethodOptions:
         Literal["off", "on"],
         Option(
             "quick drafts with fewer model calls",
-            "A draft reuses a part of its late steps. The same seed, message and picture with "
-            "drafts off make nearly the same edit, in full. The method anchor, quick by itself, "
-            "makes no drafts.",
+            "A draft reuses a part of its late steps; a distilled model takes the few that it "
+            "knows. The same seed, message and picture with drafts off make nearly the same edit, "
+            "in full. The method anchor, quick by itself, makes no drafts.",
             example="on",
             values=DRAFTS,
             flag="on",

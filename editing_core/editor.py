@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -18,6 +18,7 @@ from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
 from editing_core.masks import box, color_aligned, outside_kept, region
+from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
 from editing_core.methods.registry import method_named, refuse_model
@@ -158,7 +159,9 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name, own = self._method(method, own)
-        prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
+        prepare = partial(
+            self._context, request, self._for_model(settings), seed, on_step, on_glimpse
+        )
         while True:
             try:
                 return self._edited(prepare, request, how, name, own)
@@ -169,6 +172,14 @@ class Editor:
                 self.model.forget_kept()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
+
+    def _for_model(self, settings: EditSettings) -> EditSettings:
+        """Fill in what depends on the model: measured layers, and the steps of a draft."""
+        if settings.layers == "measured":
+            settings = replace(settings, layers=layers_measured(self.model))
+        if settings.draft and (few := self.model.spec.few_steps):
+            settings = replace(settings, steps=min(few, settings.steps))
+        return settings
 
     def _edited(
         self,
@@ -278,6 +289,7 @@ class Editor:
             seed=seed,
             inversions=self._latents_kept,
             recordings=self._recordings,
+            pictures=(request.current.image, request.original.image),
             progress=on_step or (lambda phase, index, of: None),
             seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
             instruction=request.instruction,

@@ -392,7 +392,7 @@ def differing(used: Any, plain: Any) -> str:
     return ", ".join(
         f"{name} {_shown(value)} (not {_shown(own.get(name))})"
         for name, value in numbers.items()
-        if value != own.get(name)
+        if value != own.get(name) and own.get(name) != "measured"  # for which others stand
     )
 
 

@@ -89,7 +89,11 @@ class Made(BaseModel):
         own = asdict(self.settings)
         reads = METHODS[self.method].reads
         unusual = {
-            preset: [f"{name} {own[name]}" for name in reads if own[name] != usual[name]]
+            preset: [
+                f"{name} {own[name]}"
+                for name in reads
+                if own[name] != usual[name] and usual[name] != "measured"
+            ]
             for preset, usual in ((preset, asdict(held)) for preset, held in PRESETS.items())
         }
         nearest = min(unusual, key=lambda preset: len(unusual[preset]))

@@ -31,7 +31,7 @@ Chat with an image editor that never forgets the original.
   palimpsest doctor                 say what is there and what to do next
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
-  palimpsest models [get NAME]      list the models that can be edited with, or fetch one
+  palimpsest models [get NAME]      list the models that can be edited with, fetch or analyse one
 """
 LONGEST_ERROR = 500  # characters
 
