@@ -8,7 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -17,11 +17,13 @@ from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio
 from agent.context import ChatContext
 from agent.exit_codes import DONE, MISSING, UNREADABLE
 from agent.options import declared
+from agent.serve.limits import Admission, Limits
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
 HERE = ("127.0.0.1", "localhost", "::1")
 PORT = 7860
+CONNECTIONS = 1000  # at a time; others are told to come again
 FLAGS = ("model", "device", "memory", "method", "preset", "llm_url", "llm_model", "offline", "home")
 SAID = {
     "web": "Chat in your browser, on this machine.",
@@ -39,7 +41,10 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
         made.add_argument(
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
-        made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
+        for limit in fields(Limits):
+            flag, help = f"--{limit.name.replace('_', '-')}", limit.metadata["help"]
+            given = {"type": _positive, "default": limit.default, "metavar": "N"}
+            made.add_argument(flag, help=f"{help} (default: {limit.default})", **given)
     made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")
     for option in FLAGS:
         known = declared()[option]
@@ -65,6 +70,7 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         import uvicorn
 
         from agent.serve.app import create_app
+        from agent.serve.protocol import ImpatientProtocol
         from agent.serve.users import Users, tokens_in
     except ModuleNotFoundError as error:
         return refuse(
@@ -85,7 +91,8 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
 
-    users = Users(tokens, settings.home, partial(_over, studio))
+    limits = Limits(**{limit.name: getattr(flags, limit.name) for limit in fields(Limits)})
+    users = Users(tokens, settings.home, partial(_over, studio), admission=Admission(limits))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -94,8 +101,8 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         Timer(1, webbrowser.open, [address]).start()
     try:
         uvicorn.run(
-            create_app(users, upload_mb=flags.upload_mb),
-            host=flags.host, port=flags.port, log_level="warning",
+            create_app(users), host=flags.host, port=flags.port, log_level="warning",
+            http=ImpatientProtocol, limit_concurrency=CONNECTIONS,
         )  # fmt: skip
     finally:
         users.close()
@@ -114,6 +121,13 @@ def _port(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a limit is a number from 1")
     return number
 
 

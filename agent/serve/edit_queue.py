@@ -50,11 +50,21 @@ class EditQueue:
 class QueuedEdit:
     """The tool that the agent calls, once it is its turn at the model."""
 
-    def __init__(self, edit: EditPicture, queue: EditQueue, waits: Callable[[int], None]) -> None:
-        """Wait in ``queue`` before each edit."""
-        self._edit, self._queue, self._waits = edit, queue, waits
+    def __init__(
+        self,
+        edit: EditPicture,
+        queue: EditQueue,
+        waits: Callable[[int], None],
+        further: Callable[[], None],
+    ) -> None:
+        """Wait in ``queue`` before each edit; ``further`` is called before all but the first."""
+        self._edit, self._queue, self._waits, self._further = edit, queue, waits, further
+        self._made = 0
 
     def __call__(self, **asked: Any) -> Edited:
         """Edit a picture."""
+        if self._made:
+            self._further()
+        self._made += 1
         with self._queue.turn(self._waits):
             return self._edit(**asked)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
@@ -24,8 +26,9 @@ from agent.terminal.run_message import LONGEST_COMMAND
 from tools.arguments import InputError
 from tools.inspection import sample_portrait
 
-COOKIE = "palimpsest"
 MOST_PICTURES = 10  # of one upload
+LONGEST_NAME = 60  # characters of an uploaded file's name, its end
+_HASH = re.compile(r"[0-9a-f]{64}")
 FOREVER = "private, max-age=31536000, immutable"  # a picture's hash never means another picture
 WIDTHS = (160, 320, 640, 1280, 2560)  # of pictures that are made smaller
 
@@ -39,17 +42,9 @@ class Message(BaseModel):
 
 
 def sessions_of(request: Request) -> UserSessions:
-    """Return the conversations of whoever asks, known by a token.
-
-    Raises:
-        HTTPException: It is nobody's.
-    """
+    """Return the conversations of whoever asks, whom the guard knows."""
     users: Users = request.app.state.users
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    name = users.named(token or request.cookies.get(COOKIE, ""))
-    if name is None:
-        raise HTTPException(401, "This needs a token; open the page with /?token=TOKEN.")
-    return users.user(name)
+    return users.user(request.state.person)
 
 
 Mine = Annotated[UserSessions, Depends(sessions_of)]
@@ -133,7 +128,7 @@ def stop(user: Mine, session: Session) -> dict[str, bool]:
 def picture(user: Mine, name: str, width: int | None = None) -> Response:
     """Return a picture as PNG, at most so many pixels wide."""
     store = user.sessions.store
-    if name not in store:
+    if not _HASH.fullmatch(name) or name not in store:
         raise HTTPException(404, "There is no such picture.")
     content = store.path(name).read_bytes() if width is None else shrunk(store.image(name), width)
     return Response(content, media_type="image/png", headers={"Cache-Control": FOREVER})
@@ -149,7 +144,7 @@ def download(user: Mine, session: Session, turn: int) -> Response:
     name = file_name(shown.id, shown.request)
     with TemporaryDirectory() as folder:
         file = export(user.sessions.store.path(shown.picture), Path(folder), name=name)
-        told = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        told = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}"}
         return Response(file.read_bytes(), media_type="application/octet-stream", headers=told)
 
 
@@ -175,7 +170,7 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
     notes: list[str] = []
     for upload in reversed(pictures):
         with TemporaryDirectory() as folder:
-            file = Path(folder) / (Path(upload.filename or "").name or "picture")
+            file = Path(folder) / uploaded_name(upload.filename or "")
             file.write_bytes(upload.file.read())
             try:
                 notes += open_file(chat, store, file, caption or None)[1]
@@ -185,6 +180,12 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
                     told.replace('say it with --caption "…"', "give a caption")
                 ) from None
     return notes
+
+
+def uploaded_name(sent: str) -> str:
+    """Return a file name as it was sent, without what could lead elsewhere or break a page."""
+    name = re.sub(r"[^\w.,+() -]", "_", re.split(r"[/\\]", sent)[-1])
+    return name.strip(". ")[-LONGEST_NAME:] or "picture"
 
 
 def state_of(user: UserSessions, session: str) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
 from agent.serve.edit_queue import EditQueue, QueuedEdit
+from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import StorageError
 from agent.state import Ask, Event
@@ -119,11 +120,15 @@ class UserSessions:
         sessions: All sessions of their home.
         studio: What conversations work with.
         queue: Where edits wait for the model, with those of all other users.
+        person: Their name.
+        admission: How much they may ask for.
     """
 
     sessions: Sessions
     studio: ChatContext
     queue: EditQueue
+    person: str = ""
+    admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -133,7 +138,8 @@ class UserSessions:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            studio = replace(studio, edit=QueuedEdit(studio.edit, self.queue, screen.waits))
+            edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
+            studio = replace(studio, edit=edit)
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
     def opening_chat(self, session: str) -> Chat:
@@ -156,13 +162,15 @@ class UserSessions:
 
         Raises:
             Busy: The session works on another message.
+            Refused: Too much is asked for.
         """
         screen = EventScreen(session)
+        chat = self.chat(session, screen, interactive=interactive)
         with self._lock:
             if session in self._running:
                 raise Busy("This session still works on a message; wait for it, or stop it.")
+            self.admission.begin(self.person)
             self._running[session] = screen
-        chat = self.chat(session, screen, interactive=interactive)
         in_background(lambda: self._carry_out(chat, line, screen))
         return iter(screen.told.get, None)
 
@@ -193,7 +201,11 @@ class UserSessions:
         finally:
             with self._lock:
                 del self._running[session]
+                self.admission.end(self.person)
             screen.told.put(None)
+
+    def _further_edit(self) -> None:
+        self.admission.further_edit(self.person)
 
 
 def _handle(commands: Commands, line: str) -> None:

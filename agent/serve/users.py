@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agent.context import ChatContext
 from agent.serve.edit_queue import EditQueue
+from agent.serve.limits import Admission, Limits
 from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import open_home
 from tools.arguments import InputError
@@ -32,12 +33,14 @@ class Users:
         home: Where homes are; that of NAME is HOME/people/NAME.
         studio_in: Makes what conversations work with.
         queue: Where all edits wait for the model.
+        admission: How much each of them, and all together, may ask for.
     """
 
     tokens: dict[str, str]
     home: Path
     studio_in: StudioIn
     queue: EditQueue = field(default_factory=EditQueue)
+    admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _opened: dict[str, UserSessions] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -52,7 +55,9 @@ class Users:
         if name not in self._opened:
             home = self.home / "people" / name if name else self.home
             sessions = self._open.enter_context(open_home(home))
-            self._opened[name] = UserSessions(sessions, self.studio_in(sessions.store), self.queue)
+            self._opened[name] = UserSessions(
+                sessions, self.studio_in(sessions.store), self.queue, name, self.admission
+            )
         return self._opened[name]
 
     def close(self) -> None:
