@@ -44,6 +44,8 @@ class AppSettings(EditOptions, RunOptions, BaseSettings):
     clip: str | None = None
     """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
     home: Path = Field(default_factory=default_home)
+    engine_token: str = Field(default="", repr=False)
+    """What `--engine` lets us in by."""
     retries: int = Field(default=2, ge=0, le=4)
     """How often an edit that fails its check is tried again."""
     c2pa_certificate: Path | None = None

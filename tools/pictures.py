@@ -253,11 +253,11 @@ class PictureStore:
             beside = target.with_suffix(".safetensors")
             grown = latents is not None and not _touched(beside)
             if own is not None and not _touched(self._own(name)):
-                _write(self._own(name), own.png())
+                write_whole(self._own(name), own.png())
             if latents is not None and grown:
-                _write(beside, _latents_bytes(latents))
+                write_whole(beside, _latents_bytes(latents))
             if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
-                _write(target, _png_bytes(image, recipe))
+                write_whole(target, _png_bytes(image, recipe))
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(
@@ -281,7 +281,7 @@ class PictureStore:
     def remember(self, name: str, source: Source) -> None:
         """Note which file a picture was opened from; of several, the last."""
         try:
-            _write(self._source(name), source.text().encode())
+            write_whole(self._source(name), source.text().encode())
         except OSError as error:
             raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
 
@@ -371,7 +371,7 @@ def _latents_bytes(latents: Tensor) -> bytes:
     return content
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write a whole file or none: under a passing name, onto the disk, then into place.
 
     It reaches the disk before a checkpoint names it, so a power cut leaves no turn without picture.

@@ -24,7 +24,7 @@ from agent.serve.routes import routes
 from agent.serve.user_sessions import Busy
 from agent.serve.users import Users
 from agent.sessions.catalog import InUse, SessionError
-from agent.sessions.database import StorageError
+from agent.sessions.store import StorageError
 from agent.terminal.last_net import sentence
 from tools.arguments import InputError
 from tools.pictures import StoreError

@@ -17,10 +17,11 @@ from PIL import Image
 from pydantic import BaseModel, Field
 
 from agent.choosing import chosen_settings
+from agent.options import EDIT_OPTIONS
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.serve.users import Users
 from agent.sessions.catalog import new_id
-from agent.state import Conversation
+from agent.state import Conversation, Step
 from agent.terminal.file_io import export, file_name, open_file
 from agent.terminal.run_message import LONGEST_COMMAND
 from tools.arguments import InputError
@@ -89,6 +90,22 @@ def look(user: Mine, session: Session) -> dict[str, Any]:
     return state_of(user, session)
 
 
+@routes.get("/sessions/{session}/conversation")
+def conversation(user: Mine, session: Session) -> dict[str, Any]:
+    """Tell all that is known of a session, for a program that shows it in its own way."""
+    chat, working = user.chat(session), user.working(session)
+    resting = user.opening_chat(session)
+    shared = {name: getattr(user.studio.settings, name) for name in ("model", *EDIT_OPTIONS)}
+    return {
+        "conversation": chat.conversation.model_dump(mode="json"),
+        "question": None if working else resting.question,
+        "unfinished": "" if working else resting.unfinished,
+        "undone": () if working else resting.undone,
+        "working": working,
+        "settings": shared,
+    }
+
+
 @routes.delete("/sessions/{session}", status_code=204)
 def delete(user: Mine, session: Session) -> None:
     """Delete a session; its pictures stay until the next prune."""
@@ -111,11 +128,13 @@ def add(
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    return StreamingResponse(
-        streamed(user.say(session, message.text)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    return live(user.say(session, message.text))
+
+
+@routes.post("/sessions/{session}/steps")
+def do(user: Mine, session: Session, step: Step) -> StreamingResponse:
+    """Do one step of a plan, which no message has to be read for, such as `{"step": "undo"}`."""
+    return live(user.move(session, step))
 
 
 @routes.post("/sessions/{session}/stop")
@@ -134,6 +153,18 @@ def picture(user: Mine, name: str, width: int | None = None) -> Response:
     return Response(content, media_type="image/png", headers={"Cache-Control": FOREVER})
 
 
+@routes.get("/pictures/{name}/own")
+def own_pixels(user: Mine, name: str) -> Response:
+    """Return a picture's own pixels, where it has more than 8-bit sRGB, as PNG."""
+    return beside(user, name, ".own.png", "image/png")
+
+
+@routes.get("/pictures/{name}/source")
+def source(user: Mine, name: str) -> Response:
+    """Return what is known of the file that a picture was opened from."""
+    return beside(user, name, ".source.json", "application/json")
+
+
 @routes.get("/sessions/{session}/turns/{turn}/file")
 def download(user: Mine, session: Session, turn: int) -> Response:
     """Return a turn's picture at full size, in the format it was opened from."""
@@ -146,6 +177,30 @@ def download(user: Mine, session: Session, turn: int) -> Response:
         file = export(user.sessions.store.path(shown.picture), Path(folder), name=name)
         told = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}"}
         return Response(file.read_bytes(), media_type="application/octet-stream", headers=told)
+
+
+def beside(user: UserSessions, name: str, ending: str, kind: str) -> Response:
+    """Return a file that lies beside a picture.
+
+    Raises:
+        HTTPException: There is none.
+    """
+    store = user.sessions.store
+    if not _HASH.fullmatch(name) or name not in store:
+        raise HTTPException(404, "There is no such picture.")
+    file = store.path(name).with_suffix(ending)
+    if not file.is_file():
+        raise HTTPException(404, "There is no such file beside this picture.")
+    return Response(file.read_bytes(), media_type=kind)
+
+
+def live(happening: Iterator[EventData]) -> StreamingResponse:
+    """Answer with what happens, while it happens."""
+    return StreamingResponse(
+        streamed(happening),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
 
 
 def streamed(happening: Iterator[EventData]) -> Iterator[str]:

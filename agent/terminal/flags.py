@@ -39,7 +39,7 @@ LONGEST_ERROR = 500  # characters
 OPTIONS = {
     "how to edit": ("model", *EDIT_OPTIONS, "close_up", "device", "memory", "compile"),
     "who reads the messages": ("offline", "llm_url", "llm_model"),
-    "showing and keeping": ("preview", "home"),
+    "showing and keeping": ("preview", "home", "engine"),
 }
 """The settings that are flags, as help groups them."""
 

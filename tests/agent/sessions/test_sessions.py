@@ -11,7 +11,7 @@ from perfect_chat import begin
 
 from agent.context import ChatContext
 from agent.sessions.catalog import InUse, SessionError
-from agent.sessions.database import KEPT
+from agent.sessions.store import KEPT
 
 
 def test_they_are_listed_the_last_used_first(sessions):
