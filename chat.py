@@ -43,6 +43,7 @@ OTHERS = {
     "web": "agent.serve.command:web",
     "serve": "agent.serve.command:serve",
     "mcp": "agent.serve.mcp:main",
+    "move-sessions": "agent.sessions.moving:main",
 }
 SPEAKS = "mcp"
 """Its standard output is a protocol's, not a terminal's."""

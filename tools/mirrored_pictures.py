@@ -11,21 +11,17 @@ from PIL import Image
 
 from tools.metadata import Source
 from tools.own_pixels import OwnPixels, read
-from tools.pictures import PictureStore, StoreError, picture_hash, write_whole
+from tools.pictures import FILES, PictureStore, StoreError, picture_hash, write_whole
 from tools.provenance import Recipe
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-BESIDE = (".own.png", ".source.json", ".safetensors")
-"""How files end that may lie beside the PNG of a picture."""
-FILES = (*BESIDE, ".png")
-"""Of one picture; its PNG comes last, so that all is there once it is."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
 class Place(Protocol):
-    """Where the files of pictures are kept, by name: the hash of a picture and one of `FILES`."""
+    """Where the files of pictures are kept: the hash of a picture and one of `FILES` name each."""
 
     def fetch(self, file: str, /) -> bytes | None:
         """Return a file; None if there is none."""
@@ -62,6 +58,11 @@ class MirroredStore(PictureStore):
         self._keep(name, FILES)
         return name
 
+    def take(self, other: PictureStore, name: str) -> None:
+        """Copy a picture and all that lies beside it from another store."""
+        super().take(other, name)
+        self._keep(name, FILES)
+
     def remember(self, name: str, source: Source) -> None:
         """Note which file a picture was opened from."""
         super().remember(name, source)
@@ -86,7 +87,7 @@ class MirroredStore(PictureStore):
             return
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            for ending in BESIDE:
+            for ending in FILES[:-1]:
                 if (beside := self.place.fetch(f"{name}{ending}")) is not None:
                     write_whole(self._file(name, ending), beside)
             write_whole(target, content)

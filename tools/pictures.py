@@ -37,6 +37,8 @@ MAX_MEGAPIXELS = 100.0
 LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
 TRANSPARENT = "its transparent parts are shown on white, and saved transparent again"
+FILES = (".own.png", ".source.json", ".safetensors", ".png")
+"""How the files of one picture end; its PNG comes last, so that all is there once it is."""
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -265,6 +267,23 @@ class PictureStore:
                 "another folder with --home."
             ) from None
         return name
+
+    def take(self, other: PictureStore, name: str) -> None:
+        """Copy a picture and all that lies beside it from another store, byte by byte.
+
+        Raises:
+            StoreError: It cannot be kept here.
+        """
+        source, target = other.path(name), self.folder / name[:2] / f"{name}.png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for ending in FILES:
+                if (file := source.with_suffix(ending)).is_file():
+                    write_whole(target.with_suffix(ending), file.read_bytes())
+        except OSError as error:
+            raise StoreError(
+                f"Cannot keep pictures in {self.folder}: {error.strerror or error}."
+            ) from None
 
     def own(self, name: str) -> OwnPixels | None:
         """Return a picture's own pixels, if they are more than 8-bit sRGB."""

@@ -98,5 +98,5 @@ async def told(_: Request, error: Exception) -> Response:
 async def broken(request: Request, error: Exception) -> Response:
     """Tell that something broke inside, and log it."""
     users: Users = request.app.state.users
-    told = sentence(error, users.home).partition(" nothing that")[0].rstrip(";")
+    told = sentence(error, users.homes.folder).partition(" nothing that")[0].rstrip(";")
     return JSONResponse({"error": f"{told}; nothing that was finished is lost."}, 500)

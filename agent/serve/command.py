@@ -18,6 +18,8 @@ from agent.context import ChatContext
 from agent.exit_codes import DONE, MISSING, UNREADABLE
 from agent.options import declared
 from agent.serve.limits import Admission, Limits
+from agent.sessions.homes import homes_at
+from agent.sessions.store import StorageError
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
@@ -85,14 +87,17 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     try:
         tokens = {token: ""} if flags.tokens is None else tokens_in(flags.tokens)
         settings = settings_of(flags.config, **{option: getattr(flags, option) for option in FLAGS})
+        homes = homes_at(settings.home, settings.database, settings.pictures)
         studio = studio_of(settings, person=True, note=note)
+    except StorageError as error:
+        return refuse(str(error), MISSING)
     except InputError as error:
         return refuse(str(error), UNREADABLE)
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
 
     limits = Limits(**{limit.name: getattr(flags, limit.name) for limit in fields(Limits)})
-    users = Users(tokens, settings.home, partial(_over, studio), admission=Admission(limits))
+    users = Users(tokens, homes, partial(_over, studio), admission=Admission(limits))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"

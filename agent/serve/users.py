@@ -13,7 +13,7 @@ from agent.context import ChatContext
 from agent.serve.edit_queue import EditQueue
 from agent.serve.limits import Admission, Limits
 from agent.serve.user_sessions import UserSessions
-from agent.sessions.catalog import open_home
+from agent.sessions.homes import Homes
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
@@ -30,14 +30,14 @@ class Users:
 
     Attributes:
         tokens: Token to name; the name "" is the person whose home it is.
-        home: Where homes are; that of NAME is HOME/people/NAME.
+        homes: Where the sessions and pictures of each are.
         studio_in: Makes what conversations work with.
         queue: Where all edits wait for the model.
         admission: How much each of them, and all together, may ask for.
     """
 
     tokens: dict[str, str]
-    home: Path
+    homes: Homes
     studio_in: StudioIn
     queue: EditQueue = field(default_factory=EditQueue)
     admission: Admission = field(default_factory=lambda: Admission(Limits()))
@@ -53,8 +53,7 @@ class Users:
     def user(self, name: str) -> UserSessions:
         """Return a person's conversations; their home is opened when first asked for."""
         if name not in self._opened:
-            home = self.home / "people" / name if name else self.home
-            sessions = self._open.enter_context(open_home(home))
+            sessions = self._open.enter_context(self.homes.open(name))
             self._opened[name] = UserSessions(
                 sessions, self.studio_in(sessions.store), self.queue, name, self.admission
             )
@@ -63,6 +62,7 @@ class Users:
     def close(self) -> None:
         """Close all homes."""
         self._open.close()
+        self.homes.close()
 
 
 def tokens_in(file: Path) -> dict[str, str]:

@@ -1,8 +1,8 @@
 """The sessions of a home: listed, named, found, copied, held and deleted.
 
-A home has ``sessions.sqlite``, ``pictures/`` that all sessions share, ``cache/`` with tensors that
-can be made again, and ``locks/`` with a file for each session, which the process that talks in it
-holds locked; a kill frees the lock.
+A home has ``sessions.sqlite`` (unless a database elsewhere has them), ``pictures/`` that all
+sessions share, ``cache/`` with tensors that can be made again, and ``locks/`` with a file for each
+session, which the process that talks in it holds locked; a kill frees the lock.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ class InUse(SessionError):
 
 @dataclass(frozen=True)
 class Sessions:
-    """All sessions of one home."""
+    """All sessions of one home; its pictures may be kept elsewhere."""
 
     saver: SessionStore
     home: Path
+    pictures: PictureStore | None = None
 
     @property
     def store(self) -> PictureStore:
         """The pictures that the sessions share."""
-        return PictureStore(self.home / "pictures")
+        return self.pictures or PictureStore(self.home / "pictures")
 
     def ids(self) -> list[str]:
         """Return the ids, the last used first."""

@@ -28,6 +28,7 @@ Chat with an image editor that never forgets the original.
   palimpsest web                    the same in a browser, on this machine
   palimpsest serve --tokens FILE    for several people, and for programs (HTTP)
   palimpsest mcp                    as tools for assistants (Model Context Protocol)
+  palimpsest move-sessions FROM TO  move all sessions, such as into Postgres
   palimpsest doctor                 say what is there and what to do next
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark

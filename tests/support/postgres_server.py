@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -19,7 +18,7 @@ SETTINGS = "-c listen_addresses='' -c fsync=off -c max_connections=100 -k {folde
 
 
 def binaries() -> Path | None:
-    """Return the folder of initdb and pg_ctl, the newest of Debian's if they are not on the path."""
+    """Return the folder of initdb and pg_ctl: on the path, else the newest of Debian's."""
     if found := shutil.which("pg_ctl"):
         return Path(found).resolve().parent
     versions = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
@@ -30,6 +29,8 @@ def servant() -> str | None:
     """Return who the server runs as: nobody in particular, unless we are root, who may not."""
     if os.geteuid() != 0:
         return None
+    import pwd  # not on Windows
+
     names = {entry.pw_name for entry in pwd.getpwall()}
     return next(name for name in ("postgres", "nobody") if name in names)
 

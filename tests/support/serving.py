@@ -19,6 +19,7 @@ from agent.serve.app import create_app
 from agent.serve.limits import Admission, Limits
 from agent.serve.protocol import ImpatientProtocol
 from agent.serve.users import Users
+from agent.sessions.homes import Homes
 from agent.settings import AppSettings
 from tools.edit_picture import PRESETS
 from tools.inspection import WorldEyes
@@ -58,7 +59,7 @@ def exact_users(
         )
 
     return Users(
-        {ANN: "ann", BOB: "bob"}, home, studio_in, admission=admission or Admission(Limits())
+        {ANN: "ann", BOB: "bob"}, Homes(home), studio_in, admission=admission or Admission(Limits())
     )
 
 

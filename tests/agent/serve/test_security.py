@@ -295,4 +295,4 @@ def test_whatever_breaks_inside_is_one_sentence(
     assert answer.json() == {
         "error": "Something broke inside (RuntimeError); nothing that was finished is lost."
     }
-    assert "secret of the server" in (users.home / "errors.log").read_text()
+    assert "secret of the server" in (users.homes.folder / "errors.log").read_text()

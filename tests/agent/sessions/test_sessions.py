@@ -92,13 +92,12 @@ def test_a_turn_costs_the_same_however_many_there_are(file_sessions):
     def size():
         tables = {"checkpoints": "checkpoint", "palimpsest_records": "content"}
         counts = [
-            file_sessions.saver.conn.execute(
-                f"SELECT SUM(LENGTH({column})) FROM {table}"
-            ).fetchone()[0]
+            database.execute(f"SELECT SUM(LENGTH({column})) FROM {table}").fetchone()[0]
             for table, column in tables.items()
         ]
         return sum(counts)
 
+    database = file_sessions.saver.conn
     chat = begin(file_sessions, "a", *["add a hat", "/undo 1"] * 5)
     sizes = [size()]
     for _ in range(3):
