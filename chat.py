@@ -14,7 +14,7 @@ try:
     import os
     import signal
     import threading
-    from contextlib import redirect_stderr, redirect_stdout
+    from contextlib import closing, redirect_stderr, redirect_stdout
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
@@ -180,15 +180,15 @@ def _run_elsewhere(
     from agent.remote.engine import Engine
 
     door.check(flags)
-    engine = Engine.at(address, settings.engine_token)
-    if flags.list_sessions:
-        return _list_sessions(door.listed(engine), json_lines=flags.json)
-    person = not flags.say and sys.stdin.isatty()
-    try:
-        commands = door.commands_of(flags, settings, engine, screen, person=person)
-        return _talk(flags, settings, commands, person=person)
-    finally:
-        screen.rest()
+    with closing(Engine.at(address, settings.engine_token)) as engine:
+        if flags.list_sessions:
+            return _list_sessions(door.listed(engine), json_lines=flags.json)
+        person = not flags.say and sys.stdin.isatty()
+        try:
+            commands = door.commands_of(flags, settings, engine, screen, person=person)
+            return _talk(flags, settings, commands, person=person)
+        finally:
+            screen.rest()
 
 
 def _lend(settings: AppSettings) -> int:

@@ -57,18 +57,34 @@ class Engine:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         engine = cls(address, httpx.Client(base_url=address, headers=headers, timeout=PATIENCE))
         try:
-            answer = engine.client.get("/v1/sessions")
+            engine.greet()
+        except BaseException:
+            engine.close()
+            raise
+        return engine
+
+    def greet(self) -> None:
+        """Look whether the server is there, and knows us.
+
+        Raises:
+            Refusal: It is not, or does not.
+        """
+        try:
+            answer = self.client.get("/v1/sessions")
         except httpx.HTTPError as error:
-            raise Refusal(f"Nobody answers at {address}: {error}.", MISSING) from None
+            raise Refusal(f"Nobody answers at {self.address}: {error}.", MISSING) from None
         if answer.status_code == 401:
             raise Refusal(
-                f"{address} does not know this token; set PALIMPSEST_ENGINE_TOKEN.", MISSING
+                f"{self.address} does not know this token; set PALIMPSEST_ENGINE_TOKEN.", MISSING
             )
         if not answer.headers.get("content-type", "").startswith("application/json"):
-            raise Refusal(f"At {address} there is no `palimpsest serve`.", MISSING)
+            raise Refusal(f"At {self.address} there is no `palimpsest serve`.", MISSING)
         if answer.is_error:
             raise Refusal(_sentence(answer), BROKEN)
-        return engine
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.client.close()
 
     def get(self, path: str) -> Any:
         """Return what is at a path, as data.

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,11 @@ def says(*messages: str) -> list[str]:
     return [word for message in messages for word in ("--say", message)]
 
 
+def size_of(picture: Path | str) -> tuple[int, int]:
+    with Image.open(picture) as image:
+        return image.size
+
+
 def replies(events: list[dict[str, Any]]) -> list[str]:
     return [each["text"] for each in events if each["event"] == "reply"]
 
@@ -85,7 +91,7 @@ def test_a_chat_with_undo_branch_tree_and_save(talk: Talk, tmp_path: Path, users
     assert all(Path(each["picture"]).is_relative_to(here) for each in made)
     tree = replies(events)[-2]
     assert "├── @1 give her a red hat" in tree and "└── @2 give her sunglasses  ←" in tree
-    assert Image.open(saved).size == sample_portrait()[0].size
+    assert size_of(saved) == sample_portrait()[0].size
     assert list(users.user("ann").sessions.ids()) == [session]
     assert not (tmp_path / "here" / "sessions.sqlite").exists(), "it is kept there alone"
     on = talk("--resume", session[:17], *says("undo that", "/tree"))
@@ -139,7 +145,7 @@ def test_pictures_with_captions_and_the_first_is_the_base(talk: Talk, tmp_path: 
     )  # fmt: skip
     started = [e["caption"] for e in events if e["event"] == "session.started"]
     assert started == ["a teal door", "a teal wall"]
-    assert Image.open(events[1]["picture"]).size == (64, 48)
+    assert size_of(events[1]["picture"]) == (64, 48)
 
 
 def test_a_picture_that_nobody_can_tell(talk: Talk, tmp_path: Path) -> None:
@@ -294,23 +300,23 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
 def test_a_fetched_picture_is_the_same_to_the_byte(url: str, users: Users, tmp_path: Path) -> None:
     there = users.user("ann").sessions.store
     name = there.put(sample_portrait()[0], recipe={"target_prompt": "a woman"})
-    engine = Engine.at(url, ANN)
-    store = MirroredStore(tmp_path / "copy", engine)
-    assert name in store and store.path(name).read_bytes() == there.path(name).read_bytes()
-    assert "0" * 64 not in store
-    with pytest.raises(EngineError, match="no such session"):
-        engine.get("/v1/sessions/nobody")
+    with closing(Engine.at(url, ANN)) as engine:
+        store = MirroredStore(tmp_path / "copy", engine)
+        assert name in store and store.path(name).read_bytes() == there.path(name).read_bytes()
+        assert "0" * 64 not in store
+        with pytest.raises(EngineError, match="no such session"):
+            engine.get("/v1/sessions/nobody")
 
 
 def test_a_server_that_ends_in_mid_message(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    engine = Engine.at(url, ANN)
-
     def broken(*_: Any, **__: Any) -> Any:
         raise httpx.ReadError("peer closed")
 
     monkeypatch.setattr(httpx.Client, "stream", broken)
-    with pytest.raises(EngineError, match=r"broke \(peer closed\); what was said is finished"):
-        list(engine.events("/v1/sessions/x/messages", {"text": "add a hat"}))
+    with closing(Engine.at(url, ANN)) as engine:
+        said = engine.events("/v1/sessions/x/messages", {"text": "add a hat"})
+        with pytest.raises(EngineError, match=r"\(peer closed\); what was said is finished"):
+            list(said)
 
 
 def test_a_plain_store_is_found_again(tmp_path: Path) -> None:
