@@ -47,6 +47,8 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
             flag, help = f"--{limit.name.replace('_', '-')}", limit.metadata["help"]
             given = {"type": _positive, "default": limit.default, "metavar": "N"}
             made.add_argument(flag, help=f"{help} (default: {limit.default})", **given)
+    if name == "serve":
+        _add_scaling(made.add_argument_group("on many machines, by Ray Serve"))
     made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")
     for option in FLAGS:
         known = declared()[option]
@@ -56,18 +58,47 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
     return made
 
 
+def _add_scaling(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--ray", action="store_true", help="serve on the Ray cluster that is there")
+    group.add_argument("--editors", default="1", metavar="N", help="models, such as 2 or 1-8")
+    group.add_argument("--conversations", default="1", metavar="N", help="replicas that answer")
+    group.add_argument("--gpus", default="0", metavar="N", help="GPUs of each model (default: 0)")
+
+
 def serve(words: Sequence[str]) -> int:
     """Serve the interface and the page until Ctrl-C."""
-    return _run("serve", words, show=False)
+    flags = parser("serve").parse_args(words)
+    return _serve_on_ray(flags) if flags.ray else _run(flags, show=False)
 
 
 def web(words: Sequence[str]) -> int:
     """Serve them and open the page in the browser."""
-    return _run("web", words, show=True)
+    return _run(parser("web").parse_args(words), show=True)
 
 
-def _run(name: str, words: Sequence[str], *, show: bool) -> int:
-    flags = parser(name).parse_args(words)
+def _serve_on_ray(flags: argparse.Namespace) -> int:
+    try:
+        from agent.serve.ray import serve_on_ray
+    except ModuleNotFoundError as error:
+        return refuse(
+            f"This needs the extra ray (no module {error.name}): pip install 'palimpsest[ray]'.",
+            MISSING,
+        )
+    if flags.tokens is None:
+        return refuse("On many machines it needs --tokens FILE.", UNREADABLE)
+    names = ("tokens", "editors", "conversations", "gpus", *(f.name for f in fields(Limits)))
+    given = {name: getattr(flags, name) for name in (*names, *FLAGS)}
+    told = {name: str(value) for name, value in given.items() if value is not None}
+    try:
+        serve_on_ray(told, host=flags.host, port=flags.port)
+    except (InputError, StorageError) as error:
+        return refuse(str(error), UNREADABLE)
+    except Refusal as refusal:
+        return refuse(str(refusal), refusal.code)
+    return DONE
+
+
+def _run(flags: argparse.Namespace, *, show: bool) -> int:
     try:
         import uvicorn
 
@@ -114,7 +145,7 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     return DONE
 
 
-def _over(studio: ChatContext, store: PictureStore) -> ChatContext:
+def _over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
     """Return what conversations work with, over the pictures of one person."""
     edit = studio.edit
     own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit

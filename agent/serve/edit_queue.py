@@ -6,11 +6,22 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Condition
-from typing import Any
+from typing import Any, Protocol
 
 from agent.context import Edited, EditPicture
 
 LOOKED_EVERY = 0.2  # seconds between two looks at whether to stop waiting
+
+
+Waits = Callable[[int], None]
+"""Told now and then how many are before us; what it raises ends the waiting."""
+
+
+class Queue(Protocol):
+    """Where edits wait until a model is free."""
+
+    def edit(self, edit: EditPicture, waits: Waits, asked: dict[str, Any]) -> Edited:
+        """Edit once there is a model for it."""
 
 
 class EditQueue:
@@ -25,13 +36,14 @@ class EditQueue:
         """Say how many are at the model or wait for it."""
         return len(self._waiting)
 
-    @contextmanager
-    def turn(self, waits: Callable[[int], None]) -> Iterator[None]:
-        """Wait for one's turn, and keep it while the context is entered.
+    def edit(self, edit: EditPicture, waits: Waits, asked: dict[str, Any]) -> Edited:
+        """Edit once it is our turn."""
+        with self.turn(waits):
+            return edit(**asked)
 
-        Args:
-            waits: EventData now and then how many are before us; what it raises ends the waiting.
-        """
+    @contextmanager
+    def turn(self, waits: Waits) -> Iterator[None]:
+        """Wait for one's turn, and keep it while the context is entered."""
         me = object()
         with self._moved:
             self._waiting.append(me)
@@ -53,8 +65,8 @@ class QueuedEdit:
     def __init__(
         self,
         edit: EditPicture,
-        queue: EditQueue,
-        waits: Callable[[int], None],
+        queue: Queue,
+        waits: Waits,
         further: Callable[[], None],
     ) -> None:
         """Wait in ``queue`` before each edit; ``further`` is called before all but the first."""
@@ -66,5 +78,4 @@ class QueuedEdit:
         if self._made:
             self._further()
         self._made += 1
-        with self._queue.turn(self._waits):
-            return self._edit(**asked)
+        return self._queue.edit(self._edit, self._waits, asked)

@@ -19,7 +19,7 @@ from typing import Any
 from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue, QueuedEdit
+from agent.serve.edit_queue import Queue, QueuedEdit
 from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
@@ -128,7 +128,7 @@ class UserSessions:
 
     sessions: Sessions
     studio: ChatContext
-    queue: EditQueue
+    queue: Queue
     person: str = ""
     admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _running: dict[str, EventScreen] = field(default_factory=dict)
@@ -186,19 +186,20 @@ class UserSessions:
     def stop(self, session: str) -> bool:
         """Stop the message of a session between two steps; say whether there was one."""
         screen = self._running.get(session)
-        if screen is not None:
-            screen.stopping.set()
-        return screen is not None
+        if screen is None:
+            return self.sessions.saver.stop_elsewhere(session)
+        screen.stopping.set()
+        return True
 
     def working(self, session: str) -> bool:
-        """Say whether a message of the session is worked on here."""
-        return session in self._running
+        """Say whether a message of the session is worked on."""
+        return session in self._running or self.sessions.saver.is_used_elsewhere(session)
 
     def _carry_out(self, chat: Chat, act: Act, screen: EventScreen) -> None:
         session, home = chat.session, self.sessions.home
 
         def work() -> None:
-            with self.sessions.held(session):
+            with self.sessions.held(session, stopping=screen.stopping):
                 act(Commands(chat, screen, self.sessions.store))
 
         try:

@@ -10,7 +10,7 @@ from hmac import compare_digest
 from pathlib import Path
 
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue
+from agent.serve.edit_queue import EditQueue, Queue
 from agent.serve.limits import Admission, Limits
 from agent.serve.user_sessions import UserSessions
 from agent.sessions.homes import Homes
@@ -20,8 +20,8 @@ from tools.pictures import PictureStore
 SHORTEST_TOKEN = 16  # characters
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-StudioIn = Callable[[PictureStore], ChatContext]
-"""Returns what conversations work with over a store of pictures."""
+StudioIn = Callable[[PictureStore, str], ChatContext]
+"""Returns what conversations work with over the pictures of a person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class Users:
     tokens: dict[str, str]
     homes: Homes
     studio_in: StudioIn
-    queue: EditQueue = field(default_factory=EditQueue)
+    queue: Queue = field(default_factory=EditQueue)
     admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _opened: dict[str, UserSessions] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
@@ -55,7 +55,7 @@ class Users:
         if name not in self._opened:
             sessions = self._open.enter_context(self.homes.open(name))
             self._opened[name] = UserSessions(
-                sessions, self.studio_in(sessions.store), self.queue, name, self.admission
+                sessions, self.studio_in(sessions.store, name), self.queue, name, self.admission
             )
         return self._opened[name]
 

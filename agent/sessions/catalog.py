@@ -16,6 +16,7 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from shutil import rmtree
+from threading import Event
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
@@ -156,18 +157,19 @@ class Sessions:
         return None
 
     @contextmanager
-    def held(self, session: str, called: str = "") -> Iterator[None]:
+    def held(self, session: str, called: str = "", stopping: Event | None = None) -> Iterator[None]:
         """Keep every other process from talking in a session, or deleting it, meanwhile.
 
         Args:
             session: Its id.
             called: How the person named it.
+            stopping: Set once another process asks us to stop.
 
         Raises:
             InUse: Another process has it open.
             StorageError: The home cannot be written.
         """
-        with self.saver.locked(session) as ours:
+        with self.saver.locked(session, stopping) as ours:
             if not ours:
                 raise InUse(
                     f"The session {called or session} is open in another process; close it there "

@@ -194,7 +194,7 @@ class Saver(SessionStore, SqliteSaver):
             self._lock_file(session).unlink()
 
     @contextmanager
-    def locked(self, session: str) -> Iterator[bool]:
+    def locked(self, session: str, stopping: threading.Event | None = None) -> Iterator[bool]:
         """Keep every other process from using a session; lends False if one uses it already."""
         file = self._lock_file(session)
         try:

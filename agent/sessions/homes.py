@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from agent.sessions.catalog import Sessions, open_home
 from tools.arguments import InputError
+from tools.pictures import PictureStore
 
 if TYPE_CHECKING:
     from agent.sessions.postgres import Database
@@ -48,13 +49,21 @@ class Homes:
                 yield sessions
             return
         home.mkdir(parents=True, exist_ok=True)
-        pictures = None
-        if self.pictures:
-            from tools.picture_places import store_at
+        yield Sessions(self.database.store(person), home, self.pictures_of(person))
 
-            place = f"{self.pictures.rstrip('/')}/{below}".rstrip("/")
-            pictures = store_at(place, home / "pictures")
-        yield Sessions(self.database.store(person), home, pictures)
+    def pictures_of(self, person: str) -> PictureStore:
+        """Return the pictures of a person.
+
+        Raises:
+            InputError: Nothing here can read where they are.
+        """
+        below = f"people/{person}" if person else ""
+        own = self.folder / below / "pictures"
+        if not self.pictures:
+            return PictureStore(own)
+        from tools.picture_places import store_at
+
+        return store_at(f"{self.pictures.rstrip('/')}/{below}".rstrip("/"), own)
 
     def people(self) -> list[str]:
         """Return everybody who has sessions."""

@@ -36,6 +36,7 @@ from agent.sessions.store import KEPT, DamagedSession, SessionStore, StorageErro
 PATIENCE = 30.0  # seconds to wait for a database that is gone
 PAUSE = 0.3  # seconds between two tries
 LEASE = 15.0  # seconds until a session is free whose process was killed
+RENEWED = 1.0  # seconds between two looks at a lease: who is to stop sees it then
 CONNECTIONS = 16  # of one process, at most
 NO_ROOM = "53"  # how codes begin of errors that waiting does not help (disk full, too many …)
 VERSION = 1
@@ -49,7 +50,7 @@ CREATE TABLE IF NOT EXISTS palimpsest_records (
     owner TEXT, hash TEXT, content BYTEA NOT NULL, PRIMARY KEY (owner, hash));
 CREATE TABLE IF NOT EXISTS palimpsest_leases (
     owner TEXT, session TEXT, holder TEXT NOT NULL, until TIMESTAMPTZ NOT NULL,
-    PRIMARY KEY (owner, session));
+    stopping BOOLEAN NOT NULL DEFAULT FALSE, PRIMARY KEY (owner, session));
 """
 MIGRATING = 7_365_201  # the key of the lock of whoever makes the tables
 Done = TypeVar("Done")
@@ -265,20 +266,22 @@ class PostgresStore(SessionStore, PostgresSaver):
         self._write(work)
 
     @contextmanager
-    def locked(self, session: str) -> Iterator[bool]:
+    def locked(self, session: str, stopping: threading.Event | None = None) -> Iterator[bool]:
         """Keep every other process from using a session; lends False if one uses it already.
 
         It is a lease, renewed while it is kept. Who has lost it cannot save any more.
         """
         holder, over = uuid4().hex, threading.Event()
-        if not self._leased(session, holder):
+        if self._lease(session, holder) is None:
             yield False
             return
 
         def renew() -> None:
-            while not over.wait(LEASE / 3):
+            while not over.wait(RENEWED):
                 with suppress(StorageError):
-                    self._leased(session, holder)
+                    held = self._lease(session, holder)
+                    if held and held["stopping"] and stopping:
+                        stopping.set()
 
         self._held[session] = holder
         threading.Thread(target=renew, name="palimpsest lease", daemon=True).start()
@@ -293,6 +296,15 @@ class PostgresStore(SessionStore, PostgresSaver):
                     " AND holder = %s RETURNING 1",
                     *(self._owner, session, holder),
                 )
+
+    def is_used_elsewhere(self, session: str) -> bool:
+        """Say whether another process uses a session."""
+        return bool(self._rows(f"SELECT 1 FROM palimpsest_leases {USED}", self._owner, session))
+
+    def stop_elsewhere(self, session: str) -> bool:
+        """Ask the process that uses a session to stop; say whether there is one."""
+        query = f"UPDATE palimpsest_leases SET stopping = TRUE {USED} RETURNING 1"
+        return bool(self._rows(query, self._owner, session))
 
     def reached(self, but: Collection[str] = ()) -> set[str]:
         """Return every hash, of records and pictures, that sessions hold, but for some of them."""
@@ -310,16 +322,17 @@ class PostgresStore(SessionStore, PostgresSaver):
     def close(self) -> None:
         """Leave the pool open, which others use."""
 
-    def _leased(self, session: str, holder: str) -> bool:
-        """Take or renew a lease; say whether it is ours."""
+    def _lease(self, session: str, holder: str) -> DictRow | None:
+        """Take or renew a lease, and return it; None if it is another's."""
         rows = self._rows(
             "INSERT INTO palimpsest_leases AS held VALUES (%s, %s, %s, now() + %s * interval '1s')"
             " ON CONFLICT (owner, session) DO UPDATE SET holder = excluded.holder,"
-            " until = excluded.until WHERE held.holder = excluded.holder OR held.until < now()"
-            " RETURNING holder",
+            " until = excluded.until,"
+            " stopping = held.stopping AND held.holder = excluded.holder"
+            " WHERE held.holder = excluded.holder OR held.until < now() RETURNING stopping",
             *(self._owner, session, holder, LEASE),
         )
-        return bool(rows)
+        return next(iter(rows), None)
 
     def _save_beside(self, cursor: Cursor[DictRow], session: str, checkpoint: str) -> None:
         """Save, in the same transaction, what a checkpoint needs beside itself."""
@@ -445,6 +458,7 @@ class PostgresStore(SessionStore, PostgresSaver):
         return {**config, "configurable": {**place, "thread_id": session}}
 
 
+USED = "WHERE owner = %s AND session = %s AND until > now()"
 DROPPING = (
     "DELETE FROM checkpoint_writes WHERE thread_id = %(thread)s AND checkpoint_ns = %(ns)s"
     " AND checkpoint_id < %(latest)s",

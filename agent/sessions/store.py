@@ -6,6 +6,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Collection
 from contextlib import AbstractContextManager
+from threading import Event
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -65,11 +66,23 @@ class SessionStore(BaseCheckpointSaver[Any]):
         """Delete a session, its name, and the records that no other needs."""
 
     @abstractmethod
-    def locked(self, session: str) -> AbstractContextManager[bool]:
+    def locked(self, session: str, stopping: Event | None = None) -> AbstractContextManager[bool]:
         """Keep every other process from using a session; lends False if one uses it already.
 
         Whoever is killed lets go.
+
+        Args:
+            session: Its id.
+            stopping: Set once another process asks us to stop.
         """
+
+    def is_used_elsewhere(self, session: str) -> bool:
+        """Say whether another process uses a session, where a database knows of it."""
+        return False
+
+    def stop_elsewhere(self, session: str) -> bool:
+        """Ask the process that uses a session to stop; say whether there is one."""
+        return False
 
     @abstractmethod
     def reached(self, but: Collection[str] = ()) -> set[str]:

@@ -47,7 +47,7 @@ def exact_users(
 ) -> Users:
     """Ann and Bob; while the gate is closed, edits take long. Without eyes no torch is needed."""
 
-    def studio_in(store: PictureStore) -> ChatContext:
+    def studio_in(store: PictureStore, _: str) -> ChatContext:
         return ChatContext(
             settings=AppSettings(home=home, offline=True),
             edit=SlowEditor(store, gate),

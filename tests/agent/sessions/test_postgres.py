@@ -128,7 +128,7 @@ def test_who_has_lost_a_session_saves_nothing_more(
     chat = begin(ann, "a", "make her older")
     slow = Sessions(database.store("ann"), ann.home)
     with slow.held("a"):
-        monkeypatch.setattr(postgres.PostgresStore, "_leased", lambda *_: True)  # it sleeps
+        monkeypatch.setattr(postgres.PostgresStore, "_lease", lambda *_: None)  # it sleeps
         time.sleep(0.5)
         monkeypatch.undo()
         with ann.held("a"):
@@ -137,6 +137,24 @@ def test_who_has_lost_a_session_saves_nothing_more(
             with pytest.raises(StorageError, match="Another process has taken the session a over"):
                 list(late.say("make her sad"))
     assert [turn.request for turn in chat.conversation.turns[1:]] == ["make her older", "add a hat"]
+
+
+def test_who_uses_a_session_can_be_asked_to_stop(
+    ann: Sessions, database: postgres.Database
+) -> None:
+    """By another machine, which has the same session before it."""
+    other = Sessions(database.store("ann"), ann.home)
+    begin(ann, "a")
+    assert not other.saver.is_used_elsewhere("a") and not other.saver.stop_elsewhere("a")
+    stopping = threading.Event()
+    with ann.held("a", stopping=stopping):
+        assert other.saver.is_used_elsewhere("a") and not stopping.is_set()
+        assert other.saver.stop_elsewhere("a")
+        assert stopping.wait(20)
+    assert not other.saver.is_used_elsewhere("a")
+    again = threading.Event()
+    with ann.held("a", stopping=again):
+        assert not again.wait(2.5), "what was asked before is forgotten"
 
 
 def test_a_lease_is_renewed_while_it_is_kept(
