@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from agent import choosing, state
 from agent.background import in_background
-from agent.sessions.database import StorageError, trouble
+from agent.sessions.database import trouble
+from agent.sessions.store import StorageError
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
 

@@ -190,6 +190,14 @@ class RunOptions:
     llm_model: Annotated[str, Option("the model to ask there")] = "gpt-5-mini"
     preview: Annotated[Preview, Option("pictures in the terminal", metavar="KIND")] = "auto"
     home: Annotated[Path, Option("where sessions and pictures are", metavar="DIR")]
+    engine: Annotated[
+        str | None,
+        Option(
+            "a `palimpsest serve` that works in the place of this machine "
+            "(token: PALIMPSEST_ENGINE_TOKEN)",
+            metavar="URL",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -364,7 +364,7 @@ class Event(BaseModel):
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},
     save {path, clean, picture (path), turn, request}, reply {text}, turn.failed {error},
-    session.ended.
+    session.ended; where a server works for several people also queued {before} and note {text}.
     """
 
     event: str

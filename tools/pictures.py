@@ -37,6 +37,8 @@ MAX_MEGAPIXELS = 100.0
 LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
 TRANSPARENT = "its transparent parts are shown on white, and saved transparent again"
+FILES = (".own.png", ".source.json", ".safetensors", ".png")
+"""How the files of one picture end; its PNG comes last, so that all is there once it is."""
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -253,11 +255,11 @@ class PictureStore:
             beside = target.with_suffix(".safetensors")
             grown = latents is not None and not _touched(beside)
             if own is not None and not _touched(self._own(name)):
-                _write(self._own(name), own.png())
+                write_whole(self._own(name), own.png())
             if latents is not None and grown:
-                _write(beside, _latents_bytes(latents))
+                write_whole(beside, _latents_bytes(latents))
             if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
-                _write(target, _png_bytes(image, recipe))
+                write_whole(target, _png_bytes(image, recipe))
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(
@@ -265,6 +267,23 @@ class PictureStore:
                 "another folder with --home."
             ) from None
         return name
+
+    def take(self, other: PictureStore, name: str) -> None:
+        """Copy a picture and all that lies beside it from another store, byte by byte.
+
+        Raises:
+            StoreError: It cannot be kept here.
+        """
+        source, target = other.path(name), self.folder / name[:2] / f"{name}.png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for ending in FILES:
+                if (file := source.with_suffix(ending)).is_file():
+                    write_whole(target.with_suffix(ending), file.read_bytes())
+        except OSError as error:
+            raise StoreError(
+                f"Cannot keep pictures in {self.folder}: {error.strerror or error}."
+            ) from None
 
     def own(self, name: str) -> OwnPixels | None:
         """Return a picture's own pixels, if they are more than 8-bit sRGB."""
@@ -281,7 +300,7 @@ class PictureStore:
     def remember(self, name: str, source: Source) -> None:
         """Note which file a picture was opened from; of several, the last."""
         try:
-            _write(self._source(name), source.text().encode())
+            write_whole(self._source(name), source.text().encode())
         except OSError as error:
             raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
 
@@ -371,7 +390,7 @@ def _latents_bytes(latents: Tensor) -> bytes:
     return content
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write a whole file or none: under a passing name, onto the disk, then into place.
 
     It reaches the disk before a checkpoint names it, so a power cut leaves no turn without picture.

@@ -6,9 +6,10 @@ it. Whoever listens may leave: the message is finished, and what it made is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -18,10 +19,11 @@ from typing import Any
 from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue, QueuedEdit
+from agent.serve.edit_queue import Queue, QueuedEdit
+from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
-from agent.sessions.database import StorageError
-from agent.state import Ask, Event
+from agent.sessions.store import StorageError
+from agent.state import Ask, Event, Step
 from agent.terminal.commands import Commands, Leave, resolve, run
 from agent.terminal.last_net import safely
 from agent.terminal.run_message import goes_on, one_line, play, refusal
@@ -46,6 +48,8 @@ ALLOWED = (
 """Commands that touch no file of the machine that serves."""
 
 EventData = dict[str, Any]
+Act = Callable[[Commands], None]
+"""What is done in a session, by the commands of its chat."""
 
 
 class Stop(KeyboardInterrupt):
@@ -71,7 +75,7 @@ class EventScreen(Screen):
         self._session = session
 
     def event(self, event: Event) -> None:
-        """Pass an event on; a wish to save is the listener's to fulfil."""
+        """Pass an event on; a wish to save is the listener's to fulfil, at the path they said."""
         if self.stopping.is_set():
             raise Stop
         self.show(event)
@@ -81,7 +85,6 @@ class EventScreen(Screen):
         data = dict(event.data)
         if picture := data.get("picture"):
             data["picture"] = Path(picture).stem
-        data.pop("path", None)
         self.tell(event.event, **data)
 
     def tell(self, event: str, **data: Any) -> None:
@@ -119,11 +122,15 @@ class UserSessions:
         sessions: All sessions of their home.
         studio: What conversations work with.
         queue: Where edits wait for the model, with those of all other users.
+        person: Their name.
+        admission: How much they may ask for.
     """
 
     sessions: Sessions
     studio: ChatContext
-    queue: EditQueue
+    queue: Queue
+    person: str = ""
+    admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -133,7 +140,8 @@ class UserSessions:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            studio = replace(studio, edit=QueuedEdit(studio.edit, self.queue, screen.waits))
+            edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
+            studio = replace(studio, edit=edit)
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
     def opening_chat(self, session: str) -> Chat:
@@ -156,33 +164,43 @@ class UserSessions:
 
         Raises:
             Busy: The session works on another message.
+            Refused: Too much is asked for.
         """
+        return self._begin(session, partial(_handle, line=line), interactive=interactive)
+
+    def move(self, session: str, step: Step) -> Iterator[EventData]:
+        """Do one step, as `say` carries out a message, and yield what happens."""
+        return self._begin(session, partial(_do, step=step))
+
+    def _begin(self, session: str, act: Act, *, interactive: bool = True) -> Iterator[EventData]:
         screen = EventScreen(session)
+        chat = self.chat(session, screen, interactive=interactive)
         with self._lock:
             if session in self._running:
                 raise Busy("This session still works on a message; wait for it, or stop it.")
+            self.admission.begin(self.person)
             self._running[session] = screen
-        chat = self.chat(session, screen, interactive=interactive)
-        in_background(lambda: self._carry_out(chat, line, screen))
+        in_background(lambda: self._carry_out(chat, act, screen))
         return iter(screen.told.get, None)
 
     def stop(self, session: str) -> bool:
         """Stop the message of a session between two steps; say whether there was one."""
         screen = self._running.get(session)
-        if screen is not None:
-            screen.stopping.set()
-        return screen is not None
+        if screen is None:
+            return self.sessions.saver.stop_elsewhere(session)
+        screen.stopping.set()
+        return True
 
     def working(self, session: str) -> bool:
-        """Say whether a message of the session is worked on here."""
-        return session in self._running
+        """Say whether a message of the session is worked on."""
+        return session in self._running or self.sessions.saver.is_used_elsewhere(session)
 
-    def _carry_out(self, chat: Chat, line: str, screen: EventScreen) -> None:
+    def _carry_out(self, chat: Chat, act: Act, screen: EventScreen) -> None:
         session, home = chat.session, self.sessions.home
 
         def work() -> None:
-            with self.sessions.held(session):
-                _handle(Commands(chat, screen, self.sessions.store), line)
+            with self.sessions.held(session, stopping=screen.stopping):
+                act(Commands(chat, screen, self.sessions.store))
 
         try:
             safely(work, screen, home, through=(InputError, StorageError, SessionError))
@@ -193,13 +211,18 @@ class UserSessions:
         finally:
             with self._lock:
                 del self._running[session]
+                self.admission.end(self.person)
             screen.told.put(None)
+
+    def _further_edit(self) -> None:
+        self.admission.further_edit(self.person)
 
 
 def _handle(commands: Commands, line: str) -> None:
     """Do what a line asks, as the terminal does, but for commands that touch files."""
     chat, screen = commands.chat, commands.screen
-    if reason := refusal(line):
+    by_default = not line.strip() and chat.question is not None
+    if (reason := refusal(line)) and not by_default:
         screen.complain(reason)
     elif line.lstrip().startswith("/"):
         name = resolve(line.lstrip().lstrip("/").partition(" ")[0])
@@ -211,6 +234,12 @@ def _handle(commands: Commands, line: str) -> None:
     else:
         with suppress(Waits):
             play(chat, _meant(chat, line), screen, _wait if chat.studio.interactive else None)
+
+
+def _do(commands: Commands, step: Step) -> None:
+    """Do one step that no message has to be read for."""
+    with suppress(Waits):
+        play(commands.chat, commands.chat.move(step), commands.screen, _wait)
 
 
 def _meant(chat: Chat, line: str) -> Iterator[Event]:

@@ -194,6 +194,9 @@ class TextScreen(Screen):
         if event.event == "step":
             self._bar.advance(event)
             return
+        if event.event == "queued":
+            self._bar.wait(event["before"])
+            return
         self.rest()
         handlers: dict[str, Callable[[Event], None]] = {
             "session.started": self._started,
@@ -205,6 +208,7 @@ class TextScreen(Screen):
             "head.moved": self._moved,
             "save": lambda e: self.say(self.named(Path(e["path"]))),
             "reply": self._reply,
+            "note": lambda e: self.note(e["text"]),
         }
         if handler := handlers.get(event.event):
             handler(event)

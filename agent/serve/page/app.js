@@ -70,12 +70,16 @@ function showTree() {
     if (first) taken.add(turn.parent);
     rows.set(turn.turn, first ? rows.get(turn.parent) : ++last);
     const button = element("button", { className: "turn", title: `@${turn.turn} ${nameOf(turn)}`, type: "button" },
-      ...(turn.picture ? [element("img", { src: pictureOf(turn.picture, 160), alt: "", loading: "lazy" })] : []),
+      ...(turn.picture ? [element("img", { src: pictureOf(turn.picture, 320), alt: "", loading: "lazy" })] : []),
       element("span", { textContent: `@${turn.turn} ${nameOf(turn)}` }));
     button.setAttribute("role", "listitem");
     button.setAttribute("aria-current", String(turn.turn === state.head));
     button.style.gridRow = rows.get(turn.turn);
     button.style.gridColumn = depthOf(turn);
+    if (turn.parent !== null) { // a line leads up to the parent
+      button.dataset.up = rows.get(turn.turn) - rows.get(turn.parent);
+      button.style.setProperty("--up", button.dataset.up);
+    }
     button.onclick = () => say(`/goto @${turn.turn}`);
     return button;
   }));

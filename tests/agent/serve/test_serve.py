@@ -31,7 +31,7 @@ from tools.pictures import PictureStore
 
 
 def client_of(users: Users, token: str = ANN) -> TestClient:
-    return TestClient(create_app(users, upload_mb=1), headers={"Authorization": f"Bearer {token}"})
+    return TestClient(create_app(users), headers={"Authorization": f"Bearer {token}"})
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_picture_of_ones_own_comes_back_in_its_format(client: TestClient) -> N
     answer = client.post("/v1/sessions", files={"pictures": ("me.jpg", held.getvalue())})
     session = answer.json()["session"]
     file = client.get(f"/v1/sessions/{session}/turns/0/file")
-    assert 'filename="00-original.jpg"' in file.headers["content-disposition"]
+    assert file.headers["content-disposition"].endswith("''00-original.jpg")
     assert Image.open(io.BytesIO(file.content)).format == "JPEG"
     assert client.get(f"/v1/sessions/{session}/turns/9/file").status_code == 404
 
@@ -126,7 +126,6 @@ def test_several_pictures_and_the_first_is_the_base(client: TestClient) -> None:
         ([("a.png", b"no picture")], 422, "a.png"),
         ([("a.png", png())], 422, "Nobody here can tell what"),
         ([("a.png", png())] * 11, 422, "At most 10 pictures"),
-        ([("a.png", b"0" * (2 << 20))], 413, "At most 1 MB"),
     ],
 )
 def test_what_cannot_be_opened_is_said(
@@ -144,7 +143,7 @@ def test_nobody_comes_in_without_a_token(users: Users) -> None:
 
 
 def test_the_page_leaves_the_token_in_a_cookie(users: Users) -> None:
-    browser = TestClient(create_app(users, upload_mb=1), follow_redirects=False)
+    browser = TestClient(create_app(users), follow_redirects=False)
     answer = browser.get(f"/?token={ANN}")
     assert answer.status_code == 303 and answer.headers["location"] == "/"
     assert "HttpOnly" in answer.headers["set-cookie"]
@@ -217,7 +216,7 @@ def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
     """Edits and plain operations go where the person's pictures are."""
     mine, hers = PictureStore(tmp_path / "mine"), PictureStore(tmp_path / "hers")
     studio = studio_of(AppSettings(home=tmp_path, offline=True), person=True, note=lambda _: None)
-    over = command._over(replace(studio, pictures=mine), hers)
+    over = command._over(replace(studio, pictures=mine), hers, "ann")
     name = hers.put(sample_portrait()[0])
     assert over.adjust is not None and over.pictures is hers
     crop = Operation("crop", "2:1")
