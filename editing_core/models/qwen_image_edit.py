@@ -91,7 +91,7 @@ class QwenImageEdit(QwenImage):
     def _sized(self, picture: Image.Image) -> Image.Image:
         width = math.sqrt(self.area * picture.width / picture.height)
         height = width * picture.height / picture.width
-        size = tuple(round(side / MULTIPLE) * MULTIPLE for side in (width, height))
+        size = [round(side / MULTIPLE) * MULTIPLE for side in (width, height)]
         return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
 
 
