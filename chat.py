@@ -58,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
         _take_any_text()
         if words and words[0] in OTHERS:
             return _other(words[0], words[1:])
+        if words and (meant := _command_meant(words[0])):
+            return _give_up(f"There is no file {words[0]}; did you mean `{meant}`?", UNREADABLE)
         return _guarded(parser().parse_args(words))
     except KeyboardInterrupt:
         return _give_up("Stopped; every finished edit is kept, and --resume goes on.", STOPPED)
@@ -69,6 +71,15 @@ def main(argv: list[str] | None = None) -> int:
             "run `make chat`, or .venv/bin/python chat.py.",
             MISSING,
         )
+
+
+def _command_meant(word: str) -> str:
+    """Return the command that a word is a slip for, which names no file; else an empty string."""
+    import difflib
+
+    is_other = word.startswith("-") or "." in word or "/" in word or os.path.lexists(word)
+    close = [] if is_other else difflib.get_close_matches(word.lower(), OTHERS, n=1)
+    return f"palimpsest {close[0]}" if close else ""
 
 
 def _take_any_text() -> None:

@@ -22,8 +22,11 @@ class NoMask(InputError):
     """An operation on the background, where no mask shows it."""
 
 
-def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn:
+def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn | None:
     """Do a plain operation where the head is, and return the turn that it makes.
+
+    Returns:
+        The turn; None where the operation changes nothing, as a crop of a square to a square.
 
     Raises:
         InputError: It cannot be done; the message says why.
@@ -41,6 +44,8 @@ def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn:
             captions=(head.caption, first),
             request=step.request,
         )
+        if (made.picture, made.original) == (picture, original):
+            return None
         picture, original = made.picture, made.original
         width, height = studio.pictures.image(picture).size
         report = {"width": float(width), "height": float(height)} | report

@@ -200,6 +200,10 @@ def adjust(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         turn = adjusting.done(state, current(state), runtime.context)
     except InputError as error:
         return {"failure": f"That cannot be done: {str(error).rstrip('.')}."}
+    if turn is None:
+        size = runtime.context.pictures.image(start(state).picture).size
+        said = [*state.said, replies.nothing_done(current(state), size)]
+        return {"position": state.position + 1, "said": said, **_landed(state, start(state).id)}
     return _taken(state, turn, runtime)
 
 
@@ -267,19 +271,24 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
 def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Update:
     """Take a new turn into the conversation, and go on with the plan."""
     studio = runtime.context
-    more = isinstance(after(state), EditStep | Adjust)
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
          request=turn.request, caption=turn.caption, seed=turn.seed,
          picture=picture_path(studio, turn.picture), seconds=turn.report["seconds"],
          forwards=int(turn.report["forwards"]))  # fmt: skip
     return {
         "turns": [*state.turns, turn],
-        **({"at": turn.id} if state.at is not None and more else {"head": turn.id, "at": None}),
+        **_landed(state, turn.id),
         "tries": [],
         "messages": state.messages,
         "position": state.position + 1,
         "said": [*state.said, *filter(None, [_said_of(turn, state)])],
     }
+
+
+def _landed(state: Conversation, number: int) -> Update:
+    """Put the head at a turn; while the plan goes on elsewhere, only the place it goes on from."""
+    more = isinstance(after(state), EditStep | Adjust)
+    return {"at": number} if state.at is not None and more else {"head": number, "at": None}
 
 
 def _said_of(turn: Turn, state: Conversation) -> str:

@@ -68,8 +68,8 @@ KEPT = {
     "outside": "every pixel, for every edit",
 }
 DRAFTS = {
-    "off": "every step is computed",
-    "on": "a part of the late steps is reused, for a quick look",
+    "off": "every edit is made in full",
+    "on": "quicker and a little less exact",
 }
 MOST_NOTCHES = 3
 
@@ -80,7 +80,7 @@ class MethodOptions:
     method: Annotated[
         str,
         Option(
-            "the method of editing: steady, mtc (the paper), flowedit ... (/method lists them)",
+            "the method of editing (see editing_core/methods/README.md)",
             example="fireflow",
             values=_methods,
         ),
@@ -88,8 +88,8 @@ class MethodOptions:
     preset: Annotated[
         str,
         Option(
-            "the method's numbers: steady, paper, paper-15 or code",
-            "The numbers are then fitted to the kind of change; /why shows those of an edit.",
+            "the numbers that the method works with (see editing_core/methods/README.md)",
+            "/why shows those of an edit.",
             example="paper-15",
             values=_presets,
         ),
@@ -100,8 +100,7 @@ class MethodOptions:
         Le(MOST_NOTCHES),
         Option(
             "how strong edits are, from -3 (weak) to 3 (strong)",
-            "A notch stronger is more guidance and less pull to the pictures before. For one edit "
-            'only, say "stronger" or "a bit less", or use /retry.',
+            'For one edit only, say "stronger" or "a bit less", or use /retry.',
             example="-1",
             metavar="N",
         ),
@@ -129,10 +128,9 @@ class MethodOptions:
     draft: Annotated[
         Literal["off", "on"],
         Option(
-            "quick drafts with fewer model calls",
-            "A draft reuses a part of its late steps; a distilled model takes the few that it "
-            "knows. The same seed, message and picture with drafts off make nearly the same edit, "
-            "in full. The method anchor, quick by itself, makes no drafts.",
+            "quick drafts, for a first look",
+            "The same seed, message and picture with drafts off make nearly the same edit, in "
+            "full. A distilled model takes the few steps that it knows.",
             example="on",
             values=DRAFTS,
             flag="on",

@@ -52,7 +52,7 @@ def of_choice(step: Choose) -> str:
         box = str(step.value)
         return f"From now on edits {f'keep to {box}' if box != EVERYWHERE else 'act everywhere'}."
     if step.setting == "draft" and step.value == "on":
-        return "From now on edits are quick drafts; anchor, quick by itself, makes none."
+        return "From now on edits are quick drafts."
     return f"From now on: {step.setting} {step.value}."
 
 
@@ -107,6 +107,12 @@ def outcome(turn: Turn) -> str:
 def of_operation(step: Adjust) -> str:
     """Name a plain operation: "brightness +10, a bit less"."""
     return ", ".join(filter(None, (step.words, step.anew)))
+
+
+def nothing_done(step: Adjust, size: tuple[int, int]) -> str:
+    """Say that a plain operation changes nothing."""
+    is_so = f"is {size[0]}x{size[1]}" if step.operation in MOVING else "is so"
+    return f"There is nothing to do for “{of_operation(step)}”: the picture {is_so} already."
 
 
 def _words(step: EditStep | Adjust) -> str:

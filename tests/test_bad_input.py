@@ -101,6 +101,10 @@ def test_messages_that_cannot_be_read(capsys, message):
     ("argv", "code", "words"),
     [
         (["--sya", "x"], 2, "--sya"),
+        (["wbe"], 2, "There is no file wbe; did you mean `palimpsest web`?"),
+        (["modles", "get", "klein"], 2, "did you mean `palimpsest models`?"),
+        (["docter", "--josn"], 2, "did you mean `palimpsest doctor`?"),
+        (["test.png"], 2, "There is no file test.png."),
         (["--seed", "-3"], 2, "a whole number from 0"),
         (["--seed", "seven"], 2, "a whole number from 0"),
         (["--preview", "hologram"], 2, "hologram"),

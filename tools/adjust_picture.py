@@ -94,6 +94,8 @@ def adjust_picture(
 ) -> Adjusted:
     """Do an operation to the picture `head` and to its original, and store both with recipes.
 
+    Where it changes no pixel of either, nothing is stored, and both are returned as they are.
+
     Args:
         store: Where both lie and the results go.
         head: Hash of the picture.
@@ -114,6 +116,8 @@ def adjust_picture(
         else:
             made[name] = _done(store.image(name), unpacked(source.alpha), operation, mask)
     names = {name: picture_hash(done.image, done.own) for name, done in made.items()}
+    if all(after == before for before, after in names.items()):
+        return Adjusted(head, original)
     for name, done in made.items():
         recipe = _recipe(operation, request, captions[0 if name == head else 1]) | {
             "parent": name,

@@ -18,6 +18,7 @@ from agent.offline.captions import (
     MEDIA,
     PERSONS,
     Chain,
+    Part,
     Rewrite,
     class_of,
     find,
@@ -26,11 +27,18 @@ from agent.offline.captions import (
     words_in,
 )
 from agent.offline.messages import has_verb, is_english
+from agent.offline.scenes import is_style, mentioned, style_of
 from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added
+_MOST_ADJECTIVES = 2  # before a thing that comes without an article
+_LIKE = re.compile(r"(?:shaped|colou?red|\wlike|\w-\w+ed)$")
+"""How adjectives end that are made of a noun: "heart-shaped"."""
 _SETS = {name: words_in("clauses", name) for name in lexicon.load("captions")["clauses"]}
 _VAGUE, _SCENE_WORDS, _SOFT = words_in("vague"), words_in("scene_words"), _SETS["soft"]
+_JOINS = LOCATIVE | {"of", "with", "up", "down", "off", "from", "through", "along", "around", "out"}
+"""Words after which a phrase may name another thing."""
+_NO_QUALITY = _SETS["no_quality"] | _SETS["no_thing"]
 _PEOPLE, _THINGS, _NUMBERS = _SETS["people"], _SETS["things"], _SETS["numbers"]
 
 
@@ -43,6 +51,7 @@ class CaptionContext:
         about: the noun that "it" means.
         mode: "remove", "add" or "describe", with which a clause without a verb goes on.
         who: whom things are being given to.
+        instead: whether what the clause wants takes the place of what there is.
         rewrites: the changes read so far.
         already: whether the last clause asked for what is so already.
         ask: the question, where a clause may mean several things.
@@ -52,6 +61,7 @@ class CaptionContext:
     about: str = ""
     mode: str = ""
     who: str = ""
+    instead: bool = False
     rewrites: list[Rewrite] = field(default_factory=list)
     already: bool = False
     ask: Ask | None = None
@@ -79,11 +89,11 @@ class CaptionContext:
         if _PEOPLE.issuperset(said):  # "him" is no woman
             return somebody(parts, but=captions.SEXES[said[0] not in ("he", "him", "himself")])
         if len(said) == 1 and said[0] in _THINGS:
-            place = find(parts, [self.about]) if self.about else captions.subject(parts)
-            many = place is not None and (parts[place].words[0].lower() in _NUMBERS
-                                          or captions.is_plural(parts[place].head))  # fmt: skip
-            one = said[0] in ("it", "that", "this")
-            return place if self.about or one or many else None
+            if self.about:
+                return find(parts, [self.about])
+            if said[0] in ("it", "that", "this"):
+                return captions.subject(parts)
+            return next((i for i, part in enumerate(parts) if _several(part)), None)
         place = find(parts, said)
         if place is None and said[-1] in PERSONS:  # "the bloke"
             known = [sex for sex in captions.SEXES if said[-1] in sex]
@@ -91,10 +101,16 @@ class CaptionContext:
         whole = place is not None and captions.same(parts[place].head, said[-1])
         return place if whole else None
 
+    def resolved(self, clause: str) -> str:
+        """Write the thing that a pronoun at the end of a clause means: "steam coming off it"."""
+        match = re.fullmatch(r"(.+ \w+) (it|them|him|her)", clause)
+        place = self.part(match[2]) if match else None
+        return f"{match[1]} the {self.parts[place].head}" if match and place is not None else clause
+
     def things(self) -> list[str]:
         """Return the nouns of the caption, without places, weather and "a photo"."""
         heads = [part.head for part in self.parts if part.words and part.head not in MEDIA]
-        return [h for h in heads if not (captions.preposition(h) or captions.mentioned(h))]
+        return [h for h in heads if not (captions.preposition(h) or mentioned(h))]
 
     def describe(self, what: str, how: str) -> bool:
         """Give what a phrase names the qualities that another names; return whether it did.
@@ -108,9 +124,10 @@ class CaptionContext:
         if place is None:
             return self._unnamed(words(what), qualities(how))
         if re.match(r"an? ", how) and not class_of(words(how)[-1]):
-            if len(words(how)) > 3 or captions.mentioned(how) or not is_thing(words(how)):
+            if len(words(how)) > 3 or mentioned(how) or not is_thing(words(how)):
                 return False  # "make it a rainy evening in paris"
-            return self.make(captions.replaced(self.caption, place, words(how)))  # "a queen"
+            same = class_of(words(how)[-1]) is None
+            return self.make(captions.replaced(self.caption, place, words(how), same_color=same))
         found = qualities(how, any_word=not bare)
         if not found:
             return False
@@ -119,6 +136,10 @@ class CaptionContext:
         if bare and not self.about:
             if {"tone", "blur", "looks", "fill"} & {class_of(w) for w in found}:
                 return False  # "make it brighter": the whole picture
+            kinds = {class_of(w) for w in found}
+            if kinds <= {"posture", "expression"}:  # things neither sleep nor smile
+                heads = [h for h in heads if h in PERSONS | BEASTS] or heads
+                place = find(self.parts, heads[:1])
             if len(heads) > 1:
                 options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
@@ -134,10 +155,20 @@ class CaptionContext:
         return self.make(captions.unnamed(self.caption, said[1:], found))
 
 
+def _several(part: Part) -> bool:
+    """Whether a part of a caption is several: "two cats", "a pair of shoes", "a family"."""
+    first = part.words[0].lower() if part.words else ""
+    several = first in _NUMBERS or " " in first or captions.is_plural(part.head)
+    return several or part.head in _SETS["groups"]
+
+
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
-    if re.search(r"\ban? [\w -]+ instead$", clause) and not at.about:
+    at.instead = clause.endswith(" instead")
+    if at.instead and not at.about and not has_verb(clause) and words(clause)[0] not in LOCATIVE:
         return False  # instead of what?
+    if (denied := re.fullmatch(r"not (.+)", clause)) and at.mode:
+        return not set(content(denied[1])) & set(words(at.caption.lower()))  # "red, not blue"
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
@@ -145,7 +176,7 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
         return False
     readers: tuple[Callable[[str, CaptionContext], bool | None], ...] = (
         _mention, _style, _removal, _scene, _background, _replacement,
-        _gift, _quality, _placing, _addition, _bare,
+        _gift, _quality, _placing, _addition, _count, _bare,
     )  # fmt: skip
     done = (read(clause, at) for read in readers)
     return bool(next((answer for answer in done if answer is not False), False))
@@ -161,8 +192,8 @@ def _mention(clause: str, at: CaptionContext) -> bool:
 
 
 def _style(clause: str, at: CaptionContext) -> bool:
-    style = captions.style_of(clause)
-    if not style or not (form("style", clause) or captions.is_style(clause)):
+    style = style_of(clause)
+    if not style or not (form("style", clause) or is_style(clause)):
         return False
     if at.part(words(clause)[-1]) is not None and not style.startswith("in the"):
         return False
@@ -173,7 +204,9 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     """Things that go; None for one that surely is not named."""
     match = lexicon.said("captions", "form", "remove", clause)
     short = len(words(clause)) <= 4 and not has_verb(clause)
-    going_on = match is None and at.mode == "remove" and short
+    place = at.part(clause)
+    new = place is not None and set(qualities(clause, part=True)) - set(at.parts[place].content)
+    going_on = match is None and at.mode == "remove" and short and not new
     what = match["what"] if match else clause if going_on else ""
     said = words(
         re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in _THINGS else what)
@@ -181,8 +214,8 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     if not said or _SETS["not_one"] & set(said):
         return False
     at.mode = "remove"
-    for group, *_ in captions.mentioned(what)[:1]:
-        if (bare := captions.unset(at.caption, group)) != at.caption:
+    for group, phrase, *_ in mentioned(what)[:1]:
+        if (bare := captions.unset(at.caption, group, phrase)) != at.caption:
             return at.make(Rewrite("background", at.caption, bare))
     named = at.part(" ".join(said)) is not None and not _PEOPLE.issuperset(said)
     if not (named or len(said) <= 3 and is_thing(said) and said[0] not in ("a", "an")):
@@ -192,14 +225,17 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
 
 def is_thing(said: Sequence[str]) -> bool:
     """Whether words can name a thing: none of them belongs to a sentence of its own."""
-    between = any(w in ("a", "an", "the") and before not in LOCATIVE | {"of", "with"}
+    between = any(w in ("a", "an", "the") and before not in _JOINS
                   for before, w in pairwise(said))  # fmt: skip
-    return not between and not _SETS["no_thing"] & set(said) and all(is_english(w) for w in said)
+    plain = {w.partition("'")[0] for w in said}
+    return not between and not _SETS["no_thing"] & plain and all(is_english(w) for w in said)
 
 
 def _scene(clause: str, at: CaptionContext) -> bool:
     """Season, weather, time of day, when the rest of the clause names nothing else."""
-    said = captions.mentioned(clause)
+    said = mentioned(clause)
+    if "sky" in words(clause) and find(at.parts, ["sky"]) is not None:
+        return False
     rest = "".join(" " if any(s <= i < e for *_, s, e in said) else c for i, c in enumerate(clause))
     if not said or not _SCENE_WORDS.issuperset(words(rest)):
         return False
@@ -223,14 +259,25 @@ def _background(clause: str, at: CaptionContext) -> bool:
 def _replacement(clause: str, at: CaptionContext) -> bool:
     match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
     new = match["new"]
-    new = re.sub(r"^(?:make it|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
+    new = re.sub(r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
+    new = re.sub(r" (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$", "", new)
     place = at.part(match["old"])
+    if place is None and len(words(new)) == 1 and " " not in match["old"]:
+        doing = (i for i, part in enumerate(at.parts) if part.joined_by([match["old"]]))
+        if captions.is_doing(match["old"]) and (place := next(doing, None)):
+            return at.make(captions.described(at.caption, place - 1, [new]))
+        place = find(at.parts, [match["old"]])
+        return place is not None and at.make(
+            captions.swapped(at.caption, place, match["old"], new)
+        )
     if place is None or not content(new):
         return False
     at.mode = ""
     if adjectives := qualities(new):
         return at.make(captions.described(at.caption, place, adjectives))
-    return is_thing(words(new)) and at.make(captions.replaced(at.caption, place, words(new)))
+    turned = re.match(r"turn|transform|convert", clause) is not None
+    change = captions.replaced(at.caption, place, words(new), same_color=turned)
+    return is_thing(words(new)) and at.make(change)
 
 
 def _gift(clause: str, at: CaptionContext) -> bool:
@@ -270,7 +317,8 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
     if not (where and thing) or where[-1] in _SETS["sides"] and thing[0] in _SETS["there"]:
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
-        return at.make(captions.placed(at.caption, where, link)) or None
+        return at.make(captions.placed(
+            at.caption, where, link, what=place, instead=at.instead)) or None  # fmt: skip
     if not content(match["what"]) or place is not None or not is_thing(thing):
         return False
     if len(where) > 1 and not is_thing(where):
@@ -298,16 +346,34 @@ def _addition(clause: str, at: CaptionContext) -> bool:
     return at.make(captions.added(at.caption, said))
 
 
+def _count(clause: str, at: CaptionContext) -> bool:
+    """Another number of what there is: "two cats", "make it one cat"."""
+    match = form("count", clause)
+    place = at.part(match["what"]) if match else None
+    if match is None or place is None or match["number"] == at.parts[place].words[0].lower():
+        return False
+    return at.make(captions.counted(at.caption, place, match["number"], words(match["what"])[-1]))
+
+
 def _bare(clause: str, at: CaptionContext) -> bool | None:
-    """A thing without a verb: "a green door", "the sofa white", "and a ball"."""
+    """A thing without a verb: "a green door", "the sofa white", "palm trees behind it"."""
+    clause = at.resolved(clause)
     said, meant = words(clause), content(clause)
     some = said[0] in _NUMBERS or said[0] in ("a", "an", "another")
-    if "too" in said or captions.mentioned(clause):
+    sky = meant[-1:] == ["sky"] and at.part("sky") is not None
+    if "too" in said or mentioned(clause) and not sky:
         return False
-    if some and form("put", f"put {clause}"):
+    put = form("put", f"put {clause}")
+    where = words(put["where"]) if put else []
+    there = bool(where) and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
+    if put and (some or there and at.part(put["what"]) is None and _is_phrase(words(put["what"]))):
         return _placing(f"put {clause}", at)
-    if not 0 < len(meant) < 5 or said[0] in LOCATIVE:
+    if said[0] in LOCATIVE:
+        return _locative(said, at)
+    if not 0 < len(meant) < 6:
         return False
+    if any(map(captions.is_doing, said[1:])) and _names_things(said) and is_thing(said):
+        return at.make(captions.added(at.caption, said))
     if at.mode == "describe" and qualities(clause):
         return at.describe("it", clause)
     for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
@@ -315,15 +381,50 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         if place is not None and found:
             return at.make(captions.described(at.caption, place, found))
     place = at.part(clause)
-    if place is not None:
-        known = said[0] in DETERMINERS - _NUMBERS or all(class_of(w) for w in meant[:-1])
-        how = [base(w) for w in meant[:-1]]
-        return bool(known and how) and at.make(captions.described(at.caption, place, how))
+    if place is not None and not (some and _SETS["extra"] & set(said)):
+        how = _qualities_of_part(said, at.parts[place])
+        return bool(how) and at.make(captions.described(at.caption, place, how))
     joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
-    if joined or not (some or at.mode == "add" or is_own(meant[-1])) or not is_thing(said):
+    sure = some or at.mode == "add" or is_own(meant[-1]) or _names_things(said)
+    if joined or not sure or not is_thing(said):
         return False
     who = find(at.parts, [at.who]) if at.who else None
     return at.make(captions.added(at.caption, said, who=who))
+
+
+def _locative(said: Sequence[str], at: CaptionContext) -> bool | None:
+    """A place without a verb: "in the desert", or "behind the castle mountains"."""
+    if (match := form("there", " ".join(said))) and at.part(match["where"]) is not None:
+        return _placing(f"put {match['what']} {match['prep']} {match['where']}", at)
+    known = any(find(at.parts, [word]) is not None for word in said[1:])
+    if known or not is_thing(said[1:]) or not (captions.preposition(said[-1]) or at.instead):
+        return False
+    return at.make(captions.placed(at.caption, said[1:], said[:1], instead=at.instead))
+
+
+def _qualities_of_part(said: Sequence[str], part: Part) -> list[str]:
+    """Return what a phrase that ends with a thing says of it: "matte black", "chocolate"."""
+    if said[0] == "more":
+        return ["more"]
+    how = [base(w) for w in content(" ".join(said[:-1])) if w not in part.content]
+    known = said[0] in DETERMINERS - _NUMBERS or all(class_of(w) for w in how)
+    plain = len(how) <= _MOST_ADJECTIVES and all(map(is_english, how))
+    return how if _is_phrase(said) and (known or plain) else []
+
+
+def _is_phrase(said: Sequence[str]) -> bool:
+    """Whether words are one thing with its qualities: no second thing, no verb, no pronoun."""
+    alone = said[-1] not in _PEOPLE | _THINGS and not (DETERMINERS | _JOINS) & set(said[1:])
+    return alone and not any(has_verb(w) or w in _NO_QUALITY for w in said[:-1])
+
+
+def _names_things(said: Sequence[str]) -> bool:
+    """Whether words without an article name things: "red laces", "steam coming off the bowl"."""
+    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), len(said))
+    *before, noun = said[:doing]
+    mass = noun in captions.MASS or len(noun) > 3 and captions.is_plural(noun)
+    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said[:doing])
+    return mass and plain and len(before) <= _MOST_ADJECTIVES
 
 
 def words(phrase: str) -> list[str]:
@@ -336,18 +437,22 @@ def content(phrase: str) -> list[str]:
     return [w for w in words(phrase) if w not in DETERMINERS and w not in _SOFT]
 
 
-def qualities(how: str, *, any_word: bool = False) -> list[str]:
+def qualities(how: str, *, any_word: bool = False, part: bool = False) -> list[str]:
     """Return the adjectives a phrase consists of, or nothing if it says anything else.
 
     Args:
         how: "red", "a bit older", "black and white", "smile".
         any_word: take one English word that is not known as an adjective for one.
+        part: whether the phrase ends with the thing that has them.
     """
     said = [base(w) for w in words(how) if w not in _SOFT | _SETS["degrees"]]
+    said = [w for w in said[:-1] if w not in DETERMINERS] if part else said
     if not said or said[0] in ("not", "no"):
         return []
-    if all(class_of(w) for w in said):
-        return said
+    known = [class_of(w) is not None or _LIKE.search(w) is not None for w in said]
+    if all(known) or any_word and known[-1] and all(map(is_english, said)) \
+            and not DETERMINERS & set(said):  # fmt: skip
+        return said if all(known) else ["-".join(said)]  # "bottle-green"
     plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
     alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain
     return said if alone and is_english(said[0]) else []

@@ -16,6 +16,7 @@ from typing import Any
 from pluralizer import Pluralizer
 
 from agent.offline import lexicon
+from agent.offline.scenes import mentioned, weather_words
 from agent.state import Change
 
 _CAPTIONS = lexicon.load("captions")
@@ -26,8 +27,10 @@ def words_in(table: str, entry: str = "words") -> frozenset[str]:
     return frozenset(_CAPTIONS[table][entry].split())
 
 
-DETERMINERS, LOCATIVE = words_in("links", "determiners"), words_in("links", "locative")
-MEDIA, _MASS = words_in("media"), words_in("mass")
+_SEVERAL = {f"{a} {n} of" for a in ("a", "the") for n in words_in("links", "several")}
+DETERMINERS = words_in("links", "determiners") | _SEVERAL
+LOCATIVE, BACKDROPS = words_in("links", "locative"), ("background", "backdrop")
+MEDIA, MASS = words_in("media"), words_in("mass")
 _LINKS, _NOT_VERBS = words_in("links"), words_in("links", "not_verbs")
 CLASSES = {name: frozenset(w.split()) for name, w in _CAPTIONS["adjectives"].items()}
 """Adjectives by class: those of one class take each other's place."""
@@ -38,7 +41,8 @@ _LATE = ("tone", "color", "pattern", "material")
 
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
-_BODY = words_in("body")
+_SKY = ("weather", "color")
+_BODY, _HOLDING = words_in("body"), words_in("links", "holding")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 SEXES = [words_in("persons", sex) for sex in ("woman", "man")]
 PERSONS = SEXES[0] | SEXES[1] | words_in("persons", "any")
@@ -71,11 +75,12 @@ class Part:
 
 
 Chain = tuple[Part, ...]
+_TOKEN = re.compile(rf"\b(?:black and white|{'|'.join(_SEVERAL)})\b|,|[^\s,]+", re.IGNORECASE)
 
 
 def chain(caption: str) -> Chain:
     """Take a caption apart."""
-    tokens = re.findall(r"(?i:black and white)|,|[^\s,]+", caption.strip().rstrip("."))
+    tokens = _TOKEN.findall(caption.strip().rstrip("."))
     found: list[Part] = []
     link: list[str] = []
     words: list[str] = []
@@ -98,12 +103,17 @@ def _links(word: str, following: str, link: Sequence[str], words: Sequence[str])
         return following in ("of", "to")
     if word in words_in("links", "past"):
         return following in _LINKS
-    if not word.endswith("ing") or word in _NOT_VERBS or len(word) < 5:
+    if not is_doing(word):
         return False
     if any(w.lower() not in DETERMINERS for w in words):
         return True
     begins = not words and bool(link) and link[-1] in (",", "and")
     return begins and (following in DETERMINERS or following in _LINKS)
+
+
+def is_doing(word: str) -> bool:
+    """Whether a word is a verb that says what somebody does: "running"."""
+    return word.endswith("ing") and word not in _NOT_VERBS and len(word) > 4
 
 
 def text(parts: Chain) -> str:
@@ -126,7 +136,7 @@ def is_plural(noun: str) -> bool:
 def with_article(words: Sequence[str]) -> tuple[str, ...]:
     """Put "a" or "an" before the words for one thing that has no article yet."""
     head = words[-1].lower() if words else ""
-    many = head in _MASS or re.search(r"[^s]s$", head) or any(map(is_plural, words))
+    many = head in MASS or re.search(r"[^s]s$", head) or any(map(is_plural, words))
     bare = many or not words or words[0].lower() in DETERMINERS
     return agreeing(words if bare else ("a", *words))
 
@@ -179,6 +189,8 @@ def _rank(adjective: str) -> int:
 def with_quality(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words, kind = list(part.words), class_of(adjective)
+    if kind == "weather":  # an overcast sky is not blue
+        words = [w for w in words[:-1] if class_of(w) not in (kind, "color")] + words[-1:]
     names = [w[0].isupper() for w in words]  # "Golden Gate Bridge" is no bridge of gold
     for place, word in enumerate(words[:-1]):
         if kind and class_of(word) == kind and not (names[place] and names[place + 1]):
@@ -204,7 +216,10 @@ def renamed(part: Part, words: Sequence[str]) -> Part:
 def without(parts: Chain, place: int) -> Chain:
     """Take a thing out, with what joins it to the rest and what belongs to it ("of coffee")."""
     end = place + 1
-    while end < len(parts) and [w.lower() for w in parts[end].link] == ["of"]:
+    while end < len(parts) and (
+        [w.lower() for w in parts[end].link] == ["of"]
+        or is_person(parts[place]) and parts[end].joined_by(_HOLDING)
+    ):
         end += 1
     gone, before, rest = parts[place], parts[:place], parts[end:]
     if place == 0 or parts[place - 1].head in MEDIA:  # what comes next takes its place
@@ -294,10 +309,15 @@ def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rew
     return Rewrite("attribute", source, target, thing[-1], _UNNAMED.format(plain))
 
 
-def replaced(caption: str, place: int, words: Sequence[str]) -> Rewrite:
-    """Put another thing in the place of a part."""
+def replaced(
+    caption: str, place: int, words: Sequence[str], *, same_color: bool = False
+) -> Rewrite:
+    """Put another thing in the place of a part; it may keep the colour that the part had."""
     parts = chain(caption)
     old, new = parts[place], [w for w in words if w not in DETERMINERS]
+    hues = [w for w in old.words[:-1] if class_of(w) == "color"]
+    if same_color and hues and not any(class_of(w) == "color" for w in new):
+        words = new = [*hues, *new]
     if (is_person(old) or old.head in BEASTS) and len(new) == 1:  # somebody else of the same looks
         changed = replace(old, words=agreeing((*old.words[:-1], new[0])))
     else:
@@ -313,7 +333,8 @@ def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
     source = parts = chain(caption)
     changed, kinds = parts[place], {class_of(quality) for quality in qualities}
     after = parts[place + 1] if place + 1 < len(parts) else Part((), ())
-    if kinds == {"posture"} and after.link and class_of(after.link[0]) == "posture":
+    acts = len(qualities) == 1 and qualities[0].endswith("ing") and kinds <= {"posture", None}
+    if acts and after.link and after.link[0].lower().endswith("ing"):
         acted = replace(after, link=(qualities[-1], *after.link[1:]))  # "a dog running on a beach"
         return Rewrite("attribute", caption, text(_at(parts, place + 1, acted)), changed.head)
     aged = any(class_of(word) == "age" for word in changed.words[:-1])
@@ -353,24 +374,42 @@ def added(caption: str, words: Sequence[str], where: str = "", who: int | None =
     return Rewrite("add", caption, text((*parts[:end], Part((join,), thing), *parts[end:])), noun)
 
 
-def placed(caption: str, words: Sequence[str], link: Sequence[str] = ()) -> Rewrite | None:
+def _is_place(part: Part) -> bool:
+    return bool(preposition(part.head)) or part.head in BACKDROPS
+
+
+def placed(
+    caption: str,
+    words: Sequence[str],
+    link: Sequence[str] = (),
+    *,
+    what: int = 0,
+    instead: bool = False,
+) -> Rewrite | None:
     """Put it all in another place: "on a beach", in that of the place that the caption names.
 
     Args:
         caption: the caption so far.
         words: the place.
         link: how it was said that somebody is there; without it, what is behind may be anything.
+        what: the part that is put there, with what comes after it.
+        instead: whether it surely takes the place of where the caption says it is.
     """
     parts, there = chain(caption), preposition(words[-1])
-    thing = with_article([w for w in words if w not in ("background", "backdrop")])
+    thing = with_article([w for w in words if w not in BACKDROPS])
     fit = [i for i, part in enumerate(parts)
-           if i and part.joined_by(LOCATIVE) and not place_of(part.head)
+           if i > what and part.joined_by(LOCATIVE) and not place_of(part.head)
            and not mentioned(" ".join(part.words).lower())]  # fmt: skip
-    at = next((i for i in fit if preposition(parts[i].head)), fit[0] if fit and link else None)
-    if link and not there or not thing:
-        return None  # "on a chair": where else somebody is, only the picture tells
-    if not there or not link and at is None:
-        hues = all(class_of(w) for w in thing if w not in DETERMINERS)
+    at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
+    if link and not there and not instead and (at is None or preposition(parts[at].head)):
+        return None  # on a skateboard, and still on a beach?
+    if not thing:
+        return None
+    plain = [w for w in thing if w not in DETERMINERS]
+    hues = all(class_of(w) for w in plain)
+    if at is not None and parts[at].head in BACKDROPS and hues and not link:
+        return described(caption, at, plain)
+    if not (there or link) or not link and at is None:
         named = " ".join(w for w in thing if not hues or w not in DETERMINERS)
         behind = f"a {named} background" if hues else f"{named} in the background"
         kept = parts if at is None else (*parts[:at], *parts[at + 1 :])
@@ -378,7 +417,7 @@ def placed(caption: str, words: Sequence[str], link: Sequence[str] = ()) -> Rewr
     if at is None:
         return Rewrite("background", caption, text((*parts, Part((there,), thing))))
     verb = parts[at].link[:1] if link and parts[at].link[0].lower().endswith("ing") else ()
-    by = tuple(link) if link and link[0] not in ("to", "into", "onto") else (there,)
+    by = tuple(link) if link and link[0] not in ("to", "into", "onto") else (there or "at",)
     new = Part((*verb, *by), thing)
     return Rewrite("background", caption, text(_at(parts, at, new)), parts[0].head)
 
@@ -393,30 +432,30 @@ def with_(caption: str, phrase: str) -> str:
     return f"{caption} and {phrase}" if joined else f"{caption}, with {phrase}"
 
 
-@cache
-def _table(name: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
-    """Return rows of class, the phrase a caption gets, and the pattern that asks for it."""
-    content = _CAPTIONS[name]
-    return tuple(
-        (group, phrase, re.compile(rf"(?<![\w-])(?:{said})(?![\w-])"))
-        for group, phrases in ({name: content} if name == "style" else content).items()
-        for phrase, said in phrases.items()
-    )
+def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
+    """Say how many of a thing there are: "two cats" become "one cat"."""
+    parts = chain(caption)
+    old = parts[place].words
+    rest = old[1:-1] if old[0].lower() in DETERMINERS else old[:-1]
+    part = replace(parts[place], words=(number, *rest, noun))
+    return Rewrite("attribute", caption, text(_at(parts, place, part)), noun)
 
 
-def mentioned(clause: str) -> list[tuple[str, str, int, int]]:
-    """Return what a clause says of season, weather and time: class, phrase, start and end."""
-    found = [(group, phrase, *match.span()) for group, phrase, pattern in _table("scene")
-             if (match := pattern.search(clause)) is not None]  # fmt: skip
-    kept: list[tuple[str, str, int, int]] = []
-    for row in sorted(found, key=lambda row: row[2] - row[3]):
-        if all(row[3] <= other[2] or other[3] <= row[2] for other in kept):
-            kept.append(row)
-    return sorted(kept, key=lambda row: row[2])
+def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:
+    """Put a word in the place of another: "a sunny forecast" is a rainy one."""
+    parts = chain(caption)
+    words = agreeing([new if w.lower() == old else w for w in parts[place].words])
+    changed = _at(parts, place, replace(parts[place], words=words))
+    return Rewrite("attribute", caption, text(changed), parts[place].head)
 
 
 def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
-    """Set another season, weather or time of day."""
+    """Set another season, weather or time of day; weather is said of the sky, if that has any."""
+    parts = chain(caption)
+    sky = find(parts, ["sky"])
+    looks = _CAPTIONS["skies"].get(phrase)
+    if sky is not None and looks and any(class_of(w) in _SKY for w in parts[sky].content):
+        return replace(described(caption, sky, [looks]), change="background", about="")
     bare = source = unset(caption, group)
     if bare != caption or group != "time" or phrase == "in daylight":
         source = caption
@@ -425,39 +464,31 @@ def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
     return Rewrite("background", source, _append(bare, phrase))
 
 
-def unset(caption: str, group: str) -> str:
-    """Return a caption without what it says of season, weather or time of day."""
-    patterns = [pattern for name, _, pattern in _table("scene") if name == group]
+def unset(caption: str, group: str, phrase: str = "") -> str:
+    """Return a caption without what it says of season, weather or time of day.
+
+    Where it says more than one thing ("a snowy mountain under a cloudy sky"), that which is said of
+    no thing, else of the sky, goes; where a phrase is given, what says that.
+    """
     parts = chain(caption)
+    found = []
     for place, part in enumerate(parts):
         said = " ".join(part.words).lower()
-        hit = next((m for p in patterns if (m := p.search(said))), None)
-        if hit is None:
-            continue
-        if hit.end() == len(said) and place > 0:  # "in the rain": the part is about nothing else
-            return text((*parts[:place], *parts[place + 1 :]))
-        left = tuple(w for w in part.words if w.lower() != hit[0])
-        return text(_at(parts, place, replace(part, words=left)))
-    return caption
+        hit = next((m for m in weather_words(group, phrase, said)), None)
+        if hit is not None:
+            alone = hit.end() == len(said) and place > 0  # "in the rain"
+            found.append((not alone, part.head != "sky", place, hit[0], alone))
+    if not found:
+        return caption
+    *_, place, word, alone = min(found)
+    if alone:
+        return text((*parts[:place], *parts[place + 1 :]))
+    left = tuple(w for w in parts[place].words if w.lower() != word)
+    return text(_at(parts, place, replace(parts[place], words=left)))
 
 
 def _append(caption: str, phrase: str) -> str:
     return f"{caption}, {phrase}" if "," in caption else f"{caption} {phrase}"
-
-
-def style_of(clause: str) -> str:
-    """Return the style a clause asks for: how a caption begins then, or "in the style of …"."""
-    artist = re.search(rf"\b(?:{_CAPTIONS['artists']})\b", clause)
-    if artist is not None:
-        return f"in the style of {artist[0].title()}"
-    found = [(match[0], phrase) for _, phrase, p in _table("style") if (match := p.search(clause))]
-    return max(found, key=lambda row: len(row[0]))[1] if found else ""
-
-
-def is_style(clause: str) -> bool:
-    """Whether a clause names a style and nothing else."""
-    bare = re.sub(r"^(?:an?|in|as) ", "", clause)
-    return any(pattern.fullmatch(bare) for _, _, pattern in _table("style"))
 
 
 def set_style(caption: str, style: str) -> Rewrite:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from agent import replies, turn_tree
-from agent.captions import attributes_of, changes, edit_step, replay
+from agent.captions import ABSENT, attributes_of, changes, edit_step, replay
 from agent.offline import lexicon
 from agent.offline.caption_clauses import CaptionContext
 from agent.offline.captions import main_noun
@@ -48,6 +48,7 @@ class Draft(PlanBuilder):
         already: attribute to what is said of it where it is so already and nothing changes it.
         unread: the parts nobody understood.
         ask: the question, if one must be asked.
+        asking: the attribute that it is about.
         removing: whether a clause without a verb goes on with what an earlier one removes.
         kept: whether it is said that something stays as it is.
         world: whether only what the world of portraits can show can be drawn.
@@ -60,6 +61,7 @@ class Draft(PlanBuilder):
     already: dict[str, str] = field(default_factory=dict)
     unread: list[str] = field(default_factory=list)
     ask: Ask | None = None
+    asking: str = ""
     removing: bool = False
     kept: bool = False
     world: bool = True
@@ -126,11 +128,45 @@ class Draft(PlanBuilder):
                 self.caption, part = last.source_prompt, f"{last.request} and {part}"
                 wanted = before | wanted
         step = edit_step(self.caption, wanted, part)
-        if step is None:
+        hue = wanted.get("hair_color", "gray")
+        if step is None and self.portrait.now.get("age") == "old" and hue != "gray":
+            young = f"make {_whom(self.portrait)} young, and {hue} hair"
+            self.ask = self.ask or Ask(
+                question="Old people have gray hair here. Shall I make this one younger, too?",
+                options=(young,),
+            )
+        elif step is None:
             self.already[next(iter(wanted))] = self._already(wanted)
         else:
             self.take(step)
         self.portrait = self.portrait.after(wanted)
+        if self.asking in wanted:  # "no hoodie, give him a suit"
+            self.ask, self.asking = None, ""
+
+    def made(self) -> Changes:
+        """Return what the steps so far change in a portrait."""
+        edits = (step for step in self.steps if isinstance(step, EditStep))
+        pairs = (changes(step.source_prompt, step.target_prompt).items() for step in edits)
+        return {name: value for pair in pairs for name, value in pair}
+
+    def is_place(self, part: str) -> bool:
+        """Whether a clause only names the place of what the last edit put there."""
+        found = mentions(part)
+        only = found[0] if len(found) == 1 else None
+        return only is not None and only.kind == "thing" and only.attribute == self.portrait.last \
+            and only.end - only.start == len(part)  # fmt: skip
+
+    def shows(self, part: str) -> bool:
+        """Whether what a clause names is there, so that it can go."""
+        if not world_of(self.caption):
+            return True
+        values = [m for m in mentions(part) if m.kind == "value"]
+        return not values or any(
+            self.portrait.now.get(m.attribute, "none") not in ("none", *ABSENT.values())
+            if m.attribute in ABSENT
+            else self.portrait.now.get(m.attribute) == m.value
+            for m in values
+        )
 
     def has_made(self, qualities: Iterable[str]) -> bool:
         """Whether the last edit of a caption that is no portrait made some of these qualities."""
@@ -138,11 +174,15 @@ class Draft(PlanBuilder):
         made = {w for name in step.edit_words for w in name.split()} if step else set()
         return not self.steps and bool(made & set(qualities))
 
-    def is_so(self, wanted: Sequence[Changes]) -> bool:
-        """Whether the last edit made all of this already, so that more of it may be asked for."""
-        turn = self.conversation.turns[self.heads.head]
-        made = changes(turn.step.source_prompt, turn.step.target_prompt) if turn.step else {}
-        return bool(wanted) and all(one.items() <= made.items() for one in wanted)
+    def maker(self, wanted: Sequence[Changes]) -> int | None:
+        """Return the edit that made all of this, which is so still: more of it may be meant."""
+        if not wanted or any(not one.items() <= self.portrait.now.items() for one in wanted):
+            return None
+        for turn in reversed(turn_tree.path(self.conversation, self.heads.head)):
+            made = changes(turn.step.source_prompt, turn.step.target_prompt) if turn.step else {}
+            if all(one.items() <= made.items() for one in wanted):
+                return turn.id
+        return None
 
     def _remembered(self, wanted: Changes) -> Changes:
         """Return the hair colour from before old age or baldness, when those are taken back."""
@@ -161,8 +201,6 @@ class Draft(PlanBuilder):
         if value == "none":
             there = "are" if called.endswith("s") else "is"
             return f"There {there} no {called} to remove."
-        if name == "hair_color" and self.portrait.now.get("age") == "old":
-            return "Old people have gray hair here; make them younger first."
         return f"{already(wanted, self.portrait.now)} {CLEARER}"
 
     def rewrite(self, part: str) -> None:
@@ -245,6 +283,10 @@ def already(wanted: Changes, now: Mapping[str, str]) -> str:
 def _one(noun: str) -> str:
     article = "an" if noun[0] in "aeiou" else "a"
     return noun if noun.endswith(_PLURAL) else f"{article} {noun}"
+
+
+def _whom(portrait: PortraitContext) -> str:
+    return "him" if portrait.now.get("gender") == "man" else "her"
 
 
 def undrawn(part: str, said: str) -> str:

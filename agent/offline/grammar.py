@@ -20,18 +20,20 @@ from agent.offline.caption_clauses import (
     words,
 )
 from agent.offline.captions import is_own
-from agent.offline.draft import Draft
+from agent.offline.conditions import read_condition
+from agent.offline.draft import Draft, lost
 from agent.offline.intents import (
     about_complaint,
     edits_about,
     is_complaint,
+    once_more,
     read_move,
     read_several,
     split_start,
 )
 from agent.offline.operations import split_operations
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
-from agent.offline.portrait_words import Changes, mentions, strangers
+from agent.offline.portrait_words import Changes, family, mentions, strangers
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
 from agent.turn_tree import NoSuchTurn
 from editing_core.worlds.registry import world_of
@@ -40,7 +42,9 @@ _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
 )
-_CONDITION = re.compile(r",? ?\b(?:unless|only if|provided|as long as|in case)\b.+")
+_MEANT = re.compile(
+    r"(?:(?:sorry|oops|no|wait|ah|oh|actually|but)\b[,.! ]*)*(?P<what>i meant? .+)", re.IGNORECASE
+)
 _OTHERS = {"woman": re.compile(r"\b(?:him|he|his)\b"), "man": re.compile(r"\b(?:her|she|hers)\b")}
 """The pronouns that do not fit who is in the picture."""
 _FIRST_ONE = re.compile(r"\bfirst (?:one|version|picture|image|photo)\b")
@@ -80,23 +84,26 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         world: whether only the world of portraits can be drawn; a model that knows more may add to
             a portrait what that world does not have.
     """
-    before, rest, after = split_operations(" ".join(message.split())[: messages.LONGEST],
-                                           context.conversation)  # fmt: skip
-    if before or after:
-        plan = understand_offline(rest, context, world=world) if rest else Plan()
-        asked = tuple(step for step in plan.steps if isinstance(step, Ask))
-        done = tuple(step for step in plan.steps if not isinstance(step, Ask))
-        return plan.model_copy(update={"steps": (*before, *done, *after, *asked)})
-    raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
-    raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
-    text = messages.plain(raw, context.caption)
+    message = " ".join(message.split())[: messages.LONGEST]
     again = partial(understand_offline, context=context, world=world)
+    before, rest, after = split_operations(message, context.conversation)
+    if before or after:
+        return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))
+    before, rest, after = talk.split_questions(message, context.caption)
+    if before or after:
+        plan = again(rest)
+        if plan.steps == (lost(context.caption),):
+            plan = Plan(note=f"I did not understand “{rest}”.")
+        return _joined(*map(again, before), plan, *map(again, after))
+    raw = message.strip(" .!?")
+    raw = _said_again(messages.with_apostrophes(talk.in_words(raw)), context.conversation)
+    raw = messages.self_corrected(raw)
+    text = messages.plain(raw, context.caption)
     if (spoken := talk.read_talk(raw, text, context.conversation, again)) is not None:
         return spoken
-    if (condition := _CONDITION.search(text)) is not None:
-        rest = text[: condition.start()].strip(" ,")
-        return Plan(steps=(_on_condition(condition[0].strip(" ,"), rest),))
     draft = Draft.of(context.conversation, world=world, said=message.lower())
+    if (decided := read_condition(text, context.caption, draft.portrait, again)) is not None:
+        return decided
     text = messages.without_contrast(text) if world_of(draft.caption) else text
     text = _after_complaint(_in_usual_order(text, draft.caption), draft.conversation)
     if len(text) > messages.LONGEST_PART or not _read_whole(text, raw, draft):
@@ -111,11 +118,22 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     return draft.plan()
 
 
-def _on_condition(condition: str, rest: str) -> Ask:
-    """Ask whether to do without a condition what nobody here can judge."""
-    question = f"I cannot judge “{condition}”."
-    options = (rest,) if rest else ()
-    return Ask(question=f"{question} Shall I “{rest}”?" if rest else question, options=options)
+def _joined(*plans: Plan) -> Plan:
+    """Put plans one after the other; what they ask comes last."""
+    steps = [step for plan in plans for step in plan.steps]
+    asked = [step for step in steps if isinstance(step, Ask)]
+    done = [step for step in steps if not isinstance(step, Ask)]
+    return Plan(steps=(*done, *asked[:1]), note=" ".join(p.note for p in plans if p.note))
+
+
+def _said_again(raw: str, conversation: Conversation) -> str:
+    """Write the last message anew for "sorry, I meant the scarf", with its edits taken back."""
+    meant, last = _MEANT.fullmatch(raw), (conversation.messages or [None])[-1]
+    if meant is None or last is None or last.after in (last.before, 0):
+        return raw
+    if re.search(r"\bnot\b", meant["what"]) or last.after != conversation.head:
+        return raw
+    return "undo, " + messages.self_corrected(f"{last.text}, {meant['what']}")
 
 
 def _instead_of_older(more: str, context: Context, world: bool) -> Ask | None:
@@ -235,7 +253,9 @@ def _only_says_why(part: str, following: str) -> bool:
     if not _LOOKS.match(part):
         return False
     about = {m.attribute for m in mentions(part)} & {m.attribute for m in mentions(following)}
-    return bool(about - {""}) or wishes.one_wish(part, following)
+    values = any(m.kind == "value" for m in mentions(part))
+    wish = messages.has_verb(following) and not values
+    return bool(about - {""}) or wish or wishes.one_wish(part, following)
 
 
 def _read_part(part: str, draft: Draft) -> None:
@@ -325,12 +345,12 @@ def _read_wish(part: str, draft: Draft) -> None:
             return
         if not read_caption_clause(part, draft.captioned):
             draft.ask = draft.ask or wishes.question(part)
-        if not (
-            draft.captioned.rewrites or draft.captioned.already or draft.captioned.ask or draft.ask
-        ):
-            draft.unread += [part] if not messages.is_chatter(part) else []
+            understood = draft.captioned.ask or draft.ask or messages.is_chatter(part)
+            draft.unread += [part] if not understood else []
         draft.rewrite(part)
         return
+    if draft.steps and (wishes.sums_up(part, draft.made()) or draft.is_place(part)):
+        return  # "sunglasses, beach, summer vibes"; "a scarf, round her neck"
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
         wanted = wishes.surprise(seed, made)
@@ -367,21 +387,24 @@ def _too_much(part: str, draft: Draft) -> Changes:
 def _read_clause(part: str, draft: Draft) -> None:
     """Read a plain clause over a portrait."""
     fresh = messages.has_verb(part) or re.match(r"(?:an?|some) ", part) is not None
-    going_on = draft.removing and not fresh
+    going_on = draft.removing and not fresh and draft.shows(part)
     part = draft.portrait.named_ones(part) if re.search(r"\w ones?\b", part) else part
-    reading = read_portrait_clause(part, draft.portrait, removing=going_on)
+    said = family(part)
+    reading = read_portrait_clause(said, draft.portrait, removing=going_on)
     draft.removing = reading.removing
-    if reading.ask is not None:
-        draft.ask = draft.ask or reading.ask
+    if reading.ask is not None and draft.ask is None:
+        draft.ask, draft.asking = reading.ask, reading.asking
     if reading.remark:
         draft.notes.append(reading.remark)
-    unknown = strangers(part)
+    unknown = strangers(said)
     if not reading.understood:
-        if unknown or len(messages.parts(part)) > 1:
+        draft.ask = draft.ask or wishes.question(part)
+        if draft.ask is None and unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
         return
-    if (_EVEN.match(part) or comparatives(part)) and draft.is_so(reading.changes):
-        draft.take(Retry(how="stronger"))
+    maker = draft.maker(reading.changes)
+    if maker is not None and (_EVEN.match(part) or comparatives(part)):
+        draft.take(once_more(maker, f"@{maker}", "stronger", draft.heads.head))
         return
     for place, wanted in enumerate(reading.changes):
         draft.edit(wanted, part, joined=place == 0 and not messages.has_verb(part))

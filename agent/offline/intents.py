@@ -13,8 +13,9 @@ from functools import partial
 from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.offline import lexicon
-from agent.offline.captions import chain, mentioned, same
+from agent.offline.captions import chain, same
 from agent.offline.portrait_words import Changes, mentions
+from agent.offline.scenes import mentioned
 from agent.state import (
     MOST_AT_ONCE,
     Adjust,
@@ -51,6 +52,8 @@ _THEN_TOO = re.compile(
 _DOING, _TAIL, _ASKED = (
     re.compile(_WORDS["several"][name], re.IGNORECASE) for name in ("doing", "tail", "asked")
 )
+_ONCE_MORE = {"again": "try again", "stronger": "stronger", "weaker": "a bit less",
+              "other": "another version"}  # fmt: skip
 _MARKS = {name: re.compile(said) for name, said in _WORDS["marks"].items()}
 
 _REFERENCE = _WORDS["reference"]
@@ -60,6 +63,8 @@ _BEFORE, _JUST, _NTH, _ORIGINAL, _TURN_WORDS, _WHO_DID, _HERE = (
 )
 _PLAIN = frozenset(_REFERENCE["plain"].split())
 
+_NONE = r"(?:without|no|not|didn't|hadn't|wasn't|weren't|isn't|never)\b"
+"""What says that something was not there."""
 _said = partial(lexicon.said, "moves")
 """What the named parts of a pattern of a table's entry hold in a text, or None."""
 
@@ -146,6 +151,16 @@ def _doubted(said: Said, conversation: Conversation, *, changed: bool = False) -
     return _on_path(found, conversation)
 
 
+def _lost(said: Said, conversation: Conversation) -> Step | None:
+    """Take back the edit after which something was red no more: "make it red again"."""
+    for turn in reversed(turn_tree.path(conversation)):
+        if turn.step and said["word"] in set(words_of(turn.step.source_prompt)) - set(
+            words_of(turn.step.target_prompt)
+        ):
+            return Revert(turn=turn.id)
+    return None
+
+
 def _undo_by_name(said: Said, conversation: Conversation) -> Step | None:
     if (goto := re.match(r"(?:back )?to (.+)", said["what"])) is not None:
         return _go(named(conversation, goto[1]))
@@ -187,19 +202,22 @@ def _complaint(said: Said, conversation: Conversation) -> Step | None:
     return Retry(how="other") if about else None
 
 
-def _retry_by_name(said: Said, conversation: Conversation, *, named_: bool) -> Step | None:
+def _retry_by_name(said: Said, conversation: Conversation) -> Step | None:
     """Read "try the hat again"; only the last edit can be, so for another one it is asked back."""
     if _THEN.search(said["what"]):
         return None
     about = edits_about(conversation, said["what"])
-    if conversation.head in about:
-        how = next((h for h in ("stronger", "weaker", "other") if h in said), "again")
+    how = next((h for h in ("stronger", "weaker", "other") if h in said), "again")
+    return once_more(max(about), said["what"], how, conversation.head) if about else None
+
+
+def once_more(turn: int, name: str, how: str, head: int) -> Retry | Ask:
+    """Make an edit again, if it is the last; for another one ask whether to go back to it."""
+    if turn == head:
         return Retry.model_validate({"how": how})
-    if not about or not named_:
-        return None
     return Ask(
-        question=f"Only the last edit can be made again. Shall I go back to {said['what']} for it?",
-        options=(f"go back to @{max(about)}, then try again",),
+        question=f"Only the last edit can be made again. Shall I go back to {name} for it?",
+        options=(f"go back to @{turn}, then {_ONCE_MORE[how]}",),
     )
 
 
@@ -227,7 +245,7 @@ def _save(said: Said, _: Conversation) -> Step | None:
 
 def _goto(said: Said, conversation: Conversation, *, only_turns: bool = False) -> Step | None:
     what = said["what"]
-    if re.search(r"^to |,| (?:and|then) | but (?!with)", what):
+    if re.search(rf"^to |,| (?:and|then) | but (?!with\b|{_NONE})", what):
         return None
     return _go(named(conversation, what, only_turns=only_turns))
 
@@ -249,12 +267,13 @@ _MOVES: tuple[tuple[str, str, Callable[[Said, Conversation], Step | None]], ...]
     ("undo", "after", lambda said, c: _go(_turn(said, c))),
     ("undo", "perhaps", _doubted),
     ("undo", "old", partial(_doubted, changed=True)),
+    ("undo", "again", _lost),
     ("undo", "named", _undo_by_name),
     *(("retry", how, _retry(how)) for how in ("again", "other", "stronger", "weaker")),
     ("retry", "complaint", _retry("other")),
     ("retry", "about", _complaint),
-    ("retry", "named", partial(_retry_by_name, named_=True)),
-    ("retry", "degree", partial(_retry_by_name, named_=False)),
+    ("retry", "named", _retry_by_name),
+    ("retry", "degree", _retry_by_name),
     ("ask", "help", lambda *_: Help()),
     ("ask", "turn", _describe_turn),
     ("ask", "edits", lambda *_: Describe(what="edits")),
@@ -425,8 +444,8 @@ def _showing(conversation: Conversation, phrase: str) -> Turn | None:
 
 def _conditions(phrase: str) -> Iterable[tuple[str, bool]]:
     """Split "with the red hat but without sunglasses" into what is there and what is not."""
-    for half in re.split(r",? (?:but|and)(?= with| without| no)| (?=without )", phrase):
-        none = re.search(r"\b(?:without|no|not|didn't|hadn't|wasn't|never)\b", half) is not None
+    for half in re.split(rf",? (?:but|and)(?= with\b| {_NONE})| (?=without )", phrase):
+        none = re.search(rf"\b{_NONE}", half) is not None
         if any(m.kind in ("value", "color") for m in mentions(half)) or _content(half):
             yield half, not none
 

@@ -36,7 +36,7 @@ BREAK = re.compile("|".join(_LEXICON["break"]))
 _THING = re.compile(
     r"\b(?:the|its) [\w'-]+(?: (?:ones?|edit|step|picture|version))?", re.IGNORECASE
 )
-_NOT = re.compile(r",? (?:and |but )?not (?:(?:an?|the|any|in|with) )*")
+_NOT = re.compile(r",? (?:and |but )?(?:not|no|without) (?:(?:an?|the|any|in|with) )*")
 _ENDS = re.compile(r"(?: ones?)?(?:$|[,.;]| (?:for|on|to|and|please)\b)")
 _NEAR = 40  # characters after a "not" in which what it denies is looked for
 _KEEP = re.compile(rf"(?:{'|'.join(_LEXICON['keep'])})\b")
@@ -54,7 +54,8 @@ _APART = [
 
 def is_chatter(text: str) -> bool:
     """Whether a message only keeps the conversation going: "thanks!"."""
-    return not text or _CHATTER.fullmatch(text) is not None
+    pieces = re.split(r"[,.!]+ *| (?=thanks?\b|thx\b|cheers\b)", text)
+    return not text or all(not piece or _CHATTER.fullmatch(piece) for piece in pieces)
 
 
 def keeps(part: str) -> bool:
@@ -108,7 +109,7 @@ def plain(text: str, caption: str) -> str:
     """Return a message in lower case without courtesies, with light typing errors mended."""
     text = text.lower().replace("’", "'").replace("‘", "'")
     text = re.sub(r"[!?.]{2,}(?= |$)", ".", text)
-    text = re.sub(r"\bblack (?:and|&) white\b", "black-and-white", text)
+    text = re.sub(r"\bblack ?(?:and|&|'?n'?) ?white\b", "black-and-white", text)
     before = ""
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")

@@ -24,11 +24,12 @@ _LONGEST = 120  # characters of one wish
 _BREAK = re.compile(
     r"\s*(?:;|\.(?!\d)|,(?!\s*\d))\s*|(?<!\band)(?<!\bbut)(?<!\bthen)\s+(?=(?:and|then|but|also)\b)"
 )
-_BLACK_AND_WHITE = re.compile(r"\bblack (?:and|&) white\b", re.IGNORECASE)
+_BLACK_AND_WHITE = re.compile(r"\bblack ?(?:and|&|'?n'?) ?white\b", re.IGNORECASE)
 _JOINING = re.compile(r"^(?:(?:and|then|but|also)\b[, ]*)+", re.IGNORECASE)
 _COURTESY = re.compile(
     r"^(?:(?:and|then|but|also|now|just|please|ok(?:ay)?|hey|let's|i want you to|i'd like you to|"
-    r"(?:can|could|would|will) you)\b[, ]*)+|(?:,? (?:please|thanks|thank you|for me|now))+$"
+    r"(?:can|could|would|will) you)\b[, ]*)+|(?:,? (?:please|pls|plz|thanks|thank you|for me|now))+$"
+    r"|,? so (?:that )?(?:it|she|he|they|we|you|i|the|her|his)(?:'s)? .+$"
 )
 _NOUN = r"(?:the|this|that|my) (?:whole |entire )?(?:picture|photo|photograph|image|portrait|shot)"
 _DEGREE = (
@@ -44,10 +45,13 @@ _MONO = r"(?:black[- ]and[- ]white|b ?& ?w|gr[ae]yscale|monochrome)"
 _RATIO = r"(?:an? )?(?P<value>square|\d{1,3} ?(?::|/|by|x) ?\d{1,3}|\d+(?: ?, ?\d+){3})"
 _SIDE = r"(?:to (?:the )?)?(?P<side>left|right|(?:counter|anti)[- ]?clockwise|clockwise)"
 _ANGLE = r"(?P<degrees>\d{1,3}(?:\.\d+)?)(?: ?°| degrees?)?"
+_IS = r"(?:(?:it|this|that|everything|{picture})(?:'s| is| looks| seems))"
+_QUITE = r"(?:a (?:bit|little)|way|far|much|all|just|still|really|rather|quite|pretty|very|so)"
+_TOO = rf"(?:(?:{_IS} )?(?:{_QUITE} )*too|{_IS}(?: {_QUITE})+) "
 _COMPARED = {
     "brighter": ("brightness", 1), "lighter": ("brightness", 1), "darker": ("brightness", -1),
     "warmer": ("warmth", 1), "cooler": ("warmth", -1), "colder": ("warmth", -1),
-    "sharper": ("sharpness", 1), "more vivid": ("saturation", 1),
+    "sharper": ("sharpness", 1), "crisper": ("sharpness", 1), "more vivid": ("saturation", 1),
     "more saturated": ("saturation", 1), "less saturated": ("saturation", -1),
     "more contrasty": ("contrast", 1),
 }  # fmt: skip
@@ -55,6 +59,12 @@ _VERBS = {
     "brighten": ("brightness", 1), "lighten": ("brightness", 1), "darken": ("brightness", -1),
     "saturate": ("saturation", 1), "desaturate": ("saturation", -1), "sharpen": ("sharpness", 1),
 }  # fmt: skip
+
+_EXCESS = {
+    "dark": ("brightness", 1), "dim": ("brightness", 1), "bright": ("brightness", -1),
+    "blurry": ("sharpness", 1), "cold": ("warmth", 1), "flat": ("contrast", 1),
+}  # fmt: skip
+"""What is done about a picture that is too much so."""
 
 Found = re.Match[str]
 Read = Callable[[Found], tuple[str, str]]
@@ -126,6 +136,7 @@ PATTERNS = (
         sure=True,
     ),
     Pattern(rf"make {{picture}} {_RATIO}", _valued("crop")),
+    Pattern(rf"(?:make it )?{_RATIO} crop", _valued("crop")),
     Pattern(rf"(?:change|set) the aspect ratio{_OF_IT} to {_RATIO}", _valued("crop")),
     Pattern(
         r"(?:resize|scale|shrink|enlarge)(?: {it})?(?: down| up)? to "
@@ -138,12 +149,18 @@ PATTERNS = (
     Pattern(r"rotate {it} upside down|turn {picture} upside down", lambda _: ("rotate", "180")),
     Pattern(rf"straighten(?: {{it}})? by {_ANGLE}(?: {_SIDE})?", _turned("straighten"), sure=True),
     Pattern(
-        r"(?:flip|mirror) {it}(?: (?P<how>horizontally|vertically|upside down|sideways))?", _flipped
+        r"(?:flip|mirror) {it}(?: (?P<how>horizontally|vertically|upside down|sideways|around|over))?",
+        _flipped,
     ),
     Pattern(r"(?:flip|mirror) (?P<how>horizontally|vertically)", _flipped),
     Pattern(
         rf"make {{it}} (?:look )?(?:{_DEGREE} )?(?P<how>{_HOW})", _by_word(_COMPARED), thing=True
     ),
+    Pattern(
+        rf"(?:(?:just|only|maybe) )?(?:{_DEGREE} )?(?P<how>{_HOW})(?: (?:overall|in general))?",
+        _by_word(_COMPARED), alone=True, thing=True,
+    ),
+    Pattern(rf"{_TOO}(?P<how>{'|'.join(_EXCESS)})", _by_word(_EXCESS), alone=True, thing=True),
     Pattern(rf"(?P<how>{_DO}) {{it}}(?: up)?(?: {_DEGREE})?{_BY}", _by_word(_VERBS), thing=True),
     Pattern(rf"{_UP} the {_AMOUNT}{_OF_IT}(?:{_BY}|(?: {_DEGREE}))", _named),
     Pattern(rf"(?P<down>{_DOWN}) the {_AMOUNT}{_OF_IT}(?:{_BY}|(?: {_DEGREE}))", _named),

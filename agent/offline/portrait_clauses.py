@@ -42,10 +42,16 @@ _WHO = re.compile(r"\b(?:the|this|that|our|my|a portrait of)(?: (?!an?\s)[\w-]+)
 _OFF = re.compile(r"\w (?:off|away|gone|disappear|vanish)$")
 _SWAPPED = ("headwear", "hair", "clothing", "eyewear", "neckwear", "expression")
 """Attributes of which "another one" may name the new value: "another hat"."""
-_GENERIC = ("hat", "glasses", "scarf", "beard")
+GENERIC = ("hat", "glasses", "scarf", "beard")
 """Values by whose name people also call others of the attribute: "take off the hat"."""
 _UNPATTERNED = {"headwear", "neckwear", "eyewear", "background"}
 """Things that are never striped or dotted here."""
+_OF_PERSONS = {"hair", "age", "expression"}
+"""Attributes whose adjectives say nothing here before a thing: "a long scarf", "an old hat"."""
+_APART = re.compile(r"[,;]|\b(?:and|or|with|in|on|to|into|for|by|of|at|is|her|his|the|an?)\b")
+_UNSUITED = re.compile(
+    r"(?:do|does|did)(?:n't| not) (?:(?:really|quite) )?(?:suit|fit|look|work|go|match|flatter)\b"
+)
 _NOWHERE, _NOTHING = Mention("it", value="nowhere"), Mention("it", value="nothing")
 """What colours are bound to that could be for anything, or are for what has no colour here."""
 _ALSO = {("hair_color", "yellow"): "blonde", ("hair_color", "white"): "gray",
@@ -56,10 +62,14 @@ _ALSO = {("hair_color", "yellow"): "blonde", ("hair_color", "white"): "gray",
 
 @dataclass
 class ClauseReading:
-    """What a clause asks for: changes in order, a question about the rest, and a remark."""
+    """What a clause asks for: changes in order, a question about the rest, and a remark.
+
+    ``asking`` is the attribute that the question is about.
+    """
 
     changes: list[Changes] = field(default_factory=list)
     ask: Ask | None = None
+    asking: str = ""
     remark: str = ""
     understood: bool = True
     removing: bool = False
@@ -86,6 +96,7 @@ class ClauseReading:
         if len(values) == 1:
             self.add(name, values[0])
         else:
+            self.asking = self.asking if self.ask else name
             self.ask = self.ask or at.which(name)
 
     def lose(self, name: str) -> None:
@@ -143,8 +154,9 @@ def _halves(clause: str) -> tuple[str, str]:
 def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     items = _references(mentions(clause), clause, at)
     ended = bool(items) and items[-1].end == len(clause)
-    reading = ClauseReading(removing=removing or bool(_OFF.search(clause)) and not ended)
-    items = _unpatterned(items, reading)
+    off = bool(_OFF.search(clause)) and not ended or bool(_UNSUITED.search(clause))
+    reading = ClauseReading(removing=removing or off)
+    items = _unpatterned(_placed(items, clause, reading), reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     kinds = {m.kind for m in items}
     if kinds & {"color", "more"} and not kinds & {"value", "thing", "it"} and strangers(clause):
@@ -157,8 +169,8 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
             reading.removing = True
         elif mention.kind == "to" and mention.value in ("with", "for", "to", "into"):
             reading.removing = reading.removing and not reading.changes
-        elif mention.kind == "value" and open_end and \
-                at.now.get(mention.attribute) == mention.value:  # fmt: skip
+        elif mention.kind == "value" and at.now.get(mention.attribute) == mention.value and \
+                (open_end or clause[: mention.start].endswith("less ")):  # fmt: skip
             reading.choose(mention.attribute, at)
         elif mention.kind == "value":
             _value(mention, reading, at, "other" in kinds and mention not in hues)
@@ -182,6 +194,30 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     named = any(m.kind != "it" for m in meant)
     reading.understood = bool(reading.changes or reading.ask or named)
     return reading
+
+
+def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[Mention]:
+    """Leave out adjectives of hair and persons that belong to a thing, and say so."""
+    kept = []
+    for place, mention in enumerate(items):
+        said = clause[mention.start : mention.end]
+        noun = next((m for m in items[place + 1 :] if _is_noun(m)), None)
+        adjective = (mention.kind == "value" and mention.attribute in _OF_PERSONS
+                     and " " not in said)  # fmt: skip
+        of_thing = noun and noun.attribute not in {*_OF_PERSONS, "gender", "skin"}
+        if adjective and of_thing and noun and not _APART.search(clause[mention.end : noun.end]):
+            reading.remark = f"I left out “{said}”, which has no place there."
+        else:
+            kept.append(mention)
+    return kept
+
+
+def _is_noun(mention: Mention) -> bool:
+    """Whether a mention names a thing or somebody, rather than a quality."""
+    adjectives = {*_OF_PERSONS, "pattern", "skin", "hair_color"}
+    return mention.kind == "thing" or (
+        mention.kind == "value" and mention.attribute not in adjectives
+    )
 
 
 def _unpatterned(items: list[Mention], reading: ClauseReading) -> list[Mention]:
@@ -215,7 +251,7 @@ def _references(items: list[Mention], clause: str, at: PortraitContext) -> list[
         colored = any(m.kind == "color" or m.attribute == "pattern" for m in near)
         worn = name in ("clothing", "headwear") and now not in (None, "none", mention.value)
         if mention.kind == "value" and worn and colored and _DEFINITE.search(before):
-            back = "give" in clause or "back" in clause
+            back = re.search(r"\b(?:give|back|again)\b", clause) or at.knew(name, mention.value)
             mention = mention if back else replace(mention, kind="thing")
         kept.append(mention)
     return kept
@@ -226,7 +262,7 @@ def _value(mention: Mention, reading: ClauseReading, at: PortraitContext, other:
     if not reading.removing:
         swapped = other and now == value and now != "none" and name in _SWAPPED
         reading.add(name, at.different(name) if swapped else value)
-    elif name in REMOVABLE and now not in ("none", value) and value not in _GENERIC:
+    elif name in REMOVABLE and now not in ("none", value) and value not in (*GENERIC, "none"):
         reading.remark = f"There is no {value} to remove."
     elif name in ABSENT or name == "background" and value not in COLORS:
         reading.lose(name)
@@ -316,7 +352,13 @@ def _recolor(
     worn = at.now.get(thing, "none") != "none" or thing in reading.given
     if thing in USUAL and mention.kind in ("thing", "it") and not worn:
         reading.add(thing, USUAL[thing])
-    if value in VALUES[place]:
+    if mention.attribute == "facial_hair":
+        if at.now.get(place) != value:
+            both = f"say “{value} hair” for both"
+            reading.remark = f"A beard has the colour of the hair here; {both}."
+    elif value in VALUES[place]:
         reading.add(place, value)
+    elif hue.kind == "more":
+        reading.ask = reading.ask or at.where(value)
     else:
         reading.choose(place, at)

@@ -52,6 +52,9 @@ PLAIN = frozenset(" ".join(lexicon.load("portraits")["plain"]["words"]).split())
 _SHARED = frozenset({*COLORS, "light", "dark", "gray", "brown", "blonde", "none"})
 """Values whose bare word names no attribute: the thing beside it does."""
 
+_COUNTED = {"headwear", "eyewear", "facial_hair", "neckwear", "earrings", "clothing"}
+"""Attributes whose values are things, of which there may be several: "hats"."""
+
 
 def _meanings() -> Iterator[tuple[str, Mention]]:
     """Yield every pattern with what it means."""
@@ -60,7 +63,8 @@ def _meanings() -> Iterator[tuple[str, Mention]]:
         for value in values:
             own = [] if value in _SHARED else [value]
             for pattern in own + lexicon.patterns(words["said"].get(name, {}).get(value, [])):
-                yield pattern, Mention("value", name, value)
+                many = "(?:e?s)?" if name in _COUNTED and "(?!" not in pattern else ""
+                yield f"(?:{pattern}){many}", Mention("value", name, value)
     for table in ("things", "unknown", "shades", "roles"):
         for name, entry in words[table].items():
             for pattern in [*([name] if table == "shades" else []), *lexicon.patterns(entry)]:
@@ -81,10 +85,15 @@ _FAMILY = [
 ]
 
 
-def mentions(clause: str) -> list[Mention]:
-    """Find what a clause mentions, in the order of its words; longer phrases win."""
+def family(clause: str) -> str:
+    """Write several words for one: "grandma" is an old woman, "jewellery" two things."""
     for pattern, meant in _FAMILY:
         clause = pattern.sub(meant, clause)
+    return clause
+
+
+def mentions(clause: str) -> list[Mention]:
+    """Find what a clause mentions, in the order of its words; longer phrases win."""
     found = [
         replace(mention, start=match.start(), end=match.end())
         for pattern, mention in _PATTERNS
@@ -115,10 +124,12 @@ class PortraitContext:
     Attributes:
         now: the attributes of the picture at this point of the plan.
         last: the attribute that was edited last, which "it" means.
+        captions: those of all pictures of the conversation.
     """
 
     now: Mapping[str, str]
     last: str = ""
+    captions: frozenset[str] = frozenset()
 
     @classmethod
     def of(cls, conversation: Conversation, head: int) -> PortraitContext:
@@ -126,11 +137,16 @@ class PortraitContext:
         line = turn_tree.path(conversation, head)
         made = (changes(t.step.source_prompt, t.step.target_prompt) for t in line[::-1] if t.step)
         last = next((_about(one) for one in made if one), "")
-        return cls(attributes_of(line[-1].caption), last)
+        captions = frozenset(turn.caption for turn in conversation.turns)
+        return cls(attributes_of(line[-1].caption), last, captions)
 
     def after(self, made: Changes) -> PortraitContext:
         """Return the context once some changes are made."""
-        return PortraitContext({**self.now, **made}, _about(made))
+        return replace(self, now={**self.now, **made}, last=_about(made))
+
+    def knew(self, name: str, value: str) -> bool:
+        """Whether some picture of the conversation shows that."""
+        return any(attributes_of(caption).get(name) == value for caption in self.captions)
 
     def compared(self, place: str, word: str) -> str:
         """Return the value that "darker" or "lighter" leads to from the one there is."""
@@ -166,11 +182,14 @@ class PortraitContext:
         return Ask(question=f"I do not know “{words}”. {known}", options=options)
 
     def where(self, color: str) -> Ask:
-        """Ask what a colour is for."""
+        """Ask what a colour is for, or what should be "darker"."""
         things = {"clothing_color": self.now.get("clothing", "clothes"),
-                  "background": "background", "hair_color": "hair"}  # fmt: skip
+                  "background": "background", "hair_color": "hair", "skin": "skin"}  # fmt: skip
         options = tuple(f"{color} {thing}" for name, thing in things.items()
-                        if color in VALUES[name])  # fmt: skip
+                        if color in VALUES[name] or color in COMPARED.get(name, ()))  # fmt: skip
+        color = {"dark": "darker", "light": "lighter"}.get(color, color)
+        if color in ("darker", "lighter"):
+            options = (f"make the picture {color}", *options)
         return Ask(
             question=f"What should be {color}?", options=options, default="".join(options[:1])
         )

@@ -26,7 +26,12 @@ _WANTING = re.compile(
 _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())
 _WEAK = frozenset(lexicon.load("talk")["answer"]["weak"].split())
 _PICTURED = re.compile(rf"(?:(?:{'|'.join(_EMOJI)})\ufe0f?\s*)+")
+_SENTENCE = re.compile(
+    r"(?<=[?.!;])\s+(?:and |but |also )?|,?\s+(?:and |but )?(?=(?:how (?:do|can)|what (?:else )?can) (?:i|you|we)\b)"
+)
 _ALONE = re.compile(r"[\W_]*")
+_MOOD = re.compile("[\U0001f300-\U0001faff\u2600-\u26ff\u2763\u2764\ufe0f]+")
+"""Emoji that stand for no word of an edit."""
 _FACES = re.compile("[\U0001f600-\U0001f64f\U0001f970-\U0001f97a]")
 
 
@@ -58,6 +63,33 @@ def read_talk(
         sure = plan.steps and not any(isinstance(step, Ask | Help) for step in plan.steps)
         return Plan(steps=(Help(),), note=f"Just say “{how['what']}”." if sure else "")
     return None
+
+
+def split_questions(message: str, caption: str) -> tuple[list[str], str, list[str]]:
+    """Take the questions off a message that also wishes for something.
+
+    Returns:
+        The questions that it begins with, the wish, and the questions that come later; no
+        questions where there is no wish beside them, and no wish without a question.
+    """
+    sentences = [said for piece in _SENTENCE.split(message) if (said := piece.strip())]
+    asked = [_is_question(said, caption) for said in sentences]
+    if all(asked) or not any(asked):
+        return [], message, []
+    first = asked.index(False)
+    later = [said for said, asks in zip(sentences[first:], asked[first:], strict=True) if asks]
+    wish = [said for said, asks in zip(sentences, asked, strict=True) if not asks]
+    return sentences[:first], " ".join(wish), later
+
+
+def _is_question(sentence: str, caption: str) -> bool:
+    said = messages.with_apostrophes(sentence.lower().strip(" .!?,"))
+    if lexicon.match("talk", "ask", "how", said) is not None:
+        return True
+    text = messages.plain(said, caption)
+    names = ("help", "edits", "picture", "turn", "compare", "pair")
+    tries = (lexicon.match("moves", "ask", name, form) for name in names for form in (said, text))
+    return any(found is not None for found in tries)
 
 
 def _pictured(what: str, conversation: Conversation) -> int | None:
@@ -116,4 +148,4 @@ def in_words(text: str) -> str:
         names = [n for n in dict.fromkeys(_EMOJI[s] for s in signs) if n not in text.lower()]
         return f" {', '.join(names)} " if names else " "
 
-    return " ".join(_PICTURED.sub(word, text).split())
+    return " ".join(_MOOD.sub(" ", _PICTURED.sub(word, text)).split())

@@ -78,6 +78,14 @@ def _wish(clause: str) -> tuple[dict[str, Any] | None, str]:
     return None, clause
 
 
+def sums_up(clause: str, made: Changes) -> bool:
+    """Whether a clause is a wish of which something was done: "summer vibes" after a beach."""
+    row, _ = _wish(clause)
+    return row is not None and any(
+        made.items() >= wanted.items() for wanted in row.get("portraits", ())
+    )
+
+
 def one_wish(clause: str, following: str) -> bool:
     """Whether two clauses are one vague wish: "it's too dark, brighten it up"."""
     row, _ = _wish(clause)
@@ -88,13 +96,13 @@ def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
     known = [m for m in mentions(rest) if m.attribute != "gender"]
-    gone = any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known)
+    gone = re.search(r"\bless\b", rest) or any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known)
     free = [m for m in known if m.kind in ("value", "color")]
     if row is None or gone or any(scene.now.get(m.attribute) != m.value for m in free):
         return {}  # "remove the jewelry" is no wish for any
     named = {m.attribute for m in known if m.attribute}
     about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
-    new = (c for c in row["portraits"] if any(scene.now.get(n) != v for n, v in c.items()))
+    new = (c for c in row.get("portraits", ()) if any(scene.now.get(n) != v for n, v in c.items()))
     beards = scene.now.get("gender") != "woman"
     fitting = (
         c for c in new if (not named or about & set(c)) and (beards or "facial_hair" not in c)

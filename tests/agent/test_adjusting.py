@@ -154,13 +154,13 @@ def test_crop_then_hat_then_undo_then_rotate(desk):
 
 
 def test_an_edit_before_it_is_undone_and_the_operation_kept(desk):
-    for message in ("add a hat", "crop it to a square", "make the picture brighter"):
+    for message in ("add a hat", "crop it to 16:9", "make the picture brighter"):
         typed(desk, message)
-    assert turns(desk)[3].original == replayed(desk, 0, "brightness +20"), "a square was cropped"
+    assert turns(desk)[3].original == replayed(desk, 0, "crop 16:9", "brightness +20")
     said = typed(desk, "undo the hat but keep the crop and the brightness")
     assert head(desk) == 5 and "hat" not in turns(desk)[5].caption
-    assert turns(desk)[5].picture == replayed(desk, 0, "crop 1:1", "brightness +20")
-    assert "Done: crop 1:1" in said and "Done: brightness +20 (@5)." in said
+    assert turns(desk)[5].picture == replayed(desk, 0, "crop 16:9", "brightness +20")
+    assert "Done: crop 16:9" in said and "Done: brightness +20 (@5)." in said
     assert len(desk.chat.studio.edit.calls) == 1
 
 
@@ -170,6 +170,20 @@ def test_the_operation_is_undone_and_the_later_edit_kept(desk):
     assert "Without the crop: what came later is made again." in said
     assert desk.store.image(turns(desk)[3].picture).size == (128, 128)
     assert turns(desk)[3].original == turns(desk)[0].picture
+
+
+def test_nothing_to_do_is_said_without_a_turn(desk):
+    """Once a square that was cropped to a square made a turn that showed nothing new."""
+    stored = desk.store.path(turns(desk)[0].picture).read_bytes()
+    said = typed(desk, "crop it to a square")
+    assert said == "There is nothing to do for “crop 1:1”: the picture is 128x128 already.\n"
+    assert len(turns(desk)) == 1
+    assert desk.store.path(turns(desk)[0].picture).read_bytes() == stored, "its recipe stays"
+    said = typed(desk, "crop it to a square and make the picture black and white")
+    assert "nothing to do for “crop 1:1”" in said and "Done: grayscale (@1)." in said
+    assert "the picture is so already" in typed(desk, "/adjust grayscale") and head(desk) == 1
+    typed(desk, "from the original, crop it to a square")
+    assert head(desk) == 0 and len(turns(desk)) == 2
 
 
 def test_more_or_less_of_it(desk):
@@ -208,12 +222,12 @@ def test_the_background_is_blurred_where_an_edit_showed_it_else_it_is_said(desk)
 
 
 def test_why_tree_and_pages_tell_it(desk, tmp_path):
-    typed(desk, "crop it to a square and make the picture brighter")
+    typed(desk, "crop it to 16:9 and make the picture brighter")
     why = typed(desk, "/why")
     assert "operation  brightness +20" in why and "exact, no model" in why
     assert "@2 make the picture brighter" in typed(desk, "/tree")
     compared = typed(desk, "compare with the original")
-    assert compared == "From the original to @2: crop 1:1, brightness +20.\n"
+    assert compared == "From the original to @2: crop 16:9, brightness +20.\n"
     typed(desk, "/rotate left")
     assert "“/adjust rotate -90” (rotate -90)" in typed(desk, "what did the last edit do")
     typed(desk, f"/export html {tmp_path / 'story.html'}")

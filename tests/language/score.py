@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +13,7 @@ import yaml
 from langgraph.checkpoint.memory import InMemorySaver
 from studio_fakes import CAPTION, fake_studio
 
-from agent.captions import changes
+from agent.captions import attributes_of, changes
 from agent.chat import Chat
 from agent.offline.grammar import Context, understand_offline
 from agent.state import Conversation, Plan, Step
@@ -37,13 +37,22 @@ class Case:
     means: list[list[Any]]
 
 
+class Changed(dict[str, str]):
+    """The attributes that an edit of a portrait changes, and all that hold after it."""
+
+    def __init__(self, made: dict[str, str], holds: dict[str, str]) -> None:
+        super().__init__(made)
+        self.holds = holds
+
+
 @cache
 def cases(scope: str, split: str) -> list[Case]:
-    groups = yaml.safe_load((HERE / f"{scope}_{split}.yaml").read_text(encoding="utf-8"))
+    files = sorted(HERE.glob(f"{scope}_{split}*.yaml"))
     return [
         Case(case["say"], case.get("in", group["in"]), group["kind"],
              case["either"] if "either" in case else [case["means"]])
-        for group in groups
+        for file in files
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))
         for case in group["cases"]
     ]  # fmt: skip
 
@@ -85,9 +94,12 @@ def found(plan: Plan) -> list[Any]:
 def named(step: Step) -> Any:
     if step.step == "edit":
         if world_of(step.target_prompt):
-            return changes(step.source_prompt, step.target_prompt)
+            made = changes(step.source_prompt, step.target_prompt)
+            return Changed(made, attributes_of(step.target_prompt))
         before, after = (Counter(_content(p)) for p in (step.source_prompt, step.target_prompt))
-        return {"add": after - before, "drop": before - after}
+        added = after - before
+        again = Counter({word: added[word] for word in added if word in before})
+        return {"add": added, "drop": before - after, "again": again}
     if step.step == "adjust":
         return f"adjust {step.words}"
     values = [] if step.step == "ask" else [v for k, v in step.model_dump().items() if k != "step"]
@@ -125,7 +137,7 @@ def _meant_by_none(step: Any, wanted: list[Any], shown: set[str]) -> bool:
         edits.append({"age": "old", "hair_color": "gray"})
         return any(not {"*", value} & {v for e in edits for v in _options(e.get(name, ""))}
                    for name, value in step.items())  # fmt: skip
-    done = {"add": set(step["add"]), "drop": set(step["drop"]) & shown}
+    done = {"add": set(step["add"]) - set(step["again"]), "drop": set(step["drop"]) & shown}
     known = {side: {w for e in edits for w in _options(e.get(side, ""))} for side in done}
     return any("*" not in known[side] and done[side] - known[side] - JOINING for side in done)
 
@@ -138,11 +150,11 @@ def _content(prompt: str) -> list[str]:
     return [word for word in words_of(prompt) if word not in EMPTY]
 
 
-def _both(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
+def _both(first: Any, second: Any) -> Any:
     if "add" not in first:
-        return first | second
-    add, drop = first["add"] + second["add"], first["drop"] + second["drop"]
-    return {"add": add - drop, "drop": drop - add}
+        return Changed(first | second, second.holds)
+    add, drop, again = (first[side] + second[side] for side in ("add", "drop", "again"))
+    return {"add": add - drop, "drop": drop - add, "again": again}
 
 
 def _as_meant(got: list[Any], means: list[Any]) -> bool:
@@ -169,18 +181,20 @@ def _same(got: Any, wanted: Any) -> bool:
     if not isinstance(got, dict):
         return False
     if "add" in got:
-        return all(_words_fit(got[k], wanted.get(k, "")) for k in ("add", "drop"))
+        spare = {"add": set(got["again"]), "drop": {"photo"}}
+        return all(_words_fit(got[k], wanted.get(k, ""), spare[k]) for k in spare)
     if wanted.get("age") == "old":
         wanted = {"hair_color": "gray?", **wanted}
-    needed = {name for name, value in wanted.items() if not value.endswith("?")}
+    needed = {name for name, value in wanted.items()
+              if not (value.endswith("?") or got.holds.get(name) in value.split("|"))}  # fmt: skip
     return needed <= set(got) <= set(wanted) and all(
         wanted[name] == "*" or value in wanted[name].rstrip("?").split("|")
         for name, value in got.items()
     )
 
 
-def _words_fit(got: Counter[str], wanted: str) -> bool:
-    """Whether the words are those wanted: "red? ball|balls *"."""
+def _words_fit(got: Counter[str], wanted: str, spare: Set[str] = frozenset()) -> bool:
+    """Whether the words are those wanted, "red? ball|balls *", and others to spare."""
     rest = Counter(got)
     for entry in wanted.split():
         if entry == "*":
@@ -191,7 +205,7 @@ def _words_fit(got: Counter[str], wanted: str) -> bool:
             return False
         if hit is not None:
             del rest[hit]
-    return not +rest
+    return set(+rest) <= spare
 
 
 def table() -> Iterator[str]:

@@ -13,7 +13,8 @@ from PIL import Image
 from agent.captions import attributes_of
 from agent.context import ChatContext
 from agent.settings import AppSettings
-from tools.adjust_picture import Adjusted
+from tools.adjust_picture import Adjusted, Operation
+from tools.adjustments import adjusted
 
 CAPTION = (
     "a portrait of a smiling young woman with a brown bob, light skin, a blue t-shirt, "
@@ -128,9 +129,17 @@ class FakeEyes:
         """Leave it to the attributes."""
 
 
-def leave_it(*, head: str, original: str, **asked: Any) -> Adjusted:
-    """Do a plain operation by leaving the picture as it is."""
-    return Adjusted(head, original)
+def operator(pictures: FakePictures) -> Any:
+    """Return what does plain operations to pictures in memory."""
+
+    def adjust(*, head: str, original: str, operation: Operation, **asked: Any) -> Adjusted:
+        def done(key: str) -> str:
+            image = adjusted(pictures.image(key), operation.name, operation.value)
+            return pictures.put(image, pictures.shows[key])
+
+        return Adjusted(done(head), done(original))
+
+    return adjust
 
 
 def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext, FakeEditor, str]:
@@ -139,6 +148,6 @@ def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext
     editor = FakeEditor(pictures)
     key = pictures.put(Image.new("RGB", (32, 32), "#7fbf7f"), CAPTION)
     settings = AppSettings(seed=7)
-    given = {"edit": editor, "adjust": leave_it, "pictures": pictures, "eyes": FakeEyes(pictures),
+    given = {"edit": editor, "adjust": operator(pictures), "pictures": pictures, "eyes": FakeEyes(pictures),
              "presets": {"steady": FakeStrength()}, "settings": settings}  # fmt: skip
     return ChatContext(**(given | changes)), editor, key

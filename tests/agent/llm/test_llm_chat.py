@@ -100,7 +100,7 @@ def test_the_llm_is_told_where_the_conversation_stands():
 
 
 def test_the_llm_may_ask_for_plain_operations_beside_edits():
-    crop = {"step": "adjust", "operation": "Crop square", "wish": "square it"}
+    crop = {"step": "adjust", "operation": "Crop 4:3", "wish": "frame it"}
     answers = [
         reading(crop, edit(f"{CAPTION}, a beard", change="add")),
         reading({"step": "adjust", "operation": "brightness lots"}),
@@ -108,13 +108,13 @@ def test_the_llm_may_ask_for_plain_operations_beside_edits():
     ]
     with serving(*answers) as server:
         chat, _ = begin(server)
-        assert say(chat, "square it and add a beard").startswith("Done: crop 1:1, 32x32 now (@1).")
-        assert [turn.request for turn in chat.conversation.turns[1:]][0] == "square it"
+        assert say(chat, "frame it and add a beard").startswith("Done: crop 4:3, 32x24 now (@1).")
+        assert [turn.request for turn in chat.conversation.turns[1:]][0] == "frame it"
         assert "beard" in head(chat).caption and "beard" not in chat.conversation.turns[1].caption
         say(chat, "let there be more light")
     assert "brightness takes a number" in str(server.asked[2]), "what was wrong is said once"
     assert head(chat).step.words == "brightness +30"
-    assert "(crop 1:1)" in told(server), "and later messages are told of it"
+    assert "(crop 4:3)" in told(server), "and later messages are told of it"
 
 
 def test_two_wishes_continue_each_other_after_a_move():

@@ -8,7 +8,9 @@ from perfect_chat import typed
 
 from agent.terminal import commands as module
 from agent.terminal.commands import Commands, Leave, resolve, run, usage
+from agent.terminal.flags import parser
 from tools.arguments import InputError
+from tools.edit_picture import method_summaries, preset_summaries
 
 
 def test_help_lists_every_command_with_its_docstring(desk):
@@ -23,6 +25,14 @@ def test_help_ends_with_the_keys_as_the_readme_has_them(desk):
     last = typed(desk, "/help").splitlines()[-1]
     readme = (ROOT / "agent/terminal/README.md").read_text("utf-8")
     assert last.startswith("Tab completes") and last in " ".join(readme.split())
+
+
+def test_help_names_no_methods_of_papers(desk):
+    """A plain person needs none; where they are explained is said."""
+    told = parser().format_help() + typed(desk, "/help")
+    assert told.count("editing_core/methods/README.md") == 4
+    for name in (*method_summaries(), *preset_summaries(), "the paper"):
+        assert not re.search(rf"\b{name}\b(?!ed)", told.lower()), name
 
 
 def test_quit_leaves(desk):
