@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tools.regions import EVERYWHERE
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
@@ -59,6 +61,10 @@ class Edited(Protocol):
     def seconds(self) -> float: ...  # noqa: D102
     @property
     def forwards(self) -> int: ...  # noqa: D102
+    @property
+    def crop(self) -> tuple[int, int, int, int] | None: ...  # noqa: D102
+    @property
+    def working(self) -> tuple[int, int] | None: ...  # noqa: D102
 
 
 class EditPicture(Protocol):
@@ -74,8 +80,13 @@ class EditPicture(Protocol):
         seed: int,
         method: str,
         on_step: OnStep | None,
+        region: str = EVERYWHERE,
     ) -> Edited:
-        """Edit the picture ``head`` and return the hashes of the result."""
+        """Edit the picture ``head``, in a region of ``tools.regions``; return what came out.
+
+        Raises:
+            tools.arguments.InputError: The region is not found.
+        """
 
 
 class AdjustPicture(Protocol):
@@ -98,6 +109,9 @@ class Pictures(Protocol):
 
     def image(self, key: str, /) -> Image:
         """Return the pixels of a hash."""
+
+    def size(self, key: str, /) -> tuple[int, int]:
+        """Return width and height of a hash's picture, in pixels."""
 
     def path(self, key: str, /) -> Path:
         """Return the PNG file of a hash."""

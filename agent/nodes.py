@@ -12,15 +12,16 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent import adjusting, replies, retry, verify
+from agent import adjusting, regions, replies, retry, verify
 from agent.actions import carry_out
 from agent.background import Stopped, until_stopped
-from agent.choosing import chosen_settings, seed_of, settings_of, start
+from agent.choosing import chosen_settings, region_of, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
-from agent.state import Adjust, Ask, Conversation, EditStep, Message, Plan, Try, Turn, Usage
+from agent.state import Adjust, Ask, Choose, Conversation, EditStep, Message, Plan, Try, Turn, Usage
 from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
 from tools.arguments import InputError
+from tools.regions import EVERYWHERE
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
@@ -176,10 +177,13 @@ def _answered(
 
 def move(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Carry out a step that makes no picture: moves, questions, saving."""
+    step = current(state)
     try:
-        update = carry_out(current(state), state)
-    except NoSuchTurn as error:
-        return {"failure": f"That cannot be done: {error}."}
+        if isinstance(step, Choose) and step.setting == "region":
+            regions.refuse_outside(str(step.value), state, runtime.context.pictures)
+        update = carry_out(step, state)
+    except (NoSuchTurn, InputError) as error:
+        return {"failure": f"That cannot be done: {str(error).rstrip('.')}."}
     if update.get("head", state.head) != state.head:
         turn = state.turns[update["head"]]
         path = picture_path(runtime.context, turn.picture)
@@ -200,7 +204,7 @@ def adjust(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         turn = adjusting.done(state, current(state), runtime.context)
     except InputError as error:
         return {"failure": f"That cannot be done: {str(error).rstrip('.')}."}
-    return _taken(state, turn, runtime)
+    return _taken(state, turn, runtime, adjusting.region_moved(state, turn, runtime.context))
 
 
 def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
@@ -227,7 +231,10 @@ def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             seed=seed,
             method=chosen_settings(state, studio).method,
             on_step=on_step,
+            region=region_of(state, studio, step),
         )
+    except InputError as error:
+        return {"failure": f"{str(error).rstrip('.')}.", "tries": []}
     except Exception as error:
         logger.debug("the edit failed", exc_info=True)
         reason = " ".join(str(error).split())[:LONGEST_ERROR].rstrip(".") or type(error).__name__
@@ -235,6 +242,8 @@ def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     attempt = Try(
         picture=edited.picture,
         mask=edited.mask,
+        crop=edited.crop,
+        working=edited.working,
         rung=rung,
         seed=seed,
         seconds=edited.seconds,
@@ -264,7 +273,9 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     return _taken(state, accepted(state, tries, studio), runtime)
 
 
-def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Update:
+def _taken(
+    state: Conversation, turn: Turn, runtime: Runtime[ChatContext], more_said: str = ""
+) -> Update:
     """Take a new turn into the conversation, and go on with the plan."""
     studio = runtime.context
     more = isinstance(after(state), EditStep | Adjust)
@@ -278,7 +289,7 @@ def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Up
         "tries": [],
         "messages": state.messages,
         "position": state.position + 1,
-        "said": [*state.said, *filter(None, [_said_of(turn, state)])],
+        "said": [*state.said, *filter(None, [_said_of(turn, state), more_said])],
     }
 
 
@@ -297,7 +308,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
     """Make the turn of the best try."""
     step: EditStep = current(state)
     kept, head = retry.best(tries), start(state)
-    settings = chosen_settings(state, studio)
+    settings, region = chosen_settings(state, studio), region_of(state, studio, step)
     return Turn(
         id=len(state.turns),
         parent=head.id,
@@ -311,6 +322,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
         preset=settings.preset,
         method=settings.method,
         mask=kept.mask,
+        region="" if region == EVERYWHERE else region,
         check=kept.check,
         report={
             "seconds": round(sum(t.seconds for t in tries), 2),

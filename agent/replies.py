@@ -8,7 +8,8 @@ from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
-from tools.operations import EVERYWHERE, MOVING
+from tools.operations import MOVING
+from tools.regions import EVERYWHERE
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "

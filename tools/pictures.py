@@ -330,6 +330,14 @@ class PictureStore:
         except Exception:  # decoders raise all kinds
             raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
 
+    def size(self, name: str) -> tuple[int, int]:
+        """Return width and height of a stored picture in pixels, of which nothing is decoded."""
+        try:
+            with Image.open(self.path(name)) as image:
+                return image.size
+        except Exception:  # decoders raise all kinds
+            raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
+
     def get(self, name: str) -> Picture:
         """Return a picture with its float latents, where they were kept."""
         from editing_core.editor import Picture

@@ -16,9 +16,9 @@ from editing_core.settings import EditSettings
 from tools import provenance
 from tools.arguments import InputError
 from tools.edit_picture import edit_picture
-from tools.operations import region, shares
 from tools.pictures import PictureStore
 from tools.redo import chain_of, remake
+from tools.regions import region, shares
 
 STEP = SimpleNamespace(source_prompt="a woman", target_prompt="a woman with a hat",
                        edit_words=("hat",), request="a hat")  # fmt: skip
@@ -34,7 +34,7 @@ def store(tmp_path):
 @pytest.mark.parametrize("method", ["steady", "mtc"])
 def test_every_pixel_outside_the_box_stays_and_redo_knows_it(store, tmp_path, keep, method):
     head = store.put(noise_picture(64, 48))
-    bounds = shares(",".join(map(str, BOX)), (64, 48))
+    bounds = shares(BOX, (64, 48))
     settings = EditSettings(steps=2, lqr_steps=1, keep=keep, bounds=bounds)
     edited = edit_picture(Editor(tiny_flux()), store, head=head, original=head, step=STEP, seed=3,
                           settings=settings, method=method)  # fmt: skip
@@ -64,13 +64,15 @@ def test_numbers_that_are_no_box_are_refused(bounds):
 
 def test_a_region_is_written_in_one_way():
     assert region(" 1, 2, 30, 40 ") == "1,2,30,40" and region("OFF") == "off"
-    assert shares("0,12,32,24", (64, 48)) == (0, 0.25, 0.5, 0.75)
-    assert shares("off", (64, 48)) is None
-    for wrong in ("16:9", "1,2,3", "1,2,0,4", "square", ""):
-        with pytest.raises(InputError, match="A region is LEFT,TOP,WIDTH,HEIGHT"):
+    assert region(" The  man on the LEFT; a bit bigger;without the hat") == (
+        "the man on the left; slightly larger; not the hat"
+    )
+    assert shares((0, 12, 32, 24), (64, 48)) == (0, 0.25, 0.5, 0.75)
+    for wrong in ("16:9", "1,2,3", "1,2,0,4", "", "off; larger", "the hat; nicer", "@2", "a/b"):
+        with pytest.raises(InputError, match="[Rr]egion is"):
             region(wrong)
     with pytest.raises(InputError, match="does not lie inside the picture, which is 64x48"):
-        shares("40,0,32,48", (64, 48))
+        shares((40, 0, 32, 48), (64, 48))
 
 
 def test_it_is_an_option_as_all_others(monkeypatch, capsys):
@@ -78,7 +80,7 @@ def test_it_is_an_option_as_all_others(monkeypatch, capsys):
     assert AppSettings().region == "off"
     assert AppSettings(region="1,2,30,40").region == "1,2,30,40"
     with pytest.raises(ValueError):
-        AppSettings(region="lots")
+        AppSettings(region="16:9")
     assert parser().parse_args(["--region", "1, 2,30,40"]).region == "1,2,30,40"
 
 
@@ -88,10 +90,10 @@ def test_a_session_remembers_it_until_off(sessions):
     assert typed(desk, "/region 0,0,64, 64") == "From now on edits keep to 0,0,64,64.\n"
     assert desk.chat.settings.region == "0,0,64,64"
     with pytest.raises(InputError, match="A region is"):
-        typed(desk, "/region left half")
+        typed(desk, "/region 16:9")
     typed(desk, "/region 0,0,640,64")
-    typed(desk, "add a hat")
     failure = desk.chat.conversation.messages[-1].failure
     assert "does not lie inside the picture, which is 128x128" in failure
+    assert desk.chat.settings.region == "0,0,64,64"
     assert typed(desk, "/region off") == "From now on edits act everywhere.\n"
     assert "Added: hat" in typed(desk, "add a hat")

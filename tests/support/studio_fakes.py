@@ -63,6 +63,9 @@ class FakePictures:
     def image(self, key: str) -> Image.Image:
         return self.images[key]
 
+    def size(self, key: str) -> tuple[int, int]:
+        return self.images[key].size
+
     def load(self) -> None:
         """Take up what an earlier process left in the folder."""
         assert self.folder is not None
@@ -81,6 +84,8 @@ class FakeEdited:
     mask: str | None = None
     seconds: float = 0.1
     forwards: int = 18
+    crop: tuple[int, int, int, int] | None = None
+    working: tuple[int, int] | None = None
 
 
 @dataclass
@@ -95,9 +100,11 @@ class FakeEditor:
     stop_at: tuple[int, BaseException] | None = None
     """Raise this in the middle of that call (from 1)."""
 
-    def __call__(self, *, head, original, step, settings, seed, method, on_step) -> FakeEdited:
+    def __call__(
+        self, *, head, original, step, settings, seed, method, on_step, region="off"
+    ) -> FakeEdited:
         self.calls.append({"head": head, "original": original, "step": step, "seed": seed,
-                           "settings": settings, "method": method})  # fmt: skip
+                           "settings": settings, "method": method, "region": region})  # fmt: skip
         for i in range(1, 4):
             on_step("sample", i, 3)
             if self.stop_at and self.stop_at[0] == len(self.calls) and i == 2:
