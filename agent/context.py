@@ -123,6 +123,9 @@ class Eyes(Protocol):
     def describe(self, image: Image, /) -> str | None:
         """Return a caption of the picture, or None if it cannot be told."""
 
+    def drawn(self, image: Image, /) -> bool:
+        """Say whether a picture is of a closed world, of which they have to see all."""
+
     def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
         """Return the value seen for each attribute in ``expected``."""
 

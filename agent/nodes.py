@@ -20,6 +20,7 @@ from agent.context import ChatContext, Edited
 from agent.state import Adjust, Ask, Choose, Conversation, EditStep, Message, Plan, Try, Turn, Usage
 from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
+from editing_core.worlds.registry import world_named
 from tools.arguments import InputError
 from tools.regions import EVERYWHERE
 
@@ -263,6 +264,8 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             images.image(attempt.mask) if attempt.mask else None,
             current(state),
             studio.eyes,
+            close_up=_close_up(attempt),
+            world=known.name if (known := world_named(studio.settings.model)) else "",
         ).model_copy(update={"rung": attempt.rung})
         attempt = attempt.model_copy(update={"check": verdict})
         state = _noted(state, usage=state.messages[-1].usage + _spent(runtime) - spent)
@@ -271,6 +274,13 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     if retry.next_try(tries, studio.settings.retries) is not None:
         return {"tries": tries, "messages": state.messages}
     return _taken(state, accepted(state, tries, studio), runtime)
+
+
+def _close_up(attempt: Try) -> verify.CloseUp | None:
+    """Return what the model saw of the picture, if not all of it."""
+    if attempt.crop is None or attempt.working is None:
+        return None
+    return verify.CloseUp(attempt.crop, attempt.working)
 
 
 def _taken(

@@ -267,6 +267,9 @@ class Check(Record):
     """Whether an edit did what was asked and nothing else; scores are in [0, 1], 1 is best."""
 
     passed: bool
+    """Whether it was seen to be as asked; never where nobody could tell."""
+    unchecked: str = ""
+    """Why nobody could tell, of an edit that nothing speaks against: "this model knows …"."""
     edit_score: float
     """Fraction of the wanted changes seen in the picture."""
     kept: float = 1.0
@@ -281,6 +284,11 @@ class Check(Record):
     """How far the rest moved, in pixels."""
     rung: str = "first"
     """In which way the try was made."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing speaks against the edit, be it that nobody could tell."""
+        return self.passed or bool(self.unchecked)
 
 
 class Try(Record):
@@ -398,7 +406,7 @@ class Event(BaseModel):
 
     ``event`` is one of session.started, turn.started {request, reader:
     llm, offline or command}, plan {steps, note},
-    step {phase, i, of}, check {passed, edit_score, kept, unlike, outside_ssim, drift, rung},
+    step {phase, i, of}, check {passed, unchecked, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},

@@ -30,6 +30,7 @@ from agent.offline.intents import (
     split_start,
 )
 from agent.offline.operations import split_operations
+from agent.offline.places import within_place
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, mentions, strangers
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
@@ -80,6 +81,9 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
         world: whether only the world of portraits can be drawn; a model that knows more may add to
             a portrait what that world does not have.
     """
+    again = partial(understand_offline, context=context, world=world)
+    if (placed := within_place(message, context.caption, again)) is not None:
+        return placed
     before, rest, after = split_operations(" ".join(message.split())[: messages.LONGEST],
                                            context.conversation)  # fmt: skip
     if before or after:
@@ -90,7 +94,6 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     raw = " ".join(message.split()).strip(" .!?")[: messages.LONGEST]
     raw = messages.self_corrected(messages.with_apostrophes(talk.in_words(raw)))
     text = messages.plain(raw, context.caption)
-    again = partial(understand_offline, context=context, world=world)
     if (spoken := talk.read_talk(raw, text, context.conversation, again)) is not None:
         return spoken
     if (condition := _CONDITION.search(text)) is not None:

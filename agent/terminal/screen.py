@@ -19,6 +19,7 @@ from typing import TextIO
 from PIL import Image
 from rich.console import Console, RenderableType
 
+from agent.replies import verdict_of
 from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.file_io import Folder, export, file_name
@@ -288,7 +289,7 @@ class TextScreen(Screen):
             self._bar.start()
 
     def _check(self, event: Event) -> None:
-        verdict = "as asked" if event["passed"] else "not quite as asked"
+        verdict = verdict_of(passed=event["passed"], unchecked=event.data.get("unchecked", ""))
         kept = f"{event['outside_ssim']:.2f} alike outside the change"
         rung = "" if event["rung"] == "first" else f" (another try: {event['rung']})"
         self.note(f"  check: {verdict}, {kept}{rung}")

@@ -150,6 +150,7 @@ def _tried(attempt: Try) -> str:
 def scores(check: Check) -> str:
     """Say what a check saw."""
     seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
+    seen = f"not checked, {check.unchecked}" if check.unchecked else seen
     alike = f"{check.outside_ssim:.2f} alike outside the change"
     unlike = f"; I see: {', '.join(check.unlike)}" if check.unlike else ""
     return f"change seen: {seen}; rest kept {percent(check.kept)}; {alike}{unlike}"

@@ -128,6 +128,9 @@ class FakeEyes:
     def describe(self, image: Image.Image) -> str | None:
         return self.pictures.shows[hashlib.sha256(image.tobytes()).hexdigest()]
 
+    def drawn(self, image: Image.Image) -> bool:
+        return True
+
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         return attributes_of(str(self.describe(image)))
 
