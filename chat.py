@@ -280,6 +280,7 @@ def _readable(path: str, settings: AppSettings) -> None:
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     """Show where the conversation begins: the resumed head, opened pictures, or the sample."""
+    from agent.regions import refuse_outside
     from agent.terminal.file_io import open_file
     from tools.inspection import sample_portrait
 
@@ -304,6 +305,8 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     else:
         image, caption = sample_portrait()
         screen.event(chat.open(store.put(image), captions[0] or caption))
+    if flags.region:
+        refuse_outside(chat.settings.region, chat.conversation, store)
 
 
 def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:

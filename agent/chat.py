@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from agent import choosing, state
 from agent.background import in_background
+from agent.regions import CHOSEN_AT
 from agent.sessions.database import StorageError, trouble
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
@@ -71,7 +72,10 @@ class Chat:
     def conversation(self) -> Conversation:
         """The session as last saved (a copy), with what was chosen since."""
         saved = Conversation(**{**self._values(), "session": self.session})
-        return saved.model_copy(update={"chosen": saved.chosen.model_copy(update=self._chosen)})
+        chosen = dict(self._chosen)
+        if "region" in chosen:  # by a flag: a box is of the picture where one is
+            chosen[CHOSEN_AT] = saved.head
+        return saved.model_copy(update={"chosen": saved.chosen.model_copy(update=chosen)})
 
     @property
     def question(self) -> Ask | None:

@@ -24,7 +24,7 @@ CHOSEN_AT = "region_of"
 def region_at(conversation: Conversation, number: int, value: str, pictures: Pictures) -> str:
     """Return where a session's region is in the picture of a turn; "off" where it has no place.
 
-    A region that came with a flag was chosen in the original, whichever the turn began from.
+    In a picture that was opened beside the one where it was chosen a box is where it was there.
 
     Args:
         conversation: The session.
@@ -39,7 +39,7 @@ def region_at(conversation: Conversation, number: int, value: str, pictures: Pic
     chosen_at = conversation.chosen.made.get(CHOSEN_AT, line[0].id)
     before = _line(conversation, chosen_at)
     if before[0].id != line[0].id:
-        return EVERYWHERE
+        return value
     common = sum(1 for a, b in zip(before, line, strict=False) if a.id == b.id)
     back, on = list(_moves(before[common - 1 :], pictures)), _moves(line[common - 1 :], pictures)
     if not (back or len(line) > common):

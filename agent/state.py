@@ -406,7 +406,8 @@ class Event(BaseModel):
 
     ``event`` is one of session.started, turn.started {request, reader:
     llm, offline or command}, plan {steps, note},
-    step {phase, i, of}, check {passed, unchecked, edit_score, kept, unlike, outside_ssim, drift, rung},
+    step {phase, i, of},
+    check {passed, unchecked, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},

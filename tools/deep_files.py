@@ -1,9 +1,10 @@
-"""16 bits a channel, which Pillow decodes to 8: read whole from PNG and TIFF, and written as such.
+"""16 bits a channel, which Pillow decodes to 8: read whole from PNG, TIFF and HEIC, and written so.
 
 Pillow's decoders unpack each 16-bit sample to its high byte. Told that the samples are in the other
 byte order they unpack the low bytes, so a file that is decoded twice is known whole. Pillow writes
 no such pictures; a PNG is put together here from its chunks (W3C PNG, third edition), a TIFF from
-the tags that Pillow packs and one strip (TIFF 6.0).
+the tags that Pillow packs and one strip (TIFF 6.0). A HEIC has 10 or 12 bits, which become 16, and
+is written with 10. The library for JPEG XL gives 8 bits of colours, and Pillow's for AVIF, too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, TiffTags
 
-from tools.formats import open_image
+from tools.formats import SHALLOW, open_image
 
 SWAPPED = {
     ";16B": ";16L",
@@ -28,6 +29,8 @@ SWAPPED = {
 }
 KINDS = ("RGB", "RGBA", "RGBX")
 BANDS = {3: (2, ()), 4: (6, (2,))}  # PNG's colour type and TIFF's extra samples, for each count
+KINDS_OF_HEIF = {3: "RGB;16", 4: "RGBA;16"}
+
 FAST = 1  # level of zlib; more than that takes minutes for 100 megapixels and saves little
 UP = 2  # PNG's filter that tells each byte as the difference to the one above
 DEFLATE = 8  # TIFF's number of it
@@ -43,6 +46,8 @@ def read_deep(path: Path, max_megapixels: float) -> Deep | None:
     Grey is told three times.
     """
     with open_image(path, max_megapixels=max_megapixels) as image:
+        if image.format == "HEIF" and image.info.get("bit_depth", SHALLOW) > SHALLOW:
+            return _read_heif(path, image.info["bit_depth"])
         if image.format not in ("PNG", "TIFF") or not isinstance(image, ImageFile.ImageFile):
             return None
         if image.mode.startswith("I;16"):
@@ -57,6 +62,20 @@ def read_deep(path: Path, max_megapixels: float) -> Deep | None:
         image.tile = [tile._replace(args=_swapped(tile.args)) for tile in image.tile]
         low = np.asarray(ImageOps.exif_transpose(image))
     deep: Deep = (high << 8) | low
+    return deep
+
+
+def _read_heif(path: Path, bits: int) -> Deep | None:
+    """Return the samples of a HEIC, whose bits are repeated down to 16, so that white is white."""
+    import pillow_heif
+
+    opened = pillow_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+    if opened.mode not in ("RGB;16", "RGBA;16", "I;16", "L;16"):
+        return None
+    samples = np.array(opened)
+    if samples.ndim == 2:  # noqa: PLR2004
+        samples = np.repeat(samples[..., None], 3, axis=2)
+    deep: Deep = samples | (samples >> bits)
     return deep
 
 
@@ -107,6 +126,22 @@ def png_bytes(
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def heif_bytes(pixels: Deep, options: dict[str, Any]) -> bytes:
+    """Return a HEIC of 10 bits a channel.
+
+    Args:
+        pixels: (height, width, 3 or 4).
+        options: As its plugin for Pillow takes them.
+    """
+    import pillow_heif
+
+    height, width, bands = pixels.shape
+    held = io.BytesIO()
+    samples = np.ascontiguousarray(pixels, "<u2").tobytes()
+    pillow_heif.encode(KINDS_OF_HEIF[bands], (width, height), samples, held, **options)
+    return held.getvalue()
 
 
 def tiff_bytes(

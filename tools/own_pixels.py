@@ -70,9 +70,13 @@ class OwnPixels:
         samples = np.ascontiguousarray(self.samples)
         return hashlib.sha256(told + self.profile + samples.tobytes()).digest()
 
-    def told(self) -> str:
-        """Say what is kept, in words for the person."""
-        kept = [f"its {self.bits} bits a channel"] if self.bits == DEEP else []
+    def told(self, bits: int) -> str:
+        """Say what is kept, in words for the person.
+
+        Args:
+            bits: A channel in the file, of which a HEIC has fewer than 16.
+        """
+        kept = [f"its {bits} bits a channel"] if self.bits == DEEP else []
         kept += [f"its colours in {name_of(self.profile)}"] if self.profile else []
         return " and ".join(kept)
 
@@ -125,7 +129,7 @@ def own_pixels(
 ) -> OwnPixels | None:
     """Return a picture's own pixels if they are more than 8-bit sRGB, and can be kept.
 
-    Kept are 16 bits a channel of PNG and TIFF, colour profiles of RGB, and transparency.
+    Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and transparency.
 
     Args:
         image: Upright, as decoded.

@@ -21,7 +21,7 @@ from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
 from tools.auxiliary_images import left_out
 from tools.deep_files import Deep, read_deep
-from tools.formats import is_signed, open_image
+from tools.formats import SHALLOW, bits_in, is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
 from tools.own_pixels import OwnPixels, own_pixels, read
 from tools.profiles import BROKEN, is_broken, to_srgb
@@ -90,7 +90,7 @@ def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) ->
                 opened = _as_rgb(image, read_deep(path, max_megapixels))
                 _refuse_size(path, opened.image.size, max_megapixels)  # headers may lie
                 told = source_of(image, path, opened.image.size)
-                notes = (*left_out(image, path), *opened.notes)
+                notes = (*left_out(image, path), *opened.notes, *_shallow(path, image.format))
                 source = replace(told, alpha=opened.source.alpha)
                 return replace(opened, notes=notes, source=source)
     except PictureError:
@@ -154,7 +154,7 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     profile = image.info.get("icc_profile") or b""
     own = own_pixels(upright, profile, deep)
     if own is not None:
-        return _with_own(own, profile, notes)
+        return _with_own(own, profile, notes, image.info.get("bit_depth", own.bits))
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
@@ -173,11 +173,19 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
 
 
-def _with_own(own: OwnPixels, profile: bytes, notes: list[str]) -> Opened:
-    """Return a picture that has own pixels as a model sees it."""
+def _shallow(path: Path, form: str | None) -> list[str]:
+    """Say of a file of more than 8 bits that its decoder gives no more."""
+    bits = bits_in(path, form or "")
+    if bits <= SHALLOW:
+        return []
+    return [f"of its {bits} bits a channel 8 are kept, since its decoder here gives no more"]
+
+
+def _with_own(own: OwnPixels, profile: bytes, notes: list[str], bits: int) -> Opened:
+    """Return a picture that has own pixels, of so many bits in its file, as a model sees it."""
     if profile and is_broken(profile):
         notes.append(BROKEN)
-    if kept := own.told():
+    if kept := own.told(bits):
         notes.append(f"{kept} are kept; the model sees 8 bits of sRGB")
     if alpha := own.alpha:
         notes.append(TRANSPARENT)

@@ -23,12 +23,14 @@ _LAST = re.compile(
     re.IGNORECASE,
 )
 _FIRST = re.compile(
-    rf"(?P<rest>(?:.*[ ,])?(?:make|turn|paint|colou?r|dye|change|recolou?r|tint|let|give) ){_LIMIT} "
+    r"(?P<rest>(?:.*[ ,])?(?:make|turn|paint|colou?r|dye|change|recolou?r|tint|let|give) )"
+    rf"{_LIMIT} "
     rf"(?P<where>{_WHOSE} [\w'-]+(?: [\w'-]+)*)(?P<more>.*)",
     re.IGNORECASE,
 )
 _SIDE = re.compile(
-    rf"(?P<where>{_WHOSE} [\w'-]+(?: [\w'-]+)?(?P<place> (?:on|at|in) the {_PLACE}{_OF_PICTURE}))\b",
+    rf"(?P<where>{_WHOSE} [\w'-]+(?: [\w'-]+)?"
+    rf"(?P<place> (?:on|at|in) the {_PLACE}{_OF_PICTURE}))\b",
     re.IGNORECASE,
 )
 _BODY = re.compile(
