@@ -39,7 +39,8 @@ class ClipSeg:
         Returns:
             Shape: (h, w), in [0, 1], on the CPU.
         """
-        seen = pixel_values(image, self._side, self._mean, self._deviation)
+        how = Image.Resampling.BILINEAR
+        seen = pixel_values(image, self._side, self._mean, self._deviation, how)
         most = self._model.config.text_config.max_position_embeddings
         told = self._tokenizer(words, truncation=True, max_length=most, return_tensors="pt")
         on = self._model.device

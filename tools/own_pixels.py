@@ -129,7 +129,8 @@ def own_pixels(
 ) -> OwnPixels | None:
     """Return a picture's own pixels if they are more than 8-bit sRGB, and can be kept.
 
-    Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and transparency.
+    Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and
+    transparency.
 
     Args:
         image: Upright, as decoded.

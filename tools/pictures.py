@@ -90,7 +90,7 @@ def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) ->
                 opened = _as_rgb(image, read_deep(path, max_megapixels))
                 _refuse_size(path, opened.image.size, max_megapixels)  # headers may lie
                 told = source_of(image, path, opened.image.size)
-                notes = (*left_out(image, path), *opened.notes, *_shallow(path, image.format))
+                notes = (*left_out(image, path), *opened.notes, *_shallow(path, image))
                 source = replace(told, alpha=opened.source.alpha)
                 return replace(opened, notes=notes, source=source)
     except PictureError:
@@ -173,10 +173,10 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
 
 
-def _shallow(path: Path, form: str | None) -> list[str]:
+def _shallow(path: Path, image: Image.Image) -> list[str]:
     """Say of a file of more than 8 bits that its decoder gives no more."""
-    bits = bits_in(path, form or "")
-    if bits <= SHALLOW:
+    bits = bits_in(path, image.format or "")
+    if bits <= SHALLOW or image.mode.startswith("I"):  # of which all is given
         return []
     return [f"of its {bits} bits a channel 8 are kept, since its decoder here gives no more"]
 

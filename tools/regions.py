@@ -52,7 +52,7 @@ _SAID = {
     "down": r"(?:down(?:wards?)?|lower)",
 }
 _SAID_OF_SIZE = re.compile(rf"{_START}(?:too (?:small|large|big))")
-_OTHER = re.compile(rf"{_START}(?:the )?other (?:one|side|way(?: round)?)(?: instead)?{_END}")
+_OTHER = re.compile(rf"{_START}(?:the )?other(?: (?:one|side|way(?: round)?))?(?: instead)?{_END}")
 _NOT = re.compile(
     rf"(?:please |no,? |but )*(?:not|without|except|minus|leave out|exclude|but not)"
     rf" (?P<words>[\w' -]+?){_END}"
