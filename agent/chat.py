@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 LASTING = ("turn.completed", "head.moved", "reply")
 """Events that are told only once what they tell is saved."""
+COMMANDS = {"reshape": "region"}
+"""Steps whose /command has another name."""
 STEPS = 500
 """Nodes that one message may run; far more than any plan of a person needs."""
 
@@ -165,7 +167,8 @@ class Chat:
         An impossible step (nothing to undo, no such turn) ends in turn.failed, and is not raised.
         """
         values = [str(v) for v in step.model_dump(exclude_defaults=True, exclude={"step"}).values()]
-        words = values if isinstance(step, Choose) else [step.step, *values]
+        name = COMMANDS.get(step.step, step.step)
+        words = values if isinstance(step, Choose) else [name, *values]
         return self._begin("/" + " ".join(words), Plan(steps=(step,)))
 
     def answer(self, text: str) -> Iterator[Event]:

@@ -19,8 +19,7 @@ from tools.regions import correction
 
 logger = logging.getLogger(__name__)
 _SHOWN = re.compile(r"/show mask(?: (?P<turn>\d+))?")
-_RESHAPED = re.compile(r"/reshape ")
-"""Messages that are remembered of /show mask and of /region larger."""
+"""The message that is remembered of /show mask."""
 
 
 def understand(
@@ -57,7 +56,7 @@ def reshaping(message: str, conversation: Conversation) -> Reshape | None:
     """
     how = correction(message)
     said = [m.text for m in conversation.messages if not m.forgotten]
-    while said and (_RESHAPED.match(said[-1]) or correction(said[-1])):
+    while said and correction(said[-1].removeprefix("/region ")):
         said.pop()
     shown = _SHOWN.fullmatch(said[-1]) if said else None
     if how is None or shown is None:

@@ -59,6 +59,7 @@ _AT_END = re.compile(
 _BEFORE = re.compile(
     rf"(?P<whose>the|her|his|their|its|my)? ?(?:far )?(?P<side>{_SIDE}) (?P<thing>.+?){_PICTURE}"
 )
+_NO_THING = re.compile(rf" ?(?:{_PLACE})?{_PICTURE}")
 _OWN_SIDES = frozenset(
     "hand arm eye ear leg foot shoulder cheek knee elbow brow eyebrow sleeve shoe glove".split()
 )
@@ -97,7 +98,7 @@ def named(words: str) -> Named:
     else:
         thing, side = text, ""
     thing = re.sub(r"^(?:the|her|his|its|their|my|an?|that|this) ", "", thing.strip(" ,"))
-    return Named("" if re.fullmatch(_PLACE, thing) else thing, side, own)
+    return Named("" if side and _NO_THING.fullmatch(f" {thing}") else thing, side, own)
 
 
 @dataclass(eq=False)
