@@ -8,6 +8,7 @@ picture, so they stay as they are.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import reduce
 
 import numpy as np
 
@@ -41,15 +42,11 @@ def region_at(conversation: Conversation, number: int, value: str, pictures: Pic
     if before[0].id != line[0].id:
         return value
     common = sum(1 for a, b in zip(before, line, strict=False) if a.id == b.id)
-    back, on = list(_moves(before[common - 1 :], pictures)), _moves(line[common - 1 :], pictures)
-    if not (back or len(line) > common):
+    back, on = (list(_moves(turns[common - 1 :], pictures)) for turns in (before, line))
+    if not (back or on):
         return value
-    way: Matrix = np.eye(3)
-    for move in back:
-        way = move.matrix @ way
-    way = np.linalg.inv(way)
-    for move in on:
-        way = move.matrix @ way
+    since, to_here = (reduce(_after, moves, np.eye(3)) for moves in (back, on))
+    way = to_here @ np.linalg.inv(since)
     there = moved(box, way, pictures.size(line[-1].picture)) if line[-1].picture else box
     return EVERYWHERE if there is None else value.replace(written(box), written(there), 1)
 
@@ -74,6 +71,11 @@ def _line(conversation: Conversation, number: int) -> list[Turn]:
         t for t in conversation.turns[: first.id] if t.picture and t.picture == first.picture
     ]
     return [*_line(conversation, earlier[0].id), *line] if earlier else line
+
+
+def _after(way: Matrix, move: Move) -> Matrix:
+    """Return the way of points through one more operation."""
+    return move.matrix @ way
 
 
 def _moves(line: list[Turn], pictures: Pictures) -> Iterator[Move]:

@@ -2,24 +2,22 @@
 
 Pillow's decoders unpack each 16-bit sample to its high byte. Told that the samples are in the other
 byte order they unpack the low bytes, so a file that is decoded twice is known whole. Pillow writes
-no such pictures; a PNG is put together here from its chunks (W3C PNG, third edition), a TIFF from
-the tags that Pillow packs and one strip (TIFF 6.0). A HEIC has 10 or 12 bits, which become 16, and
-is written with 10. The library for JPEG XL gives 8 bits of colours, and Pillow's for AVIF, too.
+no such pictures; a PNG is put together in `tools.deep_png`, a TIFF of the tags that Pillow packs
+and one strip (TIFF 6.0). A HEIC has 10 or 12 bits, which become 16, and is written with 10. The
+library for JPEG XL gives 8 bits of colours, and Pillow's for AVIF, too.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import ImageFile, ImageOps, TiffImagePlugin, TiffTags
 
+from tools.deep_png import Deep, deflated
 from tools.formats import SHALLOW, open_image
 
 SWAPPED = {
@@ -28,16 +26,12 @@ SWAPPED = {
     ";16N": ";16B" if sys.byteorder == "little" else ";16L",
 }
 KINDS = ("RGB", "RGBA", "RGBX")
-BANDS = {3: (2, ()), 4: (6, (2,))}  # PNG's colour type and TIFF's extra samples, for each count
+EXTRA_SAMPLES = {3: (), 4: (2,)}  # of TIFF, for each count of channels
 KINDS_OF_HEIF = {3: "RGB;16", 4: "RGBA;16"}
 
-FAST = 1  # level of zlib; more than that takes minutes for 100 megapixels and saves little
-UP = 2  # PNG's filter that tells each byte as the difference to the one above
 DEFLATE = 8  # TIFF's number of it
 RGB = 2  # TIFF's photometric interpretation
 PROFILE_TAG = 34675
-
-Deep = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def read_deep(path: Path, max_megapixels: float) -> Deep | None:
@@ -95,39 +89,6 @@ def _swapped(args: Any) -> Any:
     return other if isinstance(args, str) else (other, *args[1:])
 
 
-def png_bytes(
-    pixels: Deep,
-    profile: bytes,
-    told: PngImagePlugin.PngInfo | None = None,
-    exif: bytes = b"",
-) -> bytes:
-    """Return a PNG.
-
-    Args:
-        pixels: (height, width, 3 or 4).
-        profile: ICC profile; empty for none.
-        told: Its texts.
-        exif: To be told, without a header.
-    """
-    height, width, bands = pixels.shape
-    rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, -1)
-    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = UP
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, BANDS[bands][0], 0, 0, 0))]
-    if profile:
-        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
-    chunks += [(kind, data) for kind, data, *_ in (told.chunks if told else ())]
-    chunks += [(b"eXIf", exif)] if exif else []
-    chunks += [(b"IDAT", zlib.compress(filtered.data, FAST)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, *zip(*chunks, strict=True)))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
 def heif_bytes(pixels: Deep, options: dict[str, Any]) -> bytes:
     """Return a HEIC of 10 bits a channel.
 
@@ -149,7 +110,7 @@ def tiff_bytes(
 ) -> bytes:
     """Return a TIFF, deflated; see ``png_bytes``."""
     height, width, bands = pixels.shape
-    strip = zlib.compress(np.ascontiguousarray(pixels, "<u2").data, FAST)
+    strip = deflated(np.ascontiguousarray(pixels, "<u2"))
     tags = told or TiffImagePlugin.ImageFileDirectory_v2()
     tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
     tags[TiffImagePlugin.BITSPERSAMPLE] = (16,) * bands
@@ -160,7 +121,7 @@ def tiff_bytes(
     tags[TiffImagePlugin.STRIPBYTECOUNTS] = len(strip)
     tags[TiffImagePlugin.STRIPOFFSETS] = 0  # counted from the end of the tags
     tags.tagtype[TiffImagePlugin.STRIPOFFSETS] = TiffTags.LONG
-    if extra := BANDS[bands][1]:
+    if extra := EXTRA_SAMPLES[bands]:
         tags[TiffImagePlugin.EXTRASAMPLES] = extra
     if profile:
         tags.tagtype[PROFILE_TAG] = TiffTags.UNDEFINED

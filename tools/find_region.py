@@ -247,11 +247,11 @@ class _Look:
         if near is None:
             return found
         wide, high = box[2] - box[0], box[3] - box[1]
-        across, down = (
-            (lambda x: (x * width - box[0]) / wide),
-            (lambda y: (y * height - box[1]) / high),
-        )
-        first = replace(found, bounds=(across(left), down(top), across(right), down(bottom)))
+        within = (
+            (left * width - box[0]) / wide, (top * height - box[1]) / high,
+            (right * width - box[0]) / wide, (bottom * height - box[1]) / high,
+        )  # fmt: skip
+        first = replace(found, bounds=within)
         about = grown(np.asarray(first.laid_over(near.size)) > 0, near.width // 8)
         levels = np.where(about, np.asarray(near), 0).astype(np.uint8)
         again = around(Image.fromarray(levels), words=found.words, by=found.by)

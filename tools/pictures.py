@@ -20,10 +20,11 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
 from tools.auxiliary_images import left_out
-from tools.deep_files import Deep, read_deep
+from tools.deep_files import read_deep
+from tools.deep_png import Deep
 from tools.formats import SHALLOW, bits_in, is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
-from tools.own_pixels import OwnPixels, own_pixels, read
+from tools.own_pixels import PACKED_FAST, OwnPixels, own_pixels, read
 from tools.profiles import BROKEN, is_broken, to_srgb
 from tools.provenance import Recipe, text_chunk
 
@@ -148,7 +149,7 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     notes = []
     if getattr(image, "n_frames", 1) > 1 and image.format != "HEIF":
         image.seek(0)  # a HEIC is opened at its main picture
-    upright, turned = _upright(image)
+    upright, turned = _upright(image) if deep is None else (image, _is_turned(image))
     if turned:
         notes.append("it was turned upright, as its camera noted")
     profile = image.info.get("icc_profile") or b""
@@ -196,12 +197,17 @@ def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
     """Turn a picture as its EXIF says, unless its decoder did; say whether it was turned."""
     if image.format == "HEIF":
         image.load()
-        return image, image.info.get("original_orientation", 1) not in (None, UPRIGHT)
+        return image, _is_turned(image)
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return image, False  # what EXIF says is to be ignored, ISO/IEC 18181-2
-    noted = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
-    upright = ImageOps.exif_transpose(image)
-    return upright, upright.size != image.size or noted != UPRIGHT
+    return ImageOps.exif_transpose(image), _is_turned(image)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Say whether a picture's EXIF says that it is not upright."""
+    if image.format == "HEIF":
+        return image.info.get("original_orientation", UPRIGHT) not in (None, UPRIGHT)
+    return bool(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -375,7 +381,7 @@ def _touched(file: Path) -> bool:
 
 def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
     buffer = io.BytesIO()
-    packing = {"compress_level": 1} if image.width * image.height > LARGE else {}
+    packing = PACKED_FAST if image.width * image.height > LARGE else {}
     image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None, **packing)
     return buffer.getvalue()
 

@@ -259,7 +259,7 @@ def _edited(
             method=made.method,
             framing=Framing(made.working_size or size, crop),
             own=made.own_settings,
-            region=made.region and made.region.over(made.settings.bounds),
+            region=None if made.region is None else made.region.over(made.settings.bounds),
         )
     found = {made.picture: edited.picture}
     return found | {made.mask: edited.mask} if made.mask and edited.mask else found

@@ -13,7 +13,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from tools import provenance
 from tools.alpha import CAN_HOLD, given_back, on_white, unpacked
-from tools.deep_files import heif_bytes, png_bytes, tiff_bytes
+from tools.deep_files import heif_bytes, tiff_bytes
+from tools.deep_png import png_bytes
 from tools.formats import endings
 from tools.metadata import tiff_tags, uncalibrated
 from tools.own_pixels import DEEP, OwnPixels
