@@ -325,6 +325,8 @@ def _readable(path: str, settings: AppSettings) -> None:
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     """Show where the conversation begins: the resumed head, opened pictures, or the sample."""
+    from agent.regions import refuse_outside
+
     chat, screen, store = commands.chat, commands.screen, commands.store
     if chat.conversation.turns:
         turn = chat.conversation.turns[chat.conversation.head]
@@ -345,6 +347,8 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
             screen.event(event)
     else:
         screen.event(commands.open_sample(captions[0]))
+    if flags.region:
+        refuse_outside(chat.settings.region, chat.conversation, store)
 
 
 def _list_sessions(sessions: Iterable[Session], *, json_lines: bool) -> int:

@@ -43,6 +43,8 @@ class AppSettings(EditOptions, RunOptions, BaseSettings):
     """Seconds that the LLM has for a whole answer."""
     clip: str | None = None
     """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
+    clipseg: str | None = None
+    """A CLIPSeg model (hub id or folder) that finds where in a picture something is, by words."""
     home: Path = Field(default_factory=default_home)
     database: str = Field(default="", repr=False)
     """Where `palimpsest serve` keeps sessions: postgresql://USER@HOST/NAME; "" for the home."""

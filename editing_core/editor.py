@@ -17,7 +17,14 @@ from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.masks import box, color_aligned, outside_kept, region
+from editing_core.masks import (
+    GivenRegion,
+    color_aligned,
+    is_given_whole,
+    limit,
+    outside_kept,
+    region,
+)
 from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
 from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
@@ -54,6 +61,7 @@ class EditRequest:
         instruction: The wish as it was put ("add a hat"), for methods that follow instructions.
         history: The pictures from ``original`` to ``current``, both included, each with the
             instruction that made it ("" for the original), for methods that remember.
+        region: Where the edit may act inside the box of the settings, if not in all of it.
     """
 
     current: Picture
@@ -63,6 +71,7 @@ class EditRequest:
     edit_words: tuple[str, ...] = ()
     instruction: str = ""
     history: tuple[tuple[Picture, str], ...] = ()
+    region: GivenRegion | None = None
 
 
 @dataclass(frozen=True)
@@ -242,16 +251,16 @@ class Editor:
     ) -> tuple[Image.Image, Tensor, Image.Image | None]:
         """Picture, latents and mask, with what the settings keep outside the region of the edit."""
         settings, canvas, latents = context.settings, context.canvas, outcome.latents
-        where = outcome.mask
+        inside, where = limit(context), outcome.mask
         if settings.keep != "nothing":
-            where = region(context) if outcome.region is None else outcome.region
+            found = None if is_given_whole(context) else outcome.region
+            where = region(context) if found is None else found
         if settings.keep == "color":
             assert where is not None
             latents = color_aligned(self.model, latents, context.current, where, canvas)
         free = where if settings.keep == "outside" else None
-        if settings.bounds is not None:
-            inside = box(settings.bounds, self.model.to_grid(latents, canvas), canvas)
-            free = inside if free is None else free * inside
+        if inside is not None:
+            free = inside if free is None else free.minimum(inside)
         if free is None:
             mask = None if where is None else _mask_image(where, canvas)
             return self.model.decode(latents, canvas), latents, mask
@@ -294,6 +303,7 @@ class Editor:
             seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
             instruction=request.instruction,
             history=tuple((self._latents(shown, canvas), said) for shown, said in request.history),
+            region=request.region,
         )
 
     @cached_property

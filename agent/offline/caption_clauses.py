@@ -259,7 +259,11 @@ def _background(clause: str, at: CaptionContext) -> bool:
 def _replacement(clause: str, at: CaptionContext) -> bool:
     match = lexicon.said("captions", "form", "replace", clause) or {"new": "", "old": ""}
     new = match["new"]
-    new = re.sub(r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ", "", new)
+    new = re.sub(
+        r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) ",
+        "",
+        new,
+    )
     new = re.sub(r" (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$", "", new)
     place = at.part(match["old"])
     if place is None and len(words(new)) == 1 and " " not in match["old"]:
@@ -267,9 +271,7 @@ def _replacement(clause: str, at: CaptionContext) -> bool:
         if captions.is_doing(match["old"]) and (place := next(doing, None)):
             return at.make(captions.described(at.caption, place - 1, [new]))
         place = find(at.parts, [match["old"]])
-        return place is not None and at.make(
-            captions.swapped(at.caption, place, match["old"], new)
-        )
+        return place is not None and at.make(captions.swapped(at.caption, place, match["old"], new))
     if place is None or not content(new):
         return False
     at.mode = ""

@@ -218,7 +218,8 @@ def without(parts: Chain, place: int) -> Chain:
     end = place + 1
     while end < len(parts) and (
         [w.lower() for w in parts[end].link] == ["of"]
-        or is_person(parts[place]) and parts[end].joined_by(_HOLDING)
+        or is_person(parts[place])
+        and parts[end].joined_by(_HOLDING)
     ):
         end += 1
     gone, before, rest = parts[place], parts[:place], parts[end:]

@@ -32,6 +32,7 @@ from agent.offline.intents import (
     split_start,
 )
 from agent.offline.operations import split_operations
+from agent.offline.places import within_place
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, family, mentions, strangers
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
@@ -86,6 +87,8 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     """
     message = " ".join(message.split())[: messages.LONGEST]
     again = partial(understand_offline, context=context, world=world)
+    if (placed := within_place(message, context.caption, again)) is not None:
+        return placed
     before, rest, after = split_operations(message, context.conversation)
     if before or after:
         return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))

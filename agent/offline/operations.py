@@ -158,7 +158,9 @@ PATTERNS = (
     ),
     Pattern(
         rf"(?:(?:just|only|maybe) )?(?:{_DEGREE} )?(?P<how>{_HOW})(?: (?:overall|in general))?",
-        _by_word(_COMPARED), alone=True, thing=True,
+        _by_word(_COMPARED),
+        alone=True,
+        thing=True,
     ),
     Pattern(rf"{_TOO}(?P<how>{'|'.join(_EXCESS)})", _by_word(_EXCESS), alone=True, thing=True),
     Pattern(rf"(?P<how>{_DO}) {{it}}(?: up)?(?: {_DEGREE})?{_BY}", _by_word(_VERBS), thing=True),

@@ -96,7 +96,9 @@ def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     """Return the changes that a vague wish becomes over a portrait; none if it is no such wish."""
     row, rest = _wish(clause)
     known = [m for m in mentions(rest) if m.attribute != "gender"]
-    gone = re.search(r"\bless\b", rest) or any(m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known)
+    gone = re.search(r"\bless\b", rest) or any(
+        m.kind == "remove" and _TAKES_AWAY.fullmatch(rest[m.start : m.end]) for m in known
+    )
     free = [m for m in known if m.kind in ("value", "color")]
     if row is None or gone or any(scene.now.get(m.attribute) != m.value for m in free):
         return {}  # "remove the jewelry" is no wish for any

@@ -31,7 +31,7 @@ from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
 ALLOWED = (
-    *("undo", "redo", "goto", "rewind", "retry", "describe", "compare", "why", "help"),
+    *("undo", "redo", "goto", "rewind", "retry", "show", "describe", "compare", "why", "help"),
     *(
         "adjust",
         "crop",

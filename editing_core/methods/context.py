@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from editing_core.cache import LRUCache
+    from editing_core.masks import GivenRegion
     from editing_core.models.base import Model, TextEmbedding
     from editing_core.models.canvas import Canvas
 
@@ -57,6 +58,7 @@ class EditContext:
         instruction: The wish as it was put, if it was.
         history: The latents of all pictures from the original to the current one, each with the
             instruction that made it, if they are known.
+        region: Where the person wants it to act; None leaves that to box, prompts and method.
     """
 
     model: Model
@@ -76,6 +78,7 @@ class EditContext:
     seen: Callable[[Tensor], None] | None = None
     instruction: str = ""
     history: tuple[tuple[Tensor, str], ...] = ()
+    region: GivenRegion | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editing_core.masks import outside_kept, soft_region
+from editing_core.masks import changing, outside_kept
 from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, sample
 from editing_core.solvers import ModelCall, integrate_euler
@@ -60,7 +60,7 @@ def edit(context: EditContext, numbers: InstructConfig = InstructConfig()) -> Ed
 
     def region() -> Tensor:
         grids = (model.to_grid(difference, canvas) for difference in met)
-        return soft_region(grids, numbers.hardly, numbers.clearly)
+        return changing(context, grids, numbers.hardly, numbers.clearly)
 
     def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         if i < numbers.free_steps and t_next > 0:

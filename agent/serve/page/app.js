@@ -110,7 +110,7 @@ function working(busy, doing = "") {
 
 let drawn = null; // while it is dragged: where it began
 
-const corners = (region) => (region === "off" ? null : region.split(",").map(Number));
+const corners = (region) => (/^[\d,]+$/.test(region) ? region.split(",").map(Number) : null);
 
 function frame() { // where the picture is inside its element, and how much it is enlarged
   const [width, height] = state.size, image = at("after");

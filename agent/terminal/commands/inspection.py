@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent import turn_tree
-from agent.state import Compare, Describe, Turn
+from agent.state import Compare, Describe, Show, Turn
 from agent.terminal.commands.base import CommandBase, CommandError
 from agent.terminal.comparison import measured, overlaid
 from agent.terminal.why import Line, explained
@@ -17,18 +17,19 @@ class InspectionCommands(CommandBase):
 
     title = "Looking"
 
-    def show(self, turn: str = "") -> None:
+    def show(self, turn: str = "") -> int | None:
         """Show the picture here, or a turn's; with "mask" where its edit acted.
 
-        A mask is laid in colour over the picture before the edit, beside before and after.
+        A mask is laid in colour over the picture before the edit, beside before and after. The next
+        message may correct it: larger, smaller, a bit to the left, not the hair.
         Example: /show 2 mask
         """
         words = turn.split()
         if "mask" in words:
             words.remove("mask")
-            self._show_mask(self._turn(" ".join(words)))
-        else:
-            self.screen.picture(self._picture(self._turn(turn)))
+            return self._show_mask(self._turn(" ".join(words)))
+        self.screen.picture(self._picture(self._turn(turn)))
+        return None
 
     def compare(self, a: str = "", b: str = "") -> int:
         """Show and measure what differs between two turns, or the original and here.
@@ -68,14 +69,16 @@ class InspectionCommands(CommandBase):
         named = self.screen.named
         self._table((name, named(v) if isinstance(v, Path) else v) for name, v in lines)
 
-    def _show_mask(self, turn: Turn) -> None:
+    def _show_mask(self, turn: Turn) -> int:
         if turn.mask is None or turn.mask not in self.store or turn.parent is None:
             raise CommandError(f"@{turn.id} has no mask: nothing says where it was made.")
         before = self._labelled(self.chat.conversation.turns[turn.parent])
-        mask = self.store.image(turn.mask)
-        where = ("where the edit acted", overlaid(before[1], mask))
-        self.screen.show_images([before, where, self._labelled(turn)])
-        self.screen.say(self.screen.named(self.store.path(turn.mask)))
+        where = overlaid(before[1], self.store.image(turn.mask))
+        path = self.store.path(self.store.put(where))
+        shown = [before, ("where the edit acted", where), self._labelled(turn)]
+        self.screen.show_beside(path, shown)
+        here = turn.id == self.chat.conversation.head
+        return self._do(Show(what="mask", turn=None if here else turn.id))
 
     def _pair(self, a: str, b: str) -> tuple[Turn, Turn]:
         """Return the two turns that are meant: "1 2", "before the hat", or nothing at all."""

@@ -1,0 +1,215 @@
+"""Measure edits of pictures of all sizes against the truth: `python -m tools.measure_sizes`.
+
+Portraits are vectors, so what an edit should come to can be drawn at any size. Each is edited as
+the program does (worked on at the model's size, carried up into the picture), and beside it the
+same edit is enlarged plainly: what a program does that shrinks pictures to work on them. The last
+column edits ten times in a row inside a box, and counts what changed outside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from editing_core.portraits.captions import caption
+from editing_core.portraits.world import Portrait, draw, draws
+from editing_core.prompt_diff import edit_words
+from editing_core.settings import PRESETS
+from tools.edit_picture import edit_picture, load_editor
+from tools.pictures import PictureStore
+
+if TYPE_CHECKING:
+    from editing_core.editor import Editor
+    from tools.edit_picture import Edited
+
+Size = tuple[int, int]
+SIZES: tuple[Size, ...] = (
+    (128, 128), (256, 256), (500, 500), (1024, 1024), (1600, 900), (4032, 3024),
+)  # fmt: skip
+CHANGES: tuple[dict[str, str], ...] = (
+    {"headwear": "hat", "headwear_color": "red"},
+    {"clothing_color": "yellow"},
+    {"eyewear": "sunglasses", "eyewear_color": "black"},
+)
+"""The edits: something appears, a colour changes, something small appears."""
+TURNS = 10
+BOX = (0.25, 0.0, 0.75, 0.5)  # of the picture, in shares: the head, to which ten edits keep
+MARGIN = 1 / 64  # of the picture's side around the true change that counts as inside it
+CLEARLY = 8  # of 255: a larger difference of two drawings is a change
+HEADER = ("size", "edited", "L1", "L1 enlarged", "ratio", "sharpness", "sharpness enlarged",
+          f"changed outside in {TURNS} turns")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Step:
+    """The words of an edit."""
+
+    source_prompt: str
+    target_prompt: str
+    edit_words: tuple[str, ...]
+    request: str = ""
+
+    @classmethod
+    def between(cls, before: Portrait, after: Portrait) -> Step:
+        """Return the words that lead from one portrait to another."""
+        source, target = (caption(asdict(p.attributes)) for p in (before, after))
+        return cls(source, target, edit_words(source, target))
+
+
+@dataclass(frozen=True)
+class Score:
+    """How far an edit is from the truth inside the change, and how sharp it is there.
+
+    Attributes:
+        error: Mean absolute difference, in levels of 255.
+        sharpness: Mean gradient, as a share of the truth's.
+    """
+
+    error: float
+    sharpness: float
+
+
+def main(argv: Sequence[str]) -> int:
+    """Print the table."""
+    parser = argparse.ArgumentParser(prog="python -m tools.measure_sizes", description=__doc__)
+    parser.add_argument("--portraits", type=int, default=4, help="how many people (4)")
+    parser.add_argument("--sizes", nargs="*", metavar="WxH", help="of pictures, in pixels")
+    flags = parser.parse_args(argv)
+    sizes = [_size(text) for text in flags.sizes] if flags.sizes else SIZES
+    editor = load_editor("portraits")
+    print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER))
+    for size in sizes:
+        print(row(editor, size, flags.portraits), flush=True)
+    return 0
+
+
+def _size(text: str) -> Size:
+    width, _, height = text.partition("x")
+    return int(width), int(height)
+
+
+def row(editor: Editor, size: Size, count: int) -> str:
+    """Return one line of the table: the mean over some portraits and all changes."""
+    ours, plain = [], []
+    with tempfile.TemporaryDirectory(prefix="palimpsest-") as folder:
+        store = PictureStore(Path(folder))
+        for before, after in pairs(count):
+            carried, enlarged = scores(editor, store, before, after, size)
+            ours.append(carried)
+            plain.append(enlarged)
+        outside = changed_outside(editor, store, next(pairs(1))[0], size)
+    errors = [float(np.mean([score.error for score in scored])) for scored in (ours, plain)]
+    sharp = [float(np.mean([score.sharpness for score in scored])) for scored in (ours, plain)]
+    cells = (
+        f"{size[0]} x {size[1]}", str(len(ours)), f"{errors[0]:.1f}", f"{errors[1]:.1f}",
+        f"{errors[0] / errors[1]:.2f}", f"{sharp[0]:.2f}", f"{sharp[1]:.2f}", f"{outside} bits",
+    )  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def pairs(count: int) -> Iterator[tuple[Portrait, Portrait]]:
+    """Return portraits that no training saw, each with every change."""
+    held_out = draws("eval", seed=1)
+    for _ in range(count):
+        plain = {"headwear": "none", "eyewear": "none", "clothing_color": "blue"}
+        before = next(held_out).with_(background="green", **plain)
+        yield from ((before, before.with_(**change)) for change in CHANGES)
+
+
+def pictured(portrait: Portrait, size: Size) -> Image.Image:
+    """Draw a portrait at a size; what is wider than high shows the person in the middle."""
+    side = min(size)
+    square = draw(portrait, side)
+    if size == (side, side):
+        return square
+    wide = Image.new("RGB", size, square.getpixel((0, 0)))
+    wide.paste(square, ((size[0] - side) // 2, (size[1] - side) // 2))
+    return wide
+
+
+def scores(
+    editor: Editor, store: PictureStore, before: Portrait, after: Portrait, size: Size
+) -> tuple[Score, Score]:
+    """Edit one portrait; score what the program makes, and the same edit enlarged plainly."""
+    full, truth = pictured(before, size), pictured(after, size)
+    made = _edited(editor, store, store.put(full), Step.between(before, after))
+    working = made.working
+    assert working is not None
+    small = store.put(full.resize(working, Image.Resampling.LANCZOS))
+    plainly = _edited(editor, store, small, Step.between(before, after))
+    enlarged = store.image(plainly.picture).resize(size, Image.Resampling.BICUBIC)
+    inside = _inside(full, truth)
+    return tuple(_score(_pixels(image), _pixels(truth), inside)
+                 for image in (store.image(made.picture), enlarged))  # type: ignore[return-value]  # fmt: skip
+
+
+def _edited(editor: Editor, store: PictureStore, head: str, step: Step) -> Edited:
+    return edit_picture(
+        editor, store, head=head, original=head, step=step, seed=7,
+        settings=PRESETS["steady"].fitted("add", 0), method="steady",
+    )  # fmt: skip
+
+
+def _inside(before: Image.Image, truth: Image.Image) -> NDArray[np.bool_]:
+    """Return where the truth differs from the picture before, with a margin."""
+    from tools.mask_shapes import grown
+
+    changed = np.abs(_pixels(before) - _pixels(truth)).max(axis=2) > CLEARLY
+    small = Image.fromarray(changed).convert("L")
+    small.thumbnail((512, 512), Image.Resampling.BOX)
+    near = grown(np.asarray(small) > 0, max(round(MARGIN * max(small.size)), 1))
+    return np.asarray(Image.fromarray(near).resize(before.size, Image.Resampling.NEAREST))
+
+
+def _score(
+    made: NDArray[np.float32], truth: NDArray[np.float32], inside: NDArray[np.bool_]
+) -> Score:
+    error = float(np.abs(made - truth).mean(axis=2)[inside].mean())
+    return Score(error, _gradient(made, inside) / _gradient(truth, inside))
+
+
+def _gradient(pixels: NDArray[np.float32], inside: NDArray[np.bool_]) -> float:
+    """Return the mean absolute difference of neighbours inside a region, in levels of 255."""
+    grey = pixels.mean(axis=2)
+    across, down = np.abs(np.diff(grey, axis=1)), np.abs(np.diff(grey, axis=0))
+    return float(across[inside[:, 1:]].mean() + down[inside[1:]].mean())
+
+
+def _pixels(image: Image.Image) -> NDArray[np.float32]:
+    return np.asarray(image.convert("RGB"), np.float32)
+
+
+def changed_outside(editor: Editor, store: PictureStore, person: Portrait, size: Size) -> int:
+    """Edit ten times in a row inside a box; return how many bits changed outside of it."""
+    full = pictured(person, size)
+    first = head = store.put(full)
+    bounded = PRESETS["steady"].fitted("add", 0).bounded(BOX)
+    now = person
+    for turn in range(TURNS):
+        change = CHANGES[0] if turn % 2 == 0 else {"headwear": "none"}
+        wanted = now.with_(**change)
+        head = edit_picture(
+            editor, store, head=head, original=first, step=Step.between(now, wanted),
+            seed=turn, settings=bounded, method="steady",
+        ).picture  # fmt: skip
+        now = wanted
+    before, after = (np.asarray(image.convert("RGB")) for image in (full, store.image(head)))
+    different = np.bitwise_xor(before, after)
+    left, top, right, bottom = (
+        round(share * side) for share, side in zip(BOX, (*size, *size), strict=True)
+    )
+    different[top:bottom, left:right] = 0
+    return int(np.unpackbits(different).sum())
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
