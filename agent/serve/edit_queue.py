@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import Any
 
-from agent.context import Edited, EditPicture
+from PIL.Image import Image
+
+from agent.context import Edited, EditPicture, FindRegion
 
 LOOKED_EVERY = 0.2  # seconds between two looks at whether to stop waiting
 
@@ -58,3 +60,16 @@ class QueuedEdit:
         """Edit a picture."""
         with self._queue.turn(self._waits):
             return self._edit(**asked)
+
+
+class QueuedFind:
+    """The tool that finds regions, which may need the model, too."""
+
+    def __init__(self, find: FindRegion, queue: EditQueue, waits: Callable[[int], None]) -> None:
+        """Wait in ``queue`` before each look."""
+        self._find, self._queue, self._waits = find, queue, waits
+
+    def __call__(self, *, head: str, region: str, caption: str) -> Image:
+        """Find a region."""
+        with self._queue.turn(self._waits):
+            return self._find(head=head, region=region, caption=caption)

@@ -18,7 +18,7 @@ from typing import Any
 from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue, QueuedEdit
+from agent.serve.edit_queue import EditQueue, QueuedEdit, QueuedFind
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.database import StorageError
 from agent.state import Ask, Event
@@ -133,7 +133,9 @@ class UserSessions:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            studio = replace(studio, edit=QueuedEdit(studio.edit, self.queue, screen.waits))
+            edit = QueuedEdit(studio.edit, self.queue, screen.waits)
+            find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
+            studio = replace(studio, edit=edit, find=find)
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
     def opening_chat(self, session: str) -> Chat:
