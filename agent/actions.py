@@ -39,7 +39,8 @@ MOST_NOTCHES = 3
 ANEW = {"again": "again", "weaker": "a bit less", "stronger": "stronger", "other": "another way"}
 """What an edit that is made once more is called by."""
 CORRECTED_BY = (
-    "Say “larger”, “smaller”, “a bit to the left” or “not the hair”, and it is made again there."
+    "Say “larger”, “smaller”, “a bit to the left” or “not the hair” to correct it; an edit is made "
+    "again there."
 )
 MORE_OR_LESS = {"weaker": 0.5, "stronger": 1.5}
 """What the amount of a plain operation is multiplied by."""
@@ -186,7 +187,9 @@ def _retry(step: Retry, state: Conversation) -> Update:
 
 
 def _shown(step: Show, state: Conversation) -> str:
-    """Say what is shown of where an edit acted, and how that is corrected."""
+    """Say what is shown of where an edit acted, or will act, and how that is corrected."""
+    if step.what == "region":
+        return f"That is where edits act. {CORRECTED_BY}"
     turn = _with_mask(step.turn, state)
     return f"That is where @{turn.id} acted. {CORRECTED_BY}"
 

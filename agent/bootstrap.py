@@ -14,7 +14,7 @@ from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.background import in_background
-from agent.context import AdjustPicture, ChatContext, Edited, EditPicture, Eyes, Llm
+from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
 from tools.find_region import Finder
@@ -96,12 +96,13 @@ def studio_of(
         settings=settings,
         edit=edit,
         adjust=None if plan_only else adjust_in(store),
+        find=None if edit is None else edit.find,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
-        warm_up=edit.begin if isinstance(edit, LoadedLater) else lambda: None,
+        warm_up=(lambda: None) if edit is None else edit.begin,
     )
 
 
@@ -112,7 +113,7 @@ def _edit(
     *,
     later: bool,
     glimpse: Glimpse | None,
-) -> EditPicture:
+) -> LoadedLater:
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
@@ -185,6 +186,11 @@ class LoadedLater:
 
         cache = self._settings.home / "cache"
         return load_editor(self._settings.model, cache=cache, **self._settings.holding)
+
+    def find(self, *, head: str, region: str, caption: str) -> Image:
+        """Return where edits of a picture may act, as a mask of its size."""
+        found = self._finder.find(self.editor, head, region, caption=caption)
+        return found.laid_over(self._store.size(head))
 
     def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
         """Edit a picture, in a region that is found first."""

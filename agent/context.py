@@ -89,6 +89,17 @@ class EditPicture(Protocol):
         """
 
 
+class FindRegion(Protocol):
+    """``tools.find_region.Finder.find`` with its editor and store bound."""
+
+    def __call__(self, *, head: str, region: str, caption: str) -> Image:
+        """Return where edits of ``head`` may act as an "L" picture of its size.
+
+        Raises:
+            tools.arguments.InputError: The region is not found.
+        """
+
+
 class AdjustPicture(Protocol):
     """``tools.adjust_picture.adjust_picture`` with its store bound."""
 
@@ -173,6 +184,7 @@ class ChatContext:
         presets: name of a preset to its ``EditSettings`` (``editing_core.settings.PRESETS``).
         interactive: whether a person can answer a question; otherwise its default is taken.
         adjust: does one plain operation; None means plan only, likewise.
+        find: finds where edits may act, to be shown before any; None means plan only, likewise.
         warm_up: called once a person sees the prompt: begins what their first edit will wait for.
     """
 
@@ -184,4 +196,5 @@ class ChatContext:
     presets: Mapping[str, Strength] = field(default_factory=dict)
     interactive: bool = False
     adjust: AdjustPicture | None = None
+    find: FindRegion | None = None
     warm_up: Callable[[], None] = lambda: None

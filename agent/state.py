@@ -159,10 +159,10 @@ class Describe(Record):
 
 
 class Show(Record):
-    """Show where an edit acted, over the picture that it was made of."""
+    """Show where an edit acted, over the picture that it was made of, or where edits will act."""
 
     step: Literal["show"] = "show"
-    what: Literal["mask"]
+    what: Literal["mask", "region"]
     turn: Number | None = None
     """None for the turn at the head."""
 

@@ -18,8 +18,8 @@ from editing_core.worlds.registry import world_named
 from tools.regions import correction
 
 logger = logging.getLogger(__name__)
-_SHOWN = re.compile(r"/show mask(?: (?P<turn>\d+))?")
-"""The message that is remembered of /show mask."""
+_SHOWN = re.compile(r"/show (?:region|mask(?: (?P<turn>\d+))?)")
+"""The message that is remembered of /show mask and /show region."""
 
 
 def understand(

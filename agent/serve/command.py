@@ -149,8 +149,9 @@ def _over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
     """Return what conversations work with, over the pictures of one person."""
     edit = studio.edit
     own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit
+    find = own.find if isinstance(own, LoadedLater) else studio.find
     adjust = studio.adjust and adjust_in(store)
-    return replace(studio, pictures=store, edit=own, adjust=adjust)
+    return replace(studio, pictures=store, edit=own, adjust=adjust, find=find)
 
 
 def _port(text: str) -> int:

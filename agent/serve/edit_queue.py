@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from threading import Condition
 from typing import Any, Protocol
 
-from agent.context import Edited, EditPicture
+from PIL.Image import Image
+
+from agent.context import Edited, EditPicture, FindRegion
 
 LOOKED_EVERY = 0.2  # seconds between two looks at whether to stop waiting
 
@@ -22,6 +24,9 @@ class Queue(Protocol):
 
     def edit(self, edit: EditPicture, waits: Waits, asked: dict[str, Any]) -> Edited:
         """Edit once there is a model for it."""
+
+    def find(self, find: FindRegion, waits: Waits, asked: dict[str, str]) -> Image:
+        """Find a region once there is a model for it."""
 
 
 class EditQueue:
@@ -40,6 +45,11 @@ class EditQueue:
         """Edit once it is our turn."""
         with self.turn(waits):
             return edit(**asked)
+
+    def find(self, find: FindRegion, waits: Waits, asked: dict[str, str]) -> Image:
+        """Find a region once it is our turn."""
+        with self.turn(waits):
+            return find(**asked)
 
     @contextmanager
     def turn(self, waits: Waits) -> Iterator[None]:
@@ -79,3 +89,16 @@ class QueuedEdit:
             self._further()
         self._made += 1
         return self._queue.edit(self._edit, self._waits, asked)
+
+
+class QueuedFind:
+    """The tool that finds regions, which may need the model, too."""
+
+    def __init__(self, find: FindRegion, queue: Queue, waits: Waits) -> None:
+        """Wait in ``queue`` before each look."""
+        self._find, self._queue, self._waits = find, queue, waits
+
+    def __call__(self, *, head: str, region: str, caption: str) -> Image:
+        """Find a region."""
+        asked = {"head": head, "region": region, "caption": caption}
+        return self._queue.find(self._find, self._waits, asked)

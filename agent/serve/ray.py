@@ -25,13 +25,14 @@ from uuid import uuid4
 
 import ray
 from fastapi import FastAPI
+from PIL.Image import Image
 from ray import serve
 from ray.exceptions import RayActorError
 from ray.serve.handle import DeploymentHandle
 
 from agent.background import in_background
 from agent.bootstrap import LoadedLater, adjust_in, settings_of, studio_of
-from agent.context import ChatContext, Edited, EditPicture
+from agent.context import ChatContext, Edited, EditPicture, FindRegion
 from agent.serve.app import create_app
 from agent.serve.edit_queue import Waits
 from agent.serve.limits import Admission, Limits
@@ -211,6 +212,16 @@ class RayQueue:
         """Edit once an editor is free."""
         assert isinstance(edit, RemoteEdit)
         return edit.queued(waits, asked)
+
+    def find(self, find: FindRegion, waits: Waits, asked: dict[str, str]) -> Image:
+        """Refuse to: what finds regions is with the editors, which do not offer it yet.
+
+        Raises:
+            InputError: Always.
+        """
+        raise InputError(
+            "This service finds no regions by words; say /region LEFT,TOP,WIDTH,HEIGHT instead."
+        )
 
 
 @serve.deployment(max_ongoing_requests=1000)

@@ -19,7 +19,7 @@ from typing import Any
 from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
-from agent.serve.edit_queue import Queue, QueuedEdit
+from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
@@ -141,7 +141,8 @@ class UserSessions:
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
             edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
-            studio = replace(studio, edit=edit)
+            find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
+            studio = replace(studio, edit=edit, find=find)
         return Chat(studio, self.sessions.saver, session, read_only=screen is None)
 
     def opening_chat(self, session: str) -> Chat:

@@ -79,23 +79,31 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
         names = [name for name in settings_read(turn.method) if name != "bounds"]
         read = {name: value for name, value in used.items() if name in names}
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
-    if isinstance(used, Mapping) and (bounds := used.get("bounds")):
-        left, top, right, bottom = map(percent, bounds)
-        where = f"{left} to {right} of the width, {top} to {bottom} of the height"
-        lines.append(("region", f"{_asked_region(turn)}{where}"))
+    if region := [*_asked_region(turn), *_box(used)]:
+        lines.append(("region", ": ".join(region)))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{notched(notches)} {word} than the preset"))
     return lines
 
 
-def _asked_region(turn: Turn) -> str:
-    """Return the words that a region was asked for by, and a dash; "" for a box."""
+def _asked_region(turn: Turn) -> list[str]:
+    """Return the words that a region was asked for by; none of a mere box."""
     base, *corrections = turn.region.split("; ")
     if base.startswith(MASK):
         base = "where the edit had acted"
-    said = "; ".join([base, *corrections])
-    return "" if not base or box_of(turn.region) and not corrections else f"{said}: "
+    if not base or (box_of(turn.region) and not corrections):
+        return []
+    return ["; ".join([base, *corrections])]
+
+
+def _box(used: object) -> list[str]:
+    """Return the box that the settings of an edit kept to, if any."""
+    bounds = used.get("bounds") if isinstance(used, Mapping) else None
+    if not bounds:
+        return []
+    left, top, right, bottom = map(percent, bounds)
+    return [f"{left} to {right} of the width, {top} to {bottom} of the height"]
 
 
 def _where(turn: Turn, store: PictureStore, recipe: Mapping[str, Any]) -> list[Line]:

@@ -210,6 +210,25 @@ def test_region_is_corrected_by_a_command_and_holds_for_what_comes(masked):
     assert "no edit here whose region" in masked.chat.conversation.messages[-1].failure
 
 
+def test_a_chosen_region_is_shown_before_any_edit_and_corrected(masked):
+    with pytest.raises(InputError, match="Edits act everywhere"):
+        typed(masked, "/show region")
+    asked = []
+
+    def find(**given):
+        asked.append(given)
+        return Image.new("L", (128, 128), 255)
+
+    masked.chat.studio = replace(masked.chat.studio, find=find)
+    typed(masked, "/region the hat")
+    assert "That is where edits act." in typed(masked, "/show region")
+    typed(masked, "a bit larger")
+    assert masked.chat.settings.region == "the hat; slightly larger"
+    assert masked.chat.conversation.head == 0, "there is no edit to make again"
+    typed(masked, "/show region")
+    assert [given["region"] for given in asked] == ["the hat", "the hat; slightly larger"]
+
+
 def test_a_turn_without_a_mask_says_so(sessions):
     desk = desk_of(begin(sessions, "s", "add a hat"))
     with pytest.raises(InputError, match="nothing says where it was made"):

@@ -186,9 +186,8 @@ def test_a_phones_colours_come_back_in_its_profile(tmp_path: Path, ending: str) 
 def test_what_a_decoder_does_not_give_is_said(tmp_path: Path) -> None:
     levels = gradient()[..., 0]
     Image.fromarray(levels).save(tmp_path / "grey.jxl", lossless=True)
-    assert open_picture(tmp_path / "grey.jxl").notes == (
-        "its deep grey levels were reduced to 8 bits",
-    )
+    said = open_picture(tmp_path / "grey.jxl").notes
+    assert said[0] == "its deep grey levels were reduced to 8 bits" and "16" not in said[1]
     assert bits_in(tmp_path / "grey.jxl", "JXL") == 16
     image = Image.radial_gradient("L").resize((64, 48)).convert("RGB")
     for ending in ("avif", "jxl"):

@@ -10,6 +10,7 @@ from agent.state import Compare, Describe, Show, Turn
 from agent.terminal.commands.base import CommandBase, CommandError
 from agent.terminal.comparison import measured, overlaid
 from agent.terminal.why import Line, explained
+from tools.regions import EVERYWHERE
 
 
 class InspectionCommands(CommandBase):
@@ -20,11 +21,14 @@ class InspectionCommands(CommandBase):
     def show(self, turn: str = "") -> int | None:
         """Show the picture here, or a turn's; with "mask" where its edit acted.
 
-        A mask is laid in colour over the picture before the edit, beside before and after. The next
-        message may correct it: larger, smaller, a bit to the left, not the hair.
+        A mask is laid in colour over the picture before the edit, beside before and after; /show
+        region lays over the picture where coming edits act. The next message may correct either:
+        larger, smaller, a bit to the left, not the hair.
         Example: /show 2 mask
         """
         words = turn.split()
+        if words == ["region"]:
+            return self._show_region(self._turn(""))
         if "mask" in words:
             words.remove("mask")
             return self._show_mask(self._turn(" ".join(words)))
@@ -68,6 +72,18 @@ class InspectionCommands(CommandBase):
         lines = explained(self.chat.conversation, self._turn(turn), self.store, presets)
         named = self.screen.named
         self._table((name, named(v) if isinstance(v, Path) else v) for name, v in lines)
+
+    def _show_region(self, turn: Turn) -> int:
+        """Show where coming edits of a turn's picture act."""
+        region, studio = self.chat.settings.region, self.chat.studio
+        if region == EVERYWHERE or studio.find is None:
+            raise CommandError("Edits act everywhere; /region says where they should.")
+        before = self._labelled(turn)
+        mask = studio.find(head=turn.picture, region=region, caption=turn.caption)
+        where = overlaid(before[1], mask)
+        path = self.store.path(self.store.put(where))
+        self.screen.show_beside(path, [before, ("where edits act", where)])
+        return self._do(Show(what="region"))
 
     def _show_mask(self, turn: Turn) -> int:
         if turn.mask is None or turn.mask not in self.store or turn.parent is None:
