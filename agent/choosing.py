@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent.context import ChatContext
-from agent.options import EDIT_OPTIONS
+from agent.options import EDIT_OPTIONS, declared
 from agent.settings import AppSettings
-from agent.state import Conversation, EditStep, Turn
+from agent.state import Choices, Conversation, EditStep, Turn
 from agent.turn_tree import path
+from tools.arguments import InputError, short
 from tools.edit_picture import paired
 from tools.operations import EVERYWHERE, shares
 
@@ -30,6 +32,27 @@ def chosen_settings(state: Conversation, studio: ChatContext) -> AppSettings:
         pair = paired(chosen.get("method", ""), chosen.get("preset", ""))
         chosen |= dict(zip(("method", "preset"), pair, strict=True))
     return studio.settings.model_copy(update=chosen)
+
+
+def choices_of(given: Mapping[str, object]) -> Choices:
+    """Return choices as the /commands read them.
+
+    Raises:
+        InputError: There is no such option, or it has no such value.
+    """
+    return Choices(**{name: _read(name, str(value)) for name, value in given.items()})
+
+
+def _read(name: str, value: str) -> str | int:
+    if name not in EDIT_OPTIONS:
+        raise InputError(f"There is no option {short(name)}, but {', '.join(EDIT_OPTIONS)}.")
+    held = declared()[name]
+    if known := held.option.choices():
+        if value not in known:
+            raise InputError(f"There is no {name} {short(value)}, but {', '.join(known)}.")
+        return value
+    read = held.option.read or held.number
+    return read(value)
 
 
 def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any:
