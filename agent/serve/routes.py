@@ -253,6 +253,7 @@ def state_of(user: UserSessions, session: str) -> dict[str, Any]:
         "size": size_of(user, now),
         "region": chosen_settings(now, user.studio).region,
         "working": user.working(session),
+        "unfinished": user.unfinished(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [
             {

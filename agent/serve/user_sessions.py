@@ -161,6 +161,11 @@ class UserSessions:
         return None if self.working(session) else Chat(
             self.studio, self.sessions.saver, session).question  # fmt: skip
 
+    def unfinished(self, session: str) -> str:
+        """Return the message that a crash of the server cut off, if any."""
+        return "" if self.working(session) else Chat(
+            self.studio, self.sessions.saver, session).unfinished  # fmt: skip
+
     def say(
         self,
         session: str,
