@@ -216,7 +216,7 @@ def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
     """Edits and plain operations go where the person's pictures are."""
     mine, hers = PictureStore(tmp_path / "mine"), PictureStore(tmp_path / "hers")
     studio = studio_of(AppSettings(home=tmp_path, offline=True), person=True, note=lambda _: None)
-    over = command._over(replace(studio, pictures=mine), hers, "ann")
+    over = command.over(replace(studio, pictures=mine), hers, "ann")
     name = hers.put(sample_portrait()[0])
     assert over.adjust is not None and over.pictures is hers
     crop = Operation("crop", "2:1")
