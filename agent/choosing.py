@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent.context import ChatContext
-from agent.options import EDIT_OPTIONS
+from agent.options import EDIT_OPTIONS, declared
 from agent.regions import region_at
 from agent.settings import AppSettings
-from agent.state import Conversation, EditStep, Turn
+from agent.state import Choices, Conversation, EditStep, Turn
 from agent.turn_tree import path
+from tools.arguments import InputError, short
 from tools.edit_picture import paired
 from tools.regions import EVERYWHERE
 
@@ -44,6 +46,27 @@ def chosen_settings(state: Conversation, studio: ChatContext) -> AppSettings:
 def region_of(state: Conversation, studio: ChatContext, step: EditStep) -> str:
     """Return where the edit that is due may act: where its message says, else as chosen."""
     return step.region or chosen_settings(state, studio).region
+
+
+def choices_of(given: Mapping[str, object]) -> Choices:
+    """Return choices as the /commands read them.
+
+    Raises:
+        InputError: There is no such option, or it has no such value.
+    """
+    return Choices(**{name: _read(name, str(value)) for name, value in given.items()})
+
+
+def _read(name: str, value: str) -> str | int:
+    if name not in EDIT_OPTIONS:
+        raise InputError(f"There is no option {short(name)}, but {', '.join(EDIT_OPTIONS)}.")
+    held = declared()[name]
+    if known := held.option.choices():
+        if value not in known:
+            raise InputError(f"There is no {name} {short(value)}, but {', '.join(known)}.")
+        return value
+    read = held.option.read or held.number
+    return read(value)
 
 
 def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any:

@@ -18,7 +18,7 @@ from agent.background import in_background
 from agent.chat import Chat
 from agent.context import ChatContext
 from agent.remote.engine import Engine, EngineError
-from agent.state import Ask, Choices, Choose, Conversation, Event, Step
+from agent.state import Ask, Choices, Conversation, Event, Step
 from tools.arguments import InputError
 
 _STEP: TypeAdapter[Step] = TypeAdapter(Step)
@@ -89,29 +89,30 @@ class RemoteChat(Chat):
         """Answer one message, as `Chat.say`; Ctrl-C stops it there, too."""
         if not self.session:
             raise ValueError("open a picture before saying anything")
-        return self._told("messages", {"text": message})
+        chosen, self._chosen = self._chosen, {}
+        return self._told({"text": message, "chosen": chosen})
 
     def move(self, step: Step) -> Iterator[Event]:
         """Do one step without reading any message."""
-        return self._told("steps", _STEP.dump_python(step, mode="json"))
+        chosen, self._chosen = self._chosen, {}
+        return self._told({"step": _STEP.dump_python(step, mode="json"), "chosen": chosen})
 
     def answer(self, text: str) -> Iterator[Event]:
         """Answer the question that waits; an empty text takes its default."""
-        return self._told("messages", {"text": text})
+        return self._told({"text": text})
 
     def carry_on(self) -> Iterator[Event]:
         """Finish the ``unfinished`` message."""
-        return self._told("messages", {"text": "go on"})
+        return self._told({"text": "go on"})
 
-    def _told(self, what: str, body: dict[str, Any]) -> Iterator[Event]:
+    def _told(self, body: dict[str, Any]) -> Iterator[Event]:
         """Yield what happens, read in a thread of its own, so that Ctrl-C reaches us meanwhile."""
-        self._choose()
         place = f"/v1/sessions/{self.session}"
         happened: SimpleQueue[dict[str, Any] | BaseException | None] = SimpleQueue()
 
         def listen() -> None:
             try:
-                for told in self._engine.events(f"{place}/{what}", body):
+                for told in self._engine.events(f"{place}/messages", body):
                     happened.put(told)
             except BaseException as error:  # handed over to the thread that iterates
                 happened.put(error)
@@ -130,13 +131,6 @@ class RemoteChat(Chat):
                     self._engine.post(f"{place}/stop")
             wait([listening])
             self._look()
-
-    def _choose(self) -> None:
-        """Choose there what flags chose, before anything is said."""
-        chosen, self._chosen = self._chosen, {}
-        for name, value in chosen.items():
-            for _ in self.move(Choose(setting=name, value=value)):
-                pass
 
     def _here(self, told: dict[str, Any]) -> Event:
         """Return an event as it happens here: its picture is a file of ours."""

@@ -77,7 +77,8 @@ class Engine:
             raise Refusal(
                 f"{self.address} does not know this token; set PALIMPSEST_ENGINE_TOKEN.", MISSING
             )
-        if not answer.headers.get("content-type", "").startswith("application/json"):
+        kind = answer.headers.get("content-type", "")
+        if answer.status_code == 404 or not kind.startswith("application/json"):
             raise Refusal(f"At {self.address} there is no `palimpsest serve`.", MISSING)
         if answer.is_error:
             raise Refusal(_sentence(answer), BROKEN)

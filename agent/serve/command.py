@@ -128,7 +128,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
         return refuse(str(refusal), refusal.code)
 
     limits = Limits(**{limit.name: getattr(flags, limit.name) for limit in fields(Limits)})
-    users = Users(tokens, homes, partial(_over, studio), admission=Admission(limits))
+    users = Users(tokens, homes, partial(over, studio), admission=Admission(limits))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -145,7 +145,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
     return DONE
 
 
-def _over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
+def over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
     """Return what conversations work with, over the pictures of one person."""
     edit = studio.edit
     own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit

@@ -1,10 +1,10 @@
 """`palimpsest serve --ray`: conversations and models on many machines, by Ray Serve.
 
-Two kinds of replicas: `Conversations` answer HTTP on CPUs, each as `palimpsest serve` does, over one
-database and one place of pictures; `Editor` holds a model, on a GPU if there are any, and makes one
-edit at a time. Ray Serve queues edits, starts and ends editors as the queue grows and shrinks, and
-replaces what dies. An edit whose editor dies is made again from the start, with the same seed and
-picture, so it is the same; nobody is told of it.
+Two kinds of replicas: `Conversations` answer HTTP on CPUs, each as `palimpsest serve` does, over
+one database and one place of pictures; `Editor` holds a model, on a GPU if there are any, and makes
+one edit at a time. Ray Serve queues edits, starts and ends editors as the queue grows and shrinks,
+and replaces what dies. An edit whose editor dies is made again from the start, with the same seed
+and picture, so it is the same; nobody is told of it.
 
 ``serve run agent.serve.ray:application tokens=people.txt editors=1-4`` does the same by Ray's own
 command, and so do its configuration files.

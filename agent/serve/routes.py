@@ -16,7 +16,7 @@ from fastapi.responses import Response, StreamingResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from agent.choosing import chosen_settings
+from agent.choosing import choices_of, chosen_settings
 from agent.options import EDIT_OPTIONS
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.serve.users import Users
@@ -37,9 +37,12 @@ routes = APIRouter(prefix="/v1")
 
 
 class Message(BaseModel):
-    """What somebody says: a message, an answer, or a /command."""
+    """What somebody says: a message, an answer or a /command; or one step of a plan instead."""
 
-    text: str = Field(max_length=LONGEST_COMMAND)
+    text: str = Field(default="", max_length=LONGEST_COMMAND)
+    step: Step | None = None
+    chosen: dict[str, str | int] = {}
+    """What is chosen with it: values of options such as the seed."""
 
 
 def sessions_of(request: Request) -> UserSessions:
@@ -128,13 +131,10 @@ def add(
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    return live(user.say(session, message.text))
-
-
-@routes.post("/sessions/{session}/steps")
-def do(user: Mine, session: Session, step: Step) -> StreamingResponse:
-    """Do one step of a plan, which no message has to be read for, such as `{"step": "undo"}`."""
-    return live(user.move(session, step))
+    chosen = choices_of(message.chosen)
+    if message.step is None:
+        return live(user.say(session, message.text, chosen=chosen))
+    return live(user.move(session, message.step, chosen=chosen))
 
 
 @routes.post("/sessions/{session}/stop")
@@ -253,6 +253,7 @@ def state_of(user: UserSessions, session: str) -> dict[str, Any]:
         "size": size_of(user, now),
         "region": chosen_settings(now, user.studio).region,
         "working": user.working(session),
+        "unfinished": user.unfinished(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [
             {

@@ -18,12 +18,13 @@ from typing import Any
 
 from agent.background import in_background
 from agent.chat import Chat
+from agent.choosing import choices_of
 from agent.context import ChatContext
 from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
-from agent.state import Ask, Event, Step
+from agent.state import Ask, Choices, Choose, Event, Step
 from agent.terminal.commands import Commands, Leave, resolve, run
 from agent.terminal.last_net import safely
 from agent.terminal.run_message import goes_on, one_line, play, refusal
@@ -135,7 +136,12 @@ class UserSessions:
     _lock: Lock = field(default_factory=Lock)
 
     def chat(
-        self, session: str, screen: EventScreen | None = None, *, interactive: bool = True
+        self,
+        session: str,
+        screen: EventScreen | None = None,
+        *,
+        interactive: bool = True,
+        chosen: Choices | None = None,
     ) -> Chat:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
@@ -143,7 +149,8 @@ class UserSessions:
             edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
             find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
             studio = replace(studio, edit=edit, find=find)
-        return Chat(studio, self.sessions.saver, session, read_only=screen is None)
+        looking = screen is None
+        return Chat(studio, self.sessions.saver, session, chosen=chosen, read_only=looking)
 
     def opening_chat(self, session: str) -> Chat:
         """Return a session to open pictures in: nobody can be asked at once what they show."""
@@ -155,27 +162,51 @@ class UserSessions:
         return None if self.working(session) else Chat(
             self.studio, self.sessions.saver, session).question  # fmt: skip
 
-    def say(self, session: str, line: str, *, interactive: bool = True) -> Iterator[EventData]:
+    def unfinished(self, session: str) -> str:
+        """Return the message that a crash of the server cut off, if any."""
+        return "" if self.working(session) else Chat(
+            self.studio, self.sessions.saver, session).unfinished  # fmt: skip
+
+    def say(
+        self,
+        session: str,
+        line: str,
+        *,
+        interactive: bool = True,
+        chosen: Choices | None = None,
+    ) -> Iterator[EventData]:
         """Carry out a message, a /command or an answer, and yield what happens.
 
         Args:
             session: Where it is said.
             line: What is said.
             interactive: Whether questions can be answered; else their defaults are taken.
+            chosen: What is chosen with it.
 
         Raises:
             Busy: The session works on another message.
             Refused: Too much is asked for.
         """
-        return self._begin(session, partial(_handle, line=line), interactive=interactive)
-
-    def move(self, session: str, step: Step) -> Iterator[EventData]:
-        """Do one step, as `say` carries out a message, and yield what happens."""
-        return self._begin(session, partial(_do, step=step))
-
-    def _begin(self, session: str, act: Act, *, interactive: bool = True) -> Iterator[EventData]:
         screen = EventScreen(session)
-        chat = self.chat(session, screen, interactive=interactive)
+        chat = self.chat(session, screen, interactive=interactive, chosen=chosen)
+        return self._begin(chat, screen, partial(_handle, line=line))
+
+    def move(
+        self, session: str, step: Step, *, chosen: Choices | None = None
+    ) -> Iterator[EventData]:
+        """Do one step, as `say` carries out a message, and yield what happens.
+
+        Raises:
+            InputError: It chooses what cannot be chosen.
+        """
+        if isinstance(step, Choose):
+            choices_of({step.setting: step.value})
+        screen = EventScreen(session)
+        chat = self.chat(session, screen, chosen=chosen)
+        return self._begin(chat, screen, partial(_do, step=step))
+
+    def _begin(self, chat: Chat, screen: EventScreen, act: Act) -> Iterator[EventData]:
+        session = chat.session
         with self._lock:
             if session in self._running:
                 raise Busy("This session still works on a message; wait for it, or stop it.")

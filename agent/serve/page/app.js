@@ -45,7 +45,7 @@ function show() {
   document.title = head ? `@${head.turn} ${nameOf(head)} – Palimpsest` : "Palimpsest";
   showBox(corners(state.region));
   showTree();
-  showQuestion(state.question);
+  showQuestion(state.question || cutOff(state.unfinished));
   working(state.working);
 }
 
@@ -90,6 +90,10 @@ function depthOf(turn) {
   let depth = 1;
   for (; turn.parent !== null; turn = state.turns[turn.parent]) depth += 1;
   return depth;
+}
+
+function cutOff(message) { // the server was stopped in mid-message
+  return message && { question: `“${message}” was cut off.`, options: ["go on"] };
 }
 
 function showQuestion(question) {
