@@ -367,7 +367,7 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return False
     put = form("put", f"put {clause}")
     where = words(put["where"]) if put else []
-    there = bool(where) and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
+    there = put is not None and bool(where) and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
     if put and (some or there and at.part(put["what"]) is None and _is_phrase(words(put["what"]))):
         return _placing(f"put {clause}", at)
     if said[0] in LOCATIVE:

@@ -92,12 +92,12 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     before, rest, after = split_operations(message, context.conversation)
     if before or after:
         return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))
-    before, rest, after = talk.split_questions(message, context.caption)
-    if before or after:
+    asked, rest, later = talk.split_questions(message, context.caption)
+    if asked or later:
         plan = again(rest)
         if plan.steps == (lost(context.caption),):
             plan = Plan(note=f"I did not understand “{rest}”.")
-        return _joined(*map(again, before), plan, *map(again, after))
+        return _joined(*map(again, asked), plan, *map(again, later))
     raw = message.strip(" .!?")
     raw = _said_again(messages.with_apostrophes(talk.in_words(raw)), context.conversation)
     raw = messages.self_corrected(raw)
@@ -131,7 +131,8 @@ def _joined(*plans: Plan) -> Plan:
 
 def _said_again(raw: str, conversation: Conversation) -> str:
     """Write the last message anew for "sorry, I meant the scarf", with its edits taken back."""
-    meant, last = _MEANT.fullmatch(raw), (conversation.messages or [None])[-1]
+    meant = _MEANT.fullmatch(raw)
+    last = conversation.messages[-1] if conversation.messages else None
     if meant is None or last is None or last.after in (last.before, 0):
         return raw
     if re.search(r"\bnot\b", meant["what"]) or last.after != conversation.head:

@@ -28,7 +28,8 @@ _BLACK_AND_WHITE = re.compile(r"\bblack ?(?:and|&|'?n'?) ?white\b", re.IGNORECAS
 _JOINING = re.compile(r"^(?:(?:and|then|but|also)\b[, ]*)+", re.IGNORECASE)
 _COURTESY = re.compile(
     r"^(?:(?:and|then|but|also|now|just|please|ok(?:ay)?|hey|let's|i want you to|i'd like you to|"
-    r"(?:can|could|would|will) you)\b[, ]*)+|(?:,? (?:please|pls|plz|thanks|thank you|for me|now))+$"
+    r"(?:can|could|would|will) you)\b[, ]*)+"
+    r"|(?:,? (?:please|pls|plz|thanks|thank you|for me|now))+$"
     r"|,? so (?:that )?(?:it|she|he|they|we|you|i|the|her|his)(?:'s)? .+$"
 )
 _NOUN = r"(?:the|this|that|my) (?:whole |entire )?(?:picture|photo|photograph|image|portrait|shot)"
@@ -149,7 +150,8 @@ PATTERNS = (
     Pattern(r"rotate {it} upside down|turn {picture} upside down", lambda _: ("rotate", "180")),
     Pattern(rf"straighten(?: {{it}})? by {_ANGLE}(?: {_SIDE})?", _turned("straighten"), sure=True),
     Pattern(
-        r"(?:flip|mirror) {it}(?: (?P<how>horizontally|vertically|upside down|sideways|around|over))?",
+        r"(?:flip|mirror) {it}"
+        r"(?: (?P<how>horizontally|vertically|upside down|sideways|around|over))?",
         _flipped,
     ),
     Pattern(r"(?:flip|mirror) (?P<how>horizontally|vertically)", _flipped),

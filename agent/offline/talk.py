@@ -27,7 +27,8 @@ _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())
 _WEAK = frozenset(lexicon.load("talk")["answer"]["weak"].split())
 _PICTURED = re.compile(rf"(?:(?:{'|'.join(_EMOJI)})\ufe0f?\s*)+")
 _SENTENCE = re.compile(
-    r"(?<=[?.!;])\s+(?:and |but |also )?|,?\s+(?:and |but )?(?=(?:how (?:do|can)|what (?:else )?can) (?:i|you|we)\b)"
+    r"(?<=[?.!;])\s+(?:and |but |also )?"
+    r"|,?\s+(?:and |but )?(?=(?:how (?:do|can)|what (?:else )?can) (?:i|you|we)\b)"
 )
 _ALONE = re.compile(r"[\W_]*")
 _MOOD = re.compile("[\U0001f300-\U0001faff\u2600-\u26ff\u2763\u2764\ufe0f]+")

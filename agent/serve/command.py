@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 from threading import Timer
 
 from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio_of
@@ -45,7 +46,7 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
         )
         for limit in fields(Limits):
             flag, help = f"--{limit.name.replace('_', '-')}", limit.metadata["help"]
-            given = {"type": _positive, "default": limit.default, "metavar": "N"}
+            given: dict[str, Any] = {"type": _positive, "default": limit.default, "metavar": "N"}
             made.add_argument(flag, help=f"{help} (default: {limit.default})", **given)
     if name == "serve":
         _add_scaling(made.add_argument_group("on many machines, by Ray Serve"))

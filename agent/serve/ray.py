@@ -20,7 +20,7 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import ray
@@ -202,7 +202,8 @@ def _heard(happening: Any, waits: Waits) -> Iterator[tuple[Any, ...]]:
 
 
 def _line() -> Any:
-    return Line.options(name=LINE, get_if_exists=True, lifetime="detached").remote()
+    line: Any = Line
+    return line.options(name=LINE, get_if_exists=True, lifetime="detached").remote()
 
 
 class RayQueue:
@@ -276,10 +277,11 @@ def application(
     settings = settings_of(None, **left)
     if not settings.database:
         raise InputError("Several machines need one database: set PALIMPSEST_DATABASE.")
-    editor = Editor.options(
+    editors_of, talks_of = cast(Any, Editor), cast(Any, Conversations)
+    editor = editors_of.options(
         ray_actor_options={"num_gpus": gpus}, **scaled(editors)
     ).bind(settings, loading)  # fmt: skip
-    return Conversations.options(**scaled(talks, each=limits.waiting_in_all // 2)).bind(
+    return talks_of.options(**scaled(talks, each=limits.waiting_in_all // 2)).bind(
         settings, tokens, limits, editor
     )
 

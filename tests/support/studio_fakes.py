@@ -158,6 +158,7 @@ def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext
     editor = FakeEditor(pictures)
     key = pictures.put(Image.new("RGB", (32, 32), "#7fbf7f"), CAPTION)
     settings = AppSettings(seed=7)
-    given = {"edit": editor, "adjust": operator(pictures), "pictures": pictures, "eyes": FakeEyes(pictures),
-             "presets": {"steady": FakeStrength()}, "settings": settings}  # fmt: skip
+    given = {"edit": editor, "adjust": operator(pictures), "pictures": pictures,
+             "eyes": FakeEyes(pictures), "presets": {"steady": FakeStrength()},
+             "settings": settings}  # fmt: skip
     return ChatContext(**(given | changes)), editor, key
