@@ -130,9 +130,7 @@ def _carried(own: Samples, profile: bytes, was: Image.Image, now: Image.Image) -
     return made
 
 
-def own_pixels(
-    image: Image.Image, profile: bytes, deep: Deep | None
-) -> OwnPixels | None:
+def own_pixels(image: Image.Image, profile: bytes, deep: Deep | None) -> OwnPixels | None:
     """Return a picture's own pixels if they are more than 8-bit sRGB, and can be kept.
 
     Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and

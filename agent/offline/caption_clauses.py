@@ -139,7 +139,8 @@ class CaptionContext:
             kinds = {class_of(w) for w in found}
             if kinds <= {"posture", "expression"}:  # things neither sleep nor smile
                 heads = [h for h in heads if h in PERSONS | BEASTS] or heads
-                place = find(self.parts, heads[:1])
+                named = find(self.parts, heads[:1])
+                place = place if named is None else named
             if len(heads) > 1:
                 options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
                 self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
@@ -367,7 +368,11 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return False
     put = form("put", f"put {clause}")
     where = words(put["where"]) if put else []
-    there = put is not None and bool(where) and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
+    there = (
+        put is not None
+        and bool(where)
+        and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
+    )
     if put and (some or there and at.part(put["what"]) is None and _is_phrase(words(put["what"]))):
         return _placing(f"put {clause}", at)
     if said[0] in LOCATIVE:

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 from threading import Timer
+from typing import Any
 
 from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio_of
 from agent.context import ChatContext

@@ -89,10 +89,10 @@ class QwenImageEdit(QwenImage):
         return said, {name: seen[name].to(self.device) for name in names}
 
     def _sized(self, picture: Image.Image) -> Image.Image:
-        width = math.sqrt(self.area * picture.width / picture.height)
-        height = width * picture.height / picture.width
-        size = [round(side / MULTIPLE) * MULTIPLE for side in (width, height)]
-        return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        """Return a picture of about the area that the reader knows, in its own proportions."""
+        scale = math.sqrt(self.area / (picture.width * picture.height))
+        width, height = (round(scale * side / MULTIPLE) * MULTIPLE for side in picture.size)
+        return picture.convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
 
 
 class FirstQwenImageEdit(QwenImageEdit):
