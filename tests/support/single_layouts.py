@@ -114,15 +114,15 @@ def sd3_layout(transformer: Any) -> Weights:
             ".ff.net.2.": f"{x}mlp.fc2.",
             ".ff_context.net.0.proj.": f"{context}mlp.fc1.",
             ".ff_context.net.2.": f"{context}mlp.fc2.",
-            ".attn.context_qkv.": f"{context}attn.qkv.",
-            ".attn.norm_added_q.": f"{context}attn.ln_q.",
-            ".attn.norm_added_k.": f"{context}attn.ln_k.",
-            ".attn.to_add_out.": f"{context}attn.proj.",
             **{
                 f".{attn}.{ours}.": f"{x}{attn}.{theirs}."
                 for attn in ("attn", "attn2")
                 for ours, theirs in OF_SD3.items()
             },
+            ".attn.context_qkv.": f"{context}attn.qkv.",
+            ".attn.norm_added_q.": f"{context}attn.ln_q.",
+            ".attn.norm_added_k.": f"{context}attn.ln_k.",
+            ".attn.to_add_out.": f"{context}attn.proj.",
         },
     )
 

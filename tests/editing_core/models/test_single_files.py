@@ -72,6 +72,8 @@ def test_a_file_is_loaded_beside_the_rest(
     kind: str, names: str, folder_of: Callable[[str], Path], tmp_path: Path
 ) -> None:
     """It stands in for the folder's own transformer, and so makes the same velocity."""
+    if kind == "FluxTransformer2DModel" and "diffusers" not in names:
+        pytest.skip("diffusers reads these at full width only: see test_flux_files.py")
     whole = load(str(folder_of(kind)), device="cpu")
     for part in folder_of(kind).iterdir():
         (tmp_path / part.name).symlink_to(part)
