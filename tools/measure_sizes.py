@@ -144,7 +144,7 @@ def scores(
     made = _edited(editor, store, store.put(full), Step.between(before, after))
     working = made.working
     assert working is not None
-    small = store.put(full.resize(working, Image.Resampling.LANCZOS))
+    small = store.put(full.resize(working, Image.Resampling.LANCZOS, reducing_gap=3.0))
     plainly = _edited(editor, store, small, Step.between(before, after))
     enlarged = store.image(plainly.picture).resize(size, Image.Resampling.BICUBIC)
     inside = _inside(full, truth)

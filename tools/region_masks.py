@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 SIDE = 256  # pixels of the longer side of a mask, at most
 LONGEST = 200_000  # characters of a mask inside a recipe; those made here have some thousand
 INSIDE = 128  # of 255; what is as white belongs to a region
-STEP = 0.15  # of a region's mean side, by which one correction moves its edge, or all of it
+STEP = 0.15  # of the side of a square as large, by which a correction moves the edge, or all of it
 LEAST = 4  # pixels of a mask that a region keeps across, however often it is made smaller
 
 Pixels = tuple[int, int, int, int]
@@ -154,13 +154,14 @@ def corrected(region: RegionMask, how: Correction, size: tuple[int, int]) -> Reg
     """
     if region.mask is None:
         return replace(region, bounds=_moved_box(region.bounds, how), whole=True)
-    mask, box, side = _at_work(region, size)
+    mask, side = _at_work(region, size)
     step = max(round(AMOUNTS[how.amount] * STEP * side), 1)
     match how.kind:
         case "larger":
             mask = _grown(mask, step)
         case "smaller":
-            most = (min(box[2] - box[0], box[3] - box[1]) - LEAST) // 2
+            left, top, right, bottom = mask.getbbox() or (0, 0, 0, 0)
+            most = (min(right - left, bottom - top) - LEAST) // 2
             mask = _shrunk(mask, min(step, max(most, 0)))
         case _:
             across = {"left": -step, "right": step}.get(how.kind, 0)
@@ -171,7 +172,7 @@ def corrected(region: RegionMask, how: Correction, size: tuple[int, int]) -> Reg
 
 def with_margin(region: RegionMask, share: float, size: tuple[int, int]) -> RegionMask:
     """Return a region with a margin around it, a share of its mean side wide."""
-    mask, _, side = _at_work(region, size)
+    mask, side = _at_work(region, size)
     made = around(_grown(mask, round(share * side)), words=region.words, by=region.by)
     return made or region
 
@@ -226,12 +227,10 @@ def _pixels(bounds: Bounds, size: tuple[int, int]) -> Pixels:
     return left, top, max(right, left + 1), max(bottom, top + 1)
 
 
-def _at_work(region: RegionMask, size: tuple[int, int]) -> tuple[Image.Image, Pixels, float]:
-    """Return a region over the whole picture, made smaller, with its box and its mean side."""
-    shape = _work_size(region.bounds, size)
-    mask = region.laid_over(shape)
-    box = mask.getbbox() or (0, 0, *shape)
-    return mask, box, float(((box[2] - box[0]) * (box[3] - box[1])) ** 0.5)
+def _at_work(region: RegionMask, size: tuple[int, int]) -> tuple[Image.Image, float]:
+    """Return a region over the whole picture, made smaller, and the side of a square as large."""
+    mask = region.laid_over(_work_size(region.bounds, size))
+    return mask, float((np.asarray(mask) >= INSIDE).sum() ** 0.5)
 
 
 def _work_size(bounds: Bounds, size: tuple[int, int]) -> tuple[int, int]:
@@ -242,8 +241,9 @@ def _work_size(bounds: Bounds, size: tuple[int, int]) -> tuple[int, int]:
 
 
 def _grown(mask: Image.Image, step: int) -> Image.Image:
-    """Move a mask's edge outwards by so many pixels; what is faint at the edge is inside."""
-    return _as_image(grown(np.asarray(mask) > 0, step))
+    """Move a mask's edge outwards by so many pixels; its smooth edge stays where it is."""
+    levels = np.asarray(mask)
+    return Image.fromarray(np.where(grown(levels >= INSIDE, step), 255, levels).astype(np.uint8))
 
 
 def _shrunk(mask: Image.Image, step: int) -> Image.Image:
