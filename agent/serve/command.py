@@ -44,9 +44,13 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
         for limit in fields(Limits):
-            flag, help = f"--{limit.name.replace('_', '-')}", limit.metadata["help"]
-            given = {"type": _positive, "default": limit.default, "metavar": "N"}
-            made.add_argument(flag, help=f"{help} (default: {limit.default})", **given)
+            made.add_argument(
+                f"--{limit.name.replace('_', '-')}",
+                type=_positive,
+                default=limit.default,
+                metavar="N",
+                help=f"{limit.metadata['help']} (default: {limit.default})",
+            )
     if name == "serve":
         _add_scaling(made.add_argument_group("on many machines, by Ray Serve"))
     made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")

@@ -281,7 +281,7 @@ def open_sessions(path: Path) -> Saver:
         StorageError: It cannot be used; it is left as it was.
     """
 
-    def prepare(saver: SessionStore) -> None:
+    def prepare(saver: Saver) -> None:
         saver.conn.execute("PRAGMA synchronous=FULL")
         if _version(saver.conn) < VERSION:
             _migrate(saver.conn, path)
@@ -299,7 +299,7 @@ def open_sessions_to_read(path: Path) -> Saver:
         StorageError: It cannot be read.
     """
 
-    def prepare(saver: SessionStore) -> None:
+    def prepare(saver: Saver) -> None:
         saver.is_setup = True  # or it would be written to
 
     return _opened(path, lambda: _reading(path), prepare)
