@@ -12,7 +12,6 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from threading import Timer
-from typing import Any
 
 from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio_of
 from agent.context import ChatContext
@@ -45,9 +44,13 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
         for limit in fields(Limits):
-            flag, help = f"--{limit.name.replace('_', '-')}", limit.metadata["help"]
-            given: dict[str, Any] = {"type": _positive, "default": limit.default, "metavar": "N"}
-            made.add_argument(flag, help=f"{help} (default: {limit.default})", **given)
+            made.add_argument(
+                f"--{limit.name.replace('_', '-')}",
+                type=_positive,
+                default=limit.default,
+                metavar="N",
+                help=f"{limit.metadata['help']} (default: {limit.default})",
+            )
     if name == "serve":
         _add_scaling(made.add_argument_group("on many machines, by Ray Serve"))
     made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")
@@ -150,9 +153,8 @@ def over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
     """Return what conversations work with, over the pictures of one person."""
     edit = studio.edit
     own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit
-    find = own.find if isinstance(own, LoadedLater) else studio.find
     adjust = studio.adjust and adjust_in(store)
-    return replace(studio, pictures=store, edit=own, adjust=adjust, find=find)
+    return replace(studio, pictures=store, edit=own, adjust=adjust)
 
 
 def _port(text: str) -> int:

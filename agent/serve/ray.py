@@ -20,7 +20,7 @@ from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import ray
@@ -46,6 +46,7 @@ LOOKED_EVERY = 0.2  # seconds between two looks at the line, and at whether to s
 TRIES = 3  # editors that may die under one edit
 STALE = 10.0  # seconds after which a ticket is dropped whose holder does not ask for it any more
 LINE = "palimpsest-line"
+CONNECTIONS = 1000  # of one conversation replica at a time
 IDLE = 600.0  # seconds that an editor is kept though nobody needs it: a model takes long to load
 
 Tool = Callable[[PictureStore], EditPicture]
@@ -59,7 +60,6 @@ def load(settings: AppSettings) -> Tool:
     return loaded.storing_in
 
 
-@serve.deployment(max_ongoing_requests=1)
 class Editor:
     """One model, and one edit at a time."""
 
@@ -109,7 +109,6 @@ class _Gone(BaseException):
     """Nobody waits for the edit any more."""
 
 
-@ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
 class Line:
     """Who waits for an editor, in the order they came. It only counts; Ray Serve lets them in."""
 
@@ -202,8 +201,9 @@ def _heard(happening: Any, waits: Waits) -> Iterator[tuple[Any, ...]]:
 
 
 def _line() -> Any:
-    line: Any = Line
-    return line.options(name=LINE, get_if_exists=True, lifetime="detached").remote()
+    """Return the one line of all, as an actor of Ray, which is begun again if it dies."""
+    actor = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Line)
+    return actor.options(name=LINE, get_if_exists=True, lifetime="detached").remote()
 
 
 class RayQueue:
@@ -225,8 +225,6 @@ class RayQueue:
         )
 
 
-@serve.deployment(max_ongoing_requests=1000)
-@serve.ingress()
 class Conversations:
     """The interface and the page, over one database for all replicas."""
 
@@ -277,13 +275,12 @@ def application(
     settings = settings_of(None, **left)
     if not settings.database:
         raise InputError("Several machines need one database: set PALIMPSEST_DATABASE.")
-    editors_of, talks_of = cast(Any, Editor), cast(Any, Conversations)
-    editor = editors_of.options(
-        ray_actor_options={"num_gpus": gpus}, **scaled(editors)
-    ).bind(settings, loading)  # fmt: skip
-    return talks_of.options(**scaled(talks, each=limits.waiting_in_all // 2)).bind(
-        settings, tokens, limits, editor
-    )
+    editor = serve.deployment(
+        max_ongoing_requests=1, ray_actor_options={"num_gpus": gpus}, **scaled(editors)
+    )(Editor).bind(settings, loading)
+    shared = scaled(talks, each=limits.waiting_in_all // 2)
+    talking = serve.deployment(max_ongoing_requests=CONNECTIONS, **shared)
+    return talking(serve.ingress()(Conversations)).bind(settings, tokens, limits, editor)
 
 
 def scaled(count: str, *, each: int = 1) -> dict[str, Any]:
