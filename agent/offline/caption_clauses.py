@@ -32,7 +32,7 @@ from agent.state import Ask
 
 _MOST_WORDS = 7  # of a thing that is added
 _MOST_ADJECTIVES = 2  # before a thing that comes without an article
-_LIKE = re.compile(r"(?:shaped|colou?red|\wlike|\w-\w+ed)$")
+_LIKE = re.compile(r"(?:shaped|colou?red|\wlike|\w-\w+ed|\w{3}(?:(?<!e)ese|(?<!f)ish|less|ous))$")
 """How adjectives end that are made of a noun: "heart-shaped"."""
 _SETS = {name: words_in("clauses", name) for name in lexicon.load("captions")["clauses"]}
 _VAGUE, _SCENE_WORDS, _SOFT = words_in("vague"), words_in("scene_words"), _SETS["soft"]
@@ -98,7 +98,8 @@ class CaptionContext:
         if place is None and said[-1] in PERSONS:  # "the bloke"
             known = [sex for sex in captions.SEXES if said[-1] in sex]
             return next((i for i, p in enumerate(parts) for sex in known if p.head in sex), None)
-        whole = place is not None and captions.same(parts[place].head, said[-1])
+        head = parts[place].head if place is not None else ""
+        whole = captions.same(head, said[-1]) or len(said[-1]) > 3 and head.endswith(said[-1])
         return place if whole else None
 
     def resolved(self, clause: str) -> str:
@@ -126,17 +127,20 @@ class CaptionContext:
         if re.match(r"an? ", how) and not class_of(words(how)[-1]):
             if len(words(how)) > 3 or mentioned(how) or not is_thing(words(how)):
                 return False  # "make it a rainy evening in paris"
-            same = class_of(words(how)[-1]) is None
-            return self.make(captions.replaced(self.caption, place, words(how), same_color=same))
-        found = qualities(how, any_word=not bare)
+            if self.nobody(what, place, words(how)[-1]):
+                return False
+            return self.make(captions.replaced(self.caption, place, words(how), same_color=True))
+        found = qualities(how, any_word=not bare) if " to " not in how else []
         if not found:
             return False
+        kinds, somebody_ = {class_of(w) for w in found}, self.parts[place].head in PERSONS | BEASTS
+        if what in _THINGS and not self.about and kinds == {"age"} and not somebody_:
+            return False  # "make them older", over pancakes
         self.mode = "describe"
         heads = self.things()
         if bare and not self.about:
             if {"tone", "blur", "looks", "fill"} & {class_of(w) for w in found}:
                 return False  # "make it brighter": the whole picture
-            kinds = {class_of(w) for w in found}
             if kinds <= {"posture", "expression"}:  # things neither sleep nor smile
                 heads = [h for h in heads if h in PERSONS | BEASTS] or heads
                 named = find(self.parts, heads[:1])
@@ -147,9 +151,18 @@ class CaptionContext:
                 return True
         return self.make(captions.described(self.caption, place, found))
 
+    def nobody(self, what: str, place: int, noun: str) -> bool:
+        """Whether "it" would be somebody, who cannot be that: "change it to a wedding"."""
+        person = captions.is_person(self.parts[place])
+        return what in _THINGS and person and noun not in PERSONS | BEASTS
+
     def _unnamed(self, said: Sequence[str], found: Sequence[str]) -> bool:
         """Give qualities to a thing that the caption does not name, "the walls", and say so."""
         named = any(find(self.parts, [word]) is not None for word in said[1:])
+        who = self.part("her" if said[0] == "her" else "him" if said[0] == "his" else "them")
+        person = who is not None and captions.is_person(self.parts[who])
+        if found and len(said) == 2 and person and captions.is_body(said[1]):
+            return self.make(captions.added(self.caption, [*found, said[1]], who=who))
         somebody_ = is_own(said[-1]) or said[-1] in PERSONS | BEASTS
         if not found or named or somebody_ or len(said) not in (2, 3) or said[0] != "the":
             return False  # "the door bottle", of which "green" is not all that is said
@@ -166,13 +179,15 @@ def _several(part: Part) -> bool:
 def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     """Read one clause; return whether it was understood. Changes are added to the context."""
     at.instead = clause.endswith(" instead")
-    if at.instead and not at.about and not has_verb(clause) and words(clause)[0] not in LOCATIVE:
+    placing = words(clause)[:1] in [[word] for word in LOCATIVE]
+    alone = not (has_verb(clause) or mentioned(clause) or placing)
+    if at.instead and not at.about and alone:
         return False  # instead of what?
     if (denied := re.fullmatch(r"not (.+)", clause)) and at.mode:
         return not set(content(denied[1])) & set(words(at.caption.lower()))  # "red, not blue"
+    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
-    clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
     if not words(clause) or form("question", clause):
         return False
     readers: tuple[Callable[[str, CaptionContext], bool | None], ...] = (
@@ -267,13 +282,11 @@ def _replacement(clause: str, at: CaptionContext) -> bool:
     )
     new = re.sub(r" (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$", "", new)
     place = at.part(match["old"])
-    if place is None and len(words(new)) == 1 and " " not in match["old"]:
-        doing = (i for i, part in enumerate(at.parts) if part.joined_by([match["old"]]))
-        if captions.is_doing(match["old"]) and (place := next(doing, None)):
-            return at.make(captions.described(at.caption, place - 1, [new]))
-        place = find(at.parts, [match["old"]])
-        return place is not None and at.make(captions.swapped(at.caption, place, match["old"], new))
+    if place is None and len(content(new)) == len(content(match["old"])) == 1:
+        return _swap(content(match["old"])[0], content(new)[0], at)
     if place is None or not content(new):
+        return False
+    if at.nobody(match["old"], place, words(new)[-1]):
         return False
     at.mode = ""
     if adjectives := qualities(new):
@@ -281,6 +294,16 @@ def _replacement(clause: str, at: CaptionContext) -> bool:
     turned = re.match(r"turn|transform|convert", clause) is not None
     change = captions.replaced(at.caption, place, words(new), same_color=turned)
     return is_thing(words(new)) and at.make(change)
+
+
+def _swap(old: str, new: str, at: CaptionContext) -> bool:
+    """A word for another that is no thing of its own: "rainy" for "sunny"."""
+    doing = (i for i, part in enumerate(at.parts) if part.joined_by([old]))
+    if captions.is_doing(old) and (place := next(doing, None)):
+        return at.make(captions.described(at.caption, place - 1, [new]))
+    place = find(at.parts, [old])
+    there = place is not None and old in at.parts[place].content
+    return there and at.make(captions.swapped(at.caption, place or 0, old, new))
 
 
 def _gift(clause: str, at: CaptionContext) -> bool:
@@ -316,13 +339,16 @@ def _placing(clause: str, at: CaptionContext) -> bool | None:
     if match is None:
         return False
     link, where, thing = match["prep"].split(), words(match["where"]), words(match["what"])
-    place, goal = at.part(match["what"]), at.part(match["where"])
+    if len(where) == 2 and where[1] in _SETS["on_body"]:  # "on her head"
+        where = [{"her": "her", "his": "him"}.get(where[0], "it")]
+    place, goal = at.part(match["what"]), at.part(" ".join(where))
     if not (where and thing) or where[-1] in _SETS["sides"] and thing[0] in _SETS["there"]:
         return False  # captions do not say where in the picture
     if place is not None and thing[0] not in ("a", "an", "some", "another") and goal is None:
         return at.make(captions.placed(
             at.caption, where, link, what=place, instead=at.instead)) or None  # fmt: skip
-    if not content(match["what"]) or place is not None or not is_thing(thing):
+    new = place is None or thing[0] in ("a", "an", "some", "another")
+    if not content(match["what"]) or not new or not is_thing(thing):
         return False
     if len(where) > 1 and not is_thing(where):
         return False
@@ -366,14 +392,7 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
     sky = meant[-1:] == ["sky"] and at.part("sky") is not None
     if "too" in said or mentioned(clause) and not sky:
         return False
-    put = form("put", f"put {clause}")
-    where = words(put["where"]) if put else []
-    there = (
-        put is not None
-        and bool(where)
-        and (at.part(put["where"]) is not None or where[-1] in _SETS["anywhere"])
-    )
-    if put and (some or there and at.part(put["what"]) is None and _is_phrase(words(put["what"]))):
+    if _is_put(clause, some, at):
         return _placing(f"put {clause}", at)
     if said[0] in LOCATIVE:
         return _locative(said, at)
@@ -381,16 +400,18 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return False
     if any(map(captions.is_doing, said[1:])) and _names_things(said) and is_thing(said):
         return at.make(captions.added(at.caption, said))
-    if at.mode == "describe" and qualities(clause):
+    if qualities(clause):
         return at.describe("it", clause)
-    for cut in range(len(said) - 1, 0, -1):  # "the sofa white", going on with an earlier clause
-        place, found = at.part(" ".join(said[:cut])), qualities(" ".join(said[cut:]))
-        if place is not None and found:
-            return at.make(captions.described(at.caption, place, found))
+    if captions.is_doing(said[0]) and is_thing(said[1:]):
+        return at.make(captions.acting(at.caption, clause))
+    if _thing_with_qualities(said, at):
+        return True
     place = at.part(clause)
     if place is not None and not (some and _SETS["extra"] & set(said)):
         how = _qualities_of_part(said, at.parts[place])
         return bool(how) and at.make(captions.described(at.caption, place, how))
+    if class_of(said[-1]) not in (None, "material"):
+        return False  # "one orange"
     joined = not some and any(w in LOCATIVE or w == "with" for w in said)  # "dog with a hat"
     sure = some or at.mode == "add" or is_own(meant[-1]) or _names_things(said)
     if joined or not sure or not is_thing(said):
@@ -399,12 +420,31 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
     return at.make(captions.added(at.caption, said, who=who))
 
 
+def _thing_with_qualities(said: Sequence[str], at: CaptionContext) -> bool:
+    """A thing and what it is to be like: "the sofa white", going on with an earlier clause."""
+    for cut in range(len(said) - 1, 0, -1):
+        place, found = at.part(" ".join(said[:cut])), qualities(" ".join(said[cut:]))
+        if place is not None and found:
+            return at.make(captions.described(at.caption, place, found))
+    return False
+
+
+def _is_put(clause: str, some: bool, at: CaptionContext) -> bool:
+    """Whether a thing without a verb is to be put somewhere: "palm trees behind it"."""
+    put = form("put", f"put {clause}")
+    if put is None:
+        return False
+    where = words(put["where"])
+    there = at.part(put["where"]) is not None or where[-1:] and where[-1] in _SETS["anywhere"]
+    return some or bool(there and at.part(put["what"]) is None and _is_phrase(words(put["what"])))
+
+
 def _locative(said: Sequence[str], at: CaptionContext) -> bool | None:
     """A place without a verb: "in the desert", or "behind the castle mountains"."""
     if (match := form("there", " ".join(said))) and at.part(match["where"]) is not None:
         return _placing(f"put {match['what']} {match['prep']} {match['where']}", at)
     known = any(find(at.parts, [word]) is not None for word in said[1:])
-    if known or not is_thing(said[1:]) or not (captions.preposition(said[-1]) or at.instead):
+    if known or not is_thing(said[1:]):
         return False
     return at.make(captions.placed(at.caption, said[1:], said[:1], instead=at.instead))
 
@@ -458,7 +498,7 @@ def qualities(how: str, *, any_word: bool = False, part: bool = False) -> list[s
         return []
     known = [class_of(w) is not None or _LIKE.search(w) is not None for w in said]
     if all(known) or any_word and known[-1] and all(map(is_english, said)) \
-            and not DETERMINERS & set(said):  # fmt: skip
+            and not DETERMINERS & set(said) and not any(map(is_own, said)):  # fmt: skip
         return said if all(known) else ["-".join(said)]  # "bottle-green"
     plain = said[0] not in DETERMINERS | LOCATIVE | _VAGUE and not is_own(said[0])
     alone = len(said) == 1 and any_word and len(said[0]) > 2 and plain

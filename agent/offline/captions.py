@@ -32,6 +32,7 @@ DETERMINERS = words_in("links", "determiners") | _SEVERAL
 LOCATIVE, BACKDROPS = words_in("links", "locative"), ("background", "backdrop")
 MEDIA, MASS = words_in("media"), words_in("mass")
 _LINKS, _NOT_VERBS = words_in("links"), words_in("links", "not_verbs")
+_PAST = words_in("links", "past")
 CLASSES = {name: frozenset(w.split()) for name, w in _CAPTIONS["adjectives"].items()}
 """Adjectives by class: those of one class take each other's place."""
 _SAME = [frozenset(group.split()) for group in _CAPTIONS["same"]["groups"]]
@@ -41,7 +42,7 @@ _LATE = ("tone", "color", "pattern", "material")
 
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 _PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
-_SKY = ("weather", "color")
+_FAIR = ("sunny", "clear")
 _BODY, _HOLDING = words_in("body"), words_in("links", "holding")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 SEXES = [words_in("persons", sex) for sex in ("woman", "man")]
@@ -101,7 +102,7 @@ def _links(word: str, following: str, link: Sequence[str], words: Sequence[str])
         return True
     if word in words_in("links", "before_of"):
         return following in ("of", "to")
-    if word in words_in("links", "past"):
+    if word in _PAST:
         return following in _LINKS
     if not is_doing(word):
         return False
@@ -167,6 +168,7 @@ def find(parts: Chain, phrase: Sequence[str]) -> int | None:
     best, score = None, 0
     for place, part in enumerate(parts if content else ()):
         points = 4 if part.words and same(part.head, content[-1]) else 0
+        points = points or 3 * (len(content[-1]) > 3 and part.head.endswith(content[-1]))
         points = points or 2 * any(same(w, content[-1]) for w in part.content)
         points += len(set(content[:-1]) & set(part.content)) if points else 0
         if points > score:
@@ -189,7 +191,7 @@ def _rank(adjective: str) -> int:
 def with_quality(part: Part, adjective: str) -> Part:
     """Give a thing a quality, in the place of one of the same class."""
     words, kind = list(part.words), class_of(adjective)
-    if kind == "weather":  # an overcast sky is not blue
+    if kind == "weather" and adjective not in _FAIR:  # an overcast sky is not blue
         words = [w for w in words[:-1] if class_of(w) not in (kind, "color")] + words[-1:]
     names = [w[0].isupper() for w in words]  # "Golden Gate Bridge" is no bridge of gold
     for place, word in enumerate(words[:-1]):
@@ -272,6 +274,11 @@ def preposition(noun: str) -> str:
 def is_own(noun: str) -> bool:
     """Whether a noun is what somebody wears or has as part of the body."""
     return bool(place_of(noun)) or noun in _BODY
+
+
+def is_body(noun: str) -> bool:
+    """Whether a noun is a part of somebody's body."""
+    return noun in _BODY
 
 
 def is_person(part: Part) -> bool:
@@ -442,21 +449,43 @@ def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
     return Rewrite("attribute", caption, text(_at(parts, place, part)), noun)
 
 
+def acting(caption: str, clause: str) -> Rewrite | None:
+    """Let what a caption is about do something else: "floating in the air"."""
+    parts, (_, *said) = chain(caption), chain(f"somebody {clause}")
+    place = subject(parts)
+    if place is None or len(said) != 1 or not said[0].words:
+        return None
+    new = said[0]
+    rest = parts[place + 1 :]
+    was = bool(rest) and (rest[0].joined_by(LOCATIVE) or rest[0].joined_by(_PAST)
+                          or is_doing(rest[0].link[0].lower()))  # fmt: skip
+    changed = (*parts[: place + 1], new, *rest[was:])
+    return Rewrite("attribute", caption, text(changed), parts[place].head)
+
+
 def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:
     """Put a word in the place of another: "a sunny forecast" is a rainy one."""
     parts = chain(caption)
+    new = singular(new) if old != parts[place].head and not is_plural(old) else new
     words = agreeing([new if w.lower() == old else w for w in parts[place].words])
     changed = _at(parts, place, replace(parts[place], words=words))
     return Rewrite("attribute", caption, text(changed), parts[place].head)
 
 
 def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
-    """Set another season, weather or time of day; weather is said of the sky, if that has any."""
+    """Set another season, weather or time of day, in the place of what a caption says of it."""
     parts = chain(caption)
-    sky = find(parts, ["sky"])
-    looks = _CAPTIONS["skies"].get(phrase)
-    if sky is not None and looks and any(class_of(w) in _SKY for w in parts[sky].content):
-        return replace(described(caption, sky, [looks]), change="background", about="")
+    place, word = _scene_place(parts, group) or (find(parts, ["sky"]), "")
+    looks = _CAPTIONS["looks"].get(phrase)
+    if (
+        place is not None
+        and looks
+        and (word or any(class_of(w) for w in parts[place].content))
+        and parts[place].head != word
+        and word != "snowy"
+    ):  # "a rainy street", "a blue sky"
+        changed = described(caption, place, [looks])
+        return replace(changed, change="background", about="")
     bare = source = unset(caption, group)
     if bare != caption or group != "time" or phrase == "in daylight":
         source = caption
@@ -466,26 +495,30 @@ def set_scene(caption: str, group: str, phrase: str) -> Rewrite:
 
 
 def unset(caption: str, group: str, phrase: str = "") -> str:
-    """Return a caption without what it says of season, weather or time of day.
-
-    Where it says more than one thing ("a snowy mountain under a cloudy sky"), that which is said of
-    no thing, else of the sky, goes; where a phrase is given, what says that.
-    """
+    """Return a caption without what it says of a class of scene, or of one phrase of it."""
     parts = chain(caption)
+    place, word = _scene_place(parts, group, phrase) or (None, "")
+    if place is None:
+        return caption
+    if word == " ".join(parts[place].words[-len(word.split()) :]).lower() and place > 0:
+        return text((*parts[:place], *parts[place + 1 :]))  # "in the rain"
+    left = tuple(w for w in parts[place].words if w.lower() != word)
+    return text(_at(parts, place, replace(parts[place], words=left)))
+
+
+def _scene_place(parts: Chain, group: str, phrase: str = "") -> tuple[int, str] | None:
+    """Return the part that says something of a scene, and the words; what is alone goes first.
+
+    "A snowy mountain under a cloudy sky" says it of the sky before anything else.
+    """
     found = []
     for place, part in enumerate(parts):
         said = " ".join(part.words).lower()
-        hit = next((m for m in weather_words(group, phrase, said)), None)
-        if hit is not None:
-            alone = hit.end() == len(said) and place > 0  # "in the rain"
-            found.append((not alone, part.head != "sky", place, hit[0], alone))
-    if not found:
-        return caption
-    *_, place, word, alone = min(found)
-    if alone:
-        return text((*parts[:place], *parts[place + 1 :]))
-    left = tuple(w for w in parts[place].words if w.lower() != word)
-    return text(_at(parts, place, replace(parts[place], words=left)))
+        for hit in weather_words(group, phrase, said):
+            alone = hit.end() == len(said) and place > 0
+            found.append((not alone, part.head != "sky", place, hit[0]))
+            break
+    return min(found)[2:] if found else None
 
 
 def _append(caption: str, phrase: str) -> str:

@@ -353,7 +353,8 @@ def _read_wish(part: str, draft: Draft) -> None:
             draft.unread += [part] if not understood else []
         draft.rewrite(part)
         return
-    if draft.steps and (wishes.sums_up(part, draft.made()) or draft.is_place(part)):
+    summed = messages.is_chatter(part) or wishes.sums_up(part, draft.made())
+    if draft.steps and (summed or draft.is_place(part)):
         return  # "sunglasses, beach, summer vibes"; "a scarf, round her neck"
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):

@@ -131,9 +131,11 @@ def _mended(word: str, shown: Iterable[str]) -> str:
         near = (w for w in shown if OSA.distance(w, word) == 1 and _count(w) > _RARE * times)
         if (found := next(near, None)) is not None:
             return found
+    single = re.sub(r"(.)\1", r"\1", word)
     if is_english(word):
-        single = re.sub(r"(.)\1", r"\1", word)
         return single if single in meant and _count(single) > _RARER * times else word
+    if single != word and is_english(single):
+        return single
     slips = process.extract(
         word, meant, scorer=OSA.distance, score_cutoff=1 + (len(word) > 6), limit=5
     )

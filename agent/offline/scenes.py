@@ -25,7 +25,7 @@ def _table(name: str) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
 def mentioned(clause: str) -> list[tuple[str, str, int, int]]:
     """Return what a clause says of season, weather and time: class, phrase, start and end."""
     found = [(group, phrase, *match.span()) for group, phrase, pattern in _table("scene")
-             if (match := pattern.search(clause)) is not None]  # fmt: skip
+             for match in pattern.finditer(clause)]  # fmt: skip
     kept: list[tuple[str, str, int, int]] = []
     for row in sorted(found, key=lambda row: row[2] - row[3]):
         if all(row[3] <= other[2] or other[3] <= row[2] for other in kept):

@@ -168,5 +168,5 @@ _OTHER = re.compile(
     r" (?:the|her|his|this|that|its) ([\w -]+)"
     r"|(?:(?:give|make|show|use|try|change)(?: me| it| her| him)?(?: to)? )?"
     r"(?:another|a different|a new|some other|different|other) ([\w -]+)"
-    r"|change (?:the |its )?([\w -]+(?:'s)?(?: colou?r)?)"
+    r"|change (?:the |its )?((?!.* (?:to|into) )[\w -]+(?:'s)?(?: colou?r)?)"
 )
