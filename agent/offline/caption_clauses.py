@@ -444,7 +444,7 @@ def _locative(said: Sequence[str], at: CaptionContext) -> bool | None:
     if (match := form("there", " ".join(said))) and at.part(match["where"]) is not None:
         return _placing(f"put {match['what']} {match['prep']} {match['where']}", at)
     known = any(find(at.parts, [word]) is not None for word in said[1:])
-    if known or not is_thing(said[1:]):
+    if known or not said[1:] or not is_thing(said[1:]):
         return False
     return at.make(captions.placed(at.caption, said[1:], said[:1], instead=at.instead))
 

@@ -1,7 +1,7 @@
 """Whether the plans of an LLM are right: python -m tests.language.llm [--count 60].
 
 The LLM is the one that chats would ask (OPENAI_BASE_URL, PALIMPSEST_LLM_MODEL ...). It gets
-requests drawn from the held-out ones, and conversations of six messages that are judged by what
+requests drawn from those kept aside, and conversations of six messages that are judged by what
 holds at their end (six_messages.yaml). Answers that were refused at first are counted apart.
 """
 
@@ -110,7 +110,7 @@ def main() -> None:
     drawn = [
         (scope, case)
         for scope in score.SCOPES
-        for case in rng.sample(score.cases(scope, "held_out"), args.count // len(score.SCOPES))
+        for case in rng.sample(score.cases(scope, score.ASIDE), args.count // len(score.SCOPES))
     ]
     told = yaml.safe_load((score.HERE / "six_messages.yaml").read_text("utf-8"))
     with ThreadPoolExecutor(AT_ONCE) as pool:
