@@ -398,8 +398,10 @@ def _bare(clause: str, at: CaptionContext) -> bool | None:
         return _locative(said, at)
     if not 0 < len(meant) < 6:
         return False
-    if any(map(captions.is_doing, said[1:])) and _names_things(said) and is_thing(said):
-        return at.make(captions.added(at.caption, said))
+    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), None)
+    if doing and _names_things(said[:doing]) and is_thing(said):
+        rest = " ".join(said[doing:])
+        return at.make(captions.added(at.caption, said[:doing], where=rest))
     if qualities(clause):
         return at.describe("it", clause)
     if captions.is_doing(said[0]) and is_thing(said[1:]):
@@ -466,11 +468,10 @@ def _is_phrase(said: Sequence[str]) -> bool:
 
 
 def _names_things(said: Sequence[str]) -> bool:
-    """Whether words without an article name things: "red laces", "steam coming off the bowl"."""
-    doing = next((i for i, w in enumerate(said) if i and captions.is_doing(w)), len(said))
-    *before, noun = said[:doing]
+    """Whether words without an article name things: "red laces", "steam"."""
+    *before, noun = said
     mass = noun in captions.MASS or len(noun) > 3 and captions.is_plural(noun)
-    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said[:doing])
+    plain = all(is_english(w) and "'" not in w for w in before) and _is_phrase(said)
     return mass and plain and len(before) <= _MOST_ADJECTIVES
 
 

@@ -254,7 +254,7 @@ def _read(part: str, conversation: Conversation, *, alone: bool) -> Adjust | Non
         return None
     text = " ".join(_COURTESY.sub("", part.lower().replace("’", "'")).split())
     line = turn_tree.path(conversation)
-    edited = isinstance(line[-1].step, EditStep)
+    edited = isinstance(line[-1].step, EditStep) and not re.search(_NOUN, text)
     loose = [(words, said) for words, said in _ALONE if not (said.thing and edited)]
     for words, said in [*(loose if alone else ()), *_AMONG]:
         if (found := words.fullmatch(text)) is None:
