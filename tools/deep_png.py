@@ -61,7 +61,7 @@ def deflated(data: NDArray[Any], strategy: int = zlib.Z_DEFAULT_STRATEGY) -> byt
 
     The result is the same whatever their number.
     """
-    held = memoryview(np.ascontiguousarray(data)).cast("B")
+    held = np.ascontiguousarray(data).data.cast("B")
     blocks = [held[at : at + BLOCK] for at in range(0, len(held), BLOCK)] or [held]
 
     def packed(number: int) -> bytes:
