@@ -13,7 +13,12 @@ import postgres_server
 import stub_editors
 from paths import ROOT
 
-EDITOR, TALK = "Editor", "Conversations"
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",  # it would leave a token in the developer's home
+    "RAY_agent_register_timeout_ms": "600000",  # on a busy machine Ray's processes begin slowly
+    "RAY_worker_register_timeout_seconds": "600",
+}
 
 
 def missing() -> str:
@@ -39,10 +44,8 @@ def on_ray(
     (folder / "log").mkdir(parents=True)
     (folder / "tokens").write_text("".join(f"{t} {name}\n" for t, name in people.items()))
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "support")))
-    os.environ |= {
+    os.environ |= SETTINGS | {
         "PYTHONPATH": path, stub_editors.STEP: str(step), stub_editors.LOG: str(folder / "log"),
-        "RAY_SERVE_ENABLE_TASK_EVENTS": "0", "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     }  # fmt: skip
     import ray
     from ray import serve
