@@ -92,17 +92,18 @@ def studio_of(
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
         edit = _edit(settings, store, note, later=later, glimpse=glimpse)
+    loaded = edit if isinstance(edit, LoadedLater) else None
     return ChatContext(
         settings=settings,
         edit=edit,
         adjust=None if plan_only else adjust_in(store),
-        find=None if edit is None else edit.find,
+        find=loaded.find if loaded else None,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
-        warm_up=(lambda: None) if edit is None else edit.begin,
+        warm_up=loaded.begin if loaded else lambda: None,
     )
 
 

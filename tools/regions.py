@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeAlias
 
 from tools.arguments import short
 from tools.operations import QUARTER, AdjustmentError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EVERYWHERE = "off"
 MASK = "#"
@@ -30,7 +32,7 @@ AMOUNTS = {"slightly": 0.5, "": 1.0, "much": 3.0}
 Box = tuple[int, int, int, int]
 """Left, top, width and height, in pixels."""
 Size = tuple[int, int]
-Matrix = NDArray[np.float64]
+Matrix: TypeAlias = "NDArray[np.float64]"
 
 _NUMBERS = re.compile(r"(\d{1,6})[ ,]+(\d{1,6})[ ,]+(\d{1,6})[ ,]+(\d{1,6})")
 _HASH = re.compile(rf"{MASK}[0-9a-f]{{64}}")
@@ -194,6 +196,8 @@ class Move:
     @property
     def matrix(self) -> Matrix:
         """Where a point (x, y, 1) of the picture before is in the picture after. Shape: (3, 3)."""
+        import numpy as np
+
         (wide, high), (width, height) = self.before, self.after
         match self.name:
             case "crop":
@@ -212,11 +216,15 @@ class Move:
 
 
 def _shifted(x: float, y: float) -> Matrix:
+    import numpy as np
+
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
 def _turned(degrees: float) -> Matrix:
     """Turn clockwise, where y points down; by quarters exactly."""
+    import numpy as np
+
     angle = np.deg2rad(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     if degrees % QUARTER == 0:
@@ -235,6 +243,8 @@ def moved(box: Box, way: Matrix, size: Size) -> Box | None:
     Returns:
         None if nothing of it lies there.
     """
+    import numpy as np
+
     left, top, width, height = box
     corners = np.array([[x, y, 1.0] for x in (left, left + width) for y in (top, top + height)])
     there = (way @ corners.T)[:2].round(6)
