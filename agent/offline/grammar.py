@@ -408,8 +408,8 @@ def _read_clause(part: str, draft: Draft) -> None:
             draft.unread.append(part)
         return
     maker = draft.maker(reading.changes)
-    last = maker == draft.heads.head
-    if maker is not None and (_EVEN.match(part) or last and comparatives(part)):
+    bare = maker == draft.heads.head or len(words(part)) == 1
+    if maker is not None and (_EVEN.match(part) or bare and comparatives(part)):
         draft.take(once_more(maker, f"@{maker}", "stronger", draft.heads.head))
         return
     for place, wanted in enumerate(reading.changes):
