@@ -18,7 +18,6 @@ from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
 from editing_core.masks import (
-    GivenRegion,
     color_aligned,
     is_given_whole,
     limit,
@@ -27,7 +26,13 @@ from editing_core.masks import (
 )
 from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
-from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
+from editing_core.methods.context import (
+    EditContext,
+    EditOutput,
+    GivenRegion,
+    Progress,
+    Recorded,
+)
 from editing_core.methods.registry import method_named, refuse_model
 from editing_core.models.base import Model
 from editing_core.models.canvas import Canvas
