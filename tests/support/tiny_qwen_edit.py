@@ -66,6 +66,9 @@ def edit_parts(*, first: bool = False) -> dict[str, Any]:
             video_token_id=video,
         )
     )
+    for layer in text_encoder.model.language_model.layers:  # or places would hardly matter
+        layer.self_attn.q_proj.weight.data.mul_(30)
+        layer.self_attn.k_proj.weight.data.mul_(30)
     return {
         "transformer": transformer.eval(),
         "vae": plain["vae"],

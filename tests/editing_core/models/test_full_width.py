@@ -19,7 +19,7 @@ from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.models.base import AttentionCall
 from editing_core.models.load import FAMILIES
 from editing_core.models.memory_plan import forward_bytes, sizes_in
-from editing_core.models.placement import compile_blocks
+from editing_core.models.placement import compile_blocks, emptied
 from editing_core.settings import EditSettings
 
 pytestmark = pytest.mark.slow
@@ -29,7 +29,8 @@ SETTINGS = EditSettings(steps=4, guide_from=1, tau=0.6)
 
 @pytest.fixture(scope="module", params=WIDE)
 def wide(request: pytest.FixtureRequest) -> Any:
-    """One block of each kind, or two; no more than 700 million weights."""
+    """One block of each kind, or two; no more than 700 million weights, of one family at a time."""
+    emptied()
     return WIDE[request.param]()
 
 
