@@ -149,7 +149,8 @@ def main(words: Sequence[str] | None = None) -> int:
         rows.append(found.row(name))
         harm += found.harm
         print(rows[-1], file=sys.stderr, flush=True)
-    print(markdown(rows))
+    if rows:
+        print(markdown(rows))
     return int(harm > 0)
 
 
