@@ -149,7 +149,8 @@ def main(words: Sequence[str] | None = None) -> int:
         rows.append(found.row(name))
         harm += found.harm
         print(rows[-1], file=sys.stderr, flush=True)
-    print(markdown(rows))
+    if rows:
+        print(markdown(rows))
     return int(harm > 0)
 
 
@@ -177,8 +178,9 @@ def _left_out(name: str, flags: argparse.Namespace) -> str:
 
 
 def chats(count: int, step: float | None, folder: Path) -> Found:
-    """Many people talk at once."""
-    with server(Served(folder, people(count), step)) as (address, process):
+    """Many people talk at once, after one who lets everything be loaded."""
+    with server(Served(folder, people(count + 1), step)) as (address, process):
+        talk(address, count)
         before = cpu_of(process)
         found = all_talk(address, count, exact=step is not None)
         found.cpu = cpu_of(process) - before

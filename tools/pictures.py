@@ -316,7 +316,7 @@ class PictureStore:
         try:
             write_whole(self._source(name), source.text().encode())
         except OSError as error:
-            raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
+            raise StoreError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
 
     def source(self, name: str) -> Source:
         """Return which file a picture was opened from, as far as known."""

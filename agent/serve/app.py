@@ -21,7 +21,7 @@ from agent.serve.guard import COOKIE, Guard, refusal
 from agent.serve.images_edits import door
 from agent.serve.limits import Refused
 from agent.serve.routes import routes
-from agent.serve.user_sessions import Busy
+from agent.serve.user_sessions import Busy, hiding
 from agent.serve.users import Users
 from agent.sessions.catalog import InUse, SessionError
 from agent.sessions.store import StorageError
@@ -83,7 +83,7 @@ def page(request: Request, token: str | None = None) -> Response:
     return answer
 
 
-async def told(_: Request, error: Exception) -> Response:
+async def told(request: Request, error: Exception) -> Response:
     """Tell an error in its own sentence."""
     if isinstance(error, HTTPException | Refused):
         return refusal(error)
@@ -92,11 +92,12 @@ async def told(_: Request, error: Exception) -> Response:
         where = ".".join(map(str, first["loc"][1:])) or "the body"
         return JSONResponse({"error": f"{where}: {first['msg']}."}, 422)
     status = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return JSONResponse({"error": str(error)}, status)
+    users: Users = request.app.state.users
+    return JSONResponse({"error": hiding(str(error), users.homes.folder)}, status)
 
 
 async def broken(request: Request, error: Exception) -> Response:
     """Tell that something broke inside, and log it."""
     users: Users = request.app.state.users
-    told = sentence(error, users.homes.folder).partition(" nothing that")[0].rstrip(";")
-    return JSONResponse({"error": f"{told}; nothing that was finished is lost."}, 500)
+    said = hiding(sentence(error, users.homes.folder), users.homes.folder)
+    return JSONResponse({"error": said}, 500)

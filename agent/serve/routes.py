@@ -26,6 +26,7 @@ from agent.terminal.file_io import export, file_name, open_file
 from agent.terminal.run_message import LONGEST_COMMAND
 from tools.arguments import InputError
 from tools.inspection import sample_portrait
+from tools.pictures import StoreError
 
 MOST_PICTURES = 10  # of one upload
 LONGEST_NAME = 60  # characters of an uploaded file's name, its end
@@ -229,6 +230,8 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
             file.write_bytes(upload.file.read())
             try:
                 notes += open_file(chat, store, file, caption or None)[1]
+            except StoreError:
+                raise
             except InputError as error:  # nobody knows our folder, or has our flags
                 told = str(error).replace(f"{folder}/", "")
                 raise InputError(

@@ -53,6 +53,15 @@ Act = Callable[[Commands], None]
 """What is done in a session, by the commands of its chat."""
 
 
+SAID = ("text", "error")
+"""What of an event is words of ours."""
+
+
+def hiding(sentence: str, home: Path) -> str:
+    """Return a sentence without where on the server the home is."""
+    return sentence.replace(str(home), "HOME")
+
+
 class Stop(KeyboardInterrupt):
     """Somebody asked to stop; like Ctrl-C, it ends a message between two steps."""
 
@@ -68,9 +77,10 @@ class Busy(InputError):
 class EventScreen(Screen):
     """Puts every event into a queue, as ``--json`` prints it."""
 
-    def __init__(self, session: str) -> None:
-        """Begin with an empty queue."""
+    def __init__(self, session: str, home: Path) -> None:
+        """Begin with an empty queue; nobody is told where the home is."""
         super().__init__()
+        self._home = home
         self.told: SimpleQueue[EventData | None] = SimpleQueue()
         self.stopping = Flag()
         self._session = session
@@ -90,7 +100,8 @@ class EventScreen(Screen):
 
     def tell(self, event: str, **data: Any) -> None:
         """Put something into the queue."""
-        self.told.put({"event": event, "session": self._session, **data})
+        shown = {k: hiding(v, self._home) if k in SAID else v for k, v in data.items()}
+        self.told.put({"event": event, "session": self._session, **shown})
 
     def say(self, text: str) -> None:
         """Tell what a /command answers as a reply."""
@@ -187,7 +198,7 @@ class UserSessions:
             Busy: The session works on another message.
             Refused: Too much is asked for.
         """
-        screen = EventScreen(session)
+        screen = EventScreen(session, self.sessions.home)
         chat = self.chat(session, screen, interactive=interactive, chosen=chosen)
         return self._begin(chat, screen, partial(_handle, line=line))
 
@@ -201,7 +212,7 @@ class UserSessions:
         """
         if isinstance(step, Choose):
             choices_of({step.setting: step.value})
-        screen = EventScreen(session)
+        screen = EventScreen(session, self.sessions.home)
         chat = self.chat(session, screen, chosen=chosen)
         return self._begin(chat, screen, partial(_do, step=step))
 
