@@ -17,16 +17,15 @@ from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.masks import (
-    GivenRegion,
-    color_aligned,
-    is_given_whole,
-    limit,
-    outside_kept,
-    region,
-)
+from editing_core.masks import color_aligned, is_given_whole, limit, outside_kept, region
 from editing_core.methods.base import Method
-from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
+from editing_core.methods.context import (
+    EditContext,
+    EditOutput,
+    GivenRegion,
+    Progress,
+    Recorded,
+)
 from editing_core.methods.registry import method_named, refuse_model
 from editing_core.models.base import Model
 from editing_core.models.canvas import Canvas

@@ -10,14 +10,12 @@ A region says how much each latent pixel may change, (h, w) in [0, 1].
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import Tensor
 
-    from editing_core.methods.context import EditContext
+    from editing_core.methods.context import EditContext, GivenRegion
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
     from editing_core.settings import Bounds
@@ -25,19 +23,6 @@ if TYPE_CHECKING:
 TIMES = (0.5, 0.7)  # how far the picture is noised, once each
 HARDLY, CLEARLY = 0.08, 0.2  # of the largest disagreement
 SOFT = 4.0  # latent pixels; deviation of the blur that leaves only slow changes of colour
-
-
-@dataclass(frozen=True, eq=False)
-class GivenRegion:
-    """Where a person wants an edit to act, inside the box of the settings.
-
-    Attributes:
-        mask: "L", laid over that box whatever its size: white where the edit may act.
-        whole: Whether all of it changes, instead of what of it the prompts disagree about.
-    """
-
-    mask: Image.Image
-    whole: bool = False
 
 
 def region(context: EditContext) -> Tensor:

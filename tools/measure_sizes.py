@@ -11,10 +11,11 @@ changed outside is counted.
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,10 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.captions import caption
-from editing_core.portraits.world import Portrait, draw, draws
 from editing_core.prompt_diff import edit_words
 from editing_core.settings import PRESETS
+from editing_core.worlds.registry import shipped_world
 from tools.edit_picture import edit_picture, load_editor
 from tools.full_size import carried_up, working_size
 from tools.mask_shapes import grown
@@ -45,12 +45,40 @@ CHANGES: tuple[dict[str, str], ...] = (
     {"eyewear": "sunglasses", "eyewear_color": "black"},
 )
 """The edits: something appears, a colour changes, something small appears."""
+VARIED = ("gender", "hair", "hair_color", "skin", "clothing")
+PLAIN = {"headwear": "none", "eyewear": "none", "clothing_color": "blue", "background": "green"}
 TURNS = 10
 BOX = (0.25, 0.0, 0.75, 0.5)  # of the picture, in shares: the head, to which ten edits keep
 MARGIN = 1 / 64  # of the picture's side around the true change that counts as inside it
 CLEARLY = 8  # of 255: a larger difference of two drawings is a change
 HEADER = ("size", "model", "edits", "L1", "L1 enlarged", "ratio", "sharpness", "sharpness enlarged",
           f"changed outside in {TURNS} turns")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can be drawn at any size.
+
+    Attributes:
+        seed: Of what captions do not name.
+        shows: What differs from the sample's, by attribute.
+    """
+
+    seed: int
+    shows: tuple[tuple[str, str], ...] = ()
+
+    def with_(self, changes: Mapping[str, str]) -> Person:
+        """Return the same person with something changed."""
+        return Person(self.seed, tuple((dict(self.shows) | changes).items()))
+
+    def drawn(self, side: int) -> Image.Image:
+        """Draw them."""
+        return shipped_world().draw(dict(self.shows), seed=self.seed, side=side)[0]
+
+    @property
+    def caption(self) -> str:
+        """All that is seen of them."""
+        return shipped_world().draw(dict(self.shows), seed=self.seed)[1]
 
 
 @dataclass(frozen=True)
@@ -63,9 +91,9 @@ class Step:
     request: str = ""
 
     @classmethod
-    def between(cls, before: Portrait, after: Portrait) -> Step:
+    def between(cls, before: Person, after: Person) -> Step:
         """Return the words that lead from one portrait to another."""
-        source, target = (caption(asdict(p.attributes)) for p in (before, after))
+        source, target = before.caption, after.caption
         return cls(source, target, edit_words(source, target))
 
 
@@ -124,7 +152,7 @@ def _row(size: Size, model: str, scored: Sequence[tuple[Score, Score]], outside:
     return "| " + " | ".join(cells) + " |"
 
 
-def by_truth(editor: Editor, before: Portrait, after: Portrait, size: Size) -> tuple[Score, Score]:
+def by_truth(editor: Editor, before: Person, after: Person, size: Size) -> tuple[Score, Score]:
     """Score the truth at the model's size, carried up into the picture and enlarged plainly."""
     full, truth = pictured(before, size), pictured(after, size)
     working = working_size(editor.model.spec, size)
@@ -136,19 +164,20 @@ def by_truth(editor: Editor, before: Portrait, after: Portrait, size: Size) -> t
     return _scored(made, truth, inside), _scored(enlarged, truth, inside)
 
 
-def pairs(count: int) -> Iterator[tuple[Portrait, Portrait]]:
-    """Return portraits that no training saw, each with every change."""
-    held_out = draws("eval", seed=1)
-    for _ in range(count):
-        plain = {"headwear": "none", "eyewear": "none", "clothing_color": "blue"}
-        before = next(held_out).with_(background="green", **plain)
-        yield from ((before, before.with_(**change)) for change in CHANGES)
+def pairs(count: int) -> Iterator[tuple[Person, Person]]:
+    """Return people, each with every change."""
+    values = shipped_world().schema.values
+    for number in range(count):
+        rng = random.Random(number)
+        shows = {name: rng.choice(values[name]) for name in VARIED} | PLAIN
+        before = Person(number, tuple(shows.items()))
+        yield from ((before, before.with_(change)) for change in CHANGES)
 
 
-def pictured(portrait: Portrait, size: Size) -> Image.Image:
-    """Draw a portrait at a size; what is wider than high shows the person in the middle."""
+def pictured(person: Person, size: Size) -> Image.Image:
+    """Draw somebody at a size; what is wider than high shows the person in the middle."""
     side = min(size)
-    square = draw(portrait, side)
+    square = person.drawn(side)
     if size == (side, side):
         return square
     wide = Image.new("RGB", size, square.getpixel((0, 0)))
@@ -157,7 +186,7 @@ def pictured(portrait: Portrait, size: Size) -> Image.Image:
 
 
 def scores(
-    editor: Editor, store: PictureStore, before: Portrait, after: Portrait, size: Size
+    editor: Editor, store: PictureStore, before: Person, after: Person, size: Size
 ) -> tuple[Score, Score]:
     """Edit one portrait; score what the program makes, and the same edit enlarged plainly."""
     full, truth = pictured(before, size), pictured(after, size)
@@ -212,7 +241,7 @@ def _pixels(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image.convert("RGB"), np.float32)
 
 
-def changed_outside(editor: Editor, store: PictureStore, person: Portrait, size: Size) -> int:
+def changed_outside(editor: Editor, store: PictureStore, person: Person, size: Size) -> int:
     """Edit ten times in a row inside a box; return how many bits changed outside of it."""
     full = pictured(person, size)
     first = head = store.put(full)
@@ -220,7 +249,7 @@ def changed_outside(editor: Editor, store: PictureStore, person: Portrait, size:
     now = person
     for turn in range(TURNS):
         change = CHANGES[0] if turn % 2 == 0 else {"headwear": "none"}
-        wanted = now.with_(**change)
+        wanted = now.with_(change)
         head = edit_picture(
             editor, store, head=head, original=first, step=Step.between(now, wanted),
             seed=turn, settings=bounded, method="steady",

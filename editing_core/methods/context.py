@@ -20,10 +20,10 @@ from editing_core.solvers import (
 from editing_core.step_cache import EXACT, reusing
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from editing_core.cache import LRUCache
-    from editing_core.masks import GivenRegion
     from editing_core.models.base import Model, TextEmbedding
     from editing_core.models.canvas import Canvas
 
@@ -32,6 +32,19 @@ Progress = Callable[[str, int, int], None]
 
 Recorded = tuple["Tensor", Mapping[Hashable, Features]]
 """The noise that an inversion came to, and features of its model calls, on the CPU."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenRegion:
+    """Where a person wants an edit to act, inside the box of the settings.
+
+    Attributes:
+        mask: "L", laid over that box whatever its size: white where the edit may act.
+        whole: Whether all of it changes, instead of what of it the prompts disagree about.
+    """
+
+    mask: Image.Image
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
