@@ -69,7 +69,7 @@ class Person:
 
     def with_(self, changes: Mapping[str, str]) -> Person:
         """Return the same person with something changed."""
-        return Person(self.seed, tuple((dict(self.shows) | changes).items()))
+        return Person(self.seed, tuple({**dict(self.shows), **changes}.items()))
 
     def drawn(self, side: int) -> Image.Image:
         """Draw them."""

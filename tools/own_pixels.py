@@ -21,7 +21,7 @@ from PIL import Image
 
 from tools import deep_files
 from tools.alpha import OPAQUE, alpha_of, given_back, on_white
-from tools.deep_png import own_png, png_bytes
+from tools.deep_png import Deep, own_png, png_bytes
 from tools.full_size import BAND, how_changed
 from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usable
 
@@ -127,9 +127,7 @@ def _carried(own: Samples, profile: bytes, was: Image.Image, now: Image.Image) -
     return made
 
 
-def own_pixels(
-    image: Image.Image, profile: bytes, deep: deep_files.Deep | None
-) -> OwnPixels | None:
+def own_pixels(image: Image.Image, profile: bytes, deep: Deep | None) -> OwnPixels | None:
     """Return a picture's own pixels if they are more than 8-bit sRGB, and can be kept.
 
     Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and
