@@ -73,17 +73,11 @@ def judge(
         before, after = close_up.of(before), close_up.of(after)
         mask = mask and close_up.of(mask)
     found = differences(before, after, mask)
-    shown = whole if drawn else (before, after)
-    score, kept, unlike = _seen(*shown, step, eyes, drawn=drawn)
+    score, kept, unlike = _seen(*(whole if drawn else (before, after)), step, eyes, drawn=drawn)
     unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
-    if score is None:
-        score = float(found.changed >= TOUCHED)
-    fine = (
-        score == 1.0
-        and kept == 1.0
-        and found.outside_ssim >= ALIKE
-        and (mask is None or found.shift <= STILL)
-    )
+    score = float(found.changed >= TOUCHED) if score is None else score
+    still = mask is None or found.shift <= STILL
+    fine = score == kept == 1.0 and found.outside_ssim >= ALIKE and still
     return Check(
         passed=fine and not unchecked,
         unchecked=unchecked if fine else "",

@@ -17,13 +17,7 @@ from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.masks import (
-    color_aligned,
-    is_given_whole,
-    limit,
-    outside_kept,
-    region,
-)
+from editing_core.masks import color_aligned, is_given_whole, limit, outside_kept, region
 from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
 from editing_core.methods.context import (

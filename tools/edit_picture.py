@@ -232,24 +232,33 @@ def edit_picture(
     """
     stored = {name: store.get(name) for name in {head, original}}
     full, spec, model = stored[head].image, method_named(method), editor.model
-    settings = settings if region is None else settings.bounded(region.bounds)
+    settings = settings.bounded(region.bounds) if region else settings
     seen = framing.of(store, model, full.size, settings.bounds)
     shown = {name: seen.named(name, picture) for name, picture in stored.items()}
-    request = _request(shown[head], shown[original], _past(seen, original, head, spec), step, spec,
-                       region)  # fmt: skip
+    past = _past(seen, original, head, spec)
+    request = _request(shown[head], shown[original], past, step, spec, region)
     inside = settings.bounded(bounds_in(seen.box, full.size, settings.bounds))
     result = editor.edit(request, settings=inside, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
     result = _at_full_size(full, seen.box, request, result, settings.bounds, region)
     result, pixels = _in_own_pixels(store.own(head), full, result)
-    recipe = _recipe(model, request, result) | {
-        "picture": picture_hash(result.picture, pixels),
-        "request": step.request,
-        **{"parent": head, "original": original, "steps": steps_before(store, original, head)},
+    recipe = _recipe(model, request, result) | {"picture": picture_hash(result.picture, pixels)}
+    recipe |= _beginning(store, head, original, step) | _where(seen, full, region)
+    return _store(store, result, recipe, pixels, seen)
+
+
+def _beginning(store: PictureStore, head: str, original: str, step: Step) -> Recipe:
+    """Return what a picture was made of, how that came to be, and what was said."""
+    steps = steps_before(store, original, head)
+    return {"parent": head, "original": original, "steps": steps, "request": step.request}
+
+
+def _where(seen: Seen, full: Image, region: RegionMask | None) -> Recipe:
+    """Return what a model saw of a picture, if not all, and where it was let act."""
+    return {
         "crop": None if seen.box == (0, 0, *full.size) else list(seen.box),
         "region": None if region is None else region.recipe(),
     }
-    return _store(store, result, recipe, pixels, seen)
 
 
 def _past(

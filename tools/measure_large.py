@@ -105,10 +105,9 @@ def by_pillow(file: Path) -> Numbers:
 
 def by_us(file: Path) -> Numbers:
     """Open, keep, edit in a box and save a file."""
-    from editing_core.portraits.world import Portrait
     from editing_core.settings import PRESETS
     from tools.edit_picture import edit_picture, load_editor
-    from tools.measure_sizes import CHANGES, Step
+    from tools.measure_sizes import CHANGES, PLAIN, Person, Step
     from tools.pictures import PictureStore, open_picture
     from tools.saving import save_picture
 
@@ -118,10 +117,10 @@ def by_us(file: Path) -> Numbers:
     store = PictureStore(file.parent / "store")
     head = store.put(opened.image, own=opened.own)
     clock.note("keep")
-    before = Portrait()
+    before = Person(7, tuple(PLAIN.items()))
     made = edit_picture(
         editor, store, head=head, original=head, seed=7, method="steady",
-        step=Step.between(before, before.with_(**CHANGES[0])),
+        step=Step.between(before, before.with_(CHANGES[0])),
         settings=PRESETS["steady"].bounded(BOX),
     )  # fmt: skip
     clock.note("edit")

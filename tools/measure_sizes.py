@@ -2,17 +2,20 @@
 
 Portraits are vectors, so what an edit should come to can be drawn at any size. Each is edited as
 the program does (worked on at the model's size, carried up into the picture), and beside it the
-same edit is enlarged plainly: what a program does that shrinks pictures to work on them. The last
-column edits ten times in a row inside a box, and counts what changed outside.
+same edit is enlarged plainly: what a program does that shrinks pictures to work on them. That is
+done with a perfect model, which draws the truth at the model's size and so shows what the size
+alone costs, and with the shipped one. With that, ten edits in a row are made inside a box, and what
+changed outside is counted.
 """
 
 from __future__ import annotations
 
 import argparse
+import random
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +23,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.captions import caption
-from editing_core.portraits.world import Portrait, draw, draws
 from editing_core.prompt_diff import edit_words
 from editing_core.settings import PRESETS
+from editing_core.worlds.registry import shipped_world
 from tools.edit_picture import edit_picture, load_editor
+from tools.full_size import carried_up, working_size
+from tools.mask_shapes import grown
 from tools.pictures import PictureStore
 
 if TYPE_CHECKING:
@@ -41,12 +45,40 @@ CHANGES: tuple[dict[str, str], ...] = (
     {"eyewear": "sunglasses", "eyewear_color": "black"},
 )
 """The edits: something appears, a colour changes, something small appears."""
+VARIED = ("gender", "hair", "hair_color", "skin", "clothing")
+PLAIN = {"headwear": "none", "eyewear": "none", "clothing_color": "blue", "background": "green"}
 TURNS = 10
 BOX = (0.25, 0.0, 0.75, 0.5)  # of the picture, in shares: the head, to which ten edits keep
 MARGIN = 1 / 64  # of the picture's side around the true change that counts as inside it
 CLEARLY = 8  # of 255: a larger difference of two drawings is a change
-HEADER = ("size", "edited", "L1", "L1 enlarged", "ratio", "sharpness", "sharpness enlarged",
+HEADER = ("size", "model", "edits", "L1", "L1 enlarged", "ratio", "sharpness", "sharpness enlarged",
           f"changed outside in {TURNS} turns")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody who can be drawn at any size.
+
+    Attributes:
+        seed: Of what captions do not name.
+        shows: What differs from the sample's, by attribute.
+    """
+
+    seed: int
+    shows: tuple[tuple[str, str], ...] = ()
+
+    def with_(self, changes: Mapping[str, str]) -> Person:
+        """Return the same person with something changed."""
+        return Person(self.seed, tuple({**dict(self.shows), **changes}.items()))
+
+    def drawn(self, side: int) -> Image.Image:
+        """Draw them."""
+        return shipped_world().draw(dict(self.shows), seed=self.seed, side=side)[0]
+
+    @property
+    def caption(self) -> str:
+        """All that is seen of them."""
+        return shipped_world().draw(dict(self.shows), seed=self.seed)[1]
 
 
 @dataclass(frozen=True)
@@ -59,9 +91,9 @@ class Step:
     request: str = ""
 
     @classmethod
-    def between(cls, before: Portrait, after: Portrait) -> Step:
+    def between(cls, before: Person, after: Person) -> Step:
         """Return the words that lead from one portrait to another."""
-        source, target = (caption(asdict(p.attributes)) for p in (before, after))
+        source, target = before.caption, after.caption
         return cls(source, target, edit_words(source, target))
 
 
@@ -88,7 +120,8 @@ def main(argv: Sequence[str]) -> int:
     editor = load_editor("portraits")
     print("| " + " | ".join(HEADER) + " |\n|" + " --- |" * len(HEADER))
     for size in sizes:
-        print(row(editor, size, flags.portraits), flush=True)
+        for line in rows(editor, size, flags.portraits):
+            print(line, flush=True)
     return 0
 
 
@@ -97,38 +130,54 @@ def _size(text: str) -> Size:
     return int(width), int(height)
 
 
-def row(editor: Editor, size: Size, count: int) -> str:
-    """Return one line of the table: the mean over some portraits and all changes."""
-    ours, plain = [], []
+def rows(editor: Editor, size: Size, count: int) -> Iterator[str]:
+    """Return the lines of a size: the means over some portraits and all changes."""
     with tempfile.TemporaryDirectory(prefix="palimpsest-") as folder:
         store = PictureStore(Path(folder))
-        for before, after in pairs(count):
-            carried, enlarged = scores(editor, store, before, after, size)
-            ours.append(carried)
-            plain.append(enlarged)
+        drawn = [by_truth(editor, before, after, size) for before, after in pairs(count)]
+        yield _row(size, "perfect", drawn, "")
+        made = [scores(editor, store, before, after, size) for before, after in pairs(count)]
         outside = changed_outside(editor, store, next(pairs(1))[0], size)
-    errors = [float(np.mean([score.error for score in scored])) for scored in (ours, plain)]
-    sharp = [float(np.mean([score.sharpness for score in scored])) for scored in (ours, plain)]
+        yield _row(size, "shipped", made, f"{outside} bits")
+
+
+def _row(size: Size, model: str, scored: Sequence[tuple[Score, Score]], outside: str) -> str:
+    errors = [float(np.mean([pair[way].error for pair in scored])) for way in (0, 1)]
+    sharp = [float(np.mean([pair[way].sharpness for pair in scored])) for way in (0, 1)]
     cells = (
-        f"{size[0]} x {size[1]}", str(len(ours)), f"{errors[0]:.1f}", f"{errors[1]:.1f}",
-        f"{errors[0] / errors[1]:.2f}", f"{sharp[0]:.2f}", f"{sharp[1]:.2f}", f"{outside} bits",
+        f"{size[0]} x {size[1]}", model, str(len(scored)), f"{errors[0]:.1f}", f"{errors[1]:.1f}",
+        f"{errors[0] / errors[1]:.2f}" if errors[1] else "",
+        f"{sharp[0]:.2f}", f"{sharp[1]:.2f}", outside,
     )  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
 
-def pairs(count: int) -> Iterator[tuple[Portrait, Portrait]]:
-    """Return portraits that no training saw, each with every change."""
-    held_out = draws("eval", seed=1)
-    for _ in range(count):
-        plain = {"headwear": "none", "eyewear": "none", "clothing_color": "blue"}
-        before = next(held_out).with_(background="green", **plain)
-        yield from ((before, before.with_(**change)) for change in CHANGES)
+def by_truth(editor: Editor, before: Person, after: Person, size: Size) -> tuple[Score, Score]:
+    """Score the truth at the model's size, carried up into the picture and enlarged plainly."""
+    full, truth = pictured(before, size), pictured(after, size)
+    working = working_size(editor.model.spec, size)
+    was, now = (_shrunk(image, working) for image in (full, truth))
+    inside = _inside(full, truth)
+    mask = Image.fromarray(np.where(inside, 255, 0).astype(np.uint8))
+    made = now if working == size else carried_up(full, was, now, mask.resize(working))
+    enlarged = now.resize(size, Image.Resampling.BICUBIC)
+    return _scored(made, truth, inside), _scored(enlarged, truth, inside)
 
 
-def pictured(portrait: Portrait, size: Size) -> Image.Image:
-    """Draw a portrait at a size; what is wider than high shows the person in the middle."""
+def pairs(count: int) -> Iterator[tuple[Person, Person]]:
+    """Return people, each with every change."""
+    values = shipped_world().schema.values
+    for number in range(count):
+        rng = random.Random(number)
+        shows = {name: rng.choice(values[name]) for name in VARIED} | PLAIN
+        before = Person(number, tuple(shows.items()))
+        yield from ((before, before.with_(change)) for change in CHANGES)
+
+
+def pictured(person: Person, size: Size) -> Image.Image:
+    """Draw somebody at a size; what is wider than high shows the person in the middle."""
     side = min(size)
-    square = draw(portrait, side)
+    square = person.drawn(side)
     if size == (side, side):
         return square
     wide = Image.new("RGB", size, square.getpixel((0, 0)))
@@ -137,19 +186,23 @@ def pictured(portrait: Portrait, size: Size) -> Image.Image:
 
 
 def scores(
-    editor: Editor, store: PictureStore, before: Portrait, after: Portrait, size: Size
+    editor: Editor, store: PictureStore, before: Person, after: Person, size: Size
 ) -> tuple[Score, Score]:
     """Edit one portrait; score what the program makes, and the same edit enlarged plainly."""
     full, truth = pictured(before, size), pictured(after, size)
     made = _edited(editor, store, store.put(full), Step.between(before, after))
     working = made.working
     assert working is not None
-    small = store.put(full.resize(working, Image.Resampling.LANCZOS, reducing_gap=3.0))
+    small = store.put(_shrunk(full, working))
     plainly = _edited(editor, store, small, Step.between(before, after))
     enlarged = store.image(plainly.picture).resize(size, Image.Resampling.BICUBIC)
     inside = _inside(full, truth)
-    return tuple(_score(_pixels(image), _pixels(truth), inside)
-                 for image in (store.image(made.picture), enlarged))  # type: ignore[return-value]  # fmt: skip
+    return _scored(store.image(made.picture), truth, inside), _scored(enlarged, truth, inside)
+
+
+def _shrunk(image: Image.Image, size: Size) -> Image.Image:
+    """Bring a picture to the size at which a model works, as the program does."""
+    return image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
 
 
 def _edited(editor: Editor, store: PictureStore, head: str, step: Step) -> Edited:
@@ -161,8 +214,6 @@ def _edited(editor: Editor, store: PictureStore, head: str, step: Step) -> Edite
 
 def _inside(before: Image.Image, truth: Image.Image) -> NDArray[np.bool_]:
     """Return where the truth differs from the picture before, with a margin."""
-    from tools.mask_shapes import grown
-
     changed = np.abs(_pixels(before) - _pixels(truth)).max(axis=2) > CLEARLY
     small = Image.fromarray(changed).convert("L")
     small.thumbnail((512, 512), Image.Resampling.BOX)
@@ -170,9 +221,8 @@ def _inside(before: Image.Image, truth: Image.Image) -> NDArray[np.bool_]:
     return np.asarray(Image.fromarray(near).resize(before.size, Image.Resampling.NEAREST))
 
 
-def _score(
-    made: NDArray[np.float32], truth: NDArray[np.float32], inside: NDArray[np.bool_]
-) -> Score:
+def _scored(image: Image.Image, true: Image.Image, inside: NDArray[np.bool_]) -> Score:
+    made, truth = _pixels(image), _pixels(true)
     error = float(np.abs(made - truth).mean(axis=2)[inside].mean())
     return Score(error, _gradient(made, inside) / _gradient(truth, inside))
 
@@ -191,7 +241,7 @@ def _pixels(image: Image.Image) -> NDArray[np.float32]:
     return np.asarray(image.convert("RGB"), np.float32)
 
 
-def changed_outside(editor: Editor, store: PictureStore, person: Portrait, size: Size) -> int:
+def changed_outside(editor: Editor, store: PictureStore, person: Person, size: Size) -> int:
     """Edit ten times in a row inside a box; return how many bits changed outside of it."""
     full = pictured(person, size)
     first = head = store.put(full)
@@ -199,7 +249,7 @@ def changed_outside(editor: Editor, store: PictureStore, person: Portrait, size:
     now = person
     for turn in range(TURNS):
         change = CHANGES[0] if turn % 2 == 0 else {"headwear": "none"}
-        wanted = now.with_(**change)
+        wanted = now.with_(change)
         head = edit_picture(
             editor, store, head=head, original=first, step=Step.between(now, wanted),
             seed=turn, settings=bounded, method="steady",

@@ -14,7 +14,6 @@ import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,6 @@ from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usab
 
 Samples = NDArray[np.uint8] | NDArray[np.uint16]
 DEEP, SHALLOW = 16, 8  # bits a channel
-PACKED_FAST: dict[str, Any] = {"compress_level": 1, "compress_type": zlib.Z_RLE}
-"""How large PNGs are packed in a store: in half the time, and hardly larger."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +88,8 @@ class OwnPixels:
         if self.bits == DEEP:
             return png_bytes(self.samples, self.profile, strategy=zlib.Z_RLE)
         buffer = io.BytesIO()
-        told: dict[str, Any] = {"icc_profile": self.profile} if self.profile else {}
-        Image.fromarray(self.samples).save(buffer, "PNG", **PACKED_FAST, **told)
+        told = {"icc_profile": self.profile} if self.profile else {}
+        Image.fromarray(self.samples).save(buffer, "PNG", compress_level=1, **told)
         return buffer.getvalue()
 
     def changed(self, before: Image.Image, after: Image.Image) -> OwnPixels:

@@ -24,7 +24,7 @@ from tools.deep_files import read_deep
 from tools.deep_png import Deep
 from tools.formats import SHALLOW, bits_in, is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
-from tools.own_pixels import PACKED_FAST, OwnPixels, own_pixels, read
+from tools.own_pixels import OwnPixels, own_pixels, read
 from tools.profiles import BROKEN, is_broken, to_srgb
 from tools.provenance import Recipe, text_chunk
 
@@ -400,7 +400,7 @@ def _touched(file: Path) -> bool:
 
 def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
     buffer = io.BytesIO()
-    packing = PACKED_FAST if image.width * image.height > LARGE else {}
+    packing = {"compress_level": 1} if image.width * image.height > LARGE else {}
     image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None, **packing)
     return buffer.getvalue()
 

@@ -18,7 +18,7 @@ from tools.provenance import Recipe
 from tools.regions import AMOUNTS, Correction
 
 if TYPE_CHECKING:
-    from editing_core.masks import GivenRegion
+    from editing_core.methods.context import GivenRegion
     from editing_core.settings import Bounds
 
 SIDE = 256  # pixels of the longer side of a mask, at most
@@ -51,7 +51,7 @@ class RegionMask:
 
     def given(self) -> GivenRegion | None:
         """Return it as the core takes it, beside the box of the settings."""
-        from editing_core.masks import GivenRegion
+        from editing_core.methods.context import GivenRegion
 
         if self.mask is None and not self.whole:
             return None

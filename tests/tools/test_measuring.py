@@ -11,10 +11,9 @@ from PIL import Image
 from tiny_flux import tiny_flux
 
 from editing_core.editor import Editor
-from editing_core.portraits.world import Portrait
 from tools import measure_large, measure_sizes
 from tools.deep_files import read_deep
-from tools.measure_sizes import CHANGES, Step, changed_outside, pairs, pictured, scores
+from tools.measure_sizes import CHANGES, Person, Step, changed_outside, pairs, pictured, scores
 from tools.pictures import PictureStore
 
 
@@ -26,9 +25,9 @@ def editor(monkeypatch: pytest.MonkeyPatch) -> Editor:
 
 
 def test_a_wide_picture_shows_the_person_in_the_middle() -> None:
-    wide = pictured(Portrait(), (160, 90))
+    wide = pictured(Person(7), (160, 90))
     assert wide.size == (160, 90)
-    assert (np.asarray(wide)[:, 35:125] == np.asarray(pictured(Portrait(), (90, 90)))).all()
+    assert (np.asarray(wide)[:, 35:125] == np.asarray(pictured(Person(7), (90, 90)))).all()
     assert len({wide.getpixel((x, y)) for x in (0, 30, 130, 159) for y in (0, 89)}) == 1
 
 
