@@ -14,7 +14,7 @@ try:
     import os
     import signal
     import threading
-    from contextlib import redirect_stderr, redirect_stdout
+    from contextlib import closing, redirect_stderr, redirect_stdout
     from pathlib import Path
     from typing import TYPE_CHECKING, NoReturn
 
@@ -24,7 +24,10 @@ except KeyboardInterrupt:  # in the first second
     sys.exit(130)
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agent.sessions.catalog import Sessions
+    from agent.sessions.listing import Session
     from agent.settings import AppSettings
     from agent.terminal.commands import Commands
     from agent.terminal.screen import Screen
@@ -40,6 +43,7 @@ OTHERS = {
     "web": "agent.serve.command:web",
     "serve": "agent.serve.command:serve",
     "mcp": "agent.serve.mcp:main",
+    "move-sessions": "agent.sessions.moving:main",
 }
 SPEAKS = "mcp"
 """Its standard output is a protocol's, not a terminal's."""
@@ -113,7 +117,8 @@ def _guarded(flags: argparse.Namespace) -> int:
 
     from agent.bootstrap import Refusal
     from agent.sessions.catalog import SessionError
-    from agent.sessions.database import StorageError, trouble
+    from agent.sessions.database import trouble
+    from agent.sessions.store import StorageError
     from agent.settings import default_home
     from agent.terminal.last_net import sentence
     from tools.arguments import InputError
@@ -163,15 +168,36 @@ def _run(flags: argparse.Namespace) -> int:
         _readable(path, settings)
     screen = _screen(flags, settings)
     screen.sign = signer_of(settings)
+    if settings.engine:
+        return _run_elsewhere(flags, settings, settings.engine, screen)
     looking = flags.list_sessions or flags.read_only
     with open_home(settings.home, read_only=looking) as sessions:
         if flags.list_sessions:
-            return _list_sessions(sessions, json_lines=flags.json)
+            return _list_sessions(sessions.listed(), json_lines=flags.json)
         try:
             with sessions.opened(
                 flags.resume, fork=flags.fork, read_only=flags.read_only
             ) as session:
                 return _converse(flags, settings, screen, sessions, session)
+        finally:
+            screen.rest()
+
+
+def _run_elsewhere(
+    flags: argparse.Namespace, settings: AppSettings, address: str, screen: Screen
+) -> int:
+    """Do the same with a server that works for us."""
+    from agent.remote import door
+    from agent.remote.engine import Engine
+
+    door.check(flags)
+    with closing(Engine.at(address, settings.engine_token)) as engine:
+        if flags.list_sessions:
+            return _list_sessions(door.listed(engine), json_lines=flags.json)
+        person = not flags.say and sys.stdin.isatty()
+        try:
+            commands = door.commands_of(flags, settings, engine, screen, person=person)
+            return _talk(flags, settings, commands, person=person)
         finally:
             screen.rest()
 
@@ -236,13 +262,12 @@ def _converse(
     sessions: Sessions,
     session: str,
 ) -> int:
-    """Open or resume a session, do what was asked, and close it."""
+    """Bring together what a session on this machine is talked in with, and talk."""
     from agent.bootstrap import studio_of
     from agent.chat import Chat
     from agent.options import EDIT_OPTIONS
     from agent.state import Choices
     from agent.terminal.commands import Commands
-    from agent.terminal.repl import farewell, read_lines, talk
 
     person = not flags.say and sys.stdin.isatty()
     if person and not flags.read_only:
@@ -261,18 +286,27 @@ def _converse(
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)
     commands = Commands(chat, screen, sessions.store)
+    return _talk(flags, settings, commands, person=person)
+
+
+def _talk(
+    flags: argparse.Namespace, settings: AppSettings, commands: Commands, *, person: bool
+) -> int:
+    """Open or resume a session, do what was asked, and close it."""
+    from agent.terminal.repl import farewell, read_lines, talk
+
     _interrupt_as_usual()
     try:
         _begin(flags, commands)
         if person:
             _leave_in_order()
             code = talk(commands, settings.home)
-            farewell(commands, flags.home)
+            farewell(commands, flags.home, flags.engine)
             return code
         lines = flags.say or (line.rstrip("\n") for line in sys.stdin if line.strip())
         return read_lines(commands, lines)
     finally:
-        screen.event(chat.event("session.ended"))
+        commands.screen.event(commands.chat.event("session.ended"))
 
 
 def _leave_in_order() -> None:
@@ -291,8 +325,7 @@ def _readable(path: str, settings: AppSettings) -> None:
 
 def _begin(flags: argparse.Namespace, commands: Commands) -> None:
     """Show where the conversation begins: the resumed head, opened pictures, or the sample."""
-    from agent.terminal.file_io import open_file
-    from tools.inspection import sample_portrait
+    from agent.regions import refuse_outside
 
     chat, screen, store = commands.chat, commands.screen, commands.store
     if chat.conversation.turns:
@@ -308,19 +341,20 @@ def _begin(flags: argparse.Namespace, commands: Commands) -> None:
         for path, caption in reversed(
             list(named)
         ):  # the first named is the last opened, and the base
-            event, notes = open_file(chat, store, Path(path), caption)
+            event, notes = commands.open_file(Path(path), caption)
             for note in notes:
                 screen.note(note)
             screen.event(event)
     else:
-        image, caption = sample_portrait()
-        screen.event(chat.open(store.put(image), captions[0] or caption))
+        screen.event(commands.open_sample(captions[0]))
+    if flags.region:
+        refuse_outside(chat.settings.region, chat.conversation, store)
 
 
-def _list_sessions(sessions: Sessions, *, json_lines: bool) -> int:
+def _list_sessions(sessions: Iterable[Session], *, json_lines: bool) -> int:
     from agent.sessions.listing import left_out
 
-    known = list(sessions.listed())
+    known = list(sessions)
     if json_lines:
         for session in known:
             print(json.dumps(session.row(), ensure_ascii=False))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from agent import replies, turn_tree
-from agent.choosing import start
+from agent.choosing import chosen_settings, start
 from agent.context import ChatContext
 from agent.state import Adjust, Conversation, Turn
 from tools.adjust_picture import Operation, Region
 from tools.arguments import InputError
 from tools.operations import MOVING
+from tools.regions import EVERYWHERE
 
 NO_MASK = (
     "nothing here tells the background from the rest: that needs the mask of an edit of the "
@@ -47,7 +48,7 @@ def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn | None:
         if (made.picture, made.original) == (picture, original):
             return None
         picture, original = made.picture, made.original
-        width, height = studio.pictures.image(picture).size
+        width, height = studio.pictures.size(picture)
         report = {"width": float(width), "height": float(height)} | report
         report["seconds"] = round(time.perf_counter() - began, 2)
     return Turn(
@@ -61,6 +62,18 @@ def done(state: Conversation, step: Adjust, studio: ChatContext) -> Turn | None:
         original=original,
         report=report,
     )
+
+
+def region_moved(state: Conversation, turn: Turn, studio: ChatContext) -> str:
+    """Say where the session's region is after an operation that moved it; "" if it stayed."""
+    before = chosen_settings(state, studio).region
+    later = {"turns": [*state.turns, turn], "head": turn.id, "at": None}
+    now = chosen_settings(state.model_copy(update=later), studio).region
+    if now == before:
+        return ""
+    if now == EVERYWHERE:
+        return "The region of edits lies outside of it, so edits act everywhere here."
+    return f"The region of edits moved along: {now}."
 
 
 def shown_background(line: list[Turn]) -> Turn | None:

@@ -14,12 +14,15 @@ from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.background import in_background
-from agent.context import AdjustPicture, ChatContext, Edited, EditPicture, Eyes, Llm
+from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
+from tools.find_region import Finder
 from tools.pictures import PictureStore
+from tools.regions import EVERYWHERE
 
 if TYPE_CHECKING:
+    from editing_core.clipseg import ClipSeg
     from tools.adjust_picture import Adjusted
 
 Note = Callable[[str], None]
@@ -89,16 +92,18 @@ def studio_of(
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
         edit = _edit(settings, store, note, later=later, glimpse=glimpse)
+    loaded = edit if isinstance(edit, LoadedLater) else None
     return ChatContext(
         settings=settings,
         edit=edit,
         adjust=None if plan_only else adjust_in(store),
+        find=loaded.find if loaded else None,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
-        warm_up=edit.begin if isinstance(edit, LoadedLater) else lambda: None,
+        warm_up=loaded.begin if loaded else lambda: None,
     )
 
 
@@ -109,11 +114,11 @@ def _edit(
     *,
     later: bool,
     glimpse: Glimpse | None,
-) -> EditPicture:
+) -> LoadedLater:
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
-    edit = LoadedLater(settings, store, glimpse)
+    edit = LoadedLater(settings, store, glimpse, _clipseg(settings))
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         alone = processes() == 1  # else torchrun's others wait for it
@@ -146,9 +151,16 @@ class LoadedLater:
     The shipped model takes two seconds, which pass while a person types the first message.
     """
 
-    def __init__(self, settings: AppSettings, store: PictureStore, glimpse: Glimpse | None) -> None:
-        """Remember what to load."""
+    def __init__(
+        self,
+        settings: AppSettings,
+        store: PictureStore,
+        glimpse: Glimpse | None,
+        clipseg: ClipSeg | None = None,
+    ) -> None:
+        """Remember what to load, and what finds regions by words, if anything does."""
         self._settings, self._store, self._glimpse = settings, store, glimpse
+        self._finder = Finder(store, clipseg)
         self._future: Future[Any] | None = None
 
     def begin(self) -> None:
@@ -160,7 +172,7 @@ class LoadedLater:
         """Return the same tool, with the same model, for another store of pictures."""
         self.begin()
         other = copy(self)
-        other._store = store
+        other._store, other._finder = store, Finder(store, self._finder.clipseg)
         return other
 
     def editor(self) -> Any:
@@ -176,14 +188,28 @@ class LoadedLater:
         cache = self._settings.home / "cache"
         return load_editor(self._settings.model, cache=cache, **self._settings.holding)
 
-    def __call__(self, **asked: Any) -> Edited:
-        """Edit a picture."""
+    def find(self, *, head: str, region: str, caption: str) -> Image:
+        """Return where edits of a picture may act, as a mask of its size."""
+        found = self._finder.find(self.editor, head, region, caption=caption)
+        return found.laid_over(self._store.size(head))
+
+    def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
+        """Edit a picture, in a region that is found first."""
         from tools.close_up import Framing
         from tools.edit_picture import edit_picture
 
+        found, step = None, asked["step"]
+        if region != EVERYWHERE:
+            about = {"caption": step.source_prompt, "change": step.change}
+            found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = Framing(close_ups=self._settings.close_up == "auto")
         return edit_picture(
-            self.editor(), self._store, framing=framing, on_glimpse=self._glimpse, **asked
+            self.editor(),
+            self._store,
+            framing=framing,
+            region=found,
+            on_glimpse=self._glimpse,
+            **asked,
         )
 
 
@@ -230,11 +256,27 @@ def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     return LlmEyes(llm, own, clip)
 
 
+def _clipseg(settings: AppSettings) -> ClipSeg | None:
+    """Load what finds regions by words, if there is anything."""
+    if settings.clipseg is None:
+        return None
+    from editing_core.clipseg import ClipSeg
+
+    try:
+        return ClipSeg(settings.clipseg)
+    except (OSError, ValueError) as error:
+        raise _unloadable("CLIPSeg", settings.clipseg, error) from None
+
+
+def _unloadable(kind: str, model: str, error: Exception) -> Refusal:
+    reason = str(error).splitlines()[0]
+    return Refusal(f"The {kind} model {model} cannot be loaded: {reason}", MISSING)
+
+
 def _clip(model: str) -> Eyes:
     from tools.clip_judge import ClipEyes
 
     try:
         return ClipEyes(model)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise Refusal(f"The CLIP model {model} cannot be loaded: {reason}", MISSING) from None
+        raise _unloadable("CLIP", model, error) from None

@@ -81,7 +81,8 @@ def replay(step: EditStep | Adjust, text: str, *, shown: str = "") -> EditStep |
     wanted = changes(step.source_prompt, step.target_prompt)
     if wanted and world_of(text):
         again = edit_step(text, wanted, step.request)
-        return again and again.model_copy(update={"strength": step.strength})
+        kept = {"strength": step.strength, "region": step.region}
+        return again and again.model_copy(update=kept)
     source = text
     target = transfer(text, step.source_prompt, step.target_prompt)
     if target == text and shown and step.source_prompt != shown:  # no caption named what vanished

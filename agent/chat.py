@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from agent import choosing, state
 from agent.background import in_background
-from agent.sessions.database import StorageError, trouble
+from agent.regions import CHOSEN_AT
+from agent.sessions.database import trouble
+from agent.sessions.store import StorageError
 from agent.settings import AppSettings
 from agent.state import Ask, Choices, Choose, Conversation, Event, Plan, Step, Turn
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 LASTING = ("turn.completed", "head.moved", "reply")
 """Events that are told only once what they tell is saved."""
+COMMANDS = {"reshape": "region"}
+"""Steps whose /command has another name."""
 STEPS = 500
 """Nodes that one message may run; far more than any plan of a person needs."""
 
@@ -71,7 +75,10 @@ class Chat:
     def conversation(self) -> Conversation:
         """The session as last saved (a copy), with what was chosen since."""
         saved = Conversation(**{**self._values(), "session": self.session})
-        return saved.model_copy(update={"chosen": saved.chosen.model_copy(update=self._chosen)})
+        chosen = dict(self._chosen)
+        if "region" in chosen:  # by a flag: a box is of the picture where one is
+            chosen[CHOSEN_AT] = saved.head
+        return saved.model_copy(update={"chosen": saved.chosen.model_copy(update=chosen)})
 
     @property
     def question(self) -> Ask | None:
@@ -161,7 +168,8 @@ class Chat:
         An impossible step (nothing to undo, no such turn) ends in turn.failed, and is not raised.
         """
         values = [str(v) for v in step.model_dump(exclude_defaults=True, exclude={"step"}).values()]
-        words = values if isinstance(step, Choose) else [step.step, *values]
+        name = COMMANDS.get(step.step, step.step)
+        words = values if isinstance(step, Choose) else [name, *values]
         return self._begin("/" + " ".join(words), Plan(steps=(step,)))
 
     def answer(self, text: str) -> Iterator[Event]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from agent.context import ChatContext
-from agent.options import EDIT_OPTIONS
+from agent.options import EDIT_OPTIONS, declared
+from agent.regions import region_at
 from agent.settings import AppSettings
-from agent.state import Conversation, EditStep, Turn
+from agent.state import Choices, Conversation, EditStep, Turn
 from agent.turn_tree import path
+from tools.arguments import InputError, short
 from tools.edit_picture import paired
-from tools.operations import EVERYWHERE, shares
+from tools.regions import EVERYWHERE
 
 
 def start(state: Conversation) -> Turn:
@@ -19,7 +22,13 @@ def start(state: Conversation) -> Turn:
 
 
 def seed_of(state: Conversation, studio: ChatContext) -> int:
-    """Return the seed of the turn being made: the session's plus the turn's number."""
+    """Return the seed of the turn being made: the session's plus the turn's number.
+
+    An edit that is made again in another region keeps its own.
+    """
+    step = state.plan.steps[state.position] if state.plan else None
+    if isinstance(step, EditStep) and step.seed is not None:
+        return step.seed
     return chosen_settings(state, studio).seed + len(state.turns)
 
 
@@ -29,7 +38,35 @@ def chosen_settings(state: Conversation, studio: ChatContext) -> AppSettings:
     if "method" in chosen or "preset" in chosen:
         pair = paired(chosen.get("method", ""), chosen.get("preset", ""))
         chosen |= dict(zip(("method", "preset"), pair, strict=True))
+    if (value := chosen.get("region", studio.settings.region)) != EVERYWHERE and state.turns:
+        chosen["region"] = region_at(state, start(state).id, value, studio.pictures)
     return studio.settings.model_copy(update=chosen)
+
+
+def region_of(state: Conversation, studio: ChatContext, step: EditStep) -> str:
+    """Return where the edit that is due may act: where its message says, else as chosen."""
+    return step.region or chosen_settings(state, studio).region
+
+
+def choices_of(given: Mapping[str, object]) -> Choices:
+    """Return choices as the /commands read them.
+
+    Raises:
+        InputError: There is no such option, or it has no such value.
+    """
+    return Choices(**{name: _read(name, str(value)) for name, value in given.items()})
+
+
+def _read(name: str, value: str) -> str | int:
+    if name not in EDIT_OPTIONS:
+        raise InputError(f"There is no option {short(name)}, but {', '.join(EDIT_OPTIONS)}.")
+    held = declared()[name]
+    if known := held.option.choices():
+        if value not in known:
+            raise InputError(f"There is no {name} {short(value)}, but {', '.join(known)}.")
+        return value
+    read = held.option.read or held.number
+    return read(value)
 
 
 def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any:
@@ -42,7 +79,4 @@ def settings_of(state: Conversation, studio: ChatContext, step: EditStep) -> Any
     for _ in range(abs(notches)):
         settings = settings.stronger() if notches > 0 else settings.weaker()
     settings = settings if chosen.keep == "auto" else settings.keeping(chosen.keep)
-    if chosen.region != EVERYWHERE:
-        size = studio.pictures.image(start(state).picture).size
-        settings = settings.bounded(shares(chosen.region, size))
     return settings.drafted() if chosen.draft == "on" else settings

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tools.regions import EVERYWHERE
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from pydantic import BaseModel
@@ -59,6 +61,10 @@ class Edited(Protocol):
     def seconds(self) -> float: ...  # noqa: D102
     @property
     def forwards(self) -> int: ...  # noqa: D102
+    @property
+    def crop(self) -> tuple[int, int, int, int] | None: ...  # noqa: D102
+    @property
+    def working(self) -> tuple[int, int] | None: ...  # noqa: D102
 
 
 class EditPicture(Protocol):
@@ -74,8 +80,24 @@ class EditPicture(Protocol):
         seed: int,
         method: str,
         on_step: OnStep | None,
+        region: str = EVERYWHERE,
     ) -> Edited:
-        """Edit the picture ``head`` and return the hashes of the result."""
+        """Edit the picture ``head``, in a region of ``tools.regions``; return what came out.
+
+        Raises:
+            tools.arguments.InputError: The region is not found.
+        """
+
+
+class FindRegion(Protocol):
+    """``tools.find_region.Finder.find`` with its editor and store bound."""
+
+    def __call__(self, *, head: str, region: str, caption: str) -> Image:
+        """Return where edits of ``head`` may act as an "L" picture of its size.
+
+        Raises:
+            tools.arguments.InputError: The region is not found.
+        """
 
 
 class AdjustPicture(Protocol):
@@ -99,6 +121,9 @@ class Pictures(Protocol):
     def image(self, key: str, /) -> Image:
         """Return the pixels of a hash."""
 
+    def size(self, key: str, /) -> tuple[int, int]:
+        """Return width and height of a hash's picture, in pixels."""
+
     def path(self, key: str, /) -> Path:
         """Return the PNG file of a hash."""
 
@@ -108,6 +133,9 @@ class Eyes(Protocol):
 
     def describe(self, image: Image, /) -> str | None:
         """Return a caption of the picture, or None if it cannot be told."""
+
+    def drawn(self, image: Image, /) -> bool:
+        """Say whether a picture is of a closed world, of which they have to see all."""
 
     def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
         """Return the value seen for each attribute in ``expected``."""
@@ -156,6 +184,7 @@ class ChatContext:
         presets: name of a preset to its ``EditSettings`` (``editing_core.settings.PRESETS``).
         interactive: whether a person can answer a question; otherwise its default is taken.
         adjust: does one plain operation; None means plan only, likewise.
+        find: finds where edits may act, to be shown before any; None means plan only, likewise.
         warm_up: called once a person sees the prompt: begins what their first edit will wait for.
     """
 
@@ -167,4 +196,5 @@ class ChatContext:
     presets: Mapping[str, Strength] = field(default_factory=dict)
     interactive: bool = False
     adjust: AdjustPicture | None = None
+    find: FindRegion | None = None
     warm_up: Callable[[], None] = lambda: None

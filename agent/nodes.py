@@ -12,15 +12,17 @@ from typing import Any, Literal
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from agent import adjusting, replies, retry, verify
+from agent import adjusting, regions, replies, retry, verify
 from agent.actions import carry_out
 from agent.background import Stopped, until_stopped
-from agent.choosing import chosen_settings, seed_of, settings_of, start
+from agent.choosing import chosen_settings, region_of, seed_of, settings_of, start
 from agent.context import ChatContext, Edited
-from agent.state import Adjust, Ask, Conversation, EditStep, Message, Plan, Try, Turn, Usage
+from agent.state import Adjust, Ask, Choose, Conversation, EditStep, Message, Plan, Try, Turn, Usage
 from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
+from editing_core.worlds.registry import world_named
 from tools.arguments import InputError
+from tools.regions import EVERYWHERE
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
@@ -176,10 +178,13 @@ def _answered(
 
 def move(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     """Carry out a step that makes no picture: moves, questions, saving."""
+    step = current(state)
     try:
-        update = carry_out(current(state), state)
-    except NoSuchTurn as error:
-        return {"failure": f"That cannot be done: {error}."}
+        if isinstance(step, Choose) and step.setting == "region":
+            regions.refuse_outside(str(step.value), state, runtime.context.pictures)
+        update = carry_out(step, state)
+    except (NoSuchTurn, InputError) as error:
+        return {"failure": f"That cannot be done: {str(error).rstrip('.')}."}
     if update.get("head", state.head) != state.head:
         turn = state.turns[update["head"]]
         path = picture_path(runtime.context, turn.picture)
@@ -204,7 +209,7 @@ def adjust(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
         size = runtime.context.pictures.image(start(state).picture).size
         said = [*state.said, replies.nothing_done(current(state), size)]
         return {"position": state.position + 1, "said": said, **_landed(state, start(state).id)}
-    return _taken(state, turn, runtime)
+    return _taken(state, turn, runtime, adjusting.region_moved(state, turn, runtime.context))
 
 
 def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
@@ -231,7 +236,10 @@ def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             seed=seed,
             method=chosen_settings(state, studio).method,
             on_step=on_step,
+            region=region_of(state, studio, step),
         )
+    except InputError as error:
+        return {"failure": f"{str(error).rstrip('.')}.", "tries": []}
     except Exception as error:
         logger.debug("the edit failed", exc_info=True)
         reason = " ".join(str(error).split())[:LONGEST_ERROR].rstrip(".") or type(error).__name__
@@ -239,6 +247,8 @@ def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     attempt = Try(
         picture=edited.picture,
         mask=edited.mask,
+        crop=edited.crop,
+        working=edited.working,
         rung=rung,
         seed=seed,
         seconds=edited.seconds,
@@ -258,6 +268,8 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             images.image(attempt.mask) if attempt.mask else None,
             current(state),
             studio.eyes,
+            close_up=_close_up(attempt),
+            world=known.name if (known := world_named(studio.settings.model)) else "",
         ).model_copy(update={"rung": attempt.rung})
         attempt = attempt.model_copy(update={"check": verdict})
         state = _noted(state, usage=state.messages[-1].usage + _spent(runtime) - spent)
@@ -268,7 +280,16 @@ def check(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
     return _taken(state, accepted(state, tries, studio), runtime)
 
 
-def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Update:
+def _close_up(attempt: Try) -> verify.CloseUp | None:
+    """Return what the model saw of the picture, if not all of it."""
+    if attempt.crop is None or attempt.working is None:
+        return None
+    return verify.CloseUp(attempt.crop, attempt.working)
+
+
+def _taken(
+    state: Conversation, turn: Turn, runtime: Runtime[ChatContext], more_said: str = ""
+) -> Update:
     """Take a new turn into the conversation, and go on with the plan."""
     studio = runtime.context
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
@@ -281,7 +302,7 @@ def _taken(state: Conversation, turn: Turn, runtime: Runtime[ChatContext]) -> Up
         "tries": [],
         "messages": state.messages,
         "position": state.position + 1,
-        "said": [*state.said, *filter(None, [_said_of(turn, state)])],
+        "said": [*state.said, *filter(None, [_said_of(turn, state), more_said])],
     }
 
 
@@ -306,7 +327,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
     """Make the turn of the best try."""
     step: EditStep = current(state)
     kept, head = retry.best(tries), start(state)
-    settings = chosen_settings(state, studio)
+    settings, region = chosen_settings(state, studio), region_of(state, studio, step)
     return Turn(
         id=len(state.turns),
         parent=head.id,
@@ -320,6 +341,7 @@ def accepted(state: Conversation, tries: list[Try], studio: ChatContext) -> Turn
         preset=settings.preset,
         method=settings.method,
         mask=kept.mask,
+        region="" if region == EVERYWHERE else region,
         check=kept.check,
         report={
             "seconds": round(sum(t.seconds for t in tries), 2),

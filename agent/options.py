@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from annotated_types import Ge, Le, Predicate
 
 from tools.arguments import LARGEST, number
-from tools.operations import EVERYWHERE, is_region, region
+from tools.regions import EVERYWHERE, is_region, region
 
 
 @dataclass(frozen=True)
@@ -118,10 +118,14 @@ class MethodOptions:
         str,
         Predicate(is_region),
         Option(
-            "the box that edits keep to: LEFT,TOP,WIDTH,HEIGHT in pixels, or off",
-            "Outside of it every pixel stays as it was. Plain operations act everywhere.",
+            "where edits act: LEFT,TOP,WIDTH,HEIGHT in pixels, words for a thing, or off",
+            "Outside of it every pixel stays as it was. Words, such as the man on the left, are "
+            "looked for in every picture that is edited. A box moves along with crops and "
+            "rotations. Plain operations act everywhere. /region larger, smaller, left, right, "
+            "up, down, other, not WORDS or and WORDS corrects it, and the last edit is made again "
+            "there.",
             example="40,0,200,120",
-            metavar="BOX",
+            metavar="REGION",
             read=region,
         ),
     ] = EVERYWHERE
@@ -130,7 +134,7 @@ class MethodOptions:
         Option(
             "quick drafts, for a first look",
             "The same seed, message and picture with drafts off make nearly the same edit, in "
-            "full.",
+            "full. A distilled model takes the few steps that it knows.",
             example="on",
             values=DRAFTS,
             flag="on",
@@ -188,6 +192,14 @@ class RunOptions:
     llm_model: Annotated[str, Option("the model to ask there")] = "gpt-5-mini"
     preview: Annotated[Preview, Option("pictures in the terminal", metavar="KIND")] = "auto"
     home: Annotated[Path, Option("where sessions and pictures are", metavar="DIR")]
+    engine: Annotated[
+        str | None,
+        Option(
+            "a `palimpsest serve` that works in the place of this machine "
+            "(token: PALIMPSEST_ENGINE_TOKEN)",
+            metavar="URL",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

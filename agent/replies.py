@@ -8,7 +8,8 @@ from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
-from tools.operations import EVERYWHERE, MOVING
+from tools.operations import MOVING
+from tools.regions import EVERYWHERE
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -23,6 +24,8 @@ _DONE = {
     "replace": "Changed to",
     "background": "New background",
 }
+NO_EYES = "nothing here sees pictures"
+"""Why an edit is not checked where an LLM that sees, or CLIP, would have to be set up first."""
 NOUNS = {"resize": "resizing", "rotate": "rotation", "straighten": "straightening"}
 """What plain operations are called whose own name is no noun."""
 _PLANNED = {"add": "add ", "remove": "remove ", "replace": "change to "}
@@ -92,12 +95,22 @@ def done(turn: Turn) -> str:
     return f"{_DONE.get(turn.step.change, 'Changed')}: {what} (@{turn.id})."
 
 
+def verdict_of(*, passed: bool, unchecked: str) -> str:
+    """Say in a few words what a check came to."""
+    if unchecked:
+        return f"not checked, {unchecked}"
+    return "as asked" if passed else "not quite as asked"
+
+
 def outcome(turn: Turn) -> str:
     """Say what was seen of an edit, where there is more to say than that it is as asked."""
     check = turn.check
-    if check is None or check.passed:
+    if check is None or check.accepted:
         again = check is not None and check.rung != "first"
-        return f"It took another try ({check.rung})." if again and check else ""
+        said = f"It took another try ({check.rung})." if again and check else ""
+        open_ = check is not None and check.unchecked not in ("", NO_EYES)
+        seen = f"Not checked whether it is as asked: {check.unchecked}." if open_ and check else ""
+        return f"{said} {seen}".strip()
     seen = f" (I see: {', '.join(check.unlike)})" if check.unlike else ""
     if check.edit_score < 1.0:
         return f"I cannot see all of it{seen}; “stronger” or “again” tries once more."

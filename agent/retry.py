@@ -13,7 +13,7 @@ the order is that of what they rescue and repair in `python -m editing_core.benc
 def next_try(tries: list[Try], retries: int) -> str | None:
     """Return how to try again; None to stop trying."""
     last = tries[-1]
-    if last.check is None or last.check.passed or len(tries) > retries:
+    if last.check is None or last.check.accepted or len(tries) > retries:
         return None
     order = MISSED if last.check.edit_score < 1.0 else SPOILT
     tried = {t.rung for t in tries}
@@ -21,12 +21,12 @@ def next_try(tries: list[Try], retries: int) -> str | None:
 
 
 def best(tries: list[Try]) -> Try:
-    """Return the try to keep: passed, then most of the edit, then most of the rest."""
+    """Return the try to keep: accepted, then most of the edit, then most of the rest."""
 
     def rank(attempt: Try) -> tuple[float, ...]:
         check = attempt.check
         if check is None:
             return (0.0,)
-        return (check.passed, check.edit_score, check.kept, check.outside_ssim)
+        return (check.accepted, check.edit_score, check.kept, check.outside_ssim)
 
     return max(tries, key=rank)

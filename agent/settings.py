@@ -43,7 +43,15 @@ class AppSettings(EditOptions, RunOptions, BaseSettings):
     """Seconds that the LLM has for a whole answer."""
     clip: str | None = None
     """A CLIP model (hub id or folder) that judges edits of photographs where no LLM sees."""
+    clipseg: str | None = None
+    """A CLIPSeg model (hub id or folder) that finds where in a picture something is, by words."""
     home: Path = Field(default_factory=default_home)
+    database: str = Field(default="", repr=False)
+    """Where `palimpsest serve` keeps sessions: postgresql://USER@HOST/NAME; "" for the home."""
+    pictures: str = ""
+    """Where it keeps pictures beside a database: a folder or s3://…; "" for the home."""
+    engine_token: str = Field(default="", repr=False)
+    """What `--engine` lets us in by."""
     retries: int = Field(default=2, ge=0, le=4)
     """How often an edit that fails its check is tried again."""
     c2pa_certificate: Path | None = None

@@ -15,6 +15,7 @@ from agent.options import EDIT_OPTIONS
 from agent.visible import json_line
 from tools.arguments import LARGEST, InputError
 from tools.operations import AMOUNTS, Name, normal
+from tools.regions import correction
 
 Change = Literal["add", "remove", "replace", "attribute", "color", "background", "style", "pose"]
 
@@ -44,6 +45,10 @@ class EditStep(Record):
     """Words of the target prompt that name the change; of the source prompt for a removal."""
     strength: int = Field(default=0, ge=-3, le=3)
     """Notches stronger (positive) or weaker (negative) than the preset."""
+    region: str = ""
+    """Where it may act, as `tools.regions` writes it; empty for where the session says."""
+    seed: Number | None = None
+    """For an edit that is made again in another region: its seed, so that all else is the same."""
     request: str = ""
     """The part of the message that asked for this step."""
     anew: str = ""
@@ -91,6 +96,7 @@ class Adjust(Record):
     source_prompt: ClassVar[str] = ""
     target_prompt: ClassVar[str] = ""
     edit_words: ClassVar[tuple[str, ...]] = ()
+    region: ClassVar[str] = ""
 
 
 class Undo(Record):
@@ -152,6 +158,33 @@ class Describe(Record):
     turn: Number | None = None
 
 
+class Show(Record):
+    """Show where an edit acted, over the picture that it was made of, or where edits will act."""
+
+    step: Literal["show"] = "show"
+    what: Literal["mask", "region"]
+    turn: Number | None = None
+    """None for the turn at the head."""
+
+
+class Reshape(Record):
+    """Correct the region of an edit, and make the edit again there."""
+
+    step: Literal["reshape"] = "reshape"
+    how: str
+    """As `tools.regions` writes corrections: "slightly larger", "not the hair"."""
+    turn: Number | None = None
+    """None for the turn at the head."""
+
+    @field_validator("how")
+    @classmethod
+    def _as_written_everywhere(cls, how: str) -> str:
+        read = correction(how)
+        if read is None:
+            raise ValueError(f"a region is not corrected by {how}")
+        return str(read)
+
+
 class Save(Record):
     """Copy the head's picture to a file that the person named."""
 
@@ -189,7 +222,7 @@ class Help(Record):
 
 Step = Annotated[
     EditStep | Adjust | Undo | Redo | GoTo | Rewind | Revert | Retry | Compare | Describe | Save
-    | Ask | Choose | Help,
+    | Show | Reshape | Ask | Choose | Help,
     Field(discriminator="step"),
 ]  # fmt: skip
 
@@ -234,6 +267,9 @@ class Check(Record):
     """Whether an edit did what was asked and nothing else; scores are in [0, 1], 1 is best."""
 
     passed: bool
+    """Whether it was seen to be as asked; never where nobody could tell."""
+    unchecked: str = ""
+    """Why nobody could tell, of an edit that nothing speaks against: "this model knows …"."""
     edit_score: float
     """Fraction of the wanted changes seen in the picture."""
     kept: float = 1.0
@@ -249,12 +285,21 @@ class Check(Record):
     rung: str = "first"
     """In which way the try was made."""
 
+    @property
+    def accepted(self) -> bool:
+        """Whether nothing speaks against the edit, be it that nobody could tell."""
+        return self.passed or bool(self.unchecked)
+
 
 class Try(Record):
     """One attempt at the current edit step, not yet accepted."""
 
     picture: str
     mask: str | None = None
+    crop: tuple[int, int, int, int] | None = None
+    """Of a close-up: left, top, right and bottom of what the model saw, in pixels."""
+    working: tuple[int, int] | None = None
+    """Width and height at which the model saw it, in pixels; None if that is not known."""
     rung: str = "first"
     """In which way of the ladder it was made."""
     seed: int = 0
@@ -281,6 +326,8 @@ class Turn(Record):
     preset: str = ""
     method: str = ""
     mask: str | None = None
+    region: str = ""
+    """Where it was to act, as `tools.regions` writes it; empty for everywhere."""
     check: Check | None = None
     report: dict[str, float] = Field(default_factory=dict)
     """Small numbers about the making: seconds, forwards, tries."""
@@ -359,12 +406,13 @@ class Event(BaseModel):
 
     ``event`` is one of session.started, turn.started {request, reader:
     llm, offline or command}, plan {steps, note},
-    step {phase, i, of}, check {passed, edit_score, kept, unlike, outside_ssim, drift, rung},
+    step {phase, i, of},
+    check {passed, unchecked, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},
     save {path, clean, picture (path), turn, request}, reply {text}, turn.failed {error},
-    session.ended.
+    session.ended; where a server works for several people also queued {before} and note {text}.
     """
 
     event: str

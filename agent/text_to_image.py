@@ -97,7 +97,7 @@ def _size(chat: Chat) -> tuple[int, int]:
     if world := world_named(chat.settings.model):
         return world.sample()[0].size
     conversation = chat.conversation
-    return chat.studio.pictures.image(conversation.turns[conversation.head].picture).size
+    return chat.studio.pictures.size(conversation.turns[conversation.head].picture)
 
 
 def _looked_at(chat: Chat, picture: str, said: str, seed: int) -> Drawn:

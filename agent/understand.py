@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 
 from agent.choosing import chosen_settings
 from agent.context import ChatContext
@@ -12,10 +13,13 @@ from agent.llm.structured_output import LlmError, consult
 from agent.llm.vision import can_see
 from agent.offline.grammar import Context, understand_offline
 from agent.options import EDIT_OPTIONS
-from agent.state import Conversation, Plan
+from agent.state import Conversation, Plan, Reshape
 from editing_core.worlds.registry import world_named
+from tools.regions import correction
 
 logger = logging.getLogger(__name__)
+_SHOWN = re.compile(r"/show (?:region|mask(?: (?P<turn>\d+))?)")
+"""The message that is remembered of /show mask and /show region."""
 
 
 def understand(
@@ -29,6 +33,8 @@ def understand(
         studio: holds the LLM, if there is one.
         question: what the message answers.
     """
+    if (reshaped := reshaping(message, conversation)) is not None:
+        return Plan(steps=(reshaped,))
     context = Context.of(conversation)
     world = world_named(studio.settings.model) is not None
     if studio.llm is None:
@@ -41,6 +47,23 @@ def understand(
         why = f"{str(error).rstrip('.')}, so I read your message without it."
         note = f"{why} {plan.note}".strip()
         return plan.model_copy(update={"note": note})
+
+
+def reshaping(message: str, conversation: Conversation) -> Reshape | None:
+    """Read how a mask that was just shown is to be corrected: "larger", "not the hair".
+
+    After a correction another one may follow.
+    """
+    how = correction(message)
+    said = [m.text for m in conversation.messages if not m.forgotten]
+    while said and correction(said[-1].removeprefix("/region ")):
+        said.pop()
+    shown = _SHOWN.fullmatch(said[-1]) if said else None
+    if how is None or shown is None:
+        return None
+    same = said[-1] == conversation.messages[-1].text
+    turn = int(shown["turn"]) if shown["turn"] and same else None
+    return Reshape(how=str(how), turn=turn)
 
 
 def ask_llm(message: str, context: Context, studio: ChatContext, *, question: str = "") -> Plan:

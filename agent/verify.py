@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from agent.captions import ABSENT, changes, parse
+from agent.replies import NO_EYES
 from agent.state import Check, EditStep
 from tools.inspection import differences
 
@@ -16,11 +18,36 @@ if TYPE_CHECKING:
 
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
+SPOILT = "no such picture any more"
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
+@dataclass(frozen=True)
+class CloseUp:
+    """What a model saw of a picture.
+
+    Attributes:
+        crop: Left, top, right and bottom, in pixels.
+        size: Width and height that it was brought to.
+    """
+
+    crop: tuple[int, int, int, int]
+    size: tuple[int, int]
+
+    def of(self, image: Image) -> Image:
+        """Return that of a picture, or of a mask of its size."""
+        return image.crop(self.crop).resize(self.size)
+
+
 def judge(
-    before: Image, after: Image, mask: Image | None, step: EditStep, eyes: Eyes | None
+    before: Image,
+    after: Image,
+    mask: Image | None,
+    step: EditStep,
+    eyes: Eyes | None,
+    *,
+    close_up: CloseUp | None = None,
+    world: str = "",
 ) -> Check:
     """Compare an edited picture with its parent and with what was asked.
 
@@ -31,21 +58,29 @@ def judge(
         step: what was asked.
         eyes: they say whether it happened, or name what is seen; where there are none or they
             cannot, a change of any kind counts.
+        close_up: what the model saw of it, if not all: that alone is compared. Pictures of a
+            closed world are named by the whole of them.
+        world: what the model draws, if it knows nothing else.
 
     Returns:
         The scores; passed if all wanted changes are seen, all else that can be named is as it was.
     """
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
+    drawn = eyes is not None and eyes.drawn(before)
+    whole = before, after
+    if close_up is not None:
+        before, after = close_up.of(before), close_up.of(after)
+        mask = mask and close_up.of(mask)
     found = differences(before, after, mask)
-    score, kept, unlike = _seen(before, after, step, eyes)
-    if score is None:
-        score = float(found.changed >= TOUCHED)
+    score, kept, unlike = _seen(*(whole if drawn else (before, after)), step, eyes, drawn=drawn)
+    unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
+    score = float(found.changed >= TOUCHED) if score is None else score
+    still = mask is None or found.shift <= STILL
+    fine = score == kept == 1.0 and found.outside_ssim >= ALIKE and still
     return Check(
-        passed=score == 1.0
-        and kept == 1.0
-        and found.outside_ssim >= ALIKE
-        and (mask is None or found.shift <= STILL),
+        passed=fine and not unchecked,
+        unchecked=unchecked if fine else "",
         edit_score=score,
         kept=kept,
         unlike=unlike,
@@ -55,8 +90,17 @@ def judge(
     )
 
 
+def _why_unchecked(eyes: Eyes | None, world: str, *, drawn: bool) -> str:
+    """Say why nobody can tell whether an edit is as asked."""
+    if eyes is None:
+        return NO_EYES
+    if world and not drawn:
+        return f"this model knows {world} only"
+    return "what was asked for cannot be read from the picture"
+
+
 def _seen(
-    before: Image, after: Image, step: EditStep, eyes: Eyes | None
+    before: Image, after: Image, step: EditStep, eyes: Eyes | None, *, drawn: bool
 ) -> tuple[float | None, float, tuple[str, ...]]:
     """Return how much of the change the eyes see, None if they cannot tell, and of the rest.
 
@@ -70,7 +114,8 @@ def _seen(
     wanted, expected = changes(step.source_prompt, step.target_prompt), parse(step.target_prompt)
     seen = eyes.attributes(after, expected) if wanted else {}
     if not seen:
-        return None, 1.0, ()
+        spoilt = drawn and bool(wanted)
+        return (0.0, 0.0, (SPOILT,)) if spoilt else (None, 1.0, ())
     rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
     as_before = eyes.attributes(before, expected)
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]

@@ -1,8 +1,9 @@
 """Adaptive attention (paper, section on attention guidance): where do the edit words look?
 
 While sampling, the joint layers tell how much every image token attends to the edit words.
-Layers of middling activation locate the edit best; their mean map, thresholded, is the mask. In the
-next step picture-to-text attention is amplified inside the mask and damped outside.
+Those that locate the edit best make the mask: by the paper layers of middling activation, or those
+that were measured for the model (`layer_analysis`). Their mean map is thresholded; in the next step
+picture-to-text attention is amplified inside the mask and damped outside.
 
 Neither reading nor scaling builds the (text + picture)^2 score matrix: fused attention's norms
 give any of its columns, and adding (m - 1) * (what these columns take) scales them by m for each
@@ -11,6 +12,7 @@ query. That is exact; see ``attention_probs``.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import torch
@@ -89,11 +91,13 @@ class AttentionControl(AttentionHook):
         """Turn what was seen in a step into the mask of the next."""
         upcoming = step.index + 1
         if self.maps and self.watching and upcoming >= self._settings.guide_from:
-            maps = torch.stack([self.maps[index] for index in sorted(self.maps)])
+            seen = sorted(self.maps)
+            maps = torch.stack([self.maps[index] for index in seen])
             told = localised(maps.mean(0), self._own)
             of_words = maps[:, told].mean(1)
-            self.blocks = tuple(sorted(chosen_blocks(of_words, self._settings).tolist()))
-            mask = edit_mask(of_words, self._settings)
+            chosen = chosen_maps(of_words, seen, self._settings)
+            self.blocks = tuple(sorted(seen[place] for place in chosen))
+            mask = mask_of(of_words[chosen], self._settings.tau)
             self.mask = mask.view(self._canvas.rows, self._canvas.cols) if mask.any() else None
         self.watching = self._settings.guide_from - 1 <= upcoming < step.of - 1
 
@@ -117,36 +121,44 @@ def localised(maps: Tensor, own: int) -> Tensor:
     Returns:
         Indices of candidates. Shape: (n,), n at least 1.
     """
-    area = _active(maps).mean(1)
+    area = activation(maps)
     told = (area[:own] <= DIFFUSE).nonzero().flatten()
     return told if len(told) else area.argmin().view(1)
 
 
-def edit_mask(maps: Tensor, settings: EditSettings) -> Tensor:
-    """Choose the blocks of middling activation and threshold the mean of their maps.
+def chosen_maps(maps: Tensor, layers: Sequence[int], settings: EditSettings) -> list[int]:
+    """Choose whose maps make the mask: the layers of the settings, else those of middling rank.
 
     Args:
-        maps: How much each picture token attends to the edit words, by block.
-            Shape: (blocks, L).
-        settings: For the ranks and the threshold.
+        maps: How much each picture token attends to the edit words, by layer. Shape: (n, L).
+        layers: The number of each of these layers.
+        settings: For the layers or the ranks.
 
     Returns:
-        Shape: (L,), bool.
+        Places among the maps, at least one.
     """
-    return _active(maps)[chosen_blocks(maps, settings)].mean(0) >= settings.tau
-
-
-def chosen_blocks(maps: Tensor, settings: EditSettings) -> Tensor:
-    """Return the indices of the blocks of middling activation, the most active first."""
-    ranked = _active(maps).sum(1).argsort(descending=True)
+    asked = () if settings.layers == "measured" else settings.layers
+    if there := [layers.index(layer) for layer in asked if layer in layers]:
+        return there
+    ranked: list[int] = activation(maps).argsort(descending=True).tolist()
     return ranked[chosen_ranks(len(maps), settings.ranks)]
 
 
-def _active(maps: Tensor) -> Tensor:
+def mask_of(maps: Tensor, tau: float) -> Tensor:
+    """Threshold the mean of the spread maps (n, L). Shape: (L,), bool."""
+    return spread(maps).mean(0) >= tau
+
+
+def activation(maps: Tensor) -> Tensor:
+    """How much of the picture lights up in each map (n, L), as a share of it. Shape: (n,)."""
+    return spread(maps).mean(1)
+
+
+def spread(maps: Tensor) -> Tensor:
     """Spread each map (n, L) over [0, 1], its middle sharpened."""
     low, high = maps.amin(1, keepdim=True), maps.amax(1, keepdim=True)
-    spread = (maps - low) / (high - low).clamp_min(1e-12)
-    return torch.sigmoid(SHARPNESS * (spread - 0.5))
+    within = (maps - low) / (high - low).clamp_min(1e-12)
+    return torch.sigmoid(SHARPNESS * (within - 0.5))
 
 
 def chosen_ranks(depth: int, ranks: tuple[int, int]) -> slice:

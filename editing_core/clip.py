@@ -46,9 +46,15 @@ class Clip:
         return _embedding(self._model.get_text_features(input_ids=ids))
 
 
-def pixel_values(image: Image.Image, side: int, mean: Channels, deviation: Channels) -> Tensor:
+def pixel_values(
+    image: Image.Image,
+    side: int,
+    mean: Channels,
+    deviation: Channels,
+    how: Image.Resampling = Image.Resampling.BICUBIC,
+) -> Tensor:
     """Squeeze a picture to a square and normalise its colours. Shape: (1, 3, side, side)."""
-    small = image.convert("RGB").resize((side, side), Image.Resampling.BICUBIC)
+    small = image.convert("RGB").resize((side, side), how)
     pixels = (np.asarray(small, dtype=np.float32) / 255 - mean) / deviation
     return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
@@ -17,9 +17,16 @@ from editing_core.cache import LRUCache
 from editing_core.errors import EditError, ModelMissing, NotAPicture
 from editing_core.hashes import pixel_hash
 from editing_core.latent_preview import LatentPreview
-from editing_core.masks import box, color_aligned, outside_kept, region
+from editing_core.masks import color_aligned, is_given_whole, limit, outside_kept, region
+from editing_core.measured_layers import layers_measured
 from editing_core.methods.base import Method
-from editing_core.methods.context import EditContext, EditOutput, Progress, Recorded
+from editing_core.methods.context import (
+    EditContext,
+    EditOutput,
+    GivenRegion,
+    Progress,
+    Recorded,
+)
 from editing_core.methods.registry import method_named, refuse_model
 from editing_core.models.base import Model
 from editing_core.models.canvas import Canvas
@@ -53,6 +60,7 @@ class EditRequest:
         instruction: The wish as it was put ("add a hat"), for methods that follow instructions.
         history: The pictures from ``original`` to ``current``, both included, each with the
             instruction that made it ("" for the original), for methods that remember.
+        region: Where the edit may act inside the box of the settings, if not in all of it.
     """
 
     current: Picture
@@ -62,6 +70,7 @@ class EditRequest:
     edit_words: tuple[str, ...] = ()
     instruction: str = ""
     history: tuple[tuple[Picture, str], ...] = ()
+    region: GivenRegion | None = None
 
 
 @dataclass(frozen=True)
@@ -158,7 +167,9 @@ class Editor:
                 level, or what the model returned is no picture.
         """
         how, name, own = self._method(method, own)
-        prepare = partial(self._context, request, settings, seed, on_step, on_glimpse)
+        prepare = partial(
+            self._context, request, self._for_model(settings), seed, on_step, on_glimpse
+        )
         while True:
             try:
                 return self._edited(prepare, request, how, name, own)
@@ -169,6 +180,14 @@ class Editor:
                 self.model.forget_kept()
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
+
+    def _for_model(self, settings: EditSettings) -> EditSettings:
+        """Fill in what depends on the model: measured layers, and the steps of a draft."""
+        if settings.layers == "measured":
+            settings = replace(settings, layers=layers_measured(self.model))
+        if settings.draft and (few := self.model.spec.few_steps):
+            settings = replace(settings, steps=min(few, settings.steps))
+        return settings
 
     def _edited(
         self,
@@ -231,16 +250,16 @@ class Editor:
     ) -> tuple[Image.Image, Tensor, Image.Image | None]:
         """Picture, latents and mask, with what the settings keep outside the region of the edit."""
         settings, canvas, latents = context.settings, context.canvas, outcome.latents
-        where = outcome.mask
+        inside, where = limit(context), outcome.mask
         if settings.keep != "nothing":
-            where = region(context) if outcome.region is None else outcome.region
+            found = None if is_given_whole(context) else outcome.region
+            where = region(context) if found is None else found
         if settings.keep == "color":
             assert where is not None
             latents = color_aligned(self.model, latents, context.current, where, canvas)
         free = where if settings.keep == "outside" else None
-        if settings.bounds is not None:
-            inside = box(settings.bounds, self.model.to_grid(latents, canvas), canvas)
-            free = inside if free is None else free * inside
+        if inside is not None:
+            free = inside if free is None else free.minimum(inside)
         if free is None:
             mask = None if where is None else _mask_image(where, canvas)
             return self.model.decode(latents, canvas), latents, mask
@@ -278,10 +297,12 @@ class Editor:
             seed=seed,
             inversions=self._latents_kept,
             recordings=self._recordings,
+            pictures=(request.current.image, request.original.image),
             progress=on_step or (lambda phase, index, of: None),
             seen=on_glimpse and (lambda x: on_glimpse(self._glimpse(x, canvas))),
             instruction=request.instruction,
             history=tuple((self._latents(shown, canvas), said) for shown, said in request.history),
+            region=request.region,
         )
 
     @cached_property

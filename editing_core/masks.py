@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from editing_core.methods.context import EditContext
+    from editing_core.methods.context import EditContext, GivenRegion
     from editing_core.models.base import Model
     from editing_core.models.canvas import Canvas
     from editing_core.settings import Bounds
@@ -31,15 +31,49 @@ def region(context: EditContext) -> Tensor:
     Returns:
         Shape: (h, w), in [0, 1].
     """
-    grids = [context.model.to_grid(v, context.canvas) for v in disagreement(context)]
-    return soft_region(within_bounds(context, grids), HARDLY, CLEARLY)
+    differences = () if is_given_whole(context) else disagreement(context)
+    grids = [context.model.to_grid(v, context.canvas) for v in differences]
+    return changing(context, grids, HARDLY, CLEARLY)
 
 
-def within_bounds(context: EditContext, grids: Iterable[Tensor]) -> Iterable[Tensor]:
-    """Return differences with 0 outside the box that the settings keep to, if they name one."""
-    bounds = context.settings.bounds
-    for grid in grids:
-        yield grid if bounds is None else grid * box(bounds, grid, context.canvas)
+def changing(
+    context: EditContext, differences: Iterable[Tensor], hardly: float, clearly: float
+) -> Tensor:
+    """Return the region that a person gave whole, else what of it, or of all, the prompts part in.
+
+    Args:
+        context: The edit.
+        differences: See ``soft_region``, as are the others.
+        hardly: Share of the largest disagreement.
+        clearly: Likewise.
+
+    Returns:
+        Shape: (h, w), in [0, 1].
+    """
+    inside = limit(context)
+    if is_given_whole(context) and inside is not None:
+        return inside
+    grids = (grid if inside is None else grid * inside for grid in differences)
+    return soft_region(grids, hardly, clearly)
+
+
+def is_given_whole(context: EditContext) -> bool:
+    """Say whether a person gave the region, and wants all of it to change."""
+    return context.region is not None and context.region.whole
+
+
+def limit(context: EditContext) -> Tensor | None:
+    """Return how far each latent pixel lies in the region that was given; None for everywhere.
+
+    Returns:
+        Shape: (h, w), in [0, 1].
+    """
+    bounds, canvas = context.settings.bounds, context.canvas
+    if bounds is None:
+        return None
+    grid = context.model.to_grid(context.current, canvas)
+    given = context.region
+    return box(bounds, grid, canvas) if given is None else laid_over(given, bounds, grid, canvas)
 
 
 def box(bounds: Bounds, grid: Tensor, canvas: Canvas) -> Tensor:
@@ -53,14 +87,36 @@ def box(bounds: Bounds, grid: Tensor, canvas: Canvas) -> Tensor:
     Returns:
         Shape: (h, w).
     """
+    left, top, right, bottom = bounds
+    y, x = _centres(grid, canvas)
+    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
+    return (down[:, None] & across[None, :]).to(grid)
+
+
+def laid_over(given: GivenRegion, bounds: Bounds, grid: Tensor, canvas: Canvas) -> Tensor:
+    """Return what a mask that lies over a box says at the centres of latent pixels; see ``box``."""
+    import numpy as np
     import torch
+    import torch.nn.functional as F
 
     left, top, right, bottom = bounds
+    y, x = _centres(grid, canvas)
+    y, x = (2 * (y - top) / (bottom - top) - 1, 2 * (x - left) / (right - left) - 1)
+    places = torch.stack(torch.broadcast_tensors(x[None, :], y[:, None]), dim=-1)
+    values = torch.from_numpy(np.asarray(given.mask.convert("L"), np.float32) / 255)
+    seen = F.grid_sample(values[None, None], places[None].float(), padding_mode="border",
+                         align_corners=False)[0, 0]  # fmt: skip
+    return seen.to(grid) * box(bounds, grid, canvas)
+
+
+def _centres(grid: Tensor, canvas: Canvas) -> tuple[Tensor, Tensor]:
+    """Return where latent pixels are, in shares of the picture. Shapes: (h,) and (w,)."""
+    import torch
+
     height, width = grid.shape[-2:]
     y = (torch.arange(height) + 0.5) / height * canvas.padded_height / canvas.height
     x = (torch.arange(width) + 0.5) / width * canvas.padded_width / canvas.width
-    down, across = (y >= top) & (y < bottom), (x >= left) & (x < right)
-    return (down[:, None] & across[None, :]).to(grid)
+    return y, x
 
 
 def soft_region(differences: Iterable[Tensor], hardly: float, clearly: float) -> Tensor:

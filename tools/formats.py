@@ -18,6 +18,8 @@ SIGNED = (
     "WEBP",
 )  # fmt: skip
 """Formats whose first bytes no other file has: one of these that cannot be read is damaged."""
+AVIF_HEAD, JXL_HEAD = 65_536, 40  # bytes of a file in which the headers lie
+SHALLOW = 8  # bits a channel
 SIGNATURE = 16  # bytes; Pillow knows formats by as many
 JXL_CODESTREAM = b"\xff\x0a"
 JXL_BITS = (9, 13, 18, 30)  # how long a side may be written, ISO/IEC 18181-1, SizeHeader
@@ -96,18 +98,45 @@ def boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 def jxl_size(file: BinaryIO) -> tuple[int, int] | None:
     """Read width and height of a JPEG XL, undecoded; None for any other file."""
+    header = _jxl_header(file)
+    return None if header is None else _size_header(_Bits(header))
+
+
+def bits_in(path: Path, form: str) -> int:
+    """Return how many bits a channel a file has whose decoder gives 8; 8 where none can tell.
+
+    Args:
+        path: The file.
+        form: Pillow's name of its format.
+    """
+    with path.open("rb") as file:
+        if form == "AVIF":
+            return _avif_bits(file.read(AVIF_HEAD))
+        header = _jxl_header(file) if form == "JXL" else None
+        return SHALLOW if header is None else _jxl_bits(_Bits(header))
+
+
+def _avif_bits(begin: bytes) -> int:
+    """Read how deep AV1 is: AV1 in ISOBMFF 1.2, the record av1C."""
+    at = begin.find(b"av1C")
+    told = begin[at + 6] if 0 <= at < len(begin) - 6 else 0
+    return SHALLOW if not told & 0x40 else 12 if told & 0x20 else 10
+
+
+def _jxl_header(file: BinaryIO) -> bytes | None:
+    """Return the first bytes of a JPEG XL's codestream after its signature, undecoded."""
     file.seek(0)
-    begin = file.read(12)
+    begin = file.read(JXL_HEAD)
     if begin.startswith(JXL_CODESTREAM):
-        return _size_header(begin[2:])
+        return begin[2:]
     if begin[4:8] != b"JXL ":
         return None
     for kind, at, _ in boxes(file):
         if kind in (b"jxlc", b"jxlp"):  # the latter begins with a number
             file.seek(at + (4 if kind == b"jxlp" else 0))
-            codestream = file.read(12)
+            codestream = file.read(JXL_HEAD)
             if codestream.startswith(JXL_CODESTREAM):
-                return _size_header(codestream[2:])
+                return codestream[2:]
     return None
 
 
@@ -120,23 +149,43 @@ def jxl_xmp(file: BinaryIO) -> bytes | None:
     return None
 
 
-def _size_header(held: bytes) -> tuple[int, int]:
-    bits = int.from_bytes(held, "little")
+class _Bits:
+    """Takes bits, the lowest of each byte first."""
 
-    def take(count: int) -> int:
-        nonlocal bits
-        value = bits & ((1 << count) - 1)
-        bits >>= count
+    def __init__(self, held: bytes) -> None:
+        self._left = int.from_bytes(held, "little")
+
+    def take(self, count: int = 1) -> int:
+        value = self._left & ((1 << count) - 1)
+        self._left >>= count
         return value
 
-    small = take(1)
+
+def _size_header(bits: _Bits) -> tuple[int, int]:
+    small = bits.take()
 
     def side() -> int:
-        return (take(5) + 1) * 8 if small else take(JXL_BITS[take(2)]) + 1
+        return (bits.take(5) + 1) * 8 if small else bits.take(JXL_BITS[bits.take(2)]) + 1
 
     height = side()
-    ratio = take(3)
+    ratio = bits.take(3)
     if not ratio:
         return side(), height
     wide, high = JXL_RATIOS[ratio - 1]
     return height * wide // high, height
+
+
+def _jxl_bits(bits: _Bits) -> int:
+    """Read how deep a JPEG XL is, ISO/IEC 18181-1, ImageMetadata and BitDepth."""
+    _size_header(bits)
+    if bits.take():  # all is as usual
+        return SHALLOW
+    if bits.take():  # there are rarer fields
+        bits.take(3)  # orientation
+        if bits.take():
+            _size_header(bits)  # that it is meant to be shown at
+        if bits.take(2):  # a preview or an animation, which are not read here
+            return SHALLOW
+    usual = (32, 16, 24) if bits.take() else (8, 10, 12)  # floats, or whole numbers
+    choice = bits.take(2)
+    return usual[choice] if choice < len(usual) else bits.take(6) + 1

@@ -89,6 +89,10 @@ class WorldEyes:
         attributes = self.attributes(image, {})
         return self._world.caption(attributes) if attributes else None
 
+    def drawn(self, image: Image.Image) -> bool:
+        """Say whether a picture is of the world."""
+        return bool(self._world.judge(image))
+
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         """Name the attributes that a picture shows; nothing for a picture of no such world."""
         return self._world.judge(image)

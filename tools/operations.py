@@ -26,7 +26,6 @@ LEAST, MOST = -100, 200  # per cent of an amount: 0 leaves the picture as it is
 MOST_TILT = 45.0  # degrees that a picture is straightened by; beyond, its sides change places
 MOST_BLUR = 200.0  # pixels of a Gaussian's radius
 USUAL_BLUR = "8"
-EVERYWHERE = "off"
 
 
 class AdjustmentError(InputError):
@@ -65,52 +64,6 @@ def normal(name: str, value: str) -> str:
 def leaves_corners(name: str, value: str) -> bool:
     """Say whether an operation leaves corners of the picture empty."""
     return name == "rotate" and float(value) % QUARTER != 0
-
-
-def region(text: str) -> str:
-    """Return where edits may act, as it is written everywhere: a box, or "off" for everywhere.
-
-    Raises:
-        AdjustmentError: It is neither.
-    """
-    text = text.strip().lower()
-    if text == EVERYWHERE:
-        return text
-    try:
-        value = _crop_value(text)
-        left, top, width, height = map(int, value.split(","))
-        if not (width and height):
-            raise ValueError(text)
-    except ValueError:
-        raise AdjustmentError(
-            f'A region is LEFT,TOP,WIDTH,HEIGHT in pixels, or off, not "{short(text)}".'
-        ) from None
-    return value
-
-
-def is_region(text: str) -> bool:
-    """Say whether that is a region."""
-    try:
-        return bool(region(text))
-    except AdjustmentError:
-        return False
-
-
-def shares(value: str, size: tuple[int, int]) -> tuple[float, float, float, float] | None:
-    """Return a region as left, top, right and bottom in shares of a picture; None for everywhere.
-
-    Raises:
-        AdjustmentError: It does not lie inside the picture.
-    """
-    if value == EVERYWHERE:
-        return None
-    (wide, high), (left, top, width, height) = size, map(int, region(value).split(","))
-    if left + width > wide or top + height > high:
-        raise AdjustmentError(
-            f"The region {value} does not lie inside the picture, which is {wide}x{high}; "
-            "choose another, or off"
-        )
-    return left / wide, top / high, (left + width) / wide, (top + height) / high
 
 
 def _crop_value(text: str) -> str:

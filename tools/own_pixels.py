@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +21,7 @@ from PIL import Image
 
 from tools import deep_files
 from tools.alpha import OPAQUE, alpha_of, given_back, on_white
+from tools.deep_png import Deep, own_png, png_bytes
 from tools.full_size import BAND, how_changed
 from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usable
 
@@ -53,9 +55,10 @@ class OwnPixels:
     @property
     def alpha(self) -> Image.Image | None:
         """How opaque each pixel is, as an "L" picture; None where all are wholly so."""
-        image = self.eight_bits
-        alpha = image.getchannel("A") if image.mode == "RGBA" else None
-        return None if alpha is None or alpha.getextrema() == (OPAQUE, OPAQUE) else alpha
+        if self.samples.shape[2] == len("RGB"):
+            return None
+        alpha = self.eight_bits.getchannel("A")
+        return None if alpha.getextrema() == (OPAQUE, OPAQUE) else alpha
 
     def shown(self) -> Image.Image:
         """Return what a model sees: 8-bit sRGB, on white."""
@@ -70,16 +73,20 @@ class OwnPixels:
         samples = np.ascontiguousarray(self.samples)
         return hashlib.sha256(told + self.profile + samples.tobytes()).digest()
 
-    def told(self) -> str:
-        """Say what is kept, in words for the person."""
-        kept = [f"its {self.bits} bits a channel"] if self.bits == DEEP else []
+    def told(self, bits: int) -> str:
+        """Say what is kept, in words for the person.
+
+        Args:
+            bits: A channel in the file, of which a HEIC has fewer than 16.
+        """
+        kept = [f"its {bits} bits a channel"] if self.bits == DEEP else []
         kept += [f"its colours in {name_of(self.profile)}"] if self.profile else []
         return " and ".join(kept)
 
     def png(self) -> bytes:
         """Return them as a PNG, which ``read`` reads."""
         if self.bits == DEEP:
-            return deep_files.png_bytes(self.samples, self.profile)
+            return png_bytes(self.samples, self.profile, strategy=zlib.Z_RLE)
         buffer = io.BytesIO()
         told = {"icc_profile": self.profile} if self.profile else {}
         Image.fromarray(self.samples).save(buffer, "PNG", compress_level=1, **told)
@@ -120,12 +127,11 @@ def _carried(own: Samples, profile: bytes, was: Image.Image, now: Image.Image) -
     return made
 
 
-def own_pixels(
-    image: Image.Image, profile: bytes, deep: deep_files.Deep | None
-) -> OwnPixels | None:
+def own_pixels(image: Image.Image, profile: bytes, deep: Deep | None) -> OwnPixels | None:
     """Return a picture's own pixels if they are more than 8-bit sRGB, and can be kept.
 
-    Kept are 16 bits a channel of PNG and TIFF, colour profiles of RGB, and transparency.
+    Kept are 16 bits a channel of PNG and TIFF, 10 and 12 of HEIC, colour profiles of RGB, and
+    transparency.
 
     Args:
         image: Upright, as decoded.
@@ -147,6 +153,8 @@ def own_pixels(
 def read(path: Path) -> OwnPixels | None:
     """Return what ``OwnPixels.png`` wrote to a file; None where nothing can be read."""
     try:
+        if (held := own_png(path.read_bytes())) is not None:
+            return OwnPixels(*held)
         deep = deep_files.read_deep(path, np.inf)
         with Image.open(path) as image:
             profile = image.info.get("icc_profile") or b""

@@ -20,8 +20,9 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
 from tools.auxiliary_images import left_out
-from tools.deep_files import Deep, read_deep
-from tools.formats import is_signed, open_image
+from tools.deep_files import read_deep
+from tools.deep_png import Deep
+from tools.formats import SHALLOW, bits_in, is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
 from tools.own_pixels import OwnPixels, own_pixels, read
 from tools.profiles import BROKEN, is_broken, to_srgb
@@ -37,6 +38,8 @@ MAX_MEGAPIXELS = 100.0
 LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
 TRANSPARENT = "its transparent parts are shown on white, and saved transparent again"
+FILES = (".own.png", ".source.json", ".safetensors", ".png")
+"""How the files of one picture end; its PNG comes last, so that all is there once it is."""
 KINDS_OF_FILE = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a named pipe (FIFO)",
@@ -90,7 +93,7 @@ def open_picture(path: Path | str, *, max_megapixels: float = MAX_MEGAPIXELS) ->
                 opened = _as_rgb(image, read_deep(path, max_megapixels))
                 _refuse_size(path, opened.image.size, max_megapixels)  # headers may lie
                 told = source_of(image, path, opened.image.size)
-                notes = (*left_out(image, path), *opened.notes)
+                notes = (*left_out(image, path), *opened.notes, *_shallow(path, image))
                 source = replace(told, alpha=opened.source.alpha)
                 return replace(opened, notes=notes, source=source)
     except PictureError:
@@ -148,13 +151,13 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     notes = []
     if getattr(image, "n_frames", 1) > 1 and image.format != "HEIF":
         image.seek(0)  # a HEIC is opened at its main picture
-    upright, turned = _upright(image)
+    upright, turned = _upright(image) if deep is None else (image, _is_turned(image))
     if turned:
         notes.append("it was turned upright, as its camera noted")
     profile = image.info.get("icc_profile") or b""
     own = own_pixels(upright, profile, deep)
     if own is not None:
-        return _with_own(own, profile, notes)
+        return _with_own(own, profile, notes, image.info.get("bit_depth", own.bits))
     if upright.mode.startswith("I") or upright.mode == "F":
         upright = _eight_bits(upright)
         notes.append("its deep grey levels were reduced to 8 bits")
@@ -173,11 +176,19 @@ def _as_rgb(image: Image.Image, deep: Deep | None) -> Opened:
     return Opened(upright.convert("RGB"), tuple(notes), Source(alpha=packed(alpha)))
 
 
-def _with_own(own: OwnPixels, profile: bytes, notes: list[str]) -> Opened:
-    """Return a picture that has own pixels as a model sees it."""
+def _shallow(path: Path, image: Image.Image) -> list[str]:
+    """Say of a file of more than 8 bits that its decoder gives no more."""
+    bits = bits_in(path, image.format or "")
+    if bits <= SHALLOW or image.mode.startswith("I"):  # of which all is given
+        return []
+    return [f"of its {bits} bits a channel 8 are kept, since its decoder here gives no more"]
+
+
+def _with_own(own: OwnPixels, profile: bytes, notes: list[str], bits: int) -> Opened:
+    """Return a picture that has own pixels, of so many bits in its file, as a model sees it."""
     if profile and is_broken(profile):
         notes.append(BROKEN)
-    if kept := own.told():
+    if kept := own.told(bits):
         notes.append(f"{kept} are kept; the model sees 8 bits of sRGB")
     if alpha := own.alpha:
         notes.append(TRANSPARENT)
@@ -188,12 +199,17 @@ def _upright(image: Image.Image) -> tuple[Image.Image, bool]:
     """Turn a picture as its EXIF says, unless its decoder did; say whether it was turned."""
     if image.format == "HEIF":
         image.load()
-        return image, image.info.get("original_orientation", 1) not in (None, UPRIGHT)
+        return image, _is_turned(image)
     if image.format == "JXL" and not getattr(image, "jpeg", False):
         return image, False  # what EXIF says is to be ignored, ISO/IEC 18181-2
-    noted = image.getexif().get(ExifTags.Base.Orientation, UPRIGHT)
-    upright = ImageOps.exif_transpose(image)
-    return upright, upright.size != image.size or noted != UPRIGHT
+    return ImageOps.exif_transpose(image), _is_turned(image)
+
+
+def _is_turned(image: Image.Image) -> bool:
+    """Say whether a picture's EXIF says that it is not upright."""
+    if image.format == "HEIF":
+        return image.info.get("original_orientation", UPRIGHT) not in (None, UPRIGHT)
+    return bool(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT) != UPRIGHT)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -253,11 +269,11 @@ class PictureStore:
             beside = target.with_suffix(".safetensors")
             grown = latents is not None and not _touched(beside)
             if own is not None and not _touched(self._own(name)):
-                _write(self._own(name), own.png())
+                write_whole(self._own(name), own.png())
             if latents is not None and grown:
-                _write(beside, _latents_bytes(latents))
+                write_whole(beside, _latents_bytes(latents))
             if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
-                _write(target, _png_bytes(image, recipe))
+                write_whole(target, _png_bytes(image, recipe))
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(
@@ -265,6 +281,23 @@ class PictureStore:
                 "another folder with --home."
             ) from None
         return name
+
+    def take(self, other: PictureStore, name: str) -> None:
+        """Copy a picture and all that lies beside it from another store, byte by byte.
+
+        Raises:
+            StoreError: It cannot be kept here.
+        """
+        source, target = other.path(name), self.folder / name[:2] / f"{name}.png"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            for ending in FILES:
+                if (file := source.with_suffix(ending)).is_file():
+                    write_whole(target.with_suffix(ending), file.read_bytes())
+        except OSError as error:
+            raise StoreError(
+                f"Cannot keep pictures in {self.folder}: {error.strerror or error}."
+            ) from None
 
     def own(self, name: str) -> OwnPixels | None:
         """Return a picture's own pixels, if they are more than 8-bit sRGB."""
@@ -281,9 +314,9 @@ class PictureStore:
     def remember(self, name: str, source: Source) -> None:
         """Note which file a picture was opened from; of several, the last."""
         try:
-            _write(self._source(name), source.text().encode())
+            write_whole(self._source(name), source.text().encode())
         except OSError as error:
-            raise PictureError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
+            raise StoreError(f"Cannot keep notes in {self.folder}: {error.strerror}.") from None
 
     def source(self, name: str) -> Source:
         """Return which file a picture was opened from, as far as known."""
@@ -330,6 +363,14 @@ class PictureStore:
         except Exception:  # decoders raise all kinds
             raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
 
+    def size(self, name: str) -> tuple[int, int]:
+        """Return width and height of a stored picture in pixels, of which nothing is decoded."""
+        try:
+            with Image.open(self.path(name)) as image:
+                return image.size
+        except Exception:  # decoders raise all kinds
+            raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
+
     def get(self, name: str) -> Picture:
         """Return a picture with its float latents, where they were kept."""
         from editing_core.editor import Picture
@@ -371,7 +412,7 @@ def _latents_bytes(latents: Tensor) -> bytes:
     return content
 
 
-def _write(target: Path, content: bytes) -> None:
+def write_whole(target: Path, content: bytes) -> None:
     """Write a whole file or none: under a passing name, onto the disk, then into place.
 
     It reaches the disk before a checkpoint names it, so a power cut leaves no turn without picture.

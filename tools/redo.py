@@ -23,6 +23,7 @@ from tools.edit_picture import ModelMissing, device_of, edit_picture, load_edito
 from tools.operations import Name, normal
 from tools.pictures import PictureStore
 from tools.provenance import Recipe
+from tools.region_masks import RegionRecipe
 
 if TYPE_CHECKING:
     from editing_core.editor import Editor
@@ -71,6 +72,8 @@ class Made(BaseModel):
     """What the model saw of the picture; None: all of it."""
     mask: Hash | None = None
     """Where the edit acted; recipes of before do not say."""
+    region: RegionRecipe | None = None
+    """Where the person let it act, with the box of the settings; None: in that box, or anywhere."""
     versions: Mapping[str, str] = {}
 
     @property
@@ -89,7 +92,11 @@ class Made(BaseModel):
         own = asdict(self.settings)
         reads = METHODS[self.method].reads
         unusual = {
-            preset: [f"{name} {own[name]}" for name in reads if own[name] != usual[name]]
+            preset: [
+                f"{name} {own[name]}"
+                for name in reads
+                if own[name] != usual[name] and usual[name] != "measured"
+            ]
             for preset, usual in ((preset, asdict(held)) for preset, held in PRESETS.items())
         }
         nearest = min(unusual, key=lambda preset: len(unusual[preset]))
@@ -256,6 +263,7 @@ def _edited(
             method=made.method,
             framing=Framing(made.working_size or size, crop),
             own=made.own_settings,
+            region=None if made.region is None else made.region.over(made.settings.bounds),
         )
     found = {made.picture: edited.picture}
     return found | {made.mask: edited.mask} if made.mask and edited.mask else found

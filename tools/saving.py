@@ -13,7 +13,8 @@ from PIL import Image, ImageCms, TiffImagePlugin
 
 from tools import provenance
 from tools.alpha import CAN_HOLD, given_back, on_white, unpacked
-from tools.deep_files import png_bytes, tiff_bytes
+from tools.deep_files import heif_bytes, tiff_bytes
+from tools.deep_png import png_bytes
 from tools.formats import endings
 from tools.metadata import tiff_tags, uncalibrated
 from tools.own_pixels import DEEP, OwnPixels
@@ -29,10 +30,12 @@ QUALITY: dict[str, dict[str, Any]] = {
 }
 """How formats that lose something are written: as much as eyes can tell is kept."""
 WITH_EXIF = ("JPEG", "WEBP", "AVIF", "PNG", "HEIF", "JXL")
-WITH_PROFILE = ("JPEG", "WEBP", "PNG", "TIFF")
+TOLD_SRGB = ("JPEG", "WEBP", "PNG", "TIFF")
 """Formats that tell by a profile that colours are sRGB; AVIF, HEIC and others always tell."""
-WITH_DEEP = ("PNG", "TIFF")
-"""Formats whose 16 bits a channel are written here."""
+WITH_PROFILE = (*TOLD_SRGB, "AVIF", "HEIF")
+"""Formats that have room for a person's own profile."""
+WITH_DEEP = ("PNG", "TIFF", "HEIF")
+"""Formats that are written here with more than 8 bits a channel; HEIC with 10."""
 MADE_AT = slice(24, 36)  # when a profile was made, ICC.1:2022, 7.2.8
 
 Sign = Callable[[Path, str, Recipe], None]
@@ -69,8 +72,10 @@ def save_picture(
     packed = provenance.packed(recipe, form) if recipe else {}
     exif = uncalibrated(exif) if own is not None and own.profile else exif
     options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
-    if form in WITH_PROFILE:
-        options["icc_profile"] = (own and own.profile) or _srgb()
+    if own is not None and own.profile and form in WITH_PROFILE:
+        options["icc_profile"] = own.profile
+    elif form in TOLD_SRGB:
+        options["icc_profile"] = _srgb()
 
     def write(passing: Path) -> None:
         if own is not None and own.bits == DEEP and form in WITH_DEEP:
@@ -107,6 +112,8 @@ def _as_written(image: Image.Image, form: str, alpha: bytes, own: OwnPixels | No
 
 def _deep(own: OwnPixels, form: str, options: dict[str, Any]) -> bytes:
     """Return own pixels of 16 bits as a file."""
+    if form == "HEIF":
+        return heif_bytes(own.samples, {n: v for n, v in options.items() if n != "format"})
     profile = options["icc_profile"]
     if form == "TIFF":
         return tiff_bytes(own.samples, profile, options.get("tiffinfo"))

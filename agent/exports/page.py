@@ -14,7 +14,7 @@ from PIL import Image
 
 from agent import turn_tree
 from agent.exports.output_path import written
-from agent.replies import of_operation
+from agent.replies import of_operation, verdict_of
 from agent.state import Adjust, Conversation, Turn
 from agent.terminal.comparison import OPACITY, TINT
 from agent.terminal.why import label, scores
@@ -149,7 +149,8 @@ def _made(turn: Turn) -> Iterator[str]:
         return
     rows = {"plan": f"{step.change}, looking at: {', '.join(step.edit_words) or 'all of it'}"}
     if turn.check is not None:
-        verdict = "as asked" if turn.check.passed else "not quite as asked"
+        check = turn.check
+        verdict = verdict_of(passed=check.passed, unchecked=check.unchecked)
         rows["check"] = f"{verdict}; {scores(turn.check)}"
     seconds, calls = turn.report.get("seconds", 0), int(turn.report.get("forwards", 0))
     if calls:

@@ -25,6 +25,7 @@ from agent.state import (
     Help,
     Plan,
     Redo,
+    Reshape,
     Retry,
     Revert,
     Save,
@@ -33,6 +34,7 @@ from agent.state import (
 )
 from tools.arguments import InputError
 from tools.operations import normal
+from tools.regions import EVERYWHERE, correction, region
 
 MOST_STEPS = 8
 MOST_OPTIONS = 4
@@ -45,7 +47,7 @@ _NAME = re.compile(r"(?:@|turn )?(\d{1,9})", re.IGNORECASE)
 """A number of a turn, as it stands in what the LLM is told."""
 
 Kind = Literal["edit", "adjust", "undo", "redo", "goto", "revert", "retry", "compare", "describe",
-               "save", "ask", "choose", "help"]  # fmt: skip
+               "save", "ask", "choose", "help", "reshape"]  # fmt: skip
 How = Literal["", "again", "weaker", "stronger", "other", "picture", "edits", "turn"]
 Changed = Literal["", "add", "remove", "replace", "attribute", "color", "background", "style",
                   "pose"]  # fmt: skip
@@ -72,6 +74,8 @@ class LlmStep(Lenient):
     source_caption: str = ""
     target_caption: str = ""
     edit_words: list[str] = Field(default_factory=list)
+    region: str = ""
+    """edit: words for the place that it must keep to, if the message names one."""
     numbers: list[int] = Field(default_factory=list)
     """Turns, or how many messages to undo."""
     how: How = ""
@@ -84,6 +88,7 @@ class LlmStep(Lenient):
     setting: Literal[("", *EDIT_OPTIONS)] = ""  # type: ignore[valid-type]
     """choose: what holds from now on."""
     value: str = ""
+    """choose: what is chosen; save: the file, as the message names it."""
 
     @field_validator("numbers", mode="before")
     @classmethod
@@ -180,11 +185,11 @@ class _Planner(PlanBuilder):
             case "describe":
                 return self._describe(written)
             case "save":
-                return self._save()
+                return self._save(written)
             case "ask":
                 return _question(written)
-            case "choose":
-                return _choice(written)
+            case "choose" | "reshape":
+                return (_choice if written.step == "choose" else _reshape)(written)
             case "help":
                 return Help()
             case _:
@@ -205,7 +210,8 @@ class _Planner(PlanBuilder):
         self.left_out += [left_out] if left_out else []
         request = self.message if self.alone or not wish else wish
         strength = {"weaker": -1, "stronger": 1}.get(written.how, 0)
-        return step.model_copy(update={"request": request, "strength": strength})
+        where = _region(written.region)
+        return step.model_copy(update={"request": request, "strength": strength, "region": where})
 
     def _caption(self, written: str) -> str:
         """Return a caption as it can be used; what is too long is cut, and that is said."""
@@ -236,8 +242,11 @@ class _Planner(PlanBuilder):
         turn = self._turn(written, 0) if written.numbers else None
         return Describe(what="turn" if written.how == "turn" else "picture", turn=turn)
 
-    def _save(self) -> Save:
+    def _save(self, written: LlmStep) -> Save:
         """Take where to save from the person's own words: an LLM writes no paths."""
+        named = re.escape(written.value.strip())
+        if named and re.search(rf"(?<![\w/.~]){named}(?![\w/])", self.message):
+            return Save(path=written.value.strip())
         asked = understand_offline(self.message, Context.of(self.conversation)).steps
         for step in asked:
             if isinstance(step, Save):
@@ -261,6 +270,21 @@ class _Planner(PlanBuilder):
         return number
 
 
+def _region(words: str) -> str:
+    """Return where an edit may act; what is no region is refused.
+
+    Raises:
+        Unusable: it is none.
+    """
+    said = plain(words, LONGEST_WISH)
+    if not said or said.lower() == EVERYWHERE:
+        return ""
+    try:
+        return region(said)
+    except InputError as error:
+        raise Unusable(f"region: {error}") from None
+
+
 def _question(written: LlmStep) -> Ask:
     question = plain(written.question, LONGEST_QUESTION)
     if not question:
@@ -269,6 +293,17 @@ def _question(written: LlmStep) -> Ask:
     kept = tuple(dict.fromkeys(option for option in options if option))[:MOST_OPTIONS]
     default = plain(written.default, LONGEST_OPTION)
     return Ask(question=question, options=kept, default=default if default in kept else "")
+
+
+def _reshape(written: LlmStep) -> Reshape:
+    """Return how the region of the last edit is to be corrected."""
+    how = correction(plain(written.region, LONGEST_WISH))
+    if how is None:
+        raise Unusable(
+            "reshape needs region: larger, smaller, left, right, up, down, other, not WORDS or "
+            "and WORDS."
+        )
+    return Reshape(how=str(how))
 
 
 def _choice(written: LlmStep) -> Choose:
@@ -282,7 +317,8 @@ def _choice(written: LlmStep) -> Choose:
             raise Unusable(f"{name} is one of: {', '.join(known)}.")
         return Choose(setting=name, value=value)
     try:
-        return Choose(setting=name, value=held.number(value.removeprefix("+")))
+        read = held.option.read or held.number
+        return Choose(setting=name, value=read(value.removeprefix("+")))
     except InputError as error:
         raise Unusable(plain(str(error), LONGEST_QUESTION)) from None
 

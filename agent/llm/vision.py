@@ -101,6 +101,10 @@ class LlmEyes:
         known = self._drawn.describe(image) if self._drawn else None
         return known or self._ask("describe", [image], Caption, _caption)
 
+    def drawn(self, image: Image.Image) -> bool:
+        """Say whether a picture is of the drawn world, if there is one."""
+        return self._drawn is not None and self._drawn.drawn(image)
+
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         """Return for each expected attribute its value if that is seen, else "not seen".
 

@@ -135,7 +135,6 @@ class Draft(PlanBuilder):
                 question="Old people have gray hair here. Shall I make this one younger, too?",
                 options=(young,),
             )
-            self.asking = self.asking or "age"
         elif step is None:
             self.already[next(iter(wanted))] = self._already(wanted)
         else:

@@ -28,6 +28,7 @@ from agent.offline.intents import (
     split_start,
 )
 from agent.offline.operations import split_operations
+from agent.offline.places import within_place
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
 from agent.offline.portrait_words import Changes, family, mentions, strangers
 from agent.state import Ask, Conversation, GoTo, Plan, Retry, Step, Turn
@@ -37,7 +38,6 @@ from editing_core.worlds.registry import world_of
 _DONT = re.compile(r"(?:don't|do not|never) (?:\w+ )?(?P<what>.+)")
 _EVEN = re.compile(
     r"(?:(?:make|let) \w+ )?(?:be |look )?(?:even |much |a lot |way |far |still )?more\b|even\b"
-    r"|.* more$"
 )
 _MEANT = re.compile(
     r"(?:(?:sorry|oops|no|wait|ah|oh|actually|but)\b[,.! ]*)*(?P<what>i meant? .+)", re.IGNORECASE
@@ -83,6 +83,8 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     """
     message = " ".join(message.split())[: messages.LONGEST]
     again = partial(understand_offline, context=context, world=world)
+    if (placed := within_place(message, context.caption, again)) is not None:
+        return placed
     before, rest, after = split_operations(message, context.conversation)
     if before or after:
         return _joined(Plan(steps=before), again(rest) if rest else Plan(), Plan(steps=after))
@@ -102,14 +104,13 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     if (decided := read_condition(text, context.caption, draft.portrait, again)) is not None:
         return decided
     text = messages.without_contrast(text) if world_of(draft.caption) else text
-    text = messages.in_usual_order(_in_usual_order(text, draft.caption))
-    text = _after_complaint(text, draft.conversation)
+    text = _after_complaint(_in_usual_order(text, draft.caption), draft.conversation)
     if len(text) > messages.LONGEST_PART or not _read_whole(text, raw, draft):
         start, rest = split_start(text, context.conversation)
         if start is not None:
             draft.take(start)
         rest = _chosen(_colored(rest, draft), draft)
-        _read_parts(messages.parts(rest)[: messages.MOST_PARTS], draft)
+        _read_parts(messages.parts(messages.in_usual_order(rest))[: messages.MOST_PARTS], draft)
     if draft.steps and isinstance(draft.steps[0], Retry):
         draft.ask = _instead_of_older(raw, context, world)
         draft.steps = draft.steps if draft.ask is None else []
@@ -350,10 +351,6 @@ def _read_wish(part: str, draft: Draft) -> None:
     summed = messages.is_chatter(part) or wishes.sums_up(part, draft.made())
     if draft.steps and (summed or draft.is_place(part)):
         return  # "sunglasses, beach, summer vibes"; "a scarf, round her neck"
-    too = mentions(wishes.too(part))
-    if too and draft.maker([{m.attribute: m.value} for m in too]) == draft.heads.head:
-        draft.take(Retry(how="weaker"))
-        return
     wanted = _too_much(part, draft) or wishes.for_portrait(part, draft.portrait)
     if wishes.is_surprise(part):
         wanted = wishes.surprise(seed, made)
@@ -401,13 +398,13 @@ def _read_clause(part: str, draft: Draft) -> None:
         draft.notes.append(reading.remark)
     unknown = strangers(said)
     if not reading.understood:
-        question = wishes.question(part)
-        draft.ask = draft.ask or (question if question and question.options else None)
+        draft.ask = draft.ask or wishes.question(part)
         if draft.ask is None and unknown or len(messages.parts(part)) > 1:
             draft.unread.append(part)
         return
     maker = draft.maker(reading.changes)
-    if maker is not None and (_EVEN.match(part) or comparatives(part)):
+    bare = maker == draft.heads.head or len(words(part)) == 1
+    if maker is not None and (_EVEN.match(part) or bare and comparatives(part)):
         draft.take(once_more(maker, f"@{maker}", "stronger", draft.heads.head))
         return
     for place, wanted in enumerate(reading.changes):

@@ -247,10 +247,7 @@ def _goto(said: Said, conversation: Conversation, *, only_turns: bool = False) -
     what = said["what"]
     if re.search(rf"^to |,| (?:and|then) | but (?!with\b|{_NONE})", what):
         return None
-    found = named(conversation, what, only_turns=only_turns)
-    if found is not None and found.id == conversation.head:  # nobody goes where they are
-        found = _showing(conversation, what) or found
-    return _go(found)
+    return _go(named(conversation, what, only_turns=only_turns))
 
 
 def _goto_alone(said: Said, conversation: Conversation) -> Step | None:
@@ -284,7 +281,6 @@ _MOVES: tuple[tuple[str, str, Callable[[Said, Conversation], Step | None]], ...]
     ("ask", "compare", _compare),
     ("ask", "picture", lambda *_: Describe()),
     ("ask", "save", _save),
-    ("ask", "other", lambda *_: Describe()),
     ("goto", "alone", _goto_alone),
     ("goto", "there", lambda said, c: _go(_turn(said, c))),
     ("goto", "go", _goto),

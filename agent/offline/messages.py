@@ -41,9 +41,7 @@ _ENDS = re.compile(r"(?: ones?)?(?:$|[,.;]| (?:for|on|to|and|please)\b)")
 _NEAR = 40  # characters after a "not" in which what it denies is looked for
 _KEEP = re.compile(rf"(?:{'|'.join(_LEXICON['keep'])})\b")
 _VERB = re.compile(rf"\b(?:{'|'.join(_LEXICON['verbs'].split())})\b")
-_CHATTER = re.compile(
-    rf"{_LEXICON['chatter_start']}(?:{'|'.join(_LEXICON['chatter'])}){_LEXICON['chatter_tail']}"
-)
+_CHATTER = re.compile(rf"(?:{'|'.join(_LEXICON['chatter'])}){_LEXICON['chatter_tail']}")
 _APART = [
     *((rf"(?<![\w@./'-])({'|'.join(stems.split())}){end}(?![\w@/'-]|\.\w)",
        rf"\1{end[:-1]}'{end[-1]}" if end == "nt" else rf"\1'{end}")

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable
 
 from agent import turn_tree
-from agent.captions import COLORS
 from agent.offline import lexicon, messages
 from agent.offline.draft import suggestions
 from agent.offline.intents import ORDINALS, named
@@ -22,7 +21,7 @@ NOTHING_PENDING = (
 )
 _EMOJI: dict[str, str] = lexicon.load("talk")["emoji"]
 _WANTING = re.compile(
-    rf"(?:^|[,;]|\b(?:{'|'.join(COLORS)}|a|an|the|some|with|in|on|of|her|him|them|me|add|wear|and|but|remove|no))\s*$"
+    r"(?:^|[,;]|\b(?:a|an|the|some|with|in|on|of|her|him|them|me|add|wear|and|but|remove|no))\s*$"
 )
 _FILLER = frozenset(lexicon.load("talk")["answer"]["filler"].split())
 _WEAK = frozenset(lexicon.load("talk")["answer"]["weak"].split())
@@ -34,7 +33,6 @@ _SENTENCE = re.compile(
 _ALONE = re.compile(r"[\W_]*")
 _MOOD = re.compile("[\U0001f300-\U0001faff\u2600-\u26ff\u2763\u2764\ufe0f]+")
 """Emoji that stand for no word of an edit."""
-_LOOKING = re.compile(r"\b(?:make|look|looks|looking|turn|be) (?:her |him |it |them )?$")
 _FACES = re.compile("[\U0001f600-\U0001f64f\U0001f970-\U0001f97a]")
 
 
@@ -52,7 +50,7 @@ def read_talk(
     said = raw.lower().replace("’", "'")
     if any(lexicon.match("talk", "drop", "never", words) for words in (said, text)):
         return Plan(note=NOTHING_PENDING)
-    if not text or messages.is_chatter(text) or messages.is_chatter(said):
+    if messages.is_chatter(text or said):
         return Plan(
             note="Tell me what to change, for example: "
             + "; ".join(suggestions(turn_tree.path(conversation)[-1].caption))
@@ -147,8 +145,7 @@ def in_words(text: str) -> str:
     def word(match: re.Match[str]) -> str:
         if not alone and not _WANTING.search(text[: match.start()].lower()):
             return " "
-        mood = not (alone or _LOOKING.search(text[: match.start()].lower()))
-        signs = [s for s in match[0] if s in _EMOJI and not (mood and _FACES.match(s))]
+        signs = [s for s in match[0] if s in _EMOJI and (alone or not _FACES.match(s))]
         names = [n for n in dict.fromkeys(_EMOJI[s] for s in signs) if n not in text.lower()]
         return f" {', '.join(names)} " if names else " "
 

@@ -21,8 +21,6 @@ _TAKES_AWAY = re.compile(
     r"(?:remove|take|taking|delete|lose|drop|strip|ditch|erase|wipe|without|no|less|minus)\b.*"
     r"|get rid of|rid"
 )
-_UNUSUAL = {"woman": {"facial_hair"}, "man": {"earrings", "necklace"}}
-"""What no vague wish becomes for them; who wants it says so."""
 _PLAIN = PLAIN | frozenset(lexicon.load("wishes")["plain"]["words"].split())
 
 
@@ -107,9 +105,9 @@ def for_portrait(clause: str, scene: PortraitContext) -> Changes:
     named = {m.attribute for m in known if m.attribute}
     about = {name for n in named for name in (n, COLOR_OF.get(n, n))}
     new = (c for c in row.get("portraits", ()) if any(scene.now.get(n) != v for n, v in c.items()))
-    unusual = _UNUSUAL.get(scene.now.get("gender", ""), set())
+    beards = scene.now.get("gender") != "woman"
     fitting = (
-        c for c in new if (not named or about & set(c)) and not unusual & {*c, *c.values()}
+        c for c in new if (not named or about & set(c)) and (beards or "facial_hair" not in c)
     )
     return next(fitting, {})
 

@@ -14,6 +14,7 @@ from tools import provenance
 from tools.pictures import PictureError, open_picture
 from tools.provenance import Recipe
 from tools.redo import Made, MadePlainly, RecipeError, Step, chain_of
+from tools.regions import MASK
 
 WIDTH = 100
 SHORT = 12  # hex digits of a hash that people see
@@ -34,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         if flags.json:
             print(json.dumps(recipe, ensure_ascii=False, indent=2))
         else:
-            print(told(chain_of(recipe)))
+            print(told(chain_of(recipe), provenance.opened_as(recipe)))
     except (PictureError, RecipeError) as error:
         print(f"palimpsest: {error}", file=sys.stderr)
         return UNREADABLE
@@ -57,14 +58,19 @@ def recipe_in(file: Path) -> Recipe:
     return recipe
 
 
-def told(chain: tuple[Step, ...]) -> str:
-    """Return all steps of a chain in words: what they share, then each."""
+def told(chain: tuple[Step, ...], original: str) -> str:
+    """Return all steps of a chain in words: what they share, then each.
+
+    Args:
+        chain: The steps in their order.
+        original: Hash of the picture that all began from.
+    """
     last = chain[-1]
     versions = ", ".join(f"{name} {number}" for name, number in last.versions.items())
     edits = [made for made in chain if isinstance(made, Made)]
     lines = [
         f"picture   {last.picture[:SHORT]}",
-        f"original  {last.original[:SHORT]}",
+        f"original  {original[:SHORT]}",
         *(_model(edits[-1]) if edits else ()),
         f"versions  {versions}",
     ]
@@ -95,9 +101,20 @@ def _edit(number: int, made: Step) -> list[str]:
         ("to", made.target_prompt),
         ("words", ", ".join(made.edit_words) or "none"),
         ("how", f"{made.method}, seed {made.seed}, {made.numbers}"),
+        *_region(made),
         ("made", made.picture[:SHORT]),
     ]
     return _headed(number, rows)
+
+
+def _region(made: Made) -> list[tuple[str, str]]:
+    """Say where an edit was let act, if not everywhere."""
+    if made.settings.bounds is None:
+        return []
+    words = made.region.words if made.region else ""
+    if words.startswith(MASK):
+        words = words.replace(words.partition("; ")[0], "where an edit had acted", 1)
+    return [("where", words or "a box")]
 
 
 def _headed(number: int, rows: list[tuple[str, str]]) -> list[str]:

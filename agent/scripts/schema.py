@@ -26,7 +26,7 @@ from agent.state import Change
 
 SUFFIX = ".chat.yaml"
 StepName = Literal["edit", "adjust", "undo", "redo", "goto", "revert", "retry", "compare",
-                   "describe", "save", "ask", "choose", "help"]  # fmt: skip
+                   "describe", "show", "reshape", "save", "ask", "choose", "help"]  # fmt: skip
 Llm = Literal["offline", "replay", "live"]
 
 _OPERATORS = {">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,

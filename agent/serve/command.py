@@ -8,7 +8,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from threading import Timer
@@ -17,11 +17,15 @@ from agent.bootstrap import LoadedLater, Refusal, adjust_in, settings_of, studio
 from agent.context import ChatContext
 from agent.exit_codes import DONE, MISSING, UNREADABLE
 from agent.options import declared
+from agent.serve.limits import Admission, Limits
+from agent.sessions.homes import homes_at
+from agent.sessions.store import StorageError
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
 HERE = ("127.0.0.1", "localhost", "::1")
 PORT = 7860
+CONNECTIONS = 1000  # at a time; others are told to come again
 FLAGS = ("model", "device", "memory", "method", "preset", "llm_url", "llm_model", "offline", "home")
 SAID = {
     "web": "Chat in your browser, on this machine.",
@@ -39,7 +43,16 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
         made.add_argument(
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
-        made.add_argument("--upload-mb", type=int, default=200, metavar="N", help="largest upload")
+        for limit in fields(Limits):
+            made.add_argument(
+                f"--{limit.name.replace('_', '-')}",
+                type=_positive,
+                default=limit.default,
+                metavar="N",
+                help=f"{limit.metadata['help']} (default: {limit.default})",
+            )
+    if name == "serve":
+        _add_scaling(made.add_argument_group("on many machines, by Ray Serve"))
     made.add_argument("--config", type=Path, metavar="FILE", help="a config.toml")
     for option in FLAGS:
         known = declared()[option]
@@ -49,22 +62,52 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
     return made
 
 
+def _add_scaling(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--ray", action="store_true", help="serve on the Ray cluster that is there")
+    group.add_argument("--editors", default="1", metavar="N", help="models, such as 2 or 1-8")
+    group.add_argument("--conversations", default="1", metavar="N", help="replicas that answer")
+    group.add_argument("--gpus", default="0", metavar="N", help="GPUs of each model (default: 0)")
+
+
 def serve(words: Sequence[str]) -> int:
     """Serve the interface and the page until Ctrl-C."""
-    return _run("serve", words, show=False)
+    flags = parser("serve").parse_args(words)
+    return _serve_on_ray(flags) if flags.ray else _run(flags, show=False)
 
 
 def web(words: Sequence[str]) -> int:
     """Serve them and open the page in the browser."""
-    return _run("web", words, show=True)
+    return _run(parser("web").parse_args(words), show=True)
 
 
-def _run(name: str, words: Sequence[str], *, show: bool) -> int:
-    flags = parser(name).parse_args(words)
+def _serve_on_ray(flags: argparse.Namespace) -> int:
+    try:
+        from agent.serve.ray import serve_on_ray
+    except ModuleNotFoundError as error:
+        return refuse(
+            f"This needs the extra ray (no module {error.name}): pip install 'palimpsest[ray]'.",
+            MISSING,
+        )
+    if flags.tokens is None:
+        return refuse("On many machines it needs --tokens FILE.", UNREADABLE)
+    names = ("tokens", "editors", "conversations", "gpus", *(f.name for f in fields(Limits)))
+    given = {name: getattr(flags, name) for name in (*names, *FLAGS)}
+    told = {name: str(value) for name, value in given.items() if value is not None}
+    try:
+        serve_on_ray(told, host=flags.host, port=flags.port)
+    except (InputError, StorageError) as error:
+        return refuse(str(error), UNREADABLE)
+    except Refusal as refusal:
+        return refuse(str(refusal), refusal.code)
+    return DONE
+
+
+def _run(flags: argparse.Namespace, *, show: bool) -> int:
     try:
         import uvicorn
 
         from agent.serve.app import create_app
+        from agent.serve.protocol import ImpatientProtocol
         from agent.serve.users import Users, tokens_in
     except ModuleNotFoundError as error:
         return refuse(
@@ -79,13 +122,17 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
     try:
         tokens = {token: ""} if flags.tokens is None else tokens_in(flags.tokens)
         settings = settings_of(flags.config, **{option: getattr(flags, option) for option in FLAGS})
+        homes = homes_at(settings.home, settings.database, settings.pictures)
         studio = studio_of(settings, person=True, note=note)
+    except StorageError as error:
+        return refuse(str(error), MISSING)
     except InputError as error:
         return refuse(str(error), UNREADABLE)
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
 
-    users = Users(tokens, settings.home, partial(_over, studio))
+    limits = Limits(**{limit.name: getattr(flags, limit.name) for limit in fields(Limits)})
+    users = Users(tokens, homes, partial(over, studio), admission=Admission(limits))
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -94,15 +141,15 @@ def _run(name: str, words: Sequence[str], *, show: bool) -> int:
         Timer(1, webbrowser.open, [address]).start()
     try:
         uvicorn.run(
-            create_app(users, upload_mb=flags.upload_mb),
-            host=flags.host, port=flags.port, log_level="warning",
+            create_app(users), host=flags.host, port=flags.port, log_level="warning",
+            http=ImpatientProtocol, limit_concurrency=CONNECTIONS,
         )  # fmt: skip
     finally:
         users.close()
     return DONE
 
 
-def _over(studio: ChatContext, store: PictureStore) -> ChatContext:
+def over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:
     """Return what conversations work with, over the pictures of one person."""
     edit = studio.edit
     own = edit.storing_in(store) if isinstance(edit, LoadedLater) else edit
@@ -114,6 +161,13 @@ def _port(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 65535:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return number
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("a limit is a number from 1")
     return number
 
 

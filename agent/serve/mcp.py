@@ -20,7 +20,7 @@ from agent.serve.edit_queue import EditQueue
 from agent.serve.routes import shrunk
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.sessions.catalog import SessionError, new_id, open_home
-from agent.sessions.database import StorageError
+from agent.sessions.store import StorageError
 from agent.state import Conversation, Turn
 from agent.terminal.file_io import export, file_name, open_file
 from tools.arguments import InputError

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, File, Form, HTTPException, Request, UploadFile
 from fastapi.responses import Response, StreamingResponse
 from PIL import Image
 from pydantic import BaseModel, Field
 
-from agent.choosing import chosen_settings
+from agent.choosing import choices_of, chosen_settings
+from agent.options import EDIT_OPTIONS
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.serve.users import Users
 from agent.sessions.catalog import new_id
-from agent.state import Conversation
+from agent.state import Conversation, Step
 from agent.terminal.file_io import export, file_name, open_file
 from agent.terminal.run_message import LONGEST_COMMAND
 from tools.arguments import InputError
 from tools.inspection import sample_portrait
+from tools.pictures import StoreError
 
-COOKIE = "palimpsest"
 MOST_PICTURES = 10  # of one upload
+LONGEST_NAME = 60  # characters of an uploaded file's name, its end
+_HASH = re.compile(r"[0-9a-f]{64}")
 FOREVER = "private, max-age=31536000, immutable"  # a picture's hash never means another picture
 WIDTHS = (160, 320, 640, 1280, 2560)  # of pictures that are made smaller
 
@@ -33,23 +38,18 @@ routes = APIRouter(prefix="/v1")
 
 
 class Message(BaseModel):
-    """What somebody says: a message, an answer, or a /command."""
+    """What somebody says: a message, an answer or a /command; or one step of a plan instead."""
 
-    text: str = Field(max_length=LONGEST_COMMAND)
+    text: str = Field(default="", max_length=LONGEST_COMMAND)
+    step: Step | None = None
+    chosen: dict[str, str | int] = {}
+    """What is chosen with it: values of options such as the seed."""
 
 
 def sessions_of(request: Request) -> UserSessions:
-    """Return the conversations of whoever asks, known by a token.
-
-    Raises:
-        HTTPException: It is nobody's.
-    """
+    """Return the conversations of whoever asks, whom the guard knows."""
     users: Users = request.app.state.users
-    token = request.headers.get("authorization", "").removeprefix("Bearer ")
-    name = users.named(token or request.cookies.get(COOKIE, ""))
-    if name is None:
-        raise HTTPException(401, "This needs a token; open the page with /?token=TOKEN.")
-    return users.user(name)
+    return users.user(request.state.person)
 
 
 Mine = Annotated[UserSessions, Depends(sessions_of)]
@@ -94,6 +94,22 @@ def look(user: Mine, session: Session) -> dict[str, Any]:
     return state_of(user, session)
 
 
+@routes.get("/sessions/{session}/conversation")
+def conversation(user: Mine, session: Session) -> dict[str, Any]:
+    """Tell all that is known of a session, for a program that shows it in its own way."""
+    chat, working = user.chat(session), user.working(session)
+    resting = user.opening_chat(session)
+    shared = {name: getattr(user.studio.settings, name) for name in ("model", *EDIT_OPTIONS)}
+    return {
+        "conversation": chat.conversation.model_dump(mode="json"),
+        "question": None if working else resting.question,
+        "unfinished": "" if working else resting.unfinished,
+        "undone": () if working else resting.undone,
+        "working": working,
+        "settings": shared,
+    }
+
+
 @routes.delete("/sessions/{session}", status_code=204)
 def delete(user: Mine, session: Session) -> None:
     """Delete a session; its pictures stay until the next prune."""
@@ -116,11 +132,10 @@ def add(
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    return StreamingResponse(
-        streamed(user.say(session, message.text)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
+    chosen = choices_of(message.chosen)
+    if message.step is None:
+        return live(user.say(session, message.text, chosen=chosen))
+    return live(user.move(session, message.step, chosen=chosen))
 
 
 @routes.post("/sessions/{session}/stop")
@@ -133,10 +148,22 @@ def stop(user: Mine, session: Session) -> dict[str, bool]:
 def picture(user: Mine, name: str, width: int | None = None) -> Response:
     """Return a picture as PNG, at most so many pixels wide."""
     store = user.sessions.store
-    if name not in store:
+    if not _HASH.fullmatch(name) or name not in store:
         raise HTTPException(404, "There is no such picture.")
     content = store.path(name).read_bytes() if width is None else shrunk(store.image(name), width)
     return Response(content, media_type="image/png", headers={"Cache-Control": FOREVER})
+
+
+@routes.get("/pictures/{name}/own")
+def own_pixels(user: Mine, name: str) -> Response:
+    """Return a picture's own pixels, where it has more than 8-bit sRGB, as PNG."""
+    return beside(user, name, ".own.png", "image/png")
+
+
+@routes.get("/pictures/{name}/source")
+def source(user: Mine, name: str) -> Response:
+    """Return what is known of the file that a picture was opened from."""
+    return beside(user, name, ".source.json", "application/json")
 
 
 @routes.get("/sessions/{session}/turns/{turn}/file")
@@ -149,8 +176,32 @@ def download(user: Mine, session: Session, turn: int) -> Response:
     name = file_name(shown.id, shown.request)
     with TemporaryDirectory() as folder:
         file = export(user.sessions.store.path(shown.picture), Path(folder), name=name)
-        told = {"Content-Disposition": f'attachment; filename="{file.name}"'}
+        told = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}"}
         return Response(file.read_bytes(), media_type="application/octet-stream", headers=told)
+
+
+def beside(user: UserSessions, name: str, ending: str, kind: str) -> Response:
+    """Return a file that lies beside a picture.
+
+    Raises:
+        HTTPException: There is none.
+    """
+    store = user.sessions.store
+    if not _HASH.fullmatch(name) or name not in store:
+        raise HTTPException(404, "There is no such picture.")
+    file = store.path(name).with_suffix(ending)
+    if not file.is_file():
+        raise HTTPException(404, "There is no such file beside this picture.")
+    return Response(file.read_bytes(), media_type=kind)
+
+
+def live(happening: Iterator[EventData]) -> StreamingResponse:
+    """Answer with what happens, while it happens."""
+    return StreamingResponse(
+        streamed(happening),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
 
 
 def streamed(happening: Iterator[EventData]) -> Iterator[str]:
@@ -175,16 +226,24 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
     notes: list[str] = []
     for upload in reversed(pictures):
         with TemporaryDirectory() as folder:
-            file = Path(folder) / (Path(upload.filename or "").name or "picture")
+            file = Path(folder) / uploaded_name(upload.filename or "")
             file.write_bytes(upload.file.read())
             try:
                 notes += open_file(chat, store, file, caption or None)[1]
+            except StoreError:
+                raise
             except InputError as error:  # nobody knows our folder, or has our flags
                 told = str(error).replace(f"{folder}/", "")
                 raise InputError(
                     told.replace('say it with --caption "…"', "give a caption")
                 ) from None
     return notes
+
+
+def uploaded_name(sent: str) -> str:
+    """Return a file name as it was sent, without what could lead elsewhere or break a page."""
+    name = re.sub(r"[^\w.,+() -]", "_", re.split(r"[/\\]", sent)[-1])
+    return name.strip(". ")[-LONGEST_NAME:] or "picture"
 
 
 def state_of(user: UserSessions, session: str) -> dict[str, Any]:
@@ -197,6 +256,7 @@ def state_of(user: UserSessions, session: str) -> dict[str, Any]:
         "size": size_of(user, now),
         "region": chosen_settings(now, user.studio).region,
         "working": user.working(session),
+        "unfinished": user.unfinished(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),
         "turns": [
             {

@@ -6,9 +6,10 @@ it. Whoever listens may leave: the message is finished, and what it made is kept
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Event as Flag
@@ -17,11 +18,13 @@ from typing import Any
 
 from agent.background import in_background
 from agent.chat import Chat
+from agent.choosing import choices_of
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue, QueuedEdit
+from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
+from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
-from agent.sessions.database import StorageError
-from agent.state import Ask, Event
+from agent.sessions.store import StorageError
+from agent.state import Ask, Choices, Choose, Event, Step
 from agent.terminal.commands import Commands, Leave, resolve, run
 from agent.terminal.last_net import safely
 from agent.terminal.run_message import goes_on, one_line, play, refusal
@@ -29,7 +32,7 @@ from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
 ALLOWED = (
-    *("undo", "redo", "goto", "rewind", "retry", "describe", "compare", "why", "help"),
+    *("undo", "redo", "goto", "rewind", "retry", "show", "describe", "compare", "why", "help"),
     *(
         "adjust",
         "crop",
@@ -46,6 +49,17 @@ ALLOWED = (
 """Commands that touch no file of the machine that serves."""
 
 EventData = dict[str, Any]
+Act = Callable[[Commands], None]
+"""What is done in a session, by the commands of its chat."""
+
+
+SAID = ("text", "error")
+"""What of an event is words of ours."""
+
+
+def hiding(sentence: str, home: Path) -> str:
+    """Return a sentence without where on the server the home is."""
+    return sentence.replace(str(home), "HOME")
 
 
 class Stop(KeyboardInterrupt):
@@ -63,15 +77,16 @@ class Busy(InputError):
 class EventScreen(Screen):
     """Puts every event into a queue, as ``--json`` prints it."""
 
-    def __init__(self, session: str) -> None:
-        """Begin with an empty queue."""
+    def __init__(self, session: str, home: Path) -> None:
+        """Begin with an empty queue; nobody is told where the home is."""
         super().__init__()
+        self._home = home
         self.told: SimpleQueue[EventData | None] = SimpleQueue()
         self.stopping = Flag()
         self._session = session
 
     def event(self, event: Event) -> None:
-        """Pass an event on; a wish to save is the listener's to fulfil."""
+        """Pass an event on; a wish to save is the listener's to fulfil, at the path they said."""
         if self.stopping.is_set():
             raise Stop
         self.show(event)
@@ -81,12 +96,12 @@ class EventScreen(Screen):
         data = dict(event.data)
         if picture := data.get("picture"):
             data["picture"] = Path(picture).stem
-        data.pop("path", None)
         self.tell(event.event, **data)
 
     def tell(self, event: str, **data: Any) -> None:
         """Put something into the queue."""
-        self.told.put({"event": event, "session": self._session, **data})
+        shown = {k: hiding(v, self._home) if k in SAID else v for k, v in data.items()}
+        self.told.put({"event": event, "session": self._session, **shown})
 
     def say(self, text: str) -> None:
         """Tell what a /command answers as a reply."""
@@ -119,22 +134,34 @@ class UserSessions:
         sessions: All sessions of their home.
         studio: What conversations work with.
         queue: Where edits wait for the model, with those of all other users.
+        person: Their name.
+        admission: How much they may ask for.
     """
 
     sessions: Sessions
     studio: ChatContext
-    queue: EditQueue
+    queue: Queue
+    person: str = ""
+    admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
     def chat(
-        self, session: str, screen: EventScreen | None = None, *, interactive: bool = True
+        self,
+        session: str,
+        screen: EventScreen | None = None,
+        *,
+        interactive: bool = True,
+        chosen: Choices | None = None,
     ) -> Chat:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            studio = replace(studio, edit=QueuedEdit(studio.edit, self.queue, screen.waits))
-        return Chat(studio, self.sessions.saver, session, read_only=screen is None)
+            edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
+            find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
+            studio = replace(studio, edit=edit, find=find)
+        looking = screen is None
+        return Chat(studio, self.sessions.saver, session, chosen=chosen, read_only=looking)
 
     def opening_chat(self, session: str) -> Chat:
         """Return a session to open pictures in: nobody can be asked at once what they show."""
@@ -146,43 +173,77 @@ class UserSessions:
         return None if self.working(session) else Chat(
             self.studio, self.sessions.saver, session).question  # fmt: skip
 
-    def say(self, session: str, line: str, *, interactive: bool = True) -> Iterator[EventData]:
+    def unfinished(self, session: str) -> str:
+        """Return the message that a crash of the server cut off, if any."""
+        return "" if self.working(session) else Chat(
+            self.studio, self.sessions.saver, session).unfinished  # fmt: skip
+
+    def say(
+        self,
+        session: str,
+        line: str,
+        *,
+        interactive: bool = True,
+        chosen: Choices | None = None,
+    ) -> Iterator[EventData]:
         """Carry out a message, a /command or an answer, and yield what happens.
 
         Args:
             session: Where it is said.
             line: What is said.
             interactive: Whether questions can be answered; else their defaults are taken.
+            chosen: What is chosen with it.
 
         Raises:
             Busy: The session works on another message.
+            Refused: Too much is asked for.
         """
-        screen = EventScreen(session)
+        screen = EventScreen(session, self.sessions.home)
+        chat = self.chat(session, screen, interactive=interactive, chosen=chosen)
+        return self._begin(chat, screen, partial(_handle, line=line))
+
+    def move(
+        self, session: str, step: Step, *, chosen: Choices | None = None
+    ) -> Iterator[EventData]:
+        """Do one step, as `say` carries out a message, and yield what happens.
+
+        Raises:
+            InputError: It chooses what cannot be chosen.
+        """
+        if isinstance(step, Choose):
+            choices_of({step.setting: step.value})
+        screen = EventScreen(session, self.sessions.home)
+        chat = self.chat(session, screen, chosen=chosen)
+        return self._begin(chat, screen, partial(_do, step=step))
+
+    def _begin(self, chat: Chat, screen: EventScreen, act: Act) -> Iterator[EventData]:
+        session = chat.session
         with self._lock:
             if session in self._running:
                 raise Busy("This session still works on a message; wait for it, or stop it.")
+            self.admission.begin(self.person)
             self._running[session] = screen
-        chat = self.chat(session, screen, interactive=interactive)
-        in_background(lambda: self._carry_out(chat, line, screen))
+        in_background(lambda: self._carry_out(chat, act, screen))
         return iter(screen.told.get, None)
 
     def stop(self, session: str) -> bool:
         """Stop the message of a session between two steps; say whether there was one."""
         screen = self._running.get(session)
-        if screen is not None:
-            screen.stopping.set()
-        return screen is not None
+        if screen is None:
+            return self.sessions.saver.stop_elsewhere(session)
+        screen.stopping.set()
+        return True
 
     def working(self, session: str) -> bool:
-        """Say whether a message of the session is worked on here."""
-        return session in self._running
+        """Say whether a message of the session is worked on."""
+        return session in self._running or self.sessions.saver.is_used_elsewhere(session)
 
-    def _carry_out(self, chat: Chat, line: str, screen: EventScreen) -> None:
+    def _carry_out(self, chat: Chat, act: Act, screen: EventScreen) -> None:
         session, home = chat.session, self.sessions.home
 
         def work() -> None:
-            with self.sessions.held(session):
-                _handle(Commands(chat, screen, self.sessions.store), line)
+            with self.sessions.held(session, stopping=screen.stopping):
+                act(Commands(chat, screen, self.sessions.store))
 
         try:
             safely(work, screen, home, through=(InputError, StorageError, SessionError))
@@ -193,13 +254,18 @@ class UserSessions:
         finally:
             with self._lock:
                 del self._running[session]
+                self.admission.end(self.person)
             screen.told.put(None)
+
+    def _further_edit(self) -> None:
+        self.admission.further_edit(self.person)
 
 
 def _handle(commands: Commands, line: str) -> None:
     """Do what a line asks, as the terminal does, but for commands that touch files."""
     chat, screen = commands.chat, commands.screen
-    if reason := refusal(line):
+    by_default = not line.strip() and chat.question is not None
+    if (reason := refusal(line)) and not by_default:
         screen.complain(reason)
     elif line.lstrip().startswith("/"):
         name = resolve(line.lstrip().lstrip("/").partition(" ")[0])
@@ -211,6 +277,12 @@ def _handle(commands: Commands, line: str) -> None:
     else:
         with suppress(Waits):
             play(chat, _meant(chat, line), screen, _wait if chat.studio.interactive else None)
+
+
+def _do(commands: Commands, step: Step) -> None:
+    """Do one step that no message has to be read for."""
+    with suppress(Waits):
+        play(commands.chat, commands.chat.move(step), commands.screen, _wait)
 
 
 def _meant(chat: Chat, line: str) -> Iterator[Event]:

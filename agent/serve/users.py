@@ -10,17 +10,18 @@ from hmac import compare_digest
 from pathlib import Path
 
 from agent.context import ChatContext
-from agent.serve.edit_queue import EditQueue
+from agent.serve.edit_queue import EditQueue, Queue
+from agent.serve.limits import Admission, Limits
 from agent.serve.user_sessions import UserSessions
-from agent.sessions.catalog import open_home
+from agent.sessions.homes import Homes
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
 SHORTEST_TOKEN = 16  # characters
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
-StudioIn = Callable[[PictureStore], ChatContext]
-"""Returns what conversations work with over a store of pictures."""
+StudioIn = Callable[[PictureStore, str], ChatContext]
+"""Returns what conversations work with over the pictures of a person."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,15 +30,17 @@ class Users:
 
     Attributes:
         tokens: Token to name; the name "" is the person whose home it is.
-        home: Where homes are; that of NAME is HOME/people/NAME.
+        homes: Where the sessions and pictures of each are.
         studio_in: Makes what conversations work with.
         queue: Where all edits wait for the model.
+        admission: How much each of them, and all together, may ask for.
     """
 
     tokens: dict[str, str]
-    home: Path
+    homes: Homes
     studio_in: StudioIn
-    queue: EditQueue = field(default_factory=EditQueue)
+    queue: Queue = field(default_factory=EditQueue)
+    admission: Admission = field(default_factory=lambda: Admission(Limits()))
     _opened: dict[str, UserSessions] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -50,14 +53,16 @@ class Users:
     def user(self, name: str) -> UserSessions:
         """Return a person's conversations; their home is opened when first asked for."""
         if name not in self._opened:
-            home = self.home / "people" / name if name else self.home
-            sessions = self._open.enter_context(open_home(home))
-            self._opened[name] = UserSessions(sessions, self.studio_in(sessions.store), self.queue)
+            sessions = self._open.enter_context(self.homes.open(name))
+            self._opened[name] = UserSessions(
+                sessions, self.studio_in(sessions.store, name), self.queue, name, self.admission
+            )
         return self._opened[name]
 
     def close(self) -> None:
         """Close all homes."""
         self._open.close()
+        self.homes.close()
 
 
 def tokens_in(file: Path) -> dict[str, str]:

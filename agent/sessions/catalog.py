@@ -1,14 +1,13 @@
 """The sessions of a home: listed, named, found, copied, held and deleted.
 
-A home has ``sessions.sqlite``, ``pictures/`` that all sessions share, ``cache/`` with tensors that
-can be made again, and ``locks/`` with a file for each session, which the process that talks in it
-holds locked; a kill frees the lock.
+A home has ``sessions.sqlite`` (unless a database elsewhere has them), ``pictures/`` that all
+sessions share, ``cache/`` with tensors that can be made again, and ``locks/`` with a file for each
+session, which the process that talks in it holds locked; a kill frees the lock.
 """
 
 from __future__ import annotations
 
 import secrets
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -17,23 +16,14 @@ from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
-from urllib.parse import quote
+from threading import Event
 
-from filelock import FileLock, Timeout
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
-from agent.sessions.database import (
-    DamagedSession,
-    Saver,
-    StorageError,
-    drop_loose_records,
-    open_sessions,
-    open_sessions_to_read,
-    trouble,
-)
+from agent.sessions.database import open_sessions, open_sessions_to_read, trouble
 from agent.sessions.listing import Session
+from agent.sessions.store import DamagedSession, SessionStore, StorageError
 from agent.state import Conversation
 from tools.pictures import PictureStore
 
@@ -50,28 +40,24 @@ class InUse(SessionError):
 
 @dataclass(frozen=True)
 class Sessions:
-    """All sessions of one home."""
+    """All sessions of one home; its pictures may be kept elsewhere."""
 
-    saver: Saver
+    saver: SessionStore
     home: Path
+    pictures: PictureStore | None = None
 
     @property
     def store(self) -> PictureStore:
         """The pictures that the sessions share."""
-        return PictureStore(self.home / "pictures")
+        return self.pictures or PictureStore(self.home / "pictures")
 
     def ids(self) -> list[str]:
         """Return the ids, the last used first."""
-        return [row[0] for row in self._rows(
-            "SELECT thread_id FROM checkpoints GROUP BY thread_id"
-            " ORDER BY MAX(checkpoint_id) DESC, thread_id DESC"
-        )]  # fmt: skip
+        return self.saver.ids()
 
     def names(self) -> dict[str, str]:
         """Return the names that sessions were given, by their ids."""
-        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'palimpsest_sessions'"):
-            return {}  # a file of form 0 that may only be read
-        return dict(self._rows("SELECT session, name FROM palimpsest_sessions"))
+        return self.saver.names()
 
     def listed(self) -> Iterator[Session]:
         """Yield the sessions, the last used first; of a damaged one only what is known."""
@@ -125,13 +111,7 @@ class Sessions:
             raise SessionError(f"The name is too long; at most {LONGEST_NAME} characters are kept.")
         if any(known.startswith(name) for known in self.ids()):
             raise SessionError(f"{name} is how an id begins; choose a name with a word in it.")
-        try:
-            self._write("REPLACE INTO palimpsest_sessions SELECT ?, ? WHERE NOT EXISTS (SELECT 1"
-                        " FROM palimpsest_sessions WHERE name = ? AND session != ?)",
-                        (session, name, name, session))  # fmt: skip
-        except sqlite3.Error as error:
-            raise StorageError(trouble(error, self.home)) from None
-        if self.names().get(session) != name:
+        if not self.saver.rename(session, name):
             raise SessionError(f"Another session is called {name}; choose another name.")
 
     def fork(self, session: str) -> str:
@@ -146,14 +126,14 @@ class Sessions:
         """
         copy = new_id()
         if last := self._last_good(session):
-            self._copy(session, last, copy)
+            self.saver.copy(session, last, copy)
             return copy
         for checkpoint in self.saver.checkpoints(session):
             with self.saver.serde.forgiving():
                 saved = self._read(session, checkpoint)
             if saved is not None and (rest := _rest(saved)) is not None:
                 place: RunnableConfig = {"configurable": {"thread_id": copy, "checkpoint_ns": ""}}
-                self.saver.put(place, rest, saved.metadata, {})
+                self.saver.put(place, rest, saved.metadata, rest["channel_versions"])
                 return copy
         raise SessionError(
             f"Nothing of the session {session} can be read; put back a copy of sessions.sqlite, or "
@@ -176,44 +156,26 @@ class Sessions:
             )
         return None
 
-    def _copy(self, session: str, checkpoint: str, copy: str) -> None:
-        with self.saver.cursor() as cursor:
-            for table in ("checkpoints", "writes"):
-                columns = [row[1] for row in cursor.execute(f"PRAGMA table_info({table})")]
-                others = ", ".join(column for column in columns if column != "thread_id")
-                cursor.execute(
-                    f"INSERT INTO {table} (thread_id, {others}) SELECT ?, {others} FROM {table}"
-                    " WHERE thread_id = ? AND checkpoint_id = ?",
-                    (copy, session, checkpoint),
-                )
-
     @contextmanager
-    def held(self, session: str, called: str = "") -> Iterator[None]:
+    def held(self, session: str, called: str = "", stopping: Event | None = None) -> Iterator[None]:
         """Keep every other process from talking in a session, or deleting it, meanwhile.
 
         Args:
             session: Its id.
             called: How the person named it.
+            stopping: Set once another process asks us to stop.
 
         Raises:
             InUse: Another process has it open.
             StorageError: The home cannot be written.
         """
-        file = self.home / "locks" / f"{quote(session, safe='')}.lock"
-        try:
-            file.parent.mkdir(exist_ok=True)
-            lock = FileLock(file, timeout=0, thread_local=False)
-            lock.acquire()
-        except Timeout:
-            raise InUse(
-                f"The session {called or session} is open in another process; close it there first."
-            ) from None
-        except OSError as error:
-            raise StorageError(trouble(error, self.home)) from None
-        try:
+        with self.saver.locked(session, stopping) as ours:
+            if not ours:
+                raise InUse(
+                    f"The session {called or session} is open in another process; close it there "
+                    "first."
+                )
             yield
-        finally:
-            lock.release()
 
     @contextmanager
     def opened(
@@ -260,27 +222,12 @@ class Sessions:
             InUse: Another process has it open.
         """
         with self.held(session, called):
-            with self.saver.cursor() as cursor:
-                cursor.execute("BEGIN IMMEDIATE")  # nobody refers to a record while it goes
-                for table in ("checkpoints", "writes"):
-                    cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
-                cursor.execute("DELETE FROM palimpsest_sessions WHERE session = ?", (session,))
-                drop_loose_records(cursor)
+            self.saver.delete(session)
             self.forget()
-            with suppress(OSError):  # on Windows a locked file stays
-                (self.home / "locks" / f"{quote(session, safe='')}.lock").unlink()
 
     def forget(self) -> None:
         """Empty the cache, which could give pictures back; edits fill it again."""
         rmtree(self.home / "cache", ignore_errors=True)
-
-    def _rows(self, query: str) -> list[Any]:
-        with self.saver.cursor(transaction=False) as cursor:
-            return cursor.execute(query).fetchall()
-
-    def _write(self, query: str, values: tuple[str, ...]) -> None:
-        with self.saver.cursor() as cursor:
-            cursor.execute(query, values)
 
 
 def _session(session: str, name: str, saved: CheckpointTuple) -> Session:
@@ -338,4 +285,4 @@ def open_home(home: Path, *, read_only: bool = False) -> Iterator[Sessions]:
     try:
         yield Sessions(saver, home)
     finally:
-        saver.conn.close()
+        saver.close()

@@ -11,14 +11,15 @@ survive kills only, and saves no time that a person notices beside an edit.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+from filelock import FileLock, Timeout
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     ChannelVersions,
@@ -29,9 +30,8 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agent.sessions.records import RecordSerializer, serializer
+from agent.sessions.store import KEPT, DamagedSession, SessionStore, StorageError, hashes_in
 
-KEPT = 8  # checkpoints of a session: the latest, and some to go back to should it be damaged
-_HASH = re.compile(rb"[0-9a-f]{64}")
 PATIENCE = 30.0  # seconds to wait for another process that is writing
 _REASONS = {
     sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
@@ -48,10 +48,6 @@ _REASONS = {
 }
 
 
-class StorageError(Exception):
-    """Sessions cannot be kept; the message is one sentence for the person."""
-
-
 def trouble(error: sqlite3.Error | OSError, folder: Path | str = "the data folder") -> str:
     """Return what went wrong while keeping sessions in a folder, and what to do about it."""
     code = getattr(error, "sqlite_errorcode", None)
@@ -61,30 +57,14 @@ def trouble(error: sqlite3.Error | OSError, folder: Path | str = "the data folde
     return f"Sessions cannot be kept in {folder}: {reason}."
 
 
-class DamagedSession(StorageError):
-    """A session cannot be read whole; others can."""
+class Saver(SessionStore, SqliteSaver):
+    """The sessions in a SQLite file."""
 
-    def __init__(self, session: str) -> None:
-        """Say what can be done."""
-        super().__init__(
-            f"The session {session} is damaged; --resume {session} --fork goes on in a copy of "
-            "what can still be read of it."
-        )
-
-
-class Saver(SqliteSaver):
-    """LangGraph's saver, with records of turns and messages, and only the last few checkpoints.
-
-    Nothing here reads an older one unless the latest is damaged, the tree of turns being part of
-    each.
-    """
-
-    serde: RecordSerializer
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        """Save in the database that is open."""
-        super().__init__(connection, serde=RecordSerializer(serializer(), self._record))
+    def __init__(self, connection: sqlite3.Connection, folder: Path) -> None:
+        """Save in the database that is open; its folder also gets the locks."""
+        SqliteSaver.__init__(self, connection, serde=RecordSerializer(serializer(), self._record))
         self._saving = threading.RLock()
+        self._folder = folder
 
     @contextmanager
     def cursor(self, transaction: bool = True) -> Iterator[sqlite3.Cursor]:
@@ -164,6 +144,97 @@ class Saver(SqliteSaver):
             )
             return [row[0] for row in cursor]
 
+    def ids(self) -> list[str]:
+        """Return the ids of the sessions, the last used first."""
+        return [row[0] for row in self._rows(
+            "SELECT thread_id FROM checkpoints GROUP BY thread_id"
+            " ORDER BY MAX(checkpoint_id) DESC, thread_id DESC"
+        )]  # fmt: skip
+
+    def names(self) -> dict[str, str]:
+        """Return the names that sessions were given, by their ids."""
+        if not self._rows("SELECT 1 FROM sqlite_schema WHERE name = 'palimpsest_sessions'"):
+            return {}  # a file of form 0 that may only be read
+        return dict(self._rows("SELECT session, name FROM palimpsest_sessions"))
+
+    def rename(self, session: str, name: str) -> bool:
+        """Give a session a name; return False if another has it, in whatever case."""
+        try:
+            with self.cursor() as cursor:
+                cursor.execute(
+                    "REPLACE INTO palimpsest_sessions SELECT ?, ? WHERE NOT EXISTS (SELECT 1"
+                    " FROM palimpsest_sessions WHERE name = ? AND session != ?)",
+                    (session, name, name, session),
+                )
+        except sqlite3.Error as error:
+            raise StorageError(trouble(error, self._folder)) from None
+        return self.names().get(session) == name
+
+    def copy(self, session: str, checkpoint: str, copy: str) -> None:
+        """Copy a checkpoint of a session, with what waits in it, to a new session."""
+        with self.cursor() as cursor:
+            for table in ("checkpoints", "writes"):
+                columns = [row[1] for row in cursor.execute(f"PRAGMA table_info({table})")]
+                others = ", ".join(column for column in columns if column != "thread_id")
+                cursor.execute(
+                    f"INSERT INTO {table} (thread_id, {others}) SELECT ?, {others} FROM {table}"
+                    " WHERE thread_id = ? AND checkpoint_id = ?",
+                    (copy, session, checkpoint),
+                )
+
+    def delete(self, session: str) -> None:
+        """Delete a session, its name, and the records that no other needs."""
+        with self.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")  # nobody refers to a record while it goes
+            for table in ("checkpoints", "writes"):
+                cursor.execute(f"DELETE FROM {table} WHERE thread_id = ?", (session,))
+            cursor.execute("DELETE FROM palimpsest_sessions WHERE session = ?", (session,))
+            _drop_loose_records(cursor)
+        with suppress(OSError):  # on Windows a locked file stays
+            self._lock_file(session).unlink()
+
+    @contextmanager
+    def locked(self, session: str, stopping: threading.Event | None = None) -> Iterator[bool]:
+        """Keep every other process from using a session; lends False if one uses it already."""
+        file = self._lock_file(session)
+        try:
+            file.parent.mkdir(exist_ok=True)
+            lock = FileLock(file, timeout=0, thread_local=False)
+            lock.acquire()
+        except Timeout:
+            yield False
+            return
+        except OSError as error:
+            raise StorageError(trouble(error, self._folder)) from None
+        try:
+            yield True
+        finally:
+            lock.release()
+
+    def reached(self, but: Collection[str] = ()) -> set[str]:
+        """Return every hash, of records and pictures, that sessions hold, but for some of them."""
+        with self.cursor(transaction=False) as cursor:
+            return _reached(cursor, but)
+
+    def compact(self) -> None:
+        """Drop the records that no session refers to, and give their room back."""
+        with self.cursor() as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            _drop_loose_records(cursor)
+        with suppress(sqlite3.Error), self.lock:  # if another process uses the file
+            self.conn.execute("VACUUM")
+
+    def close(self) -> None:
+        """Close the file."""
+        self.conn.close()
+
+    def _lock_file(self, session: str) -> Path:
+        return self._folder / "locks" / f"{quote(session, safe='')}.lock"
+
+    def _rows(self, query: str) -> list[Any]:
+        with self.cursor(transaction=False) as cursor:
+            return cursor.execute(query).fetchall()
+
     def _store_records(self, cursor: sqlite3.Cursor) -> None:
         """Store the records that what is now saved refers to, in the same transaction."""
         pending, self.serde.pending = self.serde.pending, {}
@@ -179,12 +250,7 @@ class Saver(SqliteSaver):
         return None if found is None else bytes(found[0])
 
 
-def reached(cursor: sqlite3.Cursor, but: Collection[str] = ()) -> set[str]:
-    """Return every hash, of records and pictures, that sessions hold, but for some of them.
-
-    Checkpoints are searched as bytes: whatever part of a conversation names a picture (a turn, a
-    mask, an original, a try of an unfinished message) names it by its hash.
-    """
+def _reached(cursor: sqlite3.Cursor, but: Collection[str] = ()) -> set[str]:
     found: set[str] = set()
     cursor.execute(
         "SELECT thread_id, checkpoint FROM checkpoints"
@@ -192,17 +258,17 @@ def reached(cursor: sqlite3.Cursor, but: Collection[str] = ()) -> set[str]:
     )
     for session, content in cursor:
         if session not in but:
-            found.update(name.decode() for name in _HASH.findall(content or b""))
+            found |= hashes_in(content or b"")
     cursor.execute("SELECT hash, content FROM palimpsest_records")
     for key, content in cursor:
         if key in found:
-            found.update(name.decode() for name in _HASH.findall(content))
+            found |= hashes_in(content)
     return found
 
 
-def drop_loose_records(cursor: sqlite3.Cursor) -> None:
+def _drop_loose_records(cursor: sqlite3.Cursor) -> None:
     """Drop the records that no session refers to, inside a transaction that is under way."""
-    found = reached(cursor)
+    found = _reached(cursor)
     keys = cursor.execute("SELECT hash FROM palimpsest_records").fetchall()
     loose = [key for key in keys if key[0] not in found]
     cursor.executemany("DELETE FROM palimpsest_records WHERE hash = ?", loose)
@@ -210,8 +276,6 @@ def drop_loose_records(cursor: sqlite3.Cursor) -> None:
 
 def open_sessions(path: Path) -> Saver:
     """Open (or make) the file, and bring one of an older form up to date after a backup.
-
-    Close it with ``.conn.close()``.
 
     Raises:
         StorageError: It cannot be used; it is left as it was.
@@ -249,7 +313,7 @@ def _opened(
         connection = connect()
         try:
             _examine(connection, path)
-            saver = Saver(connection)
+            saver = Saver(connection, path.parent)
             prepare(saver)
         except BaseException:
             connection.close()
@@ -263,7 +327,7 @@ def _reading(path: Path) -> sqlite3.Connection:
     """Connect without writing; a file that is not there is an empty one."""
     if not path.exists():
         connection = sqlite3.connect(":memory:", check_same_thread=False)
-        Saver(connection).setup()
+        Saver(connection, path.parent).setup()
         for step in MIGRATIONS:
             step(connection)
         return connection

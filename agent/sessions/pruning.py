@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from agent.sessions.catalog import InUse, Sessions
-from agent.sessions.database import drop_loose_records, reached
 from tools.pictures import picture_of
 
 YOUNG = 3600.0  # seconds; a picture no older may be about to be saved with its turn
@@ -60,7 +57,7 @@ def prunable(
             and not _in_use(sessions, session.id)
         ):
             going.append(session.id)
-    files = sessions.store.loose(_reached(sessions, but=going), older_than=YOUNG)
+    files = sessions.store.loose(sessions.saver.reached(going), older_than=YOUNG)
     return Prunable(tuple(going), tuple(files), sum(_size(file) for file in files))
 
 
@@ -71,7 +68,7 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
         with suppress(InUse):
             sessions.delete(session)
             gone.append(session)
-    reached = _reached(sessions)  # after the deletions, so that no copy made before is missed
+    reached = sessions.saver.reached()  # after the deletions, so that no copy made before is missed
     freed, size = [], 0
     for file in what.files:
         own = _size(file)
@@ -80,17 +77,13 @@ def prune(sessions: Sessions, what: Prunable) -> Prunable:
             size += own
     if freed:
         sessions.forget()
-    with sessions.saver.cursor() as cursor:
-        cursor.execute("BEGIN IMMEDIATE")
-        drop_loose_records(cursor)
-    with suppress(sqlite3.Error), sessions.saver.lock:  # if another process uses the file
-        sessions.saver.conn.execute("VACUUM")
+    sessions.saver.compact()
     return Prunable(tuple(gone), tuple(freed), size)
 
 
 def young(sessions: Sessions) -> str:
     """Say which pictures no session reaches, but are too young to go; empty if there are none."""
-    reached = _reached(sessions)
+    reached = sessions.saver.reached()
     old = set(sessions.store.loose(reached, older_than=YOUNG))
     files = [file for file in sessions.store.loose(reached, older_than=0) if file not in old]
     if not files:
@@ -113,12 +106,6 @@ def _in_use(sessions: Sessions, session: str) -> bool:
             return False
     except InUse:
         return True
-
-
-def _reached(sessions: Sessions, but: Collection[str] = ()) -> set[str]:
-    """Return every hash that stands anywhere in what the sessions hold, but for some of them."""
-    with sessions.saver.cursor(transaction=False) as cursor:
-        return reached(cursor, but)
 
 
 def _size(file: Path) -> int:

@@ -19,8 +19,8 @@ from agent import state
 STORED = (
     state.Adjust, state.Ask, state.Check, state.Choices, state.Choose, state.Compare,
     state.Describe, state.EditStep, state.GoTo, state.Help, state.Message, state.Plan, state.Redo,
-    state.Retry, state.Revert, state.Rewind, state.Save, state.Try, state.Turn, state.Undo,
-    state.Usage,
+    state.Reshape, state.Retry, state.Revert, state.Rewind, state.Save, state.Show, state.Try,
+    state.Turn, state.Undo, state.Usage,
 )  # fmt: skip
 """The only types of ours that a checkpoint may hold."""
 RECORDS = (state.Turn, state.Message)

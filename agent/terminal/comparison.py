@@ -15,6 +15,7 @@ from tools.pictures import PictureStore
 
 TINT = (235, 30, 120)  # of a mask that is laid over a picture
 OPACITY = 0.55
+LARGEST = 2048  # pixels of the longer side of a picture with a mask over it
 
 
 def measured(
@@ -70,7 +71,9 @@ def _seen(before: Image.Image, after: Image.Image, a: Turn, b: Turn, eyes: Eyes)
 
 
 def overlaid(image: Image.Image, mask: Image.Image) -> Image.Image:
-    """Tint a picture where a mask is white."""
-    image, mask = image.convert("RGB"), mask.convert("L").resize(image.size)
+    """Tint a picture where a mask is white; a large one is made smaller."""
+    image = image.convert("RGB")
+    image.thumbnail((LARGEST, LARGEST))
+    mask = mask.convert("L").resize(image.size)
     tinted = Image.blend(image, Image.new("RGB", image.size, TINT), OPACITY)
     return Image.composite(tinted, image, mask)

@@ -27,8 +27,9 @@ from agent.settings import AppSettings
 from agent.terminal import previews
 from agent.terminal.flags import Parser, add_option
 from editing_core.errors import ModelMissing
-from editing_core.models.checkpoints import SHIPPED_FOLDERS, SINGLE, find, refuse_name
+from editing_core.models.checkpoints import SHIPPED_FOLDERS, find, refuse_name
 from editing_core.models.offers import HUB
+from editing_core.models.single_files import SINGLE
 from tools import __version__
 
 PACKAGES = ("torch", "diffusers", "transformers", "langgraph")

@@ -42,7 +42,7 @@ def open_file(
     if not caption and eyes:
         caption = eyes.describe(opened.image)
     if not caption and chat.studio.interactive:
-        caption = _asked(path)
+        caption = asked_caption(path)
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
     told = [*opened.notes]
@@ -62,7 +62,7 @@ def is_picture(path: Path) -> bool:
     return path.suffix.lower() in endings()
 
 
-def _asked(path: Path) -> str:
+def asked_caption(path: Path) -> str:
     """Let the person at the terminal say what a picture shows; empty if they do not."""
     print(
         f"What does {visible(path.name)} show? One sentence that names what you may want to change."
@@ -73,7 +73,7 @@ def _asked(path: Path) -> str:
         return ""
     if words.lstrip().startswith("/"):
         print("A /command comes later; first say in a few words what the picture shows.")
-        return _asked(path)
+        return asked_caption(path)
     return " ".join(words.split())[:LONGEST_CAPTION]
 
 

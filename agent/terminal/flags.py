@@ -28,10 +28,11 @@ Chat with an image editor that never forgets the original.
   palimpsest web                    the same in a browser, on this machine
   palimpsest serve --tokens FILE    for several people, and for programs (HTTP)
   palimpsest mcp                    as tools for assistants (Model Context Protocol)
+  palimpsest move-sessions FROM TO  move all sessions, such as into Postgres
   palimpsest doctor                 say what is there and what to do next
   palimpsest test PATH              run conversations written as scripts
   palimpsest import LAYOUT FOLDER   make scripts of a benchmark
-  palimpsest models [get NAME]      list the models that can be edited with, or fetch one
+  palimpsest models [get NAME]      list the models that can be edited with, fetch or analyse one
 """
 LONGEST_ERROR = 500  # characters
 
@@ -39,7 +40,7 @@ LONGEST_ERROR = 500  # characters
 OPTIONS = {
     "how to edit": ("model", *EDIT_OPTIONS, "close_up", "device", "memory", "compile"),
     "who reads the messages": ("offline", "llm_url", "llm_model"),
-    "showing and keeping": ("preview", "home"),
+    "showing and keeping": ("preview", "home", "engine"),
 }
 """The settings that are flags, as help groups them."""
 

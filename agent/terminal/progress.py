@@ -64,6 +64,12 @@ class Bar:
         self._modes = _without_echo()
         self._progress.start()
 
+    def wait(self, before: int) -> None:
+        """Show that other edits are made first."""
+        self.start()
+        if self._progress:
+            self._progress.update(self._task, description=f"{before} before you")
+
     def advance(self, event: Event) -> None:
         """Show a step of the solver."""
         self.start()

@@ -20,7 +20,7 @@ from agent import turn_tree
 from agent.choosing import chosen_settings
 from agent.options import EDIT_OPTIONS, declared
 from agent.sessions.catalog import Sessions
-from agent.sessions.database import Saver
+from agent.sessions.store import SessionStore
 from agent.settings import AppSettings
 from agent.terminal.commands import CommandError, names, parameters, resolve, summary
 from agent.terminal.commands.files import ACTIONS, KINDS
@@ -182,7 +182,7 @@ class Words(Completer):
         saver = self._chat.saver
         if action == "prune":
             return {"keep ": "all but the newest go", "30 days": "what was not used for so long"}
-        if action != "delete" or not isinstance(saver, Saver):
+        if action != "delete" or not isinstance(saver, SessionStore):
             return {}
         sessions = Sessions(saver, self._chat.studio.settings.home)
         called = sessions.names()

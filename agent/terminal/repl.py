@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agent.exit_codes import DONE, MISSING, UNREADABLE
-from agent.sessions.database import StorageError, trouble
+from agent.sessions.database import trouble
+from agent.sessions.store import StorageError
 from agent.state import Ask
 from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
@@ -247,11 +248,12 @@ def _ask(commands: Commands, session: PromptSession[str], question: Ask) -> str:
     return answer or question.default
 
 
-def farewell(commands: Commands, home: Path | None) -> None:
+def farewell(commands: Commands, home: Path | None, engine: str | None = None) -> None:
     """Say how to go on, if there is anything to go on with."""
     conversation = commands.chat.conversation
     if conversation.messages or len(conversation.turns) > 1:
         where = ["--home", str(home)] if home else []
+        where += ["--engine", engine.partition("?")[0]] if engine else []  # without any token
         line = shlex.join([*_called(), "--resume", commands.chat.session, *where])
         commands.screen.note(f"Go on with: {line}")
 

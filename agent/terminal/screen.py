@@ -19,6 +19,7 @@ from typing import TextIO
 from PIL import Image
 from rich.console import Console, RenderableType
 
+from agent.replies import verdict_of
 from agent.state import Event
 from agent.terminal import previews
 from agent.terminal.file_io import Folder, export, file_name
@@ -133,6 +134,10 @@ class Screen:
     def show_images(self, pictures: Sequence[Labelled]) -> None:
         """Show pictures side by side with their labels, where pictures can be shown."""
 
+    def show_beside(self, path: Path, pictures: Sequence[Labelled]) -> None:
+        """Show one picture by its path, where pictures can be shown beside others."""
+        self.picture(path)
+
     def small(self, path: Path) -> RenderableType | None:
         """Return a small picture for a list; None where there is no place for one."""
         return None
@@ -194,6 +199,9 @@ class TextScreen(Screen):
         if event.event == "step":
             self._bar.advance(event)
             return
+        if event.event == "queued":
+            self._bar.wait(event["before"])
+            return
         self.rest()
         handlers: dict[str, Callable[[Event], None]] = {
             "session.started": self._started,
@@ -205,6 +213,7 @@ class TextScreen(Screen):
             "head.moved": self._moved,
             "save": lambda e: self.say(self.named(Path(e["path"]))),
             "reply": self._reply,
+            "note": lambda e: self.note(e["text"]),
         }
         if handler := handlers.get(event.event):
             handler(event)
@@ -231,6 +240,11 @@ class TextScreen(Screen):
             paper = self._paper()
             paper.print(previews.drawn(pictures, self.preview, paper.width))
             self.out.flush()
+
+    def show_beside(self, path: Path, pictures: Sequence[Labelled]) -> None:
+        """Show pictures side by side, and the path of one."""
+        self.show_images(pictures)
+        super().say(self.named(path))
 
     def small(self, path: Path) -> RenderableType | None:
         """Return a small picture for a list, in terminals where one can stand among words."""
@@ -271,14 +285,15 @@ class TextScreen(Screen):
         for step in event["steps"]:
             if step["step"] == "edit":
                 words = ", ".join(step.get("edit_words") or ()) or step["target_prompt"]
-                self.note(f"  plan: {step['change']}, looking at: {words}")
+                where = f", in: {step['region']}" if step.get("region") else ""
+                self.note(f"  plan: {step['change']}, looking at: {words}{where}")
             if step["step"] == "adjust":
                 self.note(f"  plan: {step['operation']} {step['value']}".rstrip())
         if any(step["step"] == "edit" for step in event["steps"]):
             self._bar.start()
 
     def _check(self, event: Event) -> None:
-        verdict = "as asked" if event["passed"] else "not quite as asked"
+        verdict = verdict_of(passed=event["passed"], unchecked=event.data.get("unchecked", ""))
         kept = f"{event['outside_ssim']:.2f} alike outside the change"
         rung = "" if event["rung"] == "first" else f" (another try: {event['rung']})"
         self.note(f"  check: {verdict}, {kept}{rung}")

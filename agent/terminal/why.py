@@ -12,6 +12,7 @@ from agent.state import Adjust, Check, Conversation, Try, Turn, Usage
 from tools import provenance
 from tools.edit_picture import differing, settings_read
 from tools.pictures import PictureStore
+from tools.regions import MASK, box_of
 
 Line = tuple[str, object]
 
@@ -78,13 +79,31 @@ def _numbers(turn: Turn, recipe: Mapping[str, Any], presets: Mapping[str, Any]) 
         names = [name for name in settings_read(turn.method) if name != "bounds"]
         read = {name: value for name, value in used.items() if name in names}
         lines.append(("numbers", differing(read, plain) or "the preset's own"))
-    if isinstance(used, Mapping) and (bounds := used.get("bounds")):
-        left, top, right, bottom = map(percent, bounds)
-        lines.append(("region", f"{left} to {right} of the width, {top} to {bottom} of the height"))
+    if region := [*_asked_region(turn), *_box(used)]:
+        lines.append(("region", ": ".join(region)))
     if notches := int(turn.report.get("notches", 0)):
         word = "stronger" if notches > 0 else "weaker"
         lines.append(("strength", f"{notched(notches)} {word} than the preset"))
     return lines
+
+
+def _asked_region(turn: Turn) -> list[str]:
+    """Return the words that a region was asked for by; none of a mere box."""
+    base, *corrections = turn.region.split("; ")
+    if base.startswith(MASK):
+        base = "where the edit had acted"
+    if not base or (box_of(turn.region) and not corrections):
+        return []
+    return ["; ".join([base, *corrections])]
+
+
+def _box(used: object) -> list[str]:
+    """Return the box that the settings of an edit kept to, if any."""
+    bounds = used.get("bounds") if isinstance(used, Mapping) else None
+    if not bounds:
+        return []
+    left, top, right, bottom = map(percent, bounds)
+    return [f"{left} to {right} of the width, {top} to {bottom} of the height"]
 
 
 def _where(turn: Turn, store: PictureStore, recipe: Mapping[str, Any]) -> list[Line]:
@@ -139,6 +158,7 @@ def _tried(attempt: Try) -> str:
 def scores(check: Check) -> str:
     """Say what a check saw."""
     seen = "yes" if check.edit_score == 1.0 else "in part" if check.edit_score else "no"
+    seen = f"not checked, {check.unchecked}" if check.unchecked else seen
     alike = f"{check.outside_ssim:.2f} alike outside the change"
     unlike = f"; I see: {', '.join(check.unlike)}" if check.unlike else ""
     return f"change seen: {seen}; rest kept {percent(check.kept)}; {alike}{unlike}"

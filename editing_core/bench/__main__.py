@@ -1,9 +1,10 @@
 """Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
 
-Six have options of their own: `report --out DIR` compares all methods over many turns,
+Seven have options of their own: `report --out DIR` compares all methods over many turns,
 `sessions --out DIR` looks at long sessions and what a memory is worth there, `trained DIR` at
 models of anchor trained in several ways, `photographs FOLDER` compares over photographs with
-prompts, `speed` says what an edit costs, and `gpu` all that a GPU is judged by.
+prompts, `exact` compares edits with exact drawings, `speed` says what an edit costs, and `gpu` all
+that a GPU is judged by.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from editing_core.bench import gpu, report, sessions, speed, trained
+from editing_core.bench import exact_edits, gpu, report, sessions, speed, trained
 from editing_core.bench.model_quality import (
     readers_table,
     sheets,
@@ -47,6 +48,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "sessions": sessions.main,
     "trained": trained.main,
     "photographs": photographs.main,
+    "exact": exact_edits.main,
     "speed": speed.main,
     "gpu": gpu.main,
 }

@@ -31,7 +31,7 @@ def spread(
 ) -> Iterator[Found]:
     """Call `measure(model, number, item)` for all items on all cores; results come in order."""
     cores = os.cpu_count() or 1
-    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(cores, get_context("spawn"), initializer=_alone) as pool:
         jobs = pool.map(measure, repeat(model), range(len(items)), items)
         yield from (found for _, found in told(name, jobs, len(items)))
 
@@ -66,7 +66,10 @@ def told(name: str, items: Iterable[Item], count: int) -> Iterator[tuple[int, It
     print(file=sys.stderr)
 
 
-def _one_thread() -> None:
+def _alone() -> None:
+    """Compute on one core, and not as a part of what `torchrun` started."""
     import torch
 
     torch.set_num_threads(1)
+    for name in ("RANK", "LOCAL_RANK", "WORLD_SIZE"):
+        os.environ.pop(name, None)

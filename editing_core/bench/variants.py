@@ -71,10 +71,12 @@ PARTS_OF_PAPER = {
     "paper-15": Variant("mtc", always(PRESETS["paper-15"])),
     "code": Variant("mtc", always(PRESETS["code"])),
     "single-objective": Variant("mtc", always(replace(PAPER, lam=1.0))),
-    "high-activation attention": Variant("mtc", always(replace(PAPER, ranks=(1, 5)))),
+    "the paper's ranks": Variant("mtc", always(replace(PAPER, layers=()))),
+    "the paper's ranks, fitted": Variant("mtc", replace(PAPER, layers=()).fitted),
+    "high-activation attention": Variant("mtc", always(replace(PAPER, layers=(), ranks=(1, 5)))),
     "no attention": Variant("mtc", always(replace(PAPER, amplify=1.0, damp=1.0))),
 }
-"""The paper's own ablations, and its other two sets of numbers."""
+"""The paper's own ablations and its other two sets of numbers; PAPER takes measured layers."""
 
 
 def _steady(**numbers: Any) -> Variant:

@@ -20,6 +20,7 @@ from editing_core.solvers import (
 from editing_core.step_cache import EXACT, reusing
 
 if TYPE_CHECKING:
+    from PIL import Image
     from torch import Tensor
 
     from editing_core.cache import LRUCache
@@ -31,6 +32,19 @@ Progress = Callable[[str, int, int], None]
 
 Recorded = tuple["Tensor", Mapping[Hashable, Features]]
 """The noise that an inversion came to, and features of its model calls, on the CPU."""
+
+
+@dataclass(frozen=True, eq=False)
+class GivenRegion:
+    """Where a person wants an edit to act, inside the box of the settings.
+
+    Attributes:
+        mask: "L", laid over that box whatever its size: white where the edit may act.
+        whole: Whether all of it changes, instead of what of it the prompts disagree about.
+    """
+
+    mask: Image.Image
+    whole: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +64,13 @@ class EditContext:
         seed: What ``noise`` was drawn from, for those who need more of it.
         inversions: Inversions done before.
         recordings: Inversions done before whose features were recorded.
+        pictures: The picture to edit and the original, as pixels.
         progress: Hears of every solver step.
         seen: Gets, after every step of sampling, latents that are nearly those of the picture.
         instruction: The wish as it was put, if it was.
         history: The latents of all pictures from the original to the current one, each with the
             instruction that made it, if they are known.
+        region: Where the person wants it to act; None leaves that to box, prompts and method.
     """
 
     model: Model
@@ -69,10 +85,12 @@ class EditContext:
     seed: int
     inversions: LRUCache[Tensor]
     recordings: LRUCache[Recorded]
+    pictures: tuple[Image.Image, Image.Image]
     progress: Progress
     seen: Callable[[Tensor], None] | None = None
     instruction: str = ""
     history: tuple[tuple[Tensor, str], ...] = ()
+    region: GivenRegion | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,9 +219,13 @@ def sample(
 
 
 def drafted(context: EditContext, velocity: Velocity) -> Velocity:
-    """Return the velocity of one walk to the picture: itself, or in a draft part of it reused."""
+    """Return the velocity of one walk to the picture: itself, or in a draft part of it reused.
+
+    A model that was distilled to a few steps drafts in those, and reuses none of them.
+    """
     s = context.settings
-    return reusing(velocity, round(EXACT * s.steps)) if s.draft else velocity
+    reused = s.draft and not context.model.spec.few_steps
+    return reusing(velocity, round(EXACT * s.steps)) if reused else velocity
 
 
 def conditioned_velocity(context: EditContext, text: TextEmbedding, guidance: float) -> Velocity:

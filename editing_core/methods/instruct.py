@@ -1,10 +1,11 @@
 """Instruct: a model that looks at pictures while it paints does what the person said, in a region.
 
-FLUX.1 Kontext (arXiv 2506.15742) and FLUX.2 were trained to: the picture to edit, and after it the
-original if they look at more than one, stand beside the one that is made (in-context references),
-and the prompt is the instruction itself. What the words change is seen by asking without them, too;
-outside of it the picture stays as it is, so that nothing that was let alone is lost from turn to
-turn, and an instruction that says nothing changes nothing.
+FLUX.1 Kontext (arXiv 2506.15742), FLUX.2 and Qwen-Image-Edit (arXiv 2508.02324) were trained to:
+the picture to edit, and after it the original if they look at more than one, stand beside the one
+that is made (in-context references), and the prompt is the instruction itself. What the words
+change is seen by asking without them, too; outside of it the picture stays as it is, so that
+nothing that was let alone is lost from turn to turn, and an instruction that says nothing changes
+nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editing_core.masks import outside_kept, soft_region
+from editing_core.masks import changing, outside_kept
 from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput, sample
 from editing_core.solvers import ModelCall, integrate_euler
@@ -43,8 +44,9 @@ def edit(context: EditContext, numbers: InstructConfig = InstructConfig()) -> Ed
     """
     model, canvas = context.model, context.canvas
     shown, held = references(context), context.settings.keep != "nothing"
-    said = model.encode_text(context.instruction or context.target.prompt)
-    unsaid = model.encode_text("")
+    seen = context.pictures[: len(shown)]
+    said = model.encode_text(context.instruction or context.target.prompt, seen)
+    unsaid = model.encode_text("", seen)
     met: list[Tensor] = []
 
     def velocity(x: Tensor, t: float, call: ModelCall) -> Tensor:
@@ -58,7 +60,7 @@ def edit(context: EditContext, numbers: InstructConfig = InstructConfig()) -> Ed
 
     def region() -> Tensor:
         grids = (model.to_grid(difference, canvas) for difference in met)
-        return soft_region(grids, numbers.hardly, numbers.clearly)
+        return changing(context, grids, numbers.hardly, numbers.clearly)
 
     def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         if i < numbers.free_steps and t_next > 0:

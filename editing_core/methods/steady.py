@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from editing_core.masks import outside_kept, soft_region, within_bounds
+from editing_core.masks import changing, outside_kept
 from editing_core.methods import flowedit
 from editing_core.methods.base import SAMPLING, MethodSpec
 from editing_core.methods.context import EditContext, EditOutput
@@ -52,7 +52,7 @@ def edit(context: EditContext, numbers: SteadyConfig = SteadyConfig()) -> EditOu
             sizes = (v.square().mean(-1, keepdim=True).sqrt() for v in met)
             differences = [size.expand_as(v) for size, v in zip(sizes, met, strict=True)]
         grids = (model.to_grid(v, canvas) for v in differences)
-        return soft_region(within_bounds(context, grids), numbers.hardly, numbers.clearly)
+        return changing(context, grids, numbers.hardly, numbers.clearly)
 
     def kept(i: int, x: Tensor, t: float, t_next: float, v: Tensor) -> Tensor:
         met.append(v)

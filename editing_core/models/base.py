@@ -44,6 +44,7 @@ class ModelSpec:
             few steps cannot.
         references: How many pictures it can look at beside the one it makes.
         licence: Of the weights as published.
+        few_steps: Steps that it was distilled to; 0 if it was not.
     """
 
     name: str
@@ -56,6 +57,7 @@ class ModelSpec:
     invertible: bool
     references: int
     licence: str
+    few_steps: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +70,14 @@ class TextEmbedding:
         offsets: First and one-past-last character of the prompt that each token stands for; (0, 0)
             for tokens that stand for none (end, padding, template).
         pooled: One summary of the prompt, where the model takes one. Shape: (1, P).
+        pictures: Those that it was read with, by models that do so.
     """
 
     prompt: str
     embeds: Tensor
     offsets: tuple[tuple[int, int], ...]
     pooled: Tensor | None = None
+    pictures: tuple[Image.Image, ...] = ()
 
 
 Attend = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
@@ -141,6 +145,10 @@ class AttentionLayer(Protocol):
         """Let a hook attend in this layer's place while the context is entered."""
         ...
 
+    def skip(self) -> AbstractContextManager[None]:
+        """Leave the block of this layer out while the context is entered."""
+        ...
+
 
 class Model(Protocol):
     """A flow from noise (t = 1) to pictures (t = 0). Latents x have the shape (1, L, C), float32.
@@ -185,8 +193,13 @@ class Model(Protocol):
         """Return the token grid of a picture of that size in pixels."""
         ...
 
-    def encode_text(self, prompt: str) -> TextEmbedding:
-        """Encode a prompt as the model's own pipeline does."""
+    def encode_text(self, prompt: str, pictures: Sequence[Image.Image] = ()) -> TextEmbedding:
+        """Encode a prompt as the model's own pipeline does.
+
+        Args:
+            prompt: The words.
+            pictures: Those that they speak of, for models whose reader sees, too.
+        """
         ...
 
     def encode(self, image: Image.Image) -> Tensor:

@@ -1,33 +1,39 @@
-"""What can be edited with: each known model, what it needs, and what of it is on this machine."""
+"""What can be edited with: each known model, what it needs, and what of it is on this machine.
+
+The list answers at once: nothing is built to count parameters, PyTorch is imported only where there
+may be a GPU, and the hub's cache is looked into as it lies on the disk.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-
-import torch
+from typing import Literal
 
 from editing_core.errors import ModelMissing
 from editing_core.models.base import ModelSpec
 from editing_core.models.checkpoints import SHIPPED_FOLDERS, ModelSource, configs, fetched, find
-from editing_core.models.configs import PUBLISHED
-from editing_core.models.layouts import FIRST, LAYOUTS, Layout
+from editing_core.models.layouts import Layout
 from editing_core.models.memory_plan import (
     MemoryPlan,
     Sizes,
+    at_each_level,
     choose,
-    free_bytes,
+    fitting,
     plans,
     sizes_of,
     told,
 )
 from editing_core.models.offers import HUB, KNOWN
+from editing_core.models.published_sizes import SIZES
 
 STORED = 2  # bytes of a weight as published, in 16 bits
+Kind = Literal["cpu", "cuda"]
 
 
 @dataclass(frozen=True)
@@ -39,8 +45,10 @@ class Entry:
         hub_id: Where it lies; "" if it comes with the program.
         size: Bytes of its weights as published; 0 if it comes with the program.
         plan: How this machine would hold it; None if it cannot, or all that is shipped.
-        least: Bytes of memory that it takes at the least; 0 if it comes with the program.
+        after: How it could if the packages were there that this takes; None where `plan` says all.
+        least: Bytes of memory that it takes here at the least; 0 if it comes with the program.
         refusal: Why this machine cannot hold it; "" if it can.
+        levels: How any GPU can hold it, from the fastest level to the thriftiest.
         here: Whether its weights are all on this machine.
     """
 
@@ -48,38 +56,65 @@ class Entry:
     hub_id: str
     size: int
     plan: MemoryPlan | None
+    after: MemoryPlan | None
     least: int
     refusal: str
+    levels: tuple[MemoryPlan, ...]
     here: bool
 
 
-def entries(device: torch.device) -> Iterator[Entry]:
+def entries(device: Kind, free: int | None) -> Iterator[Entry]:
     """List all known models; nothing is fetched.
 
     Args:
         device: On which they would run, in bfloat16 on a GPU, else in float32.
+        free: Bytes free there, if that is known.
     """
-    free = free_bytes(device)
+    each = 4 if device == "cpu" else 2
     for name, spec in KNOWN.items():
         if name in SHIPPED_FOLDERS:
-            yield Entry(spec, "", 0, None, 0, "", SHIPPED_FOLDERS[name].is_dir())
+            here = SHIPPED_FOLDERS[name].is_dir()
+            yield Entry(spec, "", 0, None, None, 0, "", (), here)
             continue
-        sizes = _published(name)
-        each = 4 if device.type == "cpu" else 2
-        least = min(plan.peak for plan in plans(sizes, each=each, device=device.type))
-        plan, refusal = None, ""
-        try:
-            if free is not None:
-                plan = choose(sizes, free, each=each, device=device.type)
-        except ModelMissing as error:
-            refusal = str(error)
-        stored = stored_bytes(sizes)
-        yield Entry(spec, HUB[name], stored, plan, least, refusal, is_here(name))
+        sizes = SIZES[name]
+        plan, after, refusal = None, None, ""
+        if free is not None:
+            try:
+                plan = choose(sizes, free, each=each, device=device)
+            except ModelMissing as error:
+                refusal = str(error)
+                after = next(iter(fitting(sizes, free, each=each, device=device)), None)
+        yield Entry(
+            spec=spec,
+            hub_id=HUB[name],
+            size=stored_bytes(sizes),
+            plan=plan,
+            after=after,
+            least=min(plan.peak for plan in plans(sizes, each=each, device=device)),
+            refusal=refusal,
+            levels=at_each_level(sizes),
+            here=is_here(name),
+        )
 
 
-@cache
-def _published(name: str) -> Sizes:
-    return sizes_of(PUBLISHED[name])
+def device_here() -> Kind:
+    """Say what models would run on; PyTorch, which takes its time, is asked only if need be."""
+    if not _has_driver():
+        return "cpu"
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _has_driver() -> bool:
+    """Say whether there is a driver of a GPU that PyTorch may use: NVIDIA's or AMD's."""
+    if Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def stored_bytes(sizes: Sizes) -> int:
@@ -89,15 +124,21 @@ def stored_bytes(sizes: Sizes) -> int:
 
 def is_here(name: str) -> bool:
     """Say whether all weights of a known model are in the cache of huggingface_hub."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
+    folder = _in_cache(HUB[name])
+    return folder is not None and _whole(folder, SIZES[name].layout)
 
+
+def _in_cache(hub_id: str) -> Path | None:
+    """Return the folder that the hub's own client would give without asking the hub."""
+    from huggingface_hub.constants import HF_HUB_CACHE  # its client takes half a second
+
+    cached = Path(HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}"
     try:
-        folder = Path(snapshot_download(HUB[name], local_files_only=True))
-    except LocalEntryNotFoundError:
-        return False
-    layout = LAYOUTS[PUBLISHED[name]["transformer"].get("_class_name", FIRST)]
-    return _whole(folder, layout)
+        revision = (cached / "refs" / "main").read_text("utf-8").strip()
+    except OSError:
+        return None
+    folder = cached / "snapshots" / revision
+    return folder if folder.is_dir() else None
 
 
 def _whole(folder: Path, layout: Layout) -> bool:

@@ -16,12 +16,21 @@ from typing import Any
 from editing_core.errors import ModelMissing
 from editing_core.models.configs import Configs
 from editing_core.models.layout_check import check_shapes, check_types
-from editing_core.models.layouts import FIRST, LAYOUTS, Layout
+from editing_core.models.layouts import BY_PIPELINE, FIRST, LAYOUTS, Layout
 from editing_core.models.offers import HUB, KNOWN, spec_of
+from editing_core.models.single_files import (
+    SINGLE,
+    depth_in,
+    kind_of,
+    refuse_other_text,
+    rest_of,
+    shapes_in,
+)
 
 SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
 """Where models lie that come with this program, by name."""
-SINGLE = (".safetensors", ".gguf")  # files that hold a transformer alone
+GUIDANCE = ("guidance_in.", "time_text_embed.guidance_embedder.")
+"""How tensors of FLUX.1's guidance input begin, in both ways of naming."""
 SCHNELL = (
     "FLUX.1-schnell cannot invert a picture: it is distilled to 4 steps and has no guidance input; "
     "use FLUX.1-dev (flux-dev) or portraits."
@@ -59,7 +68,7 @@ class ModelSource:
                 f"The model in {self.hub_id or self.base} is a {kind}, and only {families} can be "
                 "used here."
             )
-        return LAYOUTS[kind]
+        return BY_PIPELINE.get(str(self.pipeline.get("_class_name")), LAYOUTS[kind])
 
     @cached_property
     def pipeline(self) -> dict[str, Any]:
@@ -122,7 +131,7 @@ def configs(source: ModelSource) -> Configs:
     """Read the configurations of a model's networks, the depth from its single file if any."""
     found = {part: _json(source.base / part / "config.json") for part in source.layout.networks}
     if source.file is not None:
-        found["transformer"] |= depth_in(source.file)
+        found["transformer"] |= depth_in(source.file, source.layout.networks["transformer"])
     return found
 
 
@@ -134,43 +143,6 @@ def text_tokens(source: ModelSource) -> int:
     if isinstance(said, bool) or not isinstance(said, (int, float)) or said < 1:
         raise ModelMissing(f'{file}: "model_max_length" must be a number above 0, not {said!r}.')
     return int(min(said, longest))
-
-
-def depth_in(file: Path) -> dict[str, int]:
-    """Count the blocks in a single file, as a transformer's configuration names them."""
-    names = tensor_names(file)
-
-    def count(*prefixes: str) -> int:
-        pattern = re.compile(rf"(?:^|\.)(?:{'|'.join(prefixes)})\.(\d+)\.")
-        return len({int(found[1]) for name in names if (found := pattern.search(name))})
-
-    return {
-        "num_layers": count("double_blocks", "transformer_blocks"),
-        "num_single_layers": count("single_blocks", "single_transformer_blocks"),
-    }
-
-
-def tensor_names(file: Path) -> list[str]:
-    """List what a .safetensors or .gguf file holds, without reading it whole."""
-    try:
-        if file.suffix == ".gguf":
-            return [tensor.name for tensor in _gguf().GGUFReader(file).tensors]
-        from safetensors import safe_open
-
-        with safe_open(file, "pt") as opened:
-            return list(opened.keys())
-    except Exception as error:  # each reader has errors of its own
-        if isinstance(error, ModelMissing):
-            raise
-        raise ModelMissing(f"{file} cannot be read as {file.suffix[1:]}: {error}") from error
-
-
-def _gguf() -> Any:
-    try:
-        import gguf
-    except ImportError:
-        raise ModelMissing("Files in GGUF need: pip install gguf accelerate") from None
-    return gguf
 
 
 def fetched(source: ModelSource) -> ModelSource:
@@ -207,7 +179,7 @@ def _folder(model: str) -> ModelSource:
 
 
 def _file(model: str) -> ModelSource:
-    """Find a transformer's file and where the rest is: beside it, or in FLUX.1-dev's repository."""
+    """Find a transformer's file and where the rest is: beside it, or in its model's repository."""
     file = Path(model).expanduser()
     if not file.is_file():
         on_hub = re.fullmatch(r"(\w[\w.-]*/[\w.-]+)/([\w./-]+)", model)
@@ -215,11 +187,17 @@ def _file(model: str) -> ModelSource:
             raise ModelMissing(f"There is no file {file}.")
         hub_id, name = on_hub.groups()
         file = _download(hub_id, [name]) / name
-    if not any("guidance" in name for name in tensor_names(file)):
+    shapes = shapes_in(file)
+    kind = kind_of(file, shapes)
+    if kind == FIRST and not any(name.startswith(GUIDANCE) for name in shapes):
         raise ModelMissing(_no_guidance(file))
-    if all((file.parent / part).is_dir() for part in LAYOUTS[FIRST].parts):
-        return ModelSource(model, file.parent, file=file)
-    return ModelSource(model, _configs_from(HUB["flux-dev"]), HUB["flux-dev"], file)
+    if all((file.parent / part).is_dir() for part in LAYOUTS[kind].parts):
+        source = ModelSource(model, file.parent, file=file)
+    else:
+        hub_id = rest_of(kind, file.name)
+        source = ModelSource(model, _configs_from(hub_id), hub_id, file)
+    refuse_other_text(file, kind, shapes, _json(source.base / "transformer" / "config.json"))
+    return source
 
 
 def _configs_from(hub_id: str) -> Path:

@@ -150,6 +150,12 @@ QWEN_IMAGE: Configs = {
 }
 
 
+QWEN_IMAGE_EDIT: Configs = QWEN_IMAGE | {
+    "transformer": QWEN_IMAGE["transformer"] | {"zero_cond_t": True}
+}
+"""Qwen-Image-Edit-2511; its references are always told to be clean."""
+
+
 Z_IMAGE: Configs = {
     "transformer": {
         "_class_name": "ZImageTransformer2DModel",
@@ -226,6 +232,7 @@ PUBLISHED = {
     "klein": KLEIN_BASE,
     "klein-distilled": KLEIN_BASE,
     "qwen-image": QWEN_IMAGE,
+    "qwen-image-edit": QWEN_IMAGE_EDIT,
     "z-image": Z_IMAGE,
     "z-image-turbo": Z_IMAGE,
     "sd3.5": SD35_LARGE,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from editing_core.cache import DiskCache, LRUCache, environment
 from editing_core.errors import EditError, NotAPicture
-from editing_core.hashes import file_hash
+from editing_core.hashes import file_hash, pixel_hash
 from editing_core.models.base import AttentionLayer, ModelSpec, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.diffusers_internals import split_over_processes
@@ -48,6 +48,8 @@ class DiffusersModel(ABC):
 
     family: ClassVar[ModelSpec]
     """What the family offers."""
+    reads_pictures: ClassVar[bool] = False
+    """Whether its prompts are read together with pictures."""
     transformer: Any
     vae: Any
 
@@ -129,19 +131,25 @@ class DiffusersModel(ABC):
 
     # Text
 
-    def encode_text(self, prompt: str) -> TextEmbedding:
+    def encode_text(self, prompt: str, pictures: Sequence[Image.Image] = ()) -> TextEmbedding:
         """Encode a prompt as the model's pipeline does; what was encoded before is remembered."""
+        seen = tuple(pictures[: self.spec.references]) if self.reads_pictures else ()
+        key = ("text", prompt, *map(pixel_hash, seen))
 
         def make() -> TextEmbedding:
-            found = self.kept(("text", prompt), lambda: self._encoded(prompt))
+            found = self.kept(key, lambda: self._encoded_beside(prompt, seen))
             offsets = tuple((start, end) for start, end in found["offsets"].tolist())
-            return TextEmbedding(prompt, found["embeds"], offsets, found.get("pooled"))
+            return TextEmbedding(prompt, found["embeds"], offsets, found.get("pooled"), seen)
 
-        return self._texts.get(prompt, make)
+        return self._texts.get(key, make)
 
     @abstractmethod
     def _encoded(self, prompt: str) -> Tensors:
         """Return "embeds" and "offsets" of a prompt, and "pooled" if there is such a thing."""
+
+    def _encoded_beside(self, prompt: str, pictures: Sequence[Image.Image]) -> Tensors:
+        """Return the same of a prompt that is read together with pictures."""
+        return self._encoded(prompt)
 
     # What is kept for later processes
 

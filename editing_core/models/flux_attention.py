@@ -23,11 +23,15 @@ Rotary = tuple[Tensor, Tensor]
 def layers_of(transformer: Any, layout: TokenLayout) -> Sequence[AttentionLayer]:
     """Return the layers of a transformer, joint ones before single ones, as they are called."""
     blocks: list[tuple[Any, Stream]] = [
-        *((block.attn, "joint") for block in transformer.transformer_blocks),
-        *((block.attn, "single") for block in transformer.single_transformer_blocks),
+        *((block, "joint") for block in transformer.transformer_blocks),
+        *((block, "single") for block in transformer.single_transformer_blocks),
     ]
     return hooked_layers(
-        [(attn, stream, int(attn.head_dim), _processor_of(attn)) for attn, stream in blocks], layout
+        [
+            (block, block.attn, stream, int(block.attn.head_dim), _processor_of(block.attn))
+            for block, stream in blocks
+        ],
+        layout,
     )
 
 

@@ -29,7 +29,7 @@ class GuidedModel(DiffusersModel):
         v = self._call(tokens, t, text, canvas)
         if guidance == 1 or self.spec.guidance == "none":  # distilled
             return v
-        empty = self.encode_text(self.nothing)
+        empty = self.encode_text(self.nothing, text.pictures)
         with self._layout.of_nothing(empty.embeds.shape[1]):
             away = self._call(tokens, t, empty, canvas)
         return self._combined(v, away, guidance)
@@ -68,13 +68,14 @@ class SingleTextModel(GuidedModel):
         models = {"transformer": transformer, "vae": vae, "text_encoder": text_encoder}
         super().__init__(models, name=name, held=held)
 
-    def _states(self, pieces: Any) -> Sequence[Tensor]:
-        """Read tokens; return the states after each layer. Shape of each: (1, T, D)."""
+    def _states(self, pieces: Any, **seen: Tensor) -> Sequence[Tensor]:
+        """Read tokens, and see pictures; return the states after each layer: (1, T, D) each."""
         states: Sequence[Tensor] = self.text_encoder(
             input_ids=pieces.input_ids.to(self.device),
             attention_mask=pieces.attention_mask.to(self.device),
             output_hidden_states=True,
             use_cache=False,
+            **seen,
         ).hidden_states
         return states
 

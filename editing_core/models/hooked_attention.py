@@ -58,11 +58,13 @@ class HookedLayer:
 
     Attributes:
         attn: The module that attends.
+        block: The module that it is a part of.
         layout: How the tokens of the call are made up.
         processor: What attends in its place: made of this, a hook, and what it replaces.
     """
 
     attn: Any
+    block: Any
     index: int
     depth: float
     stream: Stream
@@ -80,21 +82,42 @@ class HookedLayer:
         finally:
             self.attn.set_processor(replaced)
 
+    @contextmanager
+    def skip(self) -> Iterator[None]:
+        """Leave the block of this layer out while the context is entered."""
+        handle = self.block.register_forward_hook(_inputs_of, with_kwargs=True)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+def _inputs_of(block: Any, args: tuple[Any, ...], given: dict[str, Any], made: Any) -> Any:
+    """Return what a block was given in the place of what it made.
+
+    Blocks of two streams return text and image, in this order; a last one may return no text.
+    """
+    image = given["hidden_states"] if "hidden_states" in given else args[0]
+    if isinstance(made, Tensor):
+        return image
+    text = None if made[0] is None else given["encoder_hidden_states"]
+    return text, image
+
 
 def hooked_layers(
-    attentions: Sequence[tuple[Any, Stream, int, type[HookedProcessor]]], layout: TokenLayout
+    blocks: Sequence[tuple[Any, Any, Stream, int, type[HookedProcessor]]], layout: TokenLayout
 ) -> list[AttentionLayer]:
     """Number the attention layers of a transformer.
 
     Args:
-        attentions: The modules that attend, as they are called, each with its stream, the size of
-            its heads, and the processor that lets a hook attend.
+        blocks: Its blocks as they are called, each with the module in it that attends, its stream,
+            the size of its heads, and the processor that lets a hook attend.
         layout: How the tokens of a call are made up.
     """
-    last = max(len(attentions) - 1, 1)
+    last = max(len(blocks) - 1, 1)
     return [
-        HookedLayer(attn, index, index / last, stream, layout, size, processor)
-        for index, (attn, stream, size, processor) in enumerate(attentions)
+        HookedLayer(attn, block, index, index / last, stream, layout, size, processor)
+        for index, (block, attn, stream, size, processor) in enumerate(blocks)
     ]
 
 

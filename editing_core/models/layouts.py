@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from editing_core.models.configs import (
     FLUX_DEV,
     KLEIN_BASE,
     QWEN_IMAGE,
+    QWEN_IMAGE_EDIT,
     SD35_LARGE,
     Z_IMAGE,
     Configs,
@@ -27,6 +28,7 @@ class Layout:
         model: What the published model is called.
         networks: Class of each part that has weights, the transformer first, then the VAE.
         tokenizers: Parts that are tokenizers.
+        processors: Class of each part that cuts pictures into patches for a reader.
         published: Configurations of the model that the family is named for: others may differ in
             their numbers, not in the types of those.
         text: The tokenizer that the tokens of a prompt are counted by.
@@ -50,6 +52,7 @@ class Layout:
     live: float = 15
     turning: bool = False
     vae_live: int = 5
+    processors: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def encoders(self) -> tuple[str, ...]:
@@ -59,7 +62,7 @@ class Layout:
     @property
     def parts(self) -> tuple[str, ...]:
         """All parts, those with weights first."""
-        return (*self.networks, *self.tokenizers)
+        return (*self.networks, *self.tokenizers, *self.processors)
 
 
 LAYOUTS = {
@@ -138,6 +141,19 @@ LAYOUTS = {
     ),
 }
 """By the class of the transformer, as a folder in diffusers' layout names it."""
+
+_EDITOR = replace(
+    LAYOUTS["QwenImageTransformer2DModel"],
+    family="Qwen-Image-Edit",
+    model="Qwen-Image-Edit",
+    published=QWEN_IMAGE_EDIT,
+    processors={"processor": "Qwen2VLImageProcessorPil"},
+)
+BY_PIPELINE = {
+    "QwenImageEditPipeline": replace(_EDITOR, longest_text=1024 + 1408),
+    "QwenImageEditPlusPipeline": replace(_EDITOR, longest_text=1024 + 3 * 192),
+}
+"""Where the pipeline has more parts than the class of the transformer tells: text and pictures."""
 
 
 def class_named(part: str, name: str) -> Any:

@@ -73,7 +73,12 @@ class LoadSpec:
         """What decides how much memory the model needs."""
         file = self.source.file
         stored = file.stat().st_size if file is not None and self.source.gguf else 0
-        return sizes_of(configs(self.source), text_tokens=text_tokens(self.source), stored=stored)
+        return sizes_of(
+            configs(self.source),
+            text_tokens=text_tokens(self.source),
+            stored=stored,
+            layout=self.source.layout,
+        )
 
     @property
     def how(self) -> str:

@@ -11,12 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
 from editing_core.models.configs import Configs
 from editing_core.models.layouts import FIRST, LAYOUTS, Layout, build
+
+if TYPE_CHECKING:
+    import torch
 
 GB = 10**9
 TYPICAL = Canvas(1024, 1024)  # the picture that a plan is made for
@@ -106,27 +109,36 @@ class Sizes:
     stored: int = 0
 
 
-def sizes_of(configs: Configs, *, text_tokens: int = 512, stored: int = 0) -> Sizes:
+def sizes_of(
+    configs: Configs, *, text_tokens: int = 512, stored: int = 0, layout: Layout | None = None
+) -> Sizes:
     """Count parameters without making any.
 
     Args:
         configs: Of all networks of a pipeline.
         text_tokens: Tokens a prompt is padded to.
         stored: Bytes of the transformer in a GGUF file, if it is in one.
+        layout: Of the model's folder; that of its transformer's class if left out.
     """
     import torch
 
     with torch.device("meta"):
         models = build(configs)
-    return sizes_in(models, text_tokens=text_tokens, stored=stored)
+    return sizes_in(models, text_tokens=text_tokens, stored=stored, layout=layout)
 
 
-def sizes_in(models: Mapping[str, Any], *, text_tokens: int = 512, stored: int = 0) -> Sizes:
+def sizes_in(
+    models: Mapping[str, Any],
+    *,
+    text_tokens: int = 512,
+    stored: int = 0,
+    layout: Layout | None = None,
+) -> Sizes:
     """Count the parameters of the networks of a pipeline. See ``sizes_of``."""
     import torch
 
     transformer = models["transformer"]
-    layout = LAYOUTS[type(transformer).__name__]
+    layout = layout or LAYOUTS[type(transformer).__name__]
     linear = [m.weight for m in transformer.modules() if isinstance(m, torch.nn.Linear)]
     lists = [part for part in transformer.children() if isinstance(part, torch.nn.ModuleList)]
     blocks = [_parameters(block) for blocks in lists for block in blocks]
@@ -260,6 +272,15 @@ def plans(sizes: Sizes, *, each: int = 2, device: str = "cuda") -> Iterator[Memo
                 yield MemoryPlan(level, tile, peak)
 
 
+def at_each_level(sizes: Sizes) -> tuple[MemoryPlan, ...]:
+    """What a GPU needs at each level that is offered, with pictures in one tile."""
+    return tuple(
+        MemoryPlan(level, TILES[0], peak_bytes(sizes, level, TYPICAL, TILES[0], 2))
+        for level in LEVELS
+        if level.offered
+    )
+
+
 def missing(level: MemoryLevel) -> list[str]:
     """Packages that a level needs and that are not installed."""
     return [package for package in level.packages if find_spec(package) is None]
@@ -283,18 +304,24 @@ def choose(
     usable = int(free * (1 - RESERVE))
     if wanted != "auto":
         return _at(level_named(wanted), sizes, usable, each)
-    fitting = [p for p in plans(sizes, each=each, device=device) if p.peak <= usable]
-    for plan in fitting:
+    found = fitting(sizes, free, each=each, device=device)
+    for plan in found:
         if not missing(plan.level):
             return plan
-    raise ModelMissing(_too_large(sizes, free, fitting, each, device))
+    raise ModelMissing(_too_large(sizes, free, found, each, device))
 
 
-def _too_large(sizes: Sizes, free: int, fitting: list[MemoryPlan], each: int, device: str) -> str:
+def fitting(sizes: Sizes, free: int, *, each: int = 2, device: str = "cuda") -> list[MemoryPlan]:
+    """Return the plans that fit, the fastest first, whether or not their packages are there."""
+    usable = int(free * (1 - RESERVE))
+    return [plan for plan in plans(sizes, each=each, device=device) if plan.peak <= usable]
+
+
+def _too_large(sizes: Sizes, free: int, found: list[MemoryPlan], each: int, device: str) -> str:
     ready = [p for p in plans(sizes, each=each, device=device) if not missing(p.level)]
-    if fitting:
-        packages = " ".join(missing(fitting[0].level))
-        instead = f"with pip install {packages} it needs {told(fitting[0].peak)}"
+    if found:
+        packages = " ".join(missing(found[0].level))
+        instead = f"with pip install {packages} it needs {told(found[0].peak)}"
     elif device == "cpu":
         instead = "use a GPU, or try all the same with --memory full"
     else:
@@ -342,11 +369,11 @@ def sentence(plan: MemoryPlan, sizes: Sizes, free: int, *, each: int = 2) -> str
     return f"{said}; faster after: pip install {' '.join(lacking)}" if lacking else said
 
 
-def free_bytes(device: Any) -> int | None:
+def free_bytes(device: str | torch.device) -> int | None:
     """Bytes free on a device (of ordinary memory for the CPU), None where nobody can tell."""
-    import torch
+    if str(device).startswith("cuda"):
+        import torch
 
-    if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()

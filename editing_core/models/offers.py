@@ -31,7 +31,9 @@ FLUX2 = ModelSpec(
     references=10,
     licence="Apache-2.0",
 )
-FLUX2_DISTILLED = replace(FLUX2, name="klein-distilled", guidance="none", invertible=False)
+FLUX2_DISTILLED = replace(
+    FLUX2, name="klein-distilled", guidance="none", invertible=False, few_steps=4
+)
 QWEN_IMAGE = ModelSpec(
     name="qwen-image",
     family="Qwen-Image",
@@ -44,6 +46,8 @@ QWEN_IMAGE = ModelSpec(
     references=0,
     licence="Apache-2.0",
 )
+QWEN_IMAGE_EDIT = replace(QWEN_IMAGE, name="qwen-image-edit", references=3)
+QWEN_IMAGE_EDIT_FIRST = replace(QWEN_IMAGE_EDIT, references=1)
 Z_IMAGE = ModelSpec(
     name="z-image",
     family="Z-Image",
@@ -56,7 +60,9 @@ Z_IMAGE = ModelSpec(
     references=0,
     licence="Apache-2.0",
 )
-Z_IMAGE_TURBO = replace(Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False)
+Z_IMAGE_TURBO = replace(
+    Z_IMAGE, name="z-image-turbo", guidance="none", invertible=False, few_steps=8
+)
 SD35 = ModelSpec(
     name="sd3.5",
     family="Stable Diffusion 3.5",
@@ -70,7 +76,7 @@ SD35 = ModelSpec(
     licence="Stability AI Community License",
 )
 SD35_MEDIUM = replace(SD35, name="sd3.5-medium")
-SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False)
+SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False, few_steps=4)
 SHIPPED = replace(
     FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
 )
@@ -80,6 +86,7 @@ FAMILIES = (
     FLUX2,
     FLUX2_DISTILLED,
     QWEN_IMAGE,
+    QWEN_IMAGE_EDIT,
     Z_IMAGE,
     Z_IMAGE_TURBO,
     SD35,
@@ -94,6 +101,7 @@ HUB = {
     "klein": "black-forest-labs/FLUX.2-klein-base-4B",
     "klein-distilled": "black-forest-labs/FLUX.2-klein-4B",
     "qwen-image": "Qwen/Qwen-Image",
+    "qwen-image-edit": "Qwen/Qwen-Image-Edit-2511",
     "z-image": "Tongyi-MAI/Z-Image",
     "z-image-turbo": "Tongyi-MAI/Z-Image-Turbo",
     "sd3.5": "stabilityai/stable-diffusion-3.5-large",

@@ -7,10 +7,11 @@ from typing import Any
 
 import torch
 
-from editing_core.models.checkpoints import ModelSource, depth_in
+from editing_core.models.checkpoints import ModelSource
 from editing_core.models.diffusers_internals import repeated_blocks_of
 from editing_core.models.layouts import class_named
 from editing_core.models.memory_plan import MemoryLevel, MemoryPlan
+from editing_core.models.single_files import checkpoint_in, depth_in
 
 
 def parts_of(
@@ -40,8 +41,12 @@ def parts_of(
     _place(transformer, list(encoders.values()), level, device)
     if plan:
         take_tiles(vae, plan.tile)
-    tokenizers = {part: AutoTokenizer.from_pretrained(path[part]) for part in layout.tokenizers}
-    return {"transformer": transformer, "vae": vae} | encoders | tokenizers
+    readers = {part: AutoTokenizer.from_pretrained(path[part]) for part in layout.tokenizers}
+    readers |= {
+        part: class_named(part, name).from_pretrained(path[part])
+        for part, name in layout.processors.items()
+    }
+    return {"transformer": transformer, "vae": vae} | encoders | readers
 
 
 def take_tiles(vae: Any, side: int) -> None:
@@ -92,10 +97,10 @@ def _transformer(
         return kind.from_pretrained(str(source.base / "transformer"), **options)
     try:
         return kind.from_single_file(
-            str(source.file),
+            checkpoint_in(source.file),
             config=str(source.base),
             subfolder="transformer",
-            **depth_in(source.file),
+            **depth_in(source.file, source.layout.networks["transformer"]),
             **options,
         )
     except torch.OutOfMemoryError:

@@ -25,9 +25,12 @@ Rotary = tuple[Tensor, Tensor]
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers of a transformer, as they are called."""
-    attentions = [block.attn for block in transformer.transformer_blocks]
+    blocks = [(block, block.attn) for block in transformer.transformer_blocks]
     return hooked_layers(
-        [(attn, "joint", attn.inner_dim // attn.heads, QwenProcessor) for attn in attentions],
+        [
+            (block, attn, "joint", attn.inner_dim // attn.heads, QwenProcessor)
+            for block, attn in blocks
+        ],
         layout,
     )
 

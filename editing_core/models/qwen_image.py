@@ -99,7 +99,7 @@ class QwenImage(SingleTextModel):
             hidden_states=tokens,
             timestep=torch.full((1,), t, device=self.device),
             encoder_hidden_states=text.embeds.to(self.dtype),
-            img_shapes=[[(1, canvas.rows, canvas.cols)]],
+            img_shapes=[[(1, canvas.rows, canvas.cols)] * (tokens.shape[1] // canvas.tokens)],
             return_dict=False,
         )[0]
         return v

@@ -22,9 +22,13 @@ from editing_core.models.hooked_attention import (
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers of a transformer, as they are called."""
-    attentions = [block.attn for block in transformer.transformer_blocks]
+    blocks = [(block, block.attn) for block in transformer.transformer_blocks]
     return hooked_layers(
-        [(attn, "joint", attn.inner_dim // attn.heads, SD3Processor) for attn in attentions], layout
+        [
+            (block, attn, "joint", attn.inner_dim // attn.heads, SD3Processor)
+            for block, attn in blocks
+        ],
+        layout,
     )
 
 

@@ -25,9 +25,12 @@ def padded(tokens: int) -> int:
 
 def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
     """Return the layers in which text and image meet, as they are called."""
-    attentions = [block.attention for block in transformer.layers]
+    blocks = [(block, block.attention) for block in transformer.layers]
     return hooked_layers(
-        [(attn, "single", attn.inner_dim // attn.heads, ZImageProcessor) for attn in attentions],
+        [
+            (block, attn, "single", attn.inner_dim // attn.heads, ZImageProcessor)
+            for block, attn in blocks
+        ],
         layout,
     )
 

@@ -71,12 +71,15 @@ class World(Protocol):
         """Draw a picture to begin with, and caption it fully."""
         ...
 
-    def draw(self, attributes: Attributes, *, seed: int = 7) -> tuple[Image.Image, str]:
+    def draw(
+        self, attributes: Attributes, *, seed: int = 7, side: int | None = None
+    ) -> tuple[Image.Image, str]:
         """Draw a picture with some attributes of its own, and caption it fully.
 
         Args:
             attributes: What differs from the sample's.
             seed: Of what captions do not name.
+            side: Of the picture, in pixels, if it is not to be what the model works at.
         """
         ...
 

@@ -75,11 +75,15 @@ class PortraitWorld:
         """Draw the young woman a chat begins with when no picture is given, and caption her."""
         return self.draw({}, seed=seed)
 
-    def draw(self, attributes: Attributes, *, seed: int = 7) -> tuple[Image.Image, str]:
+    def draw(
+        self, attributes: Attributes, *, seed: int = 7, side: int | None = None
+    ) -> tuple[Image.Image, str]:
         """Draw somebody with some attributes of their own, and caption them fully."""
         person = world.sample(random.Random(seed)).identity
         portrait = world.Portrait(world.Attributes(), person).with_(**attributes)
-        return world.draw(portrait), captions.caption(asdict(portrait.attributes))
+        return world.draw(portrait, side or world.SIZE), captions.caption(
+            asdict(portrait.attributes)
+        )
 
     def judge(self, image: Image.Image) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""

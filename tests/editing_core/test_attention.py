@@ -7,9 +7,10 @@ from tiny_flux import tiny_flux
 
 from editing_core.attention_guidance import (
     AttentionControl,
+    chosen_maps,
     chosen_ranks,
-    edit_mask,
     localised,
+    mask_of,
 )
 from editing_core.models.canvas import Canvas
 from editing_core.models.flux_attention import JointProcessor
@@ -179,13 +180,34 @@ def test_the_mask_is_the_mean_of_the_chosen_ranks():
     maps[9:14] = maps[9:14].flip(1)
     generator = torch.Generator().manual_seed(0)
     scaled = maps * (1 + torch.rand(19, 1, generator=generator)) + 0.1  # undone by min-max
-    mask = edit_mask(scaled[torch.randperm(19, generator=generator)], SETTINGS)
+    shuffled = scaled[torch.randperm(19, generator=generator)]
+    mask = mask_of(shuffled[chosen_maps(shuffled, range(19), SETTINGS)], SETTINGS.tau)
     two_of_five_agree = list(range(30, 40))  # one would be 0.2 on average, below tau
     assert mask.nonzero().flatten().tolist() == two_of_five_agree
 
 
 def test_maps_that_tell_nothing_select_nothing():
-    assert not edit_mask(torch.ones(6, 12), SETTINGS).any()
+    assert not mask_of(torch.ones(6, 12), SETTINGS.tau).any()
+
+
+def test_layers_that_were_measured_are_taken_whatever_their_rank():
+    maps = torch.rand(4, 20, generator=torch.Generator().manual_seed(0))
+    by_rank = chosen_maps(maps, [3, 5, 7, 9], SETTINGS)
+    measured = replace(SETTINGS, layers=(9, 3, 8))
+    assert chosen_maps(maps, [3, 5, 7, 9], measured) == [3, 0]
+    for nothing_measured in ((), (8,), "measured"):
+        settings = replace(SETTINGS, layers=nothing_measured)
+        assert chosen_maps(maps, [3, 5, 7, 9], settings) == by_rank
+
+
+def test_the_layers_of_the_settings_make_the_mask():
+    canvas = Canvas(48, 80)
+    x = torch.randn(1, canvas.tokens, 64)
+    for layers in ((1, 4), (0,)):
+        with control(canvas, replace(SETTINGS, guide_from=0, layers=layers)) as watcher:
+            velocity(canvas, x)
+            watcher.after_step(SolverStep(0, 6, 0.5, x, x))
+        assert watcher.blocks == layers
 
 
 def lit(count, of=20):

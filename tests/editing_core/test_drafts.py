@@ -7,11 +7,13 @@ import torch
 from method_cases import SOLVERS, SOURCE, request
 from perfect_chat import typed
 from tiny_flux import noise_picture, tiny_flux
+from tiny_flux2 import tiny_distilled
 
 from agent.choosing import settings_of
 from agent.state import EditStep
 from editing_core.bench.step_cache import SAVINGS, cached
 from editing_core.editor import Editor, EditResult
+from editing_core.errors import EditError
 from editing_core.methods.registry import METHODS
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.solvers import ModelCall
@@ -80,6 +82,36 @@ def test_source_and_target_are_not_mixed() -> None:
     idle = Editor(tiny_flux()).edit(same, settings=DRAFT, seed=7, method="steady")
     other = Editor(tiny_flux()).edit(same, settings=FULL, seed=7, method="steady")
     assert torch.equal(idle.latents, other.latents)
+
+
+@pytest.mark.parametrize(("method", "calls"), [("steady", 8), ("flowedit", 6), ("instruct", 4)])
+def test_a_distilled_model_drafts_in_the_steps_that_it_knows(method, calls) -> None:
+    """Four of klein's, none of them reused; in full it takes those of the settings.
+
+    FlowEdit asks for two velocities a step but skips the first, instruct for one.
+    """
+    editor = Editor(tiny_distilled())
+    full, draft = (edited(settings, method, editor) for settings in (FULL, DRAFT))
+    assert draft.report.forwards == calls and draft.report.settings.steps == 4
+    assert full.report.settings.steps == 8
+    four = edited(replace(FULL, steps=4), method, editor)
+    assert torch.equal(draft.latents, four.latents)
+
+
+def test_a_distilled_model_changes_nothing_where_nothing_is_asked() -> None:
+    same = replace(request(SOURCE), original=request().current)
+    still = Editor(tiny_distilled()).edit(same, settings=PRESETS["steady"].drafted(), seed=7,
+                                          method="steady")  # fmt: skip
+    assert still.picture.tobytes() == same.current.image.tobytes()
+
+
+def test_why_a_distilled_model_is_refused_is_one_sentence() -> None:
+    with pytest.raises(EditError) as refused:
+        edited(DRAFT, "mtc", Editor(tiny_distilled()))
+    assert str(refused.value) == (
+        "The method mtc is not for the model tiny, distilled: it walks pictures back to noise, for "
+        "which the model has too few steps; edit by steady or flowedit."
+    )
 
 
 def test_its_recipe_says_so_and_makes_it_again(tmp_path) -> None:

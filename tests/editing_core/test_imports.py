@@ -34,6 +34,7 @@ OF_A_WORLD = (
     "editing_core/portraits/",
     "editing_core/anchor/",
     "editing_core/bench/",
+    "tools/measure_",
 )
 
 

@@ -28,6 +28,7 @@ def context(wanted: Tensor) -> Any:
         target="target",
         canvas=CANVAS,
         settings=EditSettings(),
+        region=None,
     )
 
 

@@ -153,7 +153,7 @@ def retry_on_top() -> None:
 def check_always_passes() -> None:
     """Every edit passes its check."""
     right = agent.verify.judge
-    agent.verify.judge = lambda *a: right(*a).model_copy(update={"passed": True})
+    agent.verify.judge = lambda *a, **k: right(*a, **k).model_copy(update={"passed": True})
 
 
 def never_tried_again() -> None:

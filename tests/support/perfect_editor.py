@@ -20,6 +20,7 @@ def draw_the_target(
     seed: int,
     method: str,
     on_step: Callable[[str, int, int], None] | None,
+    region: str = "off",
 ) -> Edited:
     """Edit as the perfect editor would: draw the same person with the target's attributes."""
     for phase in ("invert", "sample"):

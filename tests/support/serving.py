@@ -1,15 +1,25 @@
 """Users who talk over HTTP, with an editor that draws exactly and can be made to take long."""
 
+import select
+import socket
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from perfect_editor import draw_the_target
 
 from agent.bootstrap import adjust_in
 from agent.context import ChatContext
+from agent.serve.app import create_app
+from agent.serve.limits import Admission, Limits
+from agent.serve.protocol import ImpatientProtocol
 from agent.serve.users import Users
+from agent.sessions.homes import Homes
 from agent.settings import AppSettings
 from tools.edit_picture import PRESETS
 from tools.inspection import WorldEyes
@@ -32,18 +42,49 @@ class SlowEditor:
         return self._edit(on_step=None, **asked)
 
 
-def exact_users(home: Path, gate: threading.Event) -> Users:
-    """Ann and Bob; while the gate is closed, edits take long."""
+def exact_users(
+    home: Path, gate: threading.Event, admission: Admission | None = None, *, sees: bool = True
+) -> Users:
+    """Ann and Bob; while the gate is closed, edits take long. Without eyes no torch is needed."""
 
-    def studio_in(store: PictureStore) -> ChatContext:
+    def studio_in(store: PictureStore, _: str) -> ChatContext:
         return ChatContext(
             settings=AppSettings(home=home, offline=True),
             edit=SlowEditor(store, gate),
             adjust=adjust_in(store),
             pictures=store,
-            eyes=WorldEyes(),
+            eyes=WorldEyes() if sees else None,
             presets=PRESETS,
             interactive=True,
         )
 
-    return Users({ANN: "ann", BOB: "bob"}, home, studio_in)
+    return Users(
+        {ANN: "ann", BOB: "bob"}, Homes(home), studio_in, admission=admission or Admission(Limits())
+    )
+
+
+@contextmanager
+def running(users: Users) -> Iterator[int]:
+    """A real server, set up as `palimpsest serve` sets it up; lends its port."""
+    config = uvicorn.Config(create_app(users), port=0, log_level="critical", http=ImpatientProtocol)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+
+
+def spoken(port: int, *parts: bytes, every: float = 0.0, patience: float = 20) -> bytes:
+    """Send bytes as they are, a part now and then until the server answers; return its answer."""
+    heard = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as line:
+        for part in parts:
+            line.sendall(part)
+            if select.select([line], [], [], every)[0]:
+                break
+        while piece := line.recv(4096):
+            heard += piece
+    return heard

@@ -64,6 +64,9 @@ class FakePictures:
     def image(self, key: str) -> Image.Image:
         return self.images[key]
 
+    def size(self, key: str) -> tuple[int, int]:
+        return self.images[key].size
+
     def load(self) -> None:
         """Take up what an earlier process left in the folder."""
         assert self.folder is not None
@@ -82,6 +85,8 @@ class FakeEdited:
     mask: str | None = None
     seconds: float = 0.1
     forwards: int = 18
+    crop: tuple[int, int, int, int] | None = None
+    working: tuple[int, int] | None = None
 
 
 @dataclass
@@ -96,9 +101,11 @@ class FakeEditor:
     stop_at: tuple[int, BaseException] | None = None
     """Raise this in the middle of that call (from 1)."""
 
-    def __call__(self, *, head, original, step, settings, seed, method, on_step) -> FakeEdited:
+    def __call__(
+        self, *, head, original, step, settings, seed, method, on_step, region="off"
+    ) -> FakeEdited:
         self.calls.append({"head": head, "original": original, "step": step, "seed": seed,
-                           "settings": settings, "method": method})  # fmt: skip
+                           "settings": settings, "method": method, "region": region})  # fmt: skip
         for i in range(1, 4):
             on_step("sample", i, 3)
             if self.stop_at and self.stop_at[0] == len(self.calls) and i == 2:
@@ -121,6 +128,9 @@ class FakeEyes:
 
     def describe(self, image: Image.Image) -> str | None:
         return self.pictures.shows[hashlib.sha256(image.tobytes()).hexdigest()]
+
+    def drawn(self, image: Image.Image) -> bool:
+        return True
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         return attributes_of(str(self.describe(image)))
@@ -149,6 +159,6 @@ def fake_studio(folder: Path | None = None, **changes: Any) -> tuple[ChatContext
     key = pictures.put(Image.new("RGB", (32, 32), "#7fbf7f"), CAPTION)
     settings = AppSettings(seed=7)
     given = {"edit": editor, "adjust": operator(pictures), "pictures": pictures,
-             "eyes": FakeEyes(pictures), "settings": settings,
-             "presets": {"steady": FakeStrength()}}  # fmt: skip
+             "eyes": FakeEyes(pictures), "presets": {"steady": FakeStrength()},
+             "settings": settings}  # fmt: skip
     return ChatContext(**(given | changes)), editor, key

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from editing_core.models.flux2 import Flux2
+from editing_core.models.flux2 import DistilledFlux2, Flux2
 
 WORDS = ["a portrait of a smiling young woman with a brown bob, a red hat, blue t-shirt"]
 TEXT_LENGTH = 48
@@ -18,8 +18,8 @@ TEMPLATE = (
 )
 
 
-def qwen_tokenizer() -> Any:
-    """Byte pairs learnt from the words, within a chat template like Qwen3's."""
+def qwen_tokenizer(*more: str) -> Any:
+    """Byte pairs learnt from the words, in a chat template like Qwen3's; ``more`` stand whole."""
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import Qwen2Tokenizer
 
@@ -31,14 +31,14 @@ def qwen_tokenizer() -> Any:
     learner.train_from_iterator([*WORDS * 3, "user assistant think"], trainer)
     merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
     vocabulary = learner.get_vocab()
-    for special in ("<|endoftext|>", "<|im_start|>", "<|im_end|>"):
+    for special in ("<|endoftext|>", "<|im_start|>", "<|im_end|>", *more):
         vocabulary[special] = len(vocabulary)
     return Qwen2Tokenizer(
         vocab=vocabulary,
         merges=merges,
         model_max_length=TEXT_LENGTH,
         chat_template=TEMPLATE,
-        extra_special_tokens=["<|im_start|>", "<|im_end|>"],
+        extra_special_tokens=["<|im_start|>", "<|im_end|>", *more],
     )
 
 
@@ -110,3 +110,9 @@ def write_repository2(folder: Path, *, distilled: bool = False) -> dict[str, Any
 @lru_cache(1)
 def tiny_flux2() -> Flux2:
     return Flux2(**tiny_parts2(), name="tiny", text_layers=TEXT_LAYERS)
+
+
+@lru_cache(1)
+def tiny_distilled() -> DistilledFlux2:
+    """The same network, taken for one that was distilled."""
+    return DistilledFlux2(**tiny_parts2(), name="tiny, distilled", text_layers=TEXT_LAYERS)

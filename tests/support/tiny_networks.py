@@ -1,5 +1,6 @@
 """Stand-ins for the networks that judge photographs: the real architectures, tiny and random."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from editing_core.bench.photographs.names import NetworkNames
 
 EXTRA = "needs torchmetrics: pip install -e '.[eval]'"
 TOKENIZER = ROOT / "editing_core" / "portraits" / "weights" / "tokenizer"
+SIDE_SEEN = 64  # pixels to which the tiny CLIPSeg squeezes pictures
 SMALL = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2}
 
 
@@ -25,6 +27,26 @@ def save_clip(folder: Path) -> Path:
     config = CLIPConfig(text_config=text | SMALL, vision_config=vision | SMALL, projection_dim=16)
     CLIPModel(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    return folder
+
+
+def save_clipseg(folder: Path) -> Path:
+    from transformers import AutoTokenizer, CLIPSegConfig, CLIPSegForImageSegmentation
+
+    tokenizer = AutoTokenizer.from_pretrained(TOKENIZER)
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 16, "num_hidden_layers": 1}
+    text |= {"eos_token_id": tokenizer.eos_token_id}
+    vision = {"image_size": 32, "patch_size": 16, "num_hidden_layers": 3}
+    torch.manual_seed(4)
+    config = CLIPSegConfig(
+        text_config=text | SMALL, vision_config=vision | SMALL, projection_dim=16, reduce_dim=8,
+        extract_layers=[0, 1, 2], decoder_num_attention_heads=2, decoder_intermediate_size=16,
+    )  # fmt: skip
+    CLIPSegForImageSegmentation(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    prepared = {"size": {"height": SIDE_SEEN, "width": SIDE_SEEN}, "image_mean": [0.485] * 3,
+                "image_std": [0.229] * 3, "image_processor_type": "ViTImageProcessor"}  # fmt: skip
+    (folder / "preprocessor_config.json").write_text(json.dumps(prepared))
     return folder
 
 

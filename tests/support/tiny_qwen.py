@@ -67,11 +67,11 @@ def tiny_qwen_parts() -> dict[str, Any]:
     }
 
 
-def qwen_pipeline() -> Any:
+def qwen_pipeline(parts: dict[str, Any] | None = None) -> Any:
     from diffusers import FlowMatchEulerDiscreteScheduler, QwenImagePipeline
 
     scheduler = FlowMatchEulerDiscreteScheduler(**PUBLISHED)
-    pipeline = QwenImagePipeline(scheduler=scheduler, **tiny_qwen_parts())
+    pipeline = QwenImagePipeline(scheduler=scheduler, **parts or tiny_qwen_parts())
     pipeline.set_progress_bar_config(disable=True)
     return pipeline
 

@@ -45,7 +45,7 @@ function show() {
   document.title = head ? `@${head.turn} ${nameOf(head)} – Palimpsest` : "Palimpsest";
   showBox(corners(state.region));
   showTree();
-  showQuestion(state.question);
+  showQuestion(state.question || cutOff(state.unfinished));
   working(state.working);
 }
 
@@ -70,12 +70,16 @@ function showTree() {
     if (first) taken.add(turn.parent);
     rows.set(turn.turn, first ? rows.get(turn.parent) : ++last);
     const button = element("button", { className: "turn", title: `@${turn.turn} ${nameOf(turn)}`, type: "button" },
-      ...(turn.picture ? [element("img", { src: pictureOf(turn.picture, 160), alt: "", loading: "lazy" })] : []),
+      ...(turn.picture ? [element("img", { src: pictureOf(turn.picture, 320), alt: "", loading: "lazy" })] : []),
       element("span", { textContent: `@${turn.turn} ${nameOf(turn)}` }));
     button.setAttribute("role", "listitem");
     button.setAttribute("aria-current", String(turn.turn === state.head));
     button.style.gridRow = rows.get(turn.turn);
     button.style.gridColumn = depthOf(turn);
+    if (turn.parent !== null) { // a line leads up to the parent
+      button.dataset.up = rows.get(turn.turn) - rows.get(turn.parent);
+      button.style.setProperty("--up", button.dataset.up);
+    }
     button.onclick = () => say(`/goto @${turn.turn}`);
     return button;
   }));
@@ -86,6 +90,10 @@ function depthOf(turn) {
   let depth = 1;
   for (; turn.parent !== null; turn = state.turns[turn.parent]) depth += 1;
   return depth;
+}
+
+function cutOff(message) { // the server was stopped in mid-message
+  return message && { question: `“${message}” was cut off.`, options: ["go on"] };
 }
 
 function showQuestion(question) {
@@ -106,7 +114,7 @@ function working(busy, doing = "") {
 
 let drawn = null; // while it is dragged: where it began
 
-const corners = (region) => (region === "off" ? null : region.split(",").map(Number));
+const corners = (region) => (/^[\d,]+$/.test(region) ? region.split(",").map(Number) : null);
 
 function frame() { // where the picture is inside its element, and how much it is enlarged
   const [width, height] = state.size, image = at("after");

@@ -9,7 +9,8 @@ from pathlib import Path
 from PIL import Image
 
 from agent.chat import Chat
-from agent.state import Step, Turn
+from agent.state import Event, Step, Turn
+from agent.terminal.file_io import open_file
 from agent.terminal.run_message import play
 from agent.terminal.screen import Screen
 from agent.terminal.why import label
@@ -46,6 +47,21 @@ class CommandBase:
         """Return what is not sent yet, once."""
         unsent, self.unsent = self.unsent, ""
         return unsent
+
+    def open_file(self, path: Path, caption: str | None = None) -> tuple[Event, tuple[str, ...]]:
+        """Open a picture file as the new base, and return what happened and what was noted.
+
+        Raises:
+            InputError: The file cannot be used, or nobody can say what it shows.
+        """
+        return open_file(self.chat, self.store, path, caption)
+
+    def open_sample(self, caption: str | None = None) -> Event:
+        """Open the sample portrait as the new base."""
+        from tools.inspection import sample_portrait  # takes a while to load
+
+        image, known = sample_portrait()
+        return self.chat.open(self.store.put(image), caption or known)
 
     def _do(self, step: Step) -> int:
         """Let the chat do one step that no message has to be read for."""

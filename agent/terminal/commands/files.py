@@ -9,9 +9,9 @@ from pathlib import Path
 
 from agent.exports.output_path import place, unquoted
 from agent.sessions.catalog import SessionError, Sessions
-from agent.sessions.database import Saver
 from agent.sessions.listing import left_out
 from agent.sessions.pruning import prunable, prune, young
+from agent.sessions.store import SessionStore
 from agent.terminal.commands.base import CommandBase, CommandError, one_of
 from agent.terminal.file_io import export, file_name
 from agent.terminal.screen import tilde
@@ -81,7 +81,7 @@ class FileCommands(CommandBase):
         from agent.scripts.exporting import export_script
 
         name = ""
-        if isinstance(self.chat.saver, Saver):
+        if isinstance(self.chat.saver, SessionStore):
             name = self._sessions(self.chat.saver).names().get(self.chat.session, "")
         target = export_script(self.chat, self.store, path_of(unquoted(path) or "session"), name)
         typed = _typed(target)
@@ -121,7 +121,7 @@ class FileCommands(CommandBase):
         Example: /session prune 30 days
         Example: /session prune keep 20
         """
-        if not isinstance(self.chat.saver, Saver):
+        if not isinstance(self.chat.saver, SessionStore):
             raise CommandError("These sessions are kept nowhere.")
         sessions = self._sessions(self.chat.saver)
         if action not in ACTIONS:
@@ -133,7 +133,7 @@ class FileCommands(CommandBase):
         except SessionError as error:
             raise CommandError(str(error).replace("--list-sessions", "/session list")) from None
 
-    def _sessions(self, saver: Saver) -> Sessions:
+    def _sessions(self, saver: SessionStore) -> Sessions:
         return Sessions(saver, self.chat.studio.settings.home)
 
     def _listed(self, sessions: Sessions, argument: str) -> None:

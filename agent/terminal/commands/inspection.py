@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from agent import turn_tree
-from agent.state import Compare, Describe, Turn
+from agent.state import Compare, Describe, Show, Turn
 from agent.terminal.commands.base import CommandBase, CommandError
 from agent.terminal.comparison import measured, overlaid
 from agent.terminal.why import Line, explained
+from tools.regions import EVERYWHERE
 
 
 class InspectionCommands(CommandBase):
@@ -17,18 +18,22 @@ class InspectionCommands(CommandBase):
 
     title = "Looking"
 
-    def show(self, turn: str = "") -> None:
+    def show(self, turn: str = "") -> int | None:
         """Show the picture here, or a turn's; with "mask" where its edit acted.
 
-        A mask is laid in colour over the picture before the edit, beside before and after.
+        A mask is laid in colour over the picture before the edit, beside before and after; /show
+        region lays over the picture where coming edits act. The next message may correct either:
+        larger, smaller, a bit to the left, not the hair.
         Example: /show 2 mask
         """
         words = turn.split()
+        if words == ["region"]:
+            return self._show_region(self._turn(""))
         if "mask" in words:
             words.remove("mask")
-            self._show_mask(self._turn(" ".join(words)))
-        else:
-            self.screen.picture(self._picture(self._turn(turn)))
+            return self._show_mask(self._turn(" ".join(words)))
+        self.screen.picture(self._picture(self._turn(turn)))
+        return None
 
     def compare(self, a: str = "", b: str = "") -> int:
         """Show and measure what differs between two turns, or the original and here.
@@ -68,14 +73,28 @@ class InspectionCommands(CommandBase):
         named = self.screen.named
         self._table((name, named(v) if isinstance(v, Path) else v) for name, v in lines)
 
-    def _show_mask(self, turn: Turn) -> None:
+    def _show_region(self, turn: Turn) -> int:
+        """Show where coming edits of a turn's picture act."""
+        region, studio = self.chat.settings.region, self.chat.studio
+        if region == EVERYWHERE or studio.find is None:
+            raise CommandError("Edits act everywhere; /region says where they should.")
+        before = self._labelled(turn)
+        mask = studio.find(head=turn.picture, region=region, caption=turn.caption)
+        where = overlaid(before[1], mask)
+        path = self.store.path(self.store.put(where))
+        self.screen.show_beside(path, [before, ("where edits act", where)])
+        return self._do(Show(what="region"))
+
+    def _show_mask(self, turn: Turn) -> int:
         if turn.mask is None or turn.mask not in self.store or turn.parent is None:
             raise CommandError(f"@{turn.id} has no mask: nothing says where it was made.")
         before = self._labelled(self.chat.conversation.turns[turn.parent])
-        mask = self.store.image(turn.mask)
-        where = ("where the edit acted", overlaid(before[1], mask))
-        self.screen.show_images([before, where, self._labelled(turn)])
-        self.screen.say(self.screen.named(self.store.path(turn.mask)))
+        where = overlaid(before[1], self.store.image(turn.mask))
+        path = self.store.path(self.store.put(where))
+        shown = [before, ("where the edit acted", where), self._labelled(turn)]
+        self.screen.show_beside(path, shown)
+        here = turn.id == self.chat.conversation.head
+        return self._do(Show(what="mask", turn=None if here else turn.id))
 
     def _pair(self, a: str, b: str) -> tuple[Turn, Turn]:
         """Return the two turns that are meant: "1 2", "before the hat", or nothing at all."""

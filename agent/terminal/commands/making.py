@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from agent.exit_codes import FAILED
 from agent.state import Adjust, Retry
 from agent.terminal.commands.base import CommandBase, CommandError, one_of
-from agent.terminal.file_io import is_picture, open_file
+from agent.terminal.file_io import is_picture
 from agent.text_to_image import Undrawable, draw, unheard
 from tools.arguments import InputError, path_of
 from tools.operations import NAMES, normal
@@ -38,7 +38,7 @@ class EditCommands(CommandBase):
         for path in paths:  # nothing is opened unless all can be
             open_picture(path, max_megapixels=self.chat.studio.settings.max_megapixels)
         for path in reversed(paths):
-            event, notes = open_file(self.chat, self.store, path)
+            event, notes = self.open_file(path)
             for note in notes:
                 self.screen.note(note)
             self.screen.event(event)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from agent.options import EDIT_OPTIONS, Option, declared
-from agent.state import Choose
+from agent.state import Choose, Reshape
 from agent.terminal.commands.base import CommandBase, one_of
+from tools.regions import correction
 
 
 class SettingCommands(CommandBase):
@@ -16,6 +17,8 @@ class SettingCommands(CommandBase):
 
     def _choose(self, name: str, value: str) -> int:
         held = declared()[name]
+        if name == "region" and (how := correction(value)) is not None:
+            return self._do(Reshape(how=str(how)))
         if known := held.option.choices():
             return self._do(Choose(setting=name, value=one_of(value, known, name)))
         read = held.option.read or held.number

@@ -15,22 +15,26 @@ from editing_core.portraits.world import VALUES, Portrait
 from editing_core.worlds.portraits.drawing import FILLING, Place, draw, face_mask
 
 
-def nearest(picture: Image.Image, drawings: Mapping[str, Image.Image]) -> str:
-    """The name of the drawing that a picture is nearest to, in pixels, where drawings differ."""
+def distances(picture: Image.Image, drawings: Mapping[str, Image.Image]) -> dict[str, float]:
+    """How far a picture is from each drawing, in pixels, where the drawings differ."""
     shown = {name: pixels_of(drawing) for name, drawing in drawings.items()}
     stacked = np.stack(list(shown.values()))
     region = np.ptp(stacked, axis=0).max(axis=-1) > 8
     seen = pixels_of(picture)
-    return min(shown, key=lambda name: float(np.abs(seen - shown[name])[region].sum()))
+    return {name: float(np.abs(seen - drawn)[region].sum()) for name, drawn in shown.items()}
 
 
 def agrees(picture: Image.Image, truth: Portrait, attribute: str, place: Place = FILLING) -> bool:
-    """Whether an edit of an attribute is nearest to its exact drawing among all its values."""
+    """Whether no other value of an attribute has a drawing that is nearer than the exact one.
+
+    Values that look alike (hair colours in old age) do not matter.
+    """
     drawings = {
         value: draw(truth.with_(**{attribute: value}), picture.size, place)
         for value in VALUES[attribute]
     }
-    return nearest(picture, drawings) == str(getattr(truth.attributes, attribute))
+    found = distances(picture, drawings)
+    return found[getattr(truth.attributes, attribute)] <= min(found.values())
 
 
 def sharpness(picture: Image.Image, truth: Image.Image, region: Bools) -> float:

@@ -1,10 +1,11 @@
 """What a model folder reaches on held-out portraits, and a sheet of its pictures.
 
 `python -m editing_core.worlds.portraits.measure` prints how well the VAE draws again what it is
-shown, on three canvases, the error of the transformer's velocities, and how much the classifier
-gets right; `--sheet FILE` draws
-held-out captions with the stock pipeline, or, of a folder with nothing but a VAE, drawings and
-what the VAE makes of them. `--drawings FILE` draws the sheet of this folder's README.
+shown, on three canvases, the error of the transformer's velocities, how much the classifier gets
+right, and with `--edits N` how well it tells clean edits by the model from spoilt ones;
+`--sheet FILE` draws held-out captions with the stock pipeline, or, of a folder with nothing but a
+VAE, drawings and what the VAE makes of them. `--drawings FILE` draws the sheet of this folder's
+README.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import argparse
 import random
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
@@ -28,6 +30,7 @@ from editing_core.portraits.world import VALUES, Portrait, draws
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import Classifier, classifier
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
+from editing_core.worlds.portraits.edited import CLEAN, SPOILT, draw_edits
 from editing_core.worlds.portraits.flow import captioned, grid_of
 from editing_core.worlds.portraits.judges import face_error, sharpness
 from editing_core.worlds.portraits.spoilt import pairs
@@ -41,6 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--model", type=Path, default=WEIGHTS)
     parser.add_argument("--count", type=int, default=24, help="portraits of each canvas")
+    parser.add_argument("--edits", type=int, default=0, help="edits to judge cleanliness by")
     parser.add_argument("--sheet", type=Path, help="a picture for eyes")
     parser.add_argument("--drawings", type=Path, help="draw held-out people there, and no more")
     args = parser.parse_args()
@@ -57,7 +61,10 @@ def main() -> None:
         row += [f"{velocity_error(parts, size, people):.3g}" if complete(args.model) else "not yet"]
         print(f"| {size[0]} x {size[1]} | " + " | ".join(row) + " |", flush=True)
     if (args.model / CLASSIFIER.name).exists():
-        print(classified(classifier(args.model / CLASSIFIER.name), parts, args.count))
+        judge = classifier(args.model / CLASSIFIER.name)
+        print(classified(judge, parts, args.count))
+        if args.edits:
+            print(checked(judge, args.model, args.edits))
     if args.sheet and not complete(args.model):
         redrawings(parts).save(args.sheet)
     elif args.sheet:
@@ -131,6 +138,21 @@ def classified(judge: Classifier, parts: Parts, count: int) -> str:
         f"{shares[worst]:.3f}; clean or not: false alarms {np.mean(alarms):.3f}, false passes "
         f"{np.mean(passes):.3f}"
     )
+
+
+def checked(judge: Classifier, model: Path, count: int) -> str:
+    """Say how a classifier tells held-out edits by the model that are clean from spoilt ones."""
+    with TemporaryDirectory() as folder:
+        edits = draw_edits(model, count, Path(folder) / "edits.npz", "eval")
+    wrong: dict[int, list[bool]] = {CLEAN: [], SPOILT: []}
+    for picture, right in zip(edits.pictures, edits.right, strict=True):
+        passed = judge.clean(Image.fromarray(picture)) > 0.5
+        wrong[right["clean"]].append(passed != (right["clean"] == CLEAN))
+    alarms, passes = (
+        f"{np.mean(of):.3f} of {len(of)}" if of else "none to judge by"
+        for of in (wrong[CLEAN], wrong[SPOILT])
+    )
+    return f"edits by the model: false alarms {alarms}, false passes {passes}"
 
 
 @torch.no_grad()

@@ -27,6 +27,7 @@ from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, tr
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, classifier
+from editing_core.worlds.portraits.edited import Edits, draw_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.spoilt import draw_spoilt
@@ -63,6 +64,7 @@ class Recipes:
     pictures: int = 26_000
     others: int = 3_000  # pictures that are no portraits, for the classifier
     spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
+    edits: int = 1_000  # by the model, for the classifier
     vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
@@ -106,7 +108,8 @@ def main() -> None:
     device = meet() if args.device is None else torch.device(args.device)
     torch.set_default_device(device)
     begun = args.begin if args.begin else Path()
-    student = Student(load(args.begin) if args.begin else build(SIZE), classifier_of(begun))
+    parts = load(args.begin) if args.begin else build(SIZE)
+    student = Student(parts, classifier_of(begun), complete(begun))
     torch.manual_seed(rank())  # every process its own noise
     stages = args.stages or [name for name in STAGES if name != "vae" or args.begin is None]
     recipes = Recipes().on(device).within(args.minutes, stages)
@@ -125,6 +128,7 @@ class Student:
 
     parts: Parts
     classifier: Classifier
+    taught: bool = False  # whether it begins with more than a VAE
 
 
 def run_stages(
@@ -140,7 +144,8 @@ def run_stages(
         others = first(lambda: draw_others(folder / "others.npy", recipes.others, SEEN_SIDE))
         file_of_spoilt = folder / "spoilt.npy"
         spoilt = first(lambda: draw_spoilt(parts, store, recipes.spoilt, file_of_spoilt, dtype))
-        lessons = Lessons(store, others, spoilt)
+        edits = first(lambda: edits_of(student, recipes.edits, folder))
+        lessons = Lessons(store, others, spoilt, edits)
         return train_classifier(student.classifier, lessons, file, recipe, deadline, dtype)
 
     how: dict[str, Callable[[Path, Recipe], bool]] = {
@@ -153,6 +158,14 @@ def run_stages(
     for name in STAGES:
         if name in stages and not how[name](folder / f"{name}.pt", getattr(recipes, name)):
             return
+
+
+def edits_of(student: Student, count: int, folder: Path) -> Edits | None:
+    """Edits by the model as it is now, if it is taught."""
+    if not student.taught and not (folder / "flow.pt").exists():
+        return None
+    student.parts.save(folder / "model")
+    return draw_edits(folder / "model", count, folder / "edits.npz")
 
 
 def write(student: Student, out: Path, folder: Path, begun: Path) -> None:

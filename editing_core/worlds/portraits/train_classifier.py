@@ -17,11 +17,13 @@ from editing_core.portraits.processes import processes
 from editing_core.portraits.reader import answers
 from editing_core.portraits.train_reader import cross_entropy
 from editing_core.worlds.portraits.classifier import QUESTIONS, Classifier, as_input
+from editing_core.worlds.portraits.edited import Edits
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
 OTHERS_SHARE = 1 / 8  # of a batch
 SPOILT_SHARE = 1 / 4  # of a batch, half of it clean
+EDITS_SHARE = 1 / 4  # of a batch, if there are any
 SPOILT, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no", "yes"))
 
 
@@ -33,18 +35,21 @@ class Lessons:
         store: Drawings of all shapes.
         others: Pictures that are no portraits. Shape: (M, SIDE, SIDE, 3).
         spoilt: Clean portraits and spoilt ones. Shape: (2, N, SIDE, SIDE, 3).
+        edits: What the model makes of portraits, where it is taught.
     """
 
     store: Sequence[Chunk]
     others: NDArray[np.uint8]
     spoilt: NDArray[np.uint8]
+    edits: Edits | None = None
 
     def batch(self, step: int, size: int) -> tuple[Tensor, list[dict[str, int]]]:
         """Pictures (size, 3, SIDE, SIDE), half of the drawings damaged, and the right answers."""
         rng = np.random.default_rng(step)
         strange, told = int(size * OTHERS_SHARE), int(size * SPOILT_SHARE)
+        edited = int(size * EDITS_SHARE) if self.edits and len(self.edits.right) else 0
         seen, right = [], []
-        for i in rng.integers(len(self.store), size=size - strange - told):
+        for i in rng.integers(len(self.store), size=size - strange - told - edited):
             chunk = self.store[int(i)]
             j = int(rng.integers(len(chunk.pictures)))
             seen.append(as_input(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
@@ -53,6 +58,10 @@ class Lessons:
         right += [answers(None)] * strange
         plain = [_some(self.spoilt[i], rng, n) for i, n in enumerate((told - told // 2, told // 2))]
         right += [CLEAN] * (told - told // 2) + [SPOILT] * (told // 2)
+        if self.edits and edited:
+            chosen = rng.integers(len(self.edits.right), size=edited)
+            plain.append(as_input(torch.from_numpy(self.edits.pictures[chosen])))
+            right += [self.edits.right[i] for i in chosen]
         return moved(torch.cat([damaged(torch.cat(seen), step), *plain]), step), right
 
 
@@ -60,7 +69,7 @@ def train_classifier(
     model: Classifier, lessons: Lessons, file: Path, recipe: Recipe, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
-    """Train on drawings, half of them damaged, on other pictures, and on clean and spoilt ones.
+    """Train on drawings, half of them damaged, on other pictures, on spoilt ones and on edits.
 
     Args:
         model: Trained in place.

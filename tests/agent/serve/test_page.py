@@ -2,18 +2,15 @@
 
 import re
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from browsers import CHROMIUM
 from PIL import Image
-from serving import ANN
+from serving import ANN, running
 
-from agent.serve.app import create_app
 from agent.serve.users import Users
 from tools.inspection import sample_portrait
 
@@ -24,16 +21,8 @@ HERE = ".turn[aria-current=true]"
 @pytest.fixture
 def address(users: Users) -> Iterator[str]:
     """A server on a free port, and Ann's way in."""
-    config = uvicorn.Config(create_app(users, upload_mb=20), port=0, log_level="error")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}/?token={ANN}"
-    server.should_exit = True
-    thread.join(10)
+    with running(users) as port:
+        yield f"http://127.0.0.1:{port}/?token={ANN}"
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ from tools.pictures import PictureStore
 
 
 def client_of(users: Users, token: str = ANN) -> TestClient:
-    return TestClient(create_app(users, upload_mb=1), headers={"Authorization": f"Bearer {token}"})
+    return TestClient(create_app(users), headers={"Authorization": f"Bearer {token}"})
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_a_picture_of_ones_own_comes_back_in_its_format(client: TestClient) -> N
     answer = client.post("/v1/sessions", files={"pictures": ("me.jpg", held.getvalue())})
     session = answer.json()["session"]
     file = client.get(f"/v1/sessions/{session}/turns/0/file")
-    assert 'filename="00-original.jpg"' in file.headers["content-disposition"]
+    assert file.headers["content-disposition"].endswith("''00-original.jpg")
     assert Image.open(io.BytesIO(file.content)).format == "JPEG"
     assert client.get(f"/v1/sessions/{session}/turns/9/file").status_code == 404
 
@@ -126,7 +126,6 @@ def test_several_pictures_and_the_first_is_the_base(client: TestClient) -> None:
         ([("a.png", b"no picture")], 422, "a.png"),
         ([("a.png", png())], 422, "Nobody here can tell what"),
         ([("a.png", png())] * 11, 422, "At most 10 pictures"),
-        ([("a.png", b"0" * (2 << 20))], 413, "At most 1 MB"),
     ],
 )
 def test_what_cannot_be_opened_is_said(
@@ -144,7 +143,7 @@ def test_nobody_comes_in_without_a_token(users: Users) -> None:
 
 
 def test_the_page_leaves_the_token_in_a_cookie(users: Users) -> None:
-    browser = TestClient(create_app(users, upload_mb=1), follow_redirects=False)
+    browser = TestClient(create_app(users), follow_redirects=False)
     answer = browser.get(f"/?token={ANN}")
     assert answer.status_code == 303 and answer.headers["location"] == "/"
     assert "HttpOnly" in answer.headers["set-cookie"]
@@ -217,7 +216,7 @@ def test_each_person_has_a_store_of_their_own(tmp_path: Path) -> None:
     """Edits and plain operations go where the person's pictures are."""
     mine, hers = PictureStore(tmp_path / "mine"), PictureStore(tmp_path / "hers")
     studio = studio_of(AppSettings(home=tmp_path, offline=True), person=True, note=lambda _: None)
-    over = command._over(replace(studio, pictures=mine), hers)
+    over = command.over(replace(studio, pictures=mine), hers, "ann")
     name = hers.put(sample_portrait()[0])
     assert over.adjust is not None and over.pictures is hers
     crop = Operation("crop", "2:1")
@@ -275,7 +274,8 @@ def test_a_wish_to_save_writes_nothing_here(client: TestClient, tmp_path: Path) 
     wanted = tmp_path / "mine.png"
     told = said(client, session, f"save it as {wanted}")
     assert [each["turn"] for each in told if each["event"] == "save"] == [0]
-    assert not wanted.exists() and not any("path" in each for each in told)
+    assert not wanted.exists()
+    assert [each["path"] for each in told if each["event"] == "save"] == [str(wanted)]
 
 
 def test_a_session_that_the_terminal_holds_is_said(client: TestClient, tmp_path: Path) -> None:
@@ -309,7 +309,42 @@ def test_tokens_are_read(tmp_path: Path) -> None:
     assert tokens_in(file) == {ANN: "ann", BOB: "bob"}
 
 
-@pytest.mark.parametrize("how", [{"json": {"words": "x"}}, {"content": "no json"}])
+def test_a_step_needs_no_reading(client: TestClient) -> None:
+    """And with it, or with a message, options are chosen."""
+    session = begun(client)
+    said(client, session, "give her a red hat")
+    path = f"/v1/sessions/{session}/messages"
+    told = client.post(path, json={"step": {"step": "undo"}, "chosen": {"seed": 40}}).text
+    assert "Back at @0" in told
+    made = client.post(path, json={"text": "make her sad", "chosen": {"strength": "-1"}}).text
+    assert '"seed": 42' in made
+    now = client.get(f"/v1/sessions/{session}/conversation").json()
+    assert now["conversation"]["chosen"] == {"seed": 40, "strength": -1}
+    assert (now["settings"]["model"], now["working"], now["unfinished"]) == ("portraits", False, "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "make her sad", "chosen": {"method": "nothing"}},
+        {"text": "make her sad", "chosen": {"strength": 99}},
+        {"text": "make her sad", "chosen": {"home": "/"}},
+        {"step": {"step": "choose", "setting": "method", "value": "nothing"}},
+        {"step": {"step": "format", "disk": "c"}},
+        {"step": {"step": "goto", "turn": -1}},
+    ],
+)
+def test_what_cannot_be_chosen_or_done(client: TestClient, body: dict[str, Any]) -> None:
+    session = begun(client)
+    answer = client.post(f"/v1/sessions/{session}/messages", json=body)
+    assert answer.status_code == 422 and answer.json()["error"]
+    told = said(client, session, "make her sad")
+    assert replies(told) == ["Changed: sad (@1)."]
+
+
+@pytest.mark.parametrize(
+    "how", [{"json": {"text": ["x"]}}, {"json": {"text": "x" * 30_000}}, {"content": "no json"}]
+)
 def test_every_error_is_a_sentence(client: TestClient, how: dict[str, Any]) -> None:
     answer = client.post(f"/v1/sessions/{begun(client)}/messages", **how)
     assert answer.status_code == 422 and isinstance(answer.json()["error"], str)

@@ -7,8 +7,8 @@ import pytest
 from perfect_chat import begin
 
 from agent.sessions.catalog import SessionError, open_home
-from agent.sessions.database import DamagedSession
 from agent.sessions.pruning import prunable, prune
+from agent.sessions.store import DamagedSession
 
 FLIPS = 40
 SAID = ["make her older", "add a hat", "give her sunglasses"]

@@ -15,7 +15,8 @@ from perfect_chat import talk
 
 from agent.sessions import database
 from agent.sessions.catalog import Sessions, open_home
-from agent.sessions.database import StorageError, open_sessions
+from agent.sessions.database import open_sessions
+from agent.sessions.store import StorageError
 
 OLD = TESTS / "data" / "sessions.v0.sqlite.gz"
 """Two sessions, as 0.1.0 wrote them before its file had a version."""

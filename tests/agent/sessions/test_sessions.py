@@ -11,7 +11,7 @@ from perfect_chat import begin
 
 from agent.context import ChatContext
 from agent.sessions.catalog import InUse, SessionError
-from agent.sessions.database import KEPT
+from agent.sessions.store import KEPT
 
 
 def test_they_are_listed_the_last_used_first(sessions):
@@ -81,44 +81,45 @@ def test_only_one_at_a_time_holds_a_session(sessions):
     assert sessions.ids() == []
 
 
-def test_the_database_stays_small(sessions):
-    chat = begin(sessions, "a", *["make her older", "/x", "make her younger"] * 4)
+def test_the_database_stays_small(file_sessions):
+    chat = begin(file_sessions, "a", *["make her older", "/x", "make her younger"] * 4)
     count = "SELECT (SELECT COUNT(*) FROM checkpoints), (SELECT COUNT(*) FROM writes)"
-    assert sessions.saver.conn.execute(count).fetchone() == (KEPT, 0)
+    assert file_sessions.saver.conn.execute(count).fetchone() == (KEPT, 0)
     assert len(chat.conversation.turns) > 4
 
 
-def test_a_turn_costs_the_same_however_many_there_are(sessions):
+def test_a_turn_costs_the_same_however_many_there_are(file_sessions):
     def size():
         tables = {"checkpoints": "checkpoint", "palimpsest_records": "content"}
         counts = [
-            sessions.saver.conn.execute(f"SELECT SUM(LENGTH({column})) FROM {table}").fetchone()[0]
+            database.execute(f"SELECT SUM(LENGTH({column})) FROM {table}").fetchone()[0]
             for table, column in tables.items()
         ]
         return sum(counts)
 
-    chat = begin(sessions, "a", *["add a hat", "/undo 1"] * 5)
+    database = file_sessions.saver.conn
+    chat = begin(file_sessions, "a", *["add a hat", "/undo 1"] * 5)
     sizes = [size()]
     for _ in range(3):
-        begin(sessions, "a", *["make her older", "make her younger"] * 10)
+        begin(file_sessions, "a", *["make her older", "make her younger"] * 10)
         sizes.append(size())
     assert len(chat.conversation.turns) > 60
     grown = [after - before for before, after in pairwise(sizes)]
     assert max(grown) < 1.3 * min(grown)
 
 
-def test_a_kill_frees_the_session(sessions, tmp_path):
-    begin(sessions, "a")
+def test_a_kill_frees_the_session(file_sessions):
+    begin(file_sessions, "a")
     code = "import sys, time; from pathlib import Path\n" \
            "from agent.sessions.catalog import open_home\n" \
            "with open_home(Path(sys.argv[1])) as s, s.held('a'): print('held', flush=True); " \
            "time.sleep(60)"  # fmt: skip
-    command = [sys.executable, "-c", code, str(sessions.home)]
+    command = [sys.executable, "-c", code, str(file_sessions.home)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"held\n"
-        with pytest.raises(InUse), sessions.held("a"):
+        with pytest.raises(InUse), file_sessions.held("a"):
             pass
         process.kill()
         process.wait()
-        with sessions.held("a"):
+        with file_sessions.held("a"):
             pass

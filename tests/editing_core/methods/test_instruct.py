@@ -11,6 +11,7 @@ import torch
 from method_cases import SOURCE, TARGET, close, far
 from tiny_flux import noise_picture, tiny_flux, tiny_kontext
 from tiny_flux2 import tiny_flux2
+from tiny_qwen_edit import tiny_qwen_edit
 
 from editing_core.editor import Editor, EditRequest, Picture
 from editing_core.errors import EditError
@@ -20,7 +21,7 @@ from editing_core.settings import EditSettings
 
 STEPS = 4
 SETTINGS = EditSettings(steps=STEPS, guidance=2.5, keep="outside")
-every_model = pytest.mark.parametrize("model", [tiny_flux2, tiny_kontext])
+every_model = pytest.mark.parametrize("model", [tiny_flux2, tiny_kontext, tiny_qwen_edit])
 Make = Callable[[], Any]
 
 
@@ -72,7 +73,7 @@ def test_an_instruction_that_says_nothing_changes_nothing(model: Make) -> None:
 def test_where_nothing_is_kept_the_walk_is_the_models_own(model: Make) -> None:
     of = context(model, replace(SETTINGS, keep="nothing"))
     with torch.no_grad():
-        x, text = of.noise, model().encode_text(of.instruction)
+        x, text = of.noise, model().encode_text(of.instruction, of.pictures)
         times = of.model.times(STEPS, of.canvas).tolist()
         for t, t_next in zip(times[:-1], times[1:], strict=True):
             shown = [of.current, of.original][: model().spec.references]
@@ -88,11 +89,26 @@ def test_the_words_are_the_persons_own(model: Make, monkeypatch: pytest.MonkeyPa
     heard: list[str] = []
     encode = model().encode_text
     of = context(model)
-    monkeypatch.setattr(model(), "encode_text", lambda said: heard.append(said) or encode(said))
+    monkeypatch.setattr(
+        model(), "encode_text", lambda said, seen=(): heard.append(said) or encode(said, seen)
+    )
     with torch.no_grad():
         instruct.edit(of)
         instruct.edit(replace(of, instruction=""))
-    assert [said for said in heard if said] == ["give her a red hat", TARGET]
+    assert [said for said in heard if said.strip()] == ["give her a red hat", TARGET]
+
+
+def test_a_reader_that_sees_is_shown_the_same_pictures() -> None:
+    of, looked = context(tiny_qwen_edit), []
+    encode = of.model.encode_text
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(
+            of.model, "encode_text", lambda said, seen=(): looked.append(seen) or encode(said, seen)
+        )
+        instruct.edit(of)
+        instruct.edit(replace(of, original=of.current))
+    assert {len(seen) for seen in looked} == {1, 2}
+    assert all(seen[0].tobytes() == request().current.image.tobytes() for seen in looked)
 
 
 def test_what_is_shown() -> None:

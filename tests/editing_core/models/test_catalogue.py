@@ -3,54 +3,72 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import subprocess
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
+from paths import ROOT
 from tiny_flux2 import write_repository2
 
 import chat
-from agent.models import HEAD, table
 from editing_core.models import catalogue
-from editing_core.models.catalogue import Entry, entries
+from editing_core.models.catalogue import Entry, Kind, entries
 from editing_core.models.configs import PUBLISHED
-from editing_core.models.memory_plan import GB, LEVELS
+from editing_core.models.layouts import LAYOUTS
+from editing_core.models.memory_plan import GB, LEVELS, sizes_of
 from editing_core.models.offers import HUB, KNOWN
+from editing_core.models.published_sizes import SIZES
 
-GPU, CPU = torch.device("cuda"), torch.device("cpu")
-Download = Callable[..., str]
+GPU: Kind = "cuda"
+CPU: Kind = "cpu"
+
+
+@dataclass(frozen=True)
+class Hub:
+    """The hub's cache on this machine; the hub itself cannot be reached."""
+
+    cache: Path
+
+    def holds(self, hub_id: str, folder: Path) -> None:
+        """Let a folder be what was fetched of a model."""
+        model = self.cache / f"models--{hub_id.replace('/', '--')}"
+        for part in ("refs", "snapshots"):
+            (model / part).mkdir(parents=True)
+        (model / "refs" / "main").write_text("abc123")
+        (model / "snapshots" / "abc123").symlink_to(folder)
+
+    def download(self, hub_id: str, **how: Any) -> str:
+        """Stand in for ``snapshot_download``."""
+        folder = self.cache / f"models--{hub_id.replace('/', '--')}" / "snapshots" / "abc123"
+        if not folder.exists():
+            raise LocalEntryNotFoundError("offline")
+        return str(folder.resolve())
 
 
 @pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
-    """Folders of what counts as fetched, by hub id; all else cannot be reached."""
-    there: dict[str, Path] = {}
-
-    def download(hub_id: str, **how: Any) -> str:
-        if hub_id not in there:
-            raise LocalEntryNotFoundError("offline")
-        return str(there[hub_id])
-
-    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+    there = Hub(tmp_path_factory.mktemp("hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(there.cache))
+    monkeypatch.setattr("huggingface_hub.snapshot_download", there.download)
     return there
 
 
 def listed(
-    monkeypatch: pytest.MonkeyPatch, gigabytes: float, device: torch.device
+    monkeypatch: pytest.MonkeyPatch, gigabytes: float, device: Kind, *, installed: bool = True
 ) -> dict[str, Entry]:
-    installed = {package for level in LEVELS for package in level.packages}
-    monkeypatch.setattr(catalogue, "free_bytes", lambda device: int(gigabytes * GB))
+    packages = {package for level in LEVELS for package in level.packages if installed}
     monkeypatch.setattr(
-        "editing_core.models.memory_plan.find_spec", lambda n: n if n in installed else None
+        "editing_core.models.memory_plan.find_spec", lambda n: n if n in packages else None
     )
-    return {entry.spec.name: entry for entry in entries(device)}
+    return {entry.spec.name: entry for entry in entries(device, int(gigabytes * GB))}
 
 
-def test_every_known_model_is_listed(hub: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_known_model_is_listed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(PUBLISHED) == set(HUB) == set(KNOWN) - {"portraits"}
     found = listed(monkeypatch, 24, GPU)
     assert list(found) == list(KNOWN)
@@ -70,10 +88,10 @@ def test_every_known_model_is_listed(hub: dict[str, Path], monkeypatch: pytest.M
     ],
 )
 def test_what_fits_this_machine(
-    hub: dict[str, Path],
+    hub: Hub,
     monkeypatch: pytest.MonkeyPatch,
     gigabytes: float,
-    device: torch.device,
+    device: Kind,
     klein: str | None,
     qwen: str | None,
 ) -> None:
@@ -86,10 +104,10 @@ def test_what_fits_this_machine(
         assert plan is None or plan.peak >= found[name].least > 0
 
 
-def test_a_model_is_here_when_all_of_it_is(hub: dict[str, Path], tmp_path: Path) -> None:
+def test_a_model_is_here_when_all_of_it_is(hub: Hub, tmp_path: Path) -> None:
     assert not catalogue.is_here("klein")
     write_repository2(tmp_path)
-    hub[HUB["klein"]] = tmp_path
+    hub.holds(HUB["klein"], tmp_path)
     assert catalogue.is_here("klein")
     index = {"weight_map": {"a": "diffusion_pytorch_model.safetensors", "b": "still-to-come"}}
     file = tmp_path / "transformer" / "diffusion_pytorch_model.safetensors.index.json"
@@ -103,36 +121,97 @@ def test_a_model_is_here_when_all_of_it_is(hub: dict[str, Path], tmp_path: Path)
 # The command
 
 
-def test_the_table_has_a_line_for_each(
-    hub: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+def printed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    gigabytes: float,
+    device: Kind,
+    *,
+    installed: bool = True,
+) -> str:
+    listed(monkeypatch, gigabytes, device, installed=installed)
+    monkeypatch.setattr(catalogue, "device_here", lambda: device)
+    monkeypatch.setattr(
+        "editing_core.models.memory_plan.free_bytes", lambda device: int(gigabytes * GB)
+    )
+    assert chat.main(["models"]) == 0
+    return capsys.readouterr().out
+
+
+def line_of(name: str, text: str) -> str:
+    """The last line that begins with a name."""
+    return [line for line in text.splitlines() if line.startswith(f"{name} ")][-1]
+
+
+def test_the_tables_have_a_line_for_each(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = table(listed(monkeypatch, 16, GPU).values())
-    assert len(lines) == len(KNOWN) + 1 and all(len(line) < 100 for line in lines)
-    assert lines[0].split("  ")[0] == HEAD[0]
-    (klein,) = (line for line in lines if line.startswith("klein "))
-    assert klein.split("  ")[-1].strip() == "no"
-    assert "16 GB" in klein and "lean, 11 GB" in klein and "Apache-2.0" in klein
-    small = table(listed(monkeypatch, 2, GPU).values())
-    assert any(line.startswith("klein ") and "needs 2.3 GB" in line for line in small)
+    text = printed(monkeypatch, capsys, 16, GPU)
+    assert all(len(line) < 100 for line in text.splitlines())
+    fits, needs = text.split("Memory that they need")
+    for name in KNOWN:
+        assert line_of(name, fits)
+        assert name == "portraits" or line_of(name, needs)
+    klein = line_of("klein", fits)
+    assert klein.endswith("  no") and "Apache-2.0" in klein
+    assert "16 GB" in klein and "lean, 11 GB" in klein
+    assert line_of("flux-dev", needs).endswith(" 3.6 GB")
+    assert line_of("name", needs).split() == ["name", "full", "lean", "int8", "nf4", "stream"]
+    assert "On the GPU of this machine 16 GB are free." in needs
+
+
+def test_what_is_too_large_here_is_told_with_all_that_could_help(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On a CPU the thriftier levels are those of a GPU; on a GPU they may need packages."""
+    on_cpu = printed(monkeypatch, capsys, 16, CPU)
+    assert all(len(line) < 100 for line in on_cpu.splitlines())
+    fits, needs = on_cpu.split("Memory that they need")
+    assert "no, 68 GB" in line_of("flux-dev", fits)
+    assert "15 GB" in line_of("flux-dev", needs) and "has no GPU" in needs
+    bare = printed(monkeypatch, capsys, 16, GPU, installed=False)
+    assert "int8, 13 GB *" in line_of("flux-dev", bare.partition("Memory that")[0])
+    assert 'A level with * needs what `pip install -e ".[gpu]"` brings.' in bare
+    small = printed(monkeypatch, capsys, 2, GPU)
+    assert "no, 2.3 GB" in line_of("klein", small.partition("Memory that")[0])
 
 
 def test_the_list_is_for_programs_too(
-    hub: dict[str, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    hub: Hub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(catalogue, "free_bytes", lambda device: 16 * GB)
+    monkeypatch.setattr("editing_core.models.memory_plan.free_bytes", lambda device: 16 * GB)
     assert chat.main(["models", "--json"]) == 0
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["name"] for entry in found] == list(KNOWN)
     assert found[0]["hub_id"] is None and found[0]["here"] is True
-    assert chat.main(["models"]) == 0
-    assert capsys.readouterr().out.startswith("name ")
+    assert list(found[1]["levels"]) == ["full", "lean", "int8", "nf4", "stream"]
 
 
-def test_one_is_fetched(
-    hub: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_list_asks_neither_pytorch_nor_the_hub() -> None:
+    """They take seconds to import; without a GPU's driver, none of it is needed."""
+    asked = (
+        "import sys; from editing_core.models import catalogue; "
+        "catalogue._has_driver = lambda: False; import chat; chat.main(['models']); "
+        "print([m for m in ('torch', 'diffusers', 'huggingface_hub.file_download') "
+        "if m in sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_sizes_of_published_models_are_those_of_their_configurations() -> None:
+    for name in PUBLISHED:
+        assert SIZES[name] == sizes_of(PUBLISHED[name], layout=SIZES[name].layout), name
+        assert LAYOUTS[PUBLISHED[name]["transformer"]["_class_name"]].networks == (
+            SIZES[name].layout.networks
+        )
+
+
+def test_one_is_fetched(hub: Hub, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_repository2(tmp_path)
-    hub[HUB["klein"]] = tmp_path
+    hub.holds(HUB["klein"], tmp_path)
     assert chat.main(["models", "get", "klein"]) == 0
     assert str(tmp_path) in capsys.readouterr().out
 
@@ -142,7 +221,7 @@ def test_one_is_fetched(
     [("klein", "cannot be reached"), ("kleine", "There is no model 'kleine'"), ("a/b", "a/b")],
 )
 def test_what_cannot_be_fetched_is_told_in_one_sentence(
-    hub: dict[str, Path], capsys: pytest.CaptureFixture[str], name: str, said: str
+    hub: Hub, capsys: pytest.CaptureFixture[str], name: str, said: str
 ) -> None:
     assert chat.main(["models", "get", name]) == 3
     told = capsys.readouterr().err
@@ -150,7 +229,7 @@ def test_what_cannot_be_fetched_is_told_in_one_sentence(
 
 
 def test_no_room_is_told_before_anything_is_fetched(
-    hub: dict[str, Path],
+    hub: Hub,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -158,7 +237,7 @@ def test_no_room_is_told_before_anything_is_fetched(
     write_repository2(tmp_path)
     for file in tmp_path.glob("*/*.safetensors"):
         file.unlink()
-    hub[HUB["klein"]] = tmp_path
+    hub.holds(HUB["klein"], tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=10))
     assert chat.main(["models", "get", "klein"]) == 3
     assert "of disk" in capsys.readouterr().err

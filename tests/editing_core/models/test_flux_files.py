@@ -15,10 +15,11 @@ from editing_core.editor import draw_noise
 from editing_core.errors import ModelMissing
 from editing_core.hashes import file_hash
 from editing_core.models.canvas import Canvas
-from editing_core.models.checkpoints import depth_in, find
+from editing_core.models.checkpoints import find
 from editing_core.models.configs import with_depth
 from editing_core.models.flux1 import Flux1
 from editing_core.models.load import load
+from editing_core.models.single_files import depth_in
 from editing_core.portraits.model import Parts
 
 CANVAS = Canvas(48, 32)

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from tiny_flux import noise_picture, tiny_parts
 from tiny_qwen import write_qwen
+from tiny_qwen_edit import write_qwen_edit
 from tiny_sd3 import write_sd3
 from tiny_z_image import write_z
 
@@ -50,7 +51,7 @@ def edited(folder: Path, store: PictureStore, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["steady", "mtc"])
-@pytest.mark.parametrize("write", [write_qwen, write_z, write_sd3])
+@pytest.mark.parametrize("write", [write_qwen, write_qwen_edit, write_z, write_sd3])
 def test_a_picture_is_edited(write: Callable[[Path], Path], method: str, tmp_path: Path) -> None:
     edited(write(tmp_path / "model"), PictureStore(tmp_path / "store"), method)
 

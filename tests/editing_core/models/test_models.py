@@ -9,19 +9,23 @@ import torch
 from tiny_flux import deep_flux, noise_picture, tiny_flux, tiny_kontext, tiny_parts
 from tiny_flux2 import TEXT_LAYERS, tiny_flux2, tiny_parts2
 from tiny_qwen import tiny_qwen
+from tiny_qwen_edit import tiny_qwen_edit
 from tiny_sd3 import tiny_sd3
 from tiny_z_image import tiny_z
 
 from editing_core.attention_hook import AttentionHook
+from editing_core.bench.timing import LiveBytes
 from editing_core.editor import Editor, EditRequest, Picture, draw_noise
 from editing_core.errors import EditError
 from editing_core.models.canvas import Canvas
 from editing_core.models.load import FAMILIES
+from editing_core.models.memory_plan import forward_bytes, sizes_in, transformer_bytes, vae_bytes
 from editing_core.settings import PRESETS
 from editing_core.solvers import integrate_euler
 from editing_core.token_alignment import columns_of
 
 DEEP, KONTEXT = "FLUX.1 with tokens of 32 pixels", "FLUX.1 Kontext"
+EDIT = "Qwen-Image-Edit"
 TINY = {
     "FluxTransformer2DModel": tiny_flux,
     "Flux2Transformer2DModel": tiny_flux2,
@@ -30,6 +34,7 @@ TINY = {
     "SD3Transformer2DModel": tiny_sd3,
     DEEP: deep_flux,
     KONTEXT: tiny_kontext,
+    EDIT: tiny_qwen_edit,
 }
 FILLED = {"ZImageTransformer2DModel": 32}
 """Text and image are each filled up to a multiple of so many tokens; the image's stand last."""
@@ -202,6 +207,26 @@ def test_each_layer_matters_and_is_put_back_after_an_error(kind: str) -> None:
 
 
 @every_model
+def test_a_layers_block_can_be_left_out(kind: str) -> None:
+    """As if it had never been there."""
+    model = model_of(kind)
+    plain = velocity(model, states(model))
+    for layer in model.attention():
+        with layer.skip():
+            without = velocity(model, states(model))
+        less = copy.copy(model)
+        less.transformer = copy.deepcopy(model.transformer)
+        number = list(model.transformer.modules()).index(layer.block)
+        block = list(less.transformer.modules())[number]
+        for blocks in less.transformer.modules():
+            if isinstance(blocks, torch.nn.ModuleList) and block in list(blocks):
+                del blocks[list(blocks).index(block)]
+        torch.testing.assert_close(without, velocity(less, states(model)), atol=1e-6, rtol=0)
+        assert (without - plain).abs().max() > 1e-5, layer.index
+    assert torch.equal(velocity(model, states(model)), plain)
+
+
+@every_model
 def test_more_references_than_it_can_look_at_are_refused(kind: str) -> None:
     model = model_of(kind)
     references = [states(model)] * (model.spec.references + 1)
@@ -237,6 +262,28 @@ def test_an_edit_runs(kind: str, method: str) -> None:
     assert first.report.columns
     if method == "mtc":
         assert first.mask is not None and first.report.blocks
+
+
+@every_model
+def test_it_needs_the_memory_that_is_predicted(kind: str) -> None:
+    """Weights to the byte, and the tensors of a model call and of the VAE as they come and go.
+
+    The places of tokens, which are as wide as a head, weigh more beside tiny blocks, so a call may
+    take half as much again; at the published width (`test_full_width.py`) it comes nearer.
+    """
+    model = model_of(kind)
+    canvas, text = model.canvas(512, 512), model.encode_text(TARGET)
+    parts = {part: getattr(model, part) for part in model.spec.parts}
+    sizes = sizes_in(parts, text_tokens=text.embeds.shape[1])
+    kept = model.transformer.state_dict().values()
+    assert transformer_bytes(sizes, "plain", 4) == sum(tensor.nbytes for tensor in kept)
+    noise = draw_noise(0, canvas, model.channels)
+    with LiveBytes(model.transformer) as alive:
+        model.velocity(noise, 0.7, text, guidance=1.0, canvas=canvas)
+    assert 0.65 < forward_bytes(sizes, canvas, 4) / alive.peak < 1.1
+    with LiveBytes(model.vae) as alive:
+        model.decode(noise, canvas)
+    assert 0.9 < vae_bytes(sizes, canvas, 1024) / alive.peak < 1.7
 
 
 # Each against the stock pipeline of its family

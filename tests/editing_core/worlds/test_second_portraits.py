@@ -19,7 +19,7 @@ from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
 from editing_core.worlds.portraits import spoilt, store, train
 from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
-from editing_core.worlds.portraits.judges import agrees, face_error, nearest, sharpness
+from editing_core.worlds.portraits.judges import agrees, distances, face_error, sharpness
 from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.store import SHARES, Chunk, chunks, grow
 
@@ -89,13 +89,18 @@ def test_the_nearest_drawing_is_found_through_noise() -> None:
     assert not agrees(picture, truth.with_(expression="angry"), "expression")
 
 
+def test_values_that_look_alike_agree() -> None:
+    old = WOMAN.with_(age="old")  # whose hair is gray, whatever is asked for
+    assert agrees(draw(old), old, "hair_color")
+
+
 def test_what_all_drawings_share_does_not_count() -> None:
     drawings = {"red": Image.new("RGB", (8, 8), "red"), "blue": Image.new("RGB", (8, 8), "blue")}
     for drawing in drawings.values():
         drawing.paste("green", (0, 0, 8, 6))
     seen = Image.new("RGB", (8, 8), "black")
     seen.paste("blue", (0, 6, 8, 8))
-    assert nearest(seen, drawings) == "blue"
+    assert distances(seen, drawings) == {"red": 510 * 16, "blue": 0}
 
 
 def test_sharpness_and_face_error_have_known_answers() -> None:
@@ -158,7 +163,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
 ) -> None:
     monkeypatch.setattr(spoilt, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
     few = Recipe(samples=4, batch=2, warm_up=1)
-    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, *5 * [few]))
+    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, 2, *5 * [few]))
     monkeypatch.setattr(train, "build", lambda _: build(TINY))
     store = tmp_path / "pictures"
     store.mkdir()
@@ -171,6 +176,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     stages = {file.name for file in tmp_path.glob("*.pt")}
     assert stages == {f"{name}.pt" for name in train.STAGES}
     assert classifier(tmp_path / "out" / FILE.name).read(draw(WOMAN)).attributes
+    assert len(np.load(tmp_path / "edits.npz")["right"]) == 2, "edits by what was just taught"
     again = tmp_path / "again"
     begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
     monkeypatch.setattr(

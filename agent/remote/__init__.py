@@ -1,0 +1,1 @@
+"""A chat here whose engine is a `palimpsest serve` elsewhere (``--engine URL``)."""

@@ -1,0 +1,92 @@
+"""The way in over a server: which of its sessions, and with what it is talked in."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from agent.bootstrap import Refusal
+from agent.context import ChatContext
+from agent.options import EDIT_OPTIONS
+from agent.remote.chat import RemoteChat
+from agent.remote.commands import RemoteCommands
+from agent.remote.engine import Engine
+from agent.sessions.catalog import SessionError
+from agent.sessions.listing import Session
+from agent.settings import AppSettings
+from agent.state import Choices
+from agent.terminal.screen import Screen
+from tools.edit_picture import PRESETS
+from tools.mirrored_pictures import MirroredStore
+
+THEIRS = (
+    *("model", "device", "memory", "compile", "close_up", "offline", "llm_url", "llm_model"),
+    *("plan_only", "fork", "read_only"),
+)
+"""Flags that say how a server works, or that none can fulfil."""
+
+
+def check(flags: argparse.Namespace) -> None:
+    """Refuse flags that have no meaning over a server.
+
+    Raises:
+        Refusal: There is one.
+    """
+    for name in THEIRS:
+        if getattr(flags, name):
+            raise Refusal(f"--engine takes no --{name.replace('_', '-')}: that is the server's.")
+
+
+def listed(engine: Engine) -> list[Session]:
+    """Return the sessions there, the last used first."""
+    return [_session(row) for row in engine.get("/v1/sessions")]
+
+
+def commands_of(
+    flags: argparse.Namespace,
+    settings: AppSettings,
+    engine: Engine,
+    screen: Screen,
+    *,
+    person: bool,
+) -> RemoteCommands:
+    """Return the commands of a session there, the one to resume or a new one.
+
+    Raises:
+        SessionError: There is no such session, or there are several.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    store = MirroredStore(settings.home / "pictures", engine)
+    studio = ChatContext(
+        settings=settings, edit=None, pictures=store, presets=PRESETS, interactive=person
+    )
+    session = "" if flags.resume is None else _found(listed(engine), flags.resume)
+    chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
+    return RemoteCommands(RemoteChat(studio, engine, session, chosen=chosen), screen, store)
+
+
+def _found(known: list[Session], wanted: str) -> str:
+    """Return the id of a session by its id, its name or a unique beginning; "" for the last."""
+    if not known:
+        raise SessionError("There is no session to resume there yet.")
+    if not wanted:
+        return known[0].id
+    for fitting in (
+        [each for each in known if wanted in (each.id, each.name)],
+        [each for each in known if each.id.startswith(wanted) or each.name.startswith(wanted)],
+    ):
+        if len(fitting) == 1:
+            return fitting[0].id
+    several = "Several sessions there begin with" if fitting else "There is no session"
+    raise SessionError(f"{several} {wanted}; --list-sessions lists them.")
+
+
+def _session(row: dict[str, Any]) -> Session:
+    return Session(
+        id=row["session"],
+        name=row["name"],
+        edits=row["edits"],
+        used=row["last_use"],
+        messages=tuple(row["messages"]),
+        damaged=row["damaged"],
+    )
