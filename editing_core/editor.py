@@ -27,7 +27,7 @@ from editing_core.methods.context import (
     Progress,
     Recorded,
 )
-from editing_core.methods.registry import method_named, refuse_model
+from editing_core.methods.registry import METHODS, method_named, refuse_model
 from editing_core.models.base import Model
 from editing_core.models.canvas import Canvas
 from editing_core.settings import PRESETS, EditSettings
@@ -168,7 +168,7 @@ class Editor:
         """
         how, name, own = self._method(method, own)
         prepare = partial(
-            self._context, request, self._for_model(settings), seed, on_step, on_glimpse
+            self._context, request, self._for_model(settings, name), seed, on_step, on_glimpse
         )
         while True:
             try:
@@ -181,9 +181,10 @@ class Editor:
                 raise
             self._lighten(reason)  # after the failed try has let go of what it held
 
-    def _for_model(self, settings: EditSettings) -> EditSettings:
+    def _for_model(self, settings: EditSettings, method: str) -> EditSettings:
         """Fill in what depends on the model: measured layers, and the steps of a draft."""
-        if settings.layers == "measured":
+        spec = METHODS.get(method)
+        if (spec is None or "layers" in spec.reads) and settings.layers == "measured":
             settings = replace(settings, layers=layers_measured(self.model))
         if settings.draft and (few := self.model.spec.few_steps):
             settings = replace(settings, steps=min(few, settings.steps))
