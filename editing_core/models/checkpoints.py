@@ -227,7 +227,8 @@ def _download(hub_id: str, wanted: list[str]) -> Path:
     except LocalEntryNotFoundError as error:
         why = (
             "is not on this machine, and the Hugging Face hub cannot be reached; connect and fetch "
-            f"it with `hf download {hub_id}`{_licence(hub_id)}, or name a folder that holds it"
+            f"it with `palimpsest models get {hub_id}`{_licence(hub_id)}, or name a folder that "
+            "holds it"
         )
         raise ModelMissing(f"The model {hub_id} {why}.") from error
     except (OSError, ValueError, HfHubHTTPError) as error:

@@ -101,7 +101,7 @@ def test_a_file_may_lie_on_the_hub(hub: Hub) -> None:
         (RepositoryNotFoundError, ["check the name", "hf auth login"]),
         (
             LocalEntryNotFoundError,
-            ["cannot be reached", "hf download black-forest-labs/FLUX.1-dev", "folder"],
+            ["cannot be reached", "palimpsest models get black-forest-labs/FLUX.1-dev", "folder"],
         ),
         (OSError, ["No space left", "try again"]),
     ],
@@ -131,8 +131,8 @@ def test_each_model_is_missed_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -
     for name, hub_id in HUB.items():
         with pytest.raises(ModelMissing) as caught:
             load(name)
-        assert f"hf download {hub_id}` ({KNOWN[name].licence})" in str(caught.value)
-    with pytest.raises(ModelMissing, match=r"hf download somebody/else`, or name a folder"):
+        assert f"palimpsest models get {hub_id}` ({KNOWN[name].licence})" in str(caught.value)
+    with pytest.raises(ModelMissing, match=r"palimpsest models get somebody/else`, or name a folder"):
         load("somebody/else")
 
 
