@@ -198,8 +198,9 @@ class LoadedLater:
         from tools.close_up import Framing
         from tools.edit_picture import edit_picture
 
-        found, step = None, asked["step"]
+        found = None
         if region != EVERYWHERE:
+            step = asked["step"]
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = Framing(close_ups=self._settings.close_up == "auto")

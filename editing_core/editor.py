@@ -186,7 +186,7 @@ class Editor:
         spec = METHODS.get(method)
         if (spec is None or "layers" in spec.reads) and settings.layers == "measured":
             settings = replace(settings, layers=layers_measured(self.model))
-        if settings.draft and (few := self.model.spec.few_steps):
+        if (few := self.model.spec.few_steps) and settings.draft:
             settings = replace(settings, steps=min(few, settings.steps))
         return settings
 

@@ -69,7 +69,7 @@ def test_nobody_reaches_what_is_anothers(
     ann.delete("same")
     assert ann.ids() == [] and bob.ids() == ["same"]
     assert begin(bob, "same").conversation.turns[1].request == "add a hat"
-    assert database.owners() == ["bob"]
+    assert {"ann", "bob"} & set(database.owners()) == {"bob"}  # tests share the database
     bob.delete("same")
     for table in ("palimpsest_records", "palimpsest_sessions"):
         assert count(database, table, "owner IN ('ann', 'bob')") == 0
