@@ -412,6 +412,7 @@ class Event(BaseModel):
     planned), seconds, forwards, seed},
     head.moved {from, to, picture (path)}, question {question, options, default},
     save {path, clean, picture (path), turn, request}, reply {text}, turn.failed {error},
+    model.unfit {error} (before it, where another model is needed),
     session.ended; where a server works for several people also queued {before} and note {text}.
     """
 
