@@ -21,7 +21,7 @@ from editing_core.worlds.registry import world_named
 from tools.find_region import Finder
 from tools.inspection import StrangePicture, WorldEyes, strange
 from tools.pictures import PictureStore
-from tools.regions import EVERYWHERE
+from tools.regions import CHOSEN, EVERYWHERE, box_of, shares
 
 if TYPE_CHECKING:
     from editing_core.clipseg import ClipSeg
@@ -208,14 +208,13 @@ class LoadedLater:
 
     def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
         """Edit a picture, in a region that is found first."""
-        from tools.close_up import Framing
         from tools.edit_picture import edit_picture
 
         found, step = None, asked["step"]
         if region != EVERYWHERE:
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
-        framing = Framing(close_ups=self._settings.close_up == "auto")
+        framing = self._framing(asked["head"])
         if self._known_only:
             self._refuse_strange(asked["original"], framing, found and found.bounds)
         return edit_picture(
@@ -226,6 +225,21 @@ class LoadedLater:
             on_glimpse=self._glimpse,
             **asked,
         )
+
+    def _framing(self, head: str) -> Framing:
+        """Return how much of a picture the model is shown.
+
+        Raises:
+            InputError: The box that was chosen does not lie in it.
+        """
+        from tools.close_up import Framing
+
+        box = box_of(self._settings.close_up)
+        if box is None:
+            return Framing(close_ups=self._settings.close_up == CHOSEN)
+        shares(box, self._store.size(head))
+        left, top, width, height = box
+        return Framing(crop=(left, top, left + width, top + height))
 
     def _refuse_strange(self, original: str, framing: Framing, bounds: Bounds | None) -> None:
         """Refuse a picture that the model knows neither whole nor as it would be shown it.

@@ -298,7 +298,8 @@ def _taken(
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
          request=turn.request, caption=turn.caption, seed=turn.seed,
          picture=picture_path(studio, turn.picture), seconds=turn.report["seconds"],
-         forwards=int(turn.report["forwards"]))  # fmt: skip
+         forwards=int(turn.report["forwards"]),
+         crop=next((t.crop for t in turn.tries if t.picture == turn.picture), None))  # fmt: skip
     return {
         "turns": [*state.turns, turn],
         **_landed(state, turn.id),

@@ -71,10 +71,23 @@ def test_a_portrait_is_edited(talk: Talk) -> None:
     assert code == 0 and "none of the" not in err and named(events, "turn.completed")
 
 
-@pytest.mark.parametrize(("region", "code"), [("0,60,256,256", 0), ("700,60,256,256", 3)])
-def test_somebody_in_a_group_is_edited_where_a_box_shows_them(
-    talk: Talk, region: str, code: int
+@pytest.mark.parametrize(
+    ("flags", "code"),
+    [
+        (("--region", "0,60,256,256"), 0),
+        (("--region", "700,60,256,256"), 3),
+        (("--close-up", "0,0,384,384"), 0),
+        (("--close-up", "616,0,384,384"), 3),
+        (("--close-up", "0,0,384,400"), 1),
+    ],
+)
+def test_somebody_in_a_group_is_edited_where_the_model_is_shown_them(
+    talk: Talk, flags: tuple[str, str], code: int
 ) -> None:
     group = photograph("coffee", 1000).resize((1000, 384))
     group.paste(shipped_world().draw({}, side=384)[0], (0, 0))
-    assert talk(group, "--region", region, "--say", "add a hat")[0] == code
+    got, events, _ = talk(group, *flags, "--say", "add a hat")
+    assert got == code
+    assert (
+        code != 1 or "does not lie inside the picture" in named(events, "turn.failed")[0]["error"]
+    )
