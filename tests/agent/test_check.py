@@ -95,7 +95,9 @@ def test_nothing_is_named_in_a_picture_that_was_of_no_world_before() -> None:
     before, after = pictures()
     eyes = Eyes(names={"headwear": "crown", "headwear_color": "white"})
     seen = judge(before, after, None, PORTRAIT, eyes, close_up=CLOSE, world="portraits")
-    assert eyes.shown == [] and seen.unchecked == "this model knows portraits only"
+    asked_if_it_happened = [(64, 64), (64, 64)]
+    assert eyes.shown == asked_if_it_happened, "and for no names"
+    assert seen.unchecked == "this model knows portraits only"
 
 
 def test_a_picture_that_nobody_knows_is_not_called_as_asked() -> None:
