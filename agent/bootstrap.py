@@ -216,7 +216,8 @@ class LoadedLater:
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = self._framing(asked["head"])
         if self._known_only:
-            self._refuse_strange(asked["original"], framing, found and found.bounds)
+            bounds = found.bounds if found else None
+            self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(
             self.editor(),
             self._store,
