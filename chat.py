@@ -282,6 +282,7 @@ def _converse(
         note=screen.note,
         glimpse=screen.glimpse,
         hear=screen.hear,
+        known_only=not (person or flags.anyway),
     )
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
     chat = Chat(studio, sessions.saver, session, chosen=chosen, read_only=flags.read_only)

@@ -17,13 +17,17 @@ from agent.background import in_background
 from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
+from editing_core.worlds.registry import world_named
 from tools.find_region import Finder
+from tools.inspection import StrangePicture, WorldEyes, strange
 from tools.pictures import PictureStore
-from tools.regions import EVERYWHERE
+from tools.regions import CHOSEN, EVERYWHERE, box_of, shares
 
 if TYPE_CHECKING:
     from editing_core.clipseg import ClipSeg
+    from editing_core.settings import Bounds
     from tools.adjust_picture import Adjusted
+    from tools.close_up import Framing
 
 Note = Callable[[str], None]
 Glimpse = Callable[[Image], None]
@@ -66,6 +70,7 @@ def studio_of(
     listen: Listen = lambda llm: llm,
     glimpse: Glimpse | None = None,
     hear: Hear | None = None,
+    known_only: bool = False,
 ) -> ChatContext:
     """Bring together all that a conversation works with.
 
@@ -78,6 +83,7 @@ def studio_of(
         listen: Gets the LLM that was configured and returns the one to use.
         glimpse: Gets small guesses at a picture while it is made.
         hear: Gets what an LLM has written so far, while it writes.
+        known_only: Whether edits of pictures that the model cannot know are refused.
 
     Raises:
         Refusal: Something chosen is not to be had.
@@ -91,7 +97,7 @@ def studio_of(
     edit = None
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
-        edit = _edit(settings, store, note, later=later, glimpse=glimpse)
+        edit = _edit(settings, store, note, later=later, glimpse=glimpse, known_only=known_only)
     loaded = edit if isinstance(edit, LoadedLater) else None
     return ChatContext(
         settings=settings,
@@ -114,11 +120,12 @@ def _edit(
     *,
     later: bool,
     glimpse: Glimpse | None,
+    known_only: bool,
 ) -> LoadedLater:
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
-    edit = LoadedLater(settings, store, glimpse, _clipseg(settings))
+    edit = LoadedLater(settings, store, glimpse, _clipseg(settings), known_only=known_only)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         alone = processes() == 1  # else torchrun's others wait for it
@@ -157,8 +164,14 @@ class LoadedLater:
         store: PictureStore,
         glimpse: Glimpse | None,
         clipseg: ClipSeg | None = None,
+        *,
+        known_only: bool = False,
     ) -> None:
-        """Remember what to load, and what finds regions by words, if anything does."""
+        """Remember what to load, what finds regions by words, if anything does, and what to refuse.
+
+        See ``studio_of``.
+        """
+        self._known_only = known_only
         self._settings, self._store, self._glimpse = settings, store, glimpse
         self._finder = Finder(store, clipseg)
         self._future: Future[Any] | None = None
@@ -195,7 +208,6 @@ class LoadedLater:
 
     def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
         """Edit a picture, in a region that is found first."""
-        from tools.close_up import Framing
         from tools.edit_picture import edit_picture
 
         found = None
@@ -203,7 +215,10 @@ class LoadedLater:
             step = asked["step"]
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
-        framing = Framing(close_ups=self._settings.close_up == "auto")
+        framing = self._framing(asked["head"])
+        if self._known_only:
+            bounds = found.bounds if found else None
+            self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(
             self.editor(),
             self._store,
@@ -212,6 +227,37 @@ class LoadedLater:
             on_glimpse=self._glimpse,
             **asked,
         )
+
+    def _framing(self, head: str) -> Framing:
+        """Return how much of a picture the model is shown.
+
+        Raises:
+            InputError: The box that was chosen does not lie in it.
+        """
+        from tools.close_up import Framing
+
+        box = box_of(self._settings.close_up)
+        if box is None:
+            return Framing(close_ups=self._settings.close_up == CHOSEN)
+        shares(box, self._store.size(head))
+        left, top, width, height = box
+        return Framing(crop=(left, top, left + width, top + height))
+
+    def _refuse_strange(self, original: str, framing: Framing, bounds: Bounds | None) -> None:
+        """Refuse a picture that the model knows neither whole nor as it would be shown it.
+
+        Raises:
+            StrangePicture: It is one.
+        """
+        world = world_named(self._settings.model)
+        if world is None:
+            return
+        whole = self._store.image(original)
+        seen = framing.of(self._store, self.editor().model, whole.size, bounds)
+        if unlike := strange(world, whole, whole.crop(seen.box)):
+            raise StrangePicture(
+                f"The picture was not edited: {unlike}, or --anyway to have it edited all the same."
+            )
 
 
 def llm_is_configured(settings: AppSettings) -> bool:
@@ -244,9 +290,6 @@ def _llm(settings: AppSettings, note: Note, hear: Hear | None) -> Llm | None:
 
 def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     """Return the eyes that judge: a closed world's own, an LLM's, CLIP's, whichever there are."""
-    from editing_core.worlds.registry import world_named
-    from tools.inspection import WorldEyes
-
     world = world_named(settings.model)
     own: Eyes | None = WorldEyes(world) if world else None
     clip = None if own is not None or settings.clip is None else _clip(settings.clip)

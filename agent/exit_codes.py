@@ -6,7 +6,7 @@ FAILED = 1
 UNREADABLE = 2
 """Wrong usage, or input that cannot be read or understood."""
 MISSING = 3
-"""A model, a configuration or room is missing."""
+"""A model, a configuration or room is missing, or the model cannot know the picture."""
 BROKEN = 4
 """The LLM, the engine or the program itself failed."""
 SCRIPT_FAILED = 5

@@ -22,6 +22,7 @@ from agent.turn_tree import NoSuchTurn
 from editing_core.settings import OTHER_SEED
 from editing_core.worlds.registry import world_named
 from tools.arguments import InputError
+from tools.inspection import StrangePicture
 from tools.regions import EVERYWHERE
 
 logger = logging.getLogger(__name__)
@@ -239,6 +240,8 @@ def edit(state: Conversation, runtime: Runtime[ChatContext]) -> Update:
             region=region_of(state, studio, step),
         )
     except InputError as error:
+        if isinstance(error, StrangePicture):
+            emit(runtime, "model.unfit", error=str(error))
         return {"failure": f"{str(error).rstrip('.')}.", "tries": []}
     except Exception as error:
         logger.debug("the edit failed", exc_info=True)
@@ -295,7 +298,8 @@ def _taken(
     emit(runtime, "turn.completed", turn=turn.id, parent=turn.parent, message=turn.message,
          request=turn.request, caption=turn.caption, seed=turn.seed,
          picture=picture_path(studio, turn.picture), seconds=turn.report["seconds"],
-         forwards=int(turn.report["forwards"]))  # fmt: skip
+         forwards=int(turn.report["forwards"]),
+         crop=next((t.crop for t in turn.tries if t.picture == turn.picture), None))  # fmt: skip
     return {
         "turns": [*state.turns, turn],
         **_landed(state, turn.id),

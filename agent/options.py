@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal, get_args, get_type_hints
 from annotated_types import Ge, Le, Predicate
 
 from tools.arguments import LARGEST, number
-from tools.regions import EVERYWHERE, is_region, region
+from tools.regions import CHOSEN, EVERYWHERE, close_up, is_close_up, is_region, region
 
 
 @dataclass(frozen=True)
@@ -178,13 +178,15 @@ class RunOptions:
     )
     compile: Annotated[bool, Option("slow first edit, faster later ones", flag=True)] = False
     close_up: Annotated[
-        Literal["auto", "off"],
+        str,
+        Predicate(is_close_up),
         Option(
-            "whether a small --region of a large picture is edited as a close-up",
-            values={"auto": "where the model then sees more of it", "off": "never"},
-            metavar="KIND",
+            "what the model is shown: auto (a crop around a small --region), off (the whole "
+            "picture), or LEFT,TOP,WIDTH,HEIGHT in pixels",
+            metavar="CROP",
+            read=close_up,
         ),
-    ] = "auto"
+    ] = CHOSEN
     offline: Annotated[bool, Option("no LLM, even if one is configured", flag=True)] = False
     llm_url: Annotated[
         str | None, Option("an OpenAI-compatible server (key: OPENAI_API_KEY)", metavar="URL")

@@ -409,9 +409,10 @@ class Event(BaseModel):
     step {phase, i, of},
     check {passed, unchecked, edit_score, kept, unlike, outside_ssim, drift, rung},
     turn.completed {turn, parent, message, request, caption, picture (path, or null if only
-    planned), seconds, forwards, seed},
+    planned), seconds, forwards, seed, crop (of a close-up, else null)},
     head.moved {from, to, picture (path)}, question {question, options, default},
     save {path, clean, picture (path), turn, request}, reply {text}, turn.failed {error},
+    model.unfit {error} (before it, where another model is needed),
     session.ended; where a server works for several people also queued {before} and note {text}.
     """
 

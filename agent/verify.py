@@ -58,8 +58,8 @@ def judge(
         step: what was asked.
         eyes: they say whether it happened, or name what is seen; where there are none or they
             cannot, a change of any kind counts.
-        close_up: what the model saw of it, if not all: that alone is compared. Pictures of a
-            closed world are named by the whole of them.
+        close_up: what the model saw of it, if not all: that alone is compared. What shows a
+            closed world is named by the whole of it, be it the picture or what the model saw.
         world: what the model draws, if it knows nothing else.
 
     Returns:
@@ -73,7 +73,9 @@ def judge(
         before, after = close_up.of(before), close_up.of(after)
         mask = mask and close_up.of(mask)
     found = differences(before, after, mask)
-    score, kept, unlike = _seen(*(whole if drawn else (before, after)), step, eyes, drawn=drawn)
+    named = whole if drawn else (before, after)
+    drawn = drawn or (eyes is not None and close_up is not None and eyes.drawn(before))
+    score, kept, unlike = _seen(*named, step, eyes, drawn=drawn)
     unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
     score = float(found.changed >= TOUCHED) if score is None else score
     still = mask is None or found.shift <= STILL
@@ -112,10 +114,11 @@ def _seen(
     if verdict is not None:
         return float(verdict[0]), 1.0, ()
     wanted, expected = changes(step.source_prompt, step.target_prompt), parse(step.target_prompt)
-    seen = eyes.attributes(after, expected) if wanted else {}
+    if not (wanted and drawn):
+        return None, 1.0, ()
+    seen = eyes.attributes(after, expected)
     if not seen:
-        spoilt = drawn and bool(wanted)
-        return (0.0, 0.0, (SPOILT,)) if spoilt else (None, 1.0, ())
+        return 0.0, 0.0, (SPOILT,)
     rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
     as_before = eyes.attributes(before, expected)
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]

@@ -23,10 +23,12 @@ if TYPE_CHECKING:
     from editing_core.settings import Bounds
 
 MARGIN = 1 / 4  # of the region's longer side, on each side: what surrounds the change
-WORTHWHILE = 0.7  # of the picture's side; a larger crop shows the model hardly more
+WORTHWHILE = 0.7  # of the picture's longer side; a larger crop shows the model hardly more
 
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in pixels of the full picture."""
+Sides = tuple[float, float]
+"""Width and height, in pixels of the full picture."""
 
 
 def close_up(spec: ModelSpec, size: tuple[int, int], bounds: Bounds | None) -> Box:
@@ -44,25 +46,31 @@ def close_up(spec: ModelSpec, size: tuple[int, int], bounds: Bounds | None) -> B
     left, top, right, bottom = (
         share * side for share, side in zip(bounds, (*size, *size), strict=True)
     )
-    width, height = right - left, bottom - top
-    margin = MARGIN * max(width, height)
-    sides = [max(side + 2 * margin, least) for side in (width, height)]
-    if least == most:  # it knows squares only
-        sides = [max(sides)] * 2
-    if max(side / full for side, full in zip(sides, size, strict=True)) > WORTHWHILE:
+    sides = _sides((right - left, bottom - top), size, spec.sizes)
+    if max(sides) > WORTHWHILE * max(size):
         return whole
-    x, y = (
-        _start((low + high) / 2, side, full)
-        for low, high, side, full in (
-            (left, right, sides[0], size[0]), (top, bottom, sides[1], size[1]),
-        )
-    )  # fmt: skip
-    return x, y, x + round(sides[0]), y + round(sides[1])
+    x = _start((left + right) / 2, sides[0], size[0])
+    y = _start((top + bottom) / 2, sides[1], size[1])
+    return x, y, x + sides[0], y + sides[1]
 
 
-def _start(middle: float, side: float, full: int) -> int:
+def _sides(region: Sides, size: tuple[int, int], good: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of a crop that shows a region and what surrounds it.
+
+    For a model that knows squares only it is one, if the region has room in such.
+    """
+    least, most = good
+    margin = MARGIN * max(region)
+    wanted = [max(side + 2 * margin, least) for side in region]
+    if least == most:
+        wanted = [min(max(wanted), max(min(size), *region))] * 2
+    width, height = (min(round(side), full) for side, full in zip(wanted, size, strict=True))
+    return width, height
+
+
+def _start(middle: float, side: int, full: int) -> int:
     """Where a stretch of so many pixels around a middle begins, inside a side."""
-    return min(max(round(middle - side / 2), 0), full - round(side))
+    return min(max(round(middle - side / 2), 0), full - side)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from PIL import Image
 from editing_core import metrics
 from editing_core.worlds.base import World
 from editing_core.worlds.registry import shipped_world
+from tools.arguments import InputError
 
 psnr = metrics.psnr
 
@@ -21,6 +22,10 @@ MEASURED = 1024  # pixels of the longer side, at most
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
 Bools = NDArray[np.bool_]
+
+
+class StrangePicture(InputError):
+    """The model cannot know such pictures; the message is one sentence for the person."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,21 @@ class WorldEyes:
 
     def happened(self, before: Image.Image, after: Image.Image, source: str, target: str) -> None:
         """Leave it to the attributes."""
+
+
+def strange(world: World | None, *images: Image.Image) -> str:
+    """Say what becomes of a picture that a model cannot know; "" if it may know it.
+
+    Args:
+        world: All that the model knows; None for a model that knows anything.
+        images: The picture, and what the model is shown of it; it has to know one of them.
+    """
+    if world is None or any(world.judge(image) for image in images):
+        return ""
+    return (
+        f"it is none of the {world.name} that the model knows, which will paint over it; "
+        "choose another model for it, such as --model flux-dev"
+    )
 
 
 def sample_portrait() -> tuple[Image.Image, str]:

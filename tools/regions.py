@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 EVERYWHERE = "off"
+CHOSEN = "auto"
+"""The close-up that is chosen by the region of an edit."""
 MASK = "#"
 """What the hash of a mask begins with."""
 LONGEST_WORDS = 80  # characters
@@ -98,6 +100,30 @@ def region(text: str) -> str:
     if None in read or len(read) > MOST_CORRECTIONS:
         raise AdjustmentError(f'A region is not corrected by "{short("; ".join(corrections))}".')
     return "; ".join([_base(base), *map(str, read)])
+
+
+def close_up(text: str) -> str:
+    """Return what of a picture a model is shown: "auto", "off" (all of it), or a box in pixels.
+
+    Raises:
+        AdjustmentError: It is none of these.
+    """
+    said = " ".join(text.lower().split())
+    if said in (CHOSEN, EVERYWHERE):
+        return said
+    if _NUMBERS.fullmatch(said):
+        return _base(said)
+    raise AdjustmentError(
+        f'A close-up is auto, off, or LEFT,TOP,WIDTH,HEIGHT in pixels, not "{short(text)}".'
+    )
+
+
+def is_close_up(text: str) -> bool:
+    """Say whether that is what of a picture a model may be shown."""
+    try:
+        return bool(close_up(text))
+    except AdjustmentError:
+        return False
 
 
 def _base(text: str) -> str:

@@ -14,6 +14,7 @@ from editing_core.worlds.registry import world_named
 from tools import provenance
 from tools.arguments import path_of
 from tools.formats import endings
+from tools.inspection import strange
 from tools.pictures import PictureError, PictureStore, open_picture
 from tools.saving import Sign, format_of, save_picture
 
@@ -46,11 +47,8 @@ def open_file(
     if not caption:
         raise PictureError(f'Nobody here can tell what {path} shows; say it with --caption "…".')
     told = [*opened.notes]
-    if world and not shown:
-        told.append(
-            f"it is none of the {world.name} that the model knows, which will paint over it; "
-            "choose another model for it, such as --model flux-dev"
-        )
+    if not shown and (unlike := strange(world, opened.image)):
+        told.append(unlike)
     notes = tuple(f"{path.name}: {note}." for note in told)
     name = store.put(opened.image, own=opened.own)
     store.remember(name, opened.source)

@@ -75,6 +75,7 @@ def _doing(add: Any) -> None:
     )
     shows = "what the picture shows, if it cannot be told; of several, once for each"
     add("--caption", action="append", metavar="TEXT", help=shows)
+    add("--anyway", action="store_true", help="with --say: edit what the model cannot know, too")
     add("--plan-only", action="store_true", help="understand only; load no model")
     add("--resume", nargs="?", const="", metavar="ID", help="go on with the last or that session")
     add("--fork", action="store_true", help="with --resume: go on in a copy, under a new id")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from agent.exit_codes import DONE, FAILED, UNREADABLE
+from agent.exit_codes import DONE, FAILED, MISSING, UNREADABLE
 from tools.arguments import InputError
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ def _shown(chat: Chat, events: Iterable[Event], screen: Screen) -> Generator[Eve
 
 
 def _code(event: Event, *, asked: bool) -> int:
+    if event.event == "model.unfit":
+        return MISSING
     if event.event == "turn.failed":
         return FAILED
     unanswered = event.event == "question" and not event.data.get("default")

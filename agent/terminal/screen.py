@@ -305,6 +305,8 @@ class TextScreen(Screen):
         work = f"{data.get('seconds', 0):.1f} s"
         if calls := data.get("forwards"):
             work += f", {calls} model calls, seed {data.get('seed')}"
+        if data.get("crop"):
+            work += ", close-up"
         self.note(f"  @{data['turn']}: {work}")
 
     def _failed(self, event: Event) -> None:

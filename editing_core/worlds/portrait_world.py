@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from editing_core.portraits import captions, instructions, world
+from editing_core.portraits.likeness import alike
 from editing_core.prompt_diff import words_of
 from editing_core.worlds.base import Attributes, Schema
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 TINTED = ("headwear", "eyewear", "neckwear")
 """Things with a colour of their own, which is gone when they are."""
+LOOKED_AT = 256  # pixels of the shorter side of a picture, at least, that are enough to name it
 FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
 """Words of captions that name nothing."""
 
@@ -89,5 +91,15 @@ class PortraitWorld:
         """Name the attributes that a portrait shows; nothing for any other picture."""
         from editing_core.portraits.reader import reader  # torch comes with it
 
+        image = _reduced(image)
         seen = reader().read(image)
-        return seen.attributes if seen.is_portrait else {}
+        if not seen.is_portrait:
+            return {}
+        again, _ = self.draw(seen.attributes, side=LOOKED_AT)
+        return seen.attributes if alike(image, again) else {}
+
+
+def _reduced(image: Image.Image) -> Image.Image:
+    """Return a large picture smaller; its pixels as numbers would take gigabytes."""
+    factor = min(image.size) // LOOKED_AT
+    return image.convert("RGB").reduce(factor) if factor > 1 else image

@@ -27,7 +27,8 @@ LARGE = (2000, 1500)
 class Eyes:
     """Eyes that write down which sizes they were shown."""
 
-    known: bool = False
+    known: bool | tuple[int, int] = False
+    """Whether pictures are of a closed world; or the size of those that are."""
     names: Mapping[str, str] = field(default_factory=dict)
     verdict: tuple[bool, str] | None = None
     shown: list[tuple[int, int]] = field(default_factory=list)
@@ -36,7 +37,7 @@ class Eyes:
         """Leave captions to others."""
 
     def drawn(self, image: Image.Image) -> bool:
-        return self.known
+        return image.size == self.known if isinstance(self.known, tuple) else self.known
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> Mapping[str, str]:
         self.shown.append(image.size)
@@ -81,6 +82,22 @@ def test_pictures_of_a_closed_world_are_named_by_the_whole_of_them() -> None:
     eyes = Eyes(known=True, names={"headwear": "hat", "headwear_color": "red"})
     seen = judge(before, after, None, PORTRAIT, eyes, close_up=CLOSE)
     assert set(eyes.shown) == {LARGE} and seen.edit_score == 1.0
+
+
+def test_a_person_in_a_group_is_named_as_the_model_saw_them() -> None:
+    before, after = pictures()
+    eyes = Eyes(known=(64, 64), names={"headwear": "hat", "headwear_color": "red"})
+    seen = judge(before, after, None, PORTRAIT, eyes, close_up=CLOSE, world="portraits")
+    assert set(eyes.shown) == {(64, 64)} and seen.passed and seen.edit_score == 1.0
+
+
+def test_nothing_is_named_in_a_picture_that_was_of_no_world_before() -> None:
+    before, after = pictures()
+    eyes = Eyes(names={"headwear": "crown", "headwear_color": "white"})
+    seen = judge(before, after, None, PORTRAIT, eyes, close_up=CLOSE, world="portraits")
+    asked_if_it_happened = [(64, 64), (64, 64)]
+    assert eyes.shown == asked_if_it_happened, "and for no names"
+    assert seen.unchecked == "this model knows portraits only"
 
 
 def test_a_picture_that_nobody_knows_is_not_called_as_asked() -> None:

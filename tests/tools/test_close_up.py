@@ -43,6 +43,17 @@ def test_the_crop(spec: object, bounds: object, box: object) -> None:
     assert close_up(spec, (400, 300), bounds) == box  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("bounds", "box"),
+    [
+        ((0.0, 0.2, 0.25, 1.0), (0, 0, 300, 300)),  # one of five people, as high as the picture
+        ((0.1, 0.2, 0.5, 0.8), (80, 0, 400, 300)),  # wider than high, so that no square holds it
+    ],
+)
+def test_the_crop_of_a_wide_picture(bounds: object, box: object) -> None:
+    assert close_up(SQUARES, (800, 300), bounds) == box  # type: ignore[arg-type]
+
+
 def test_a_region_within_a_crop() -> None:
     box = (190, 65, 250, 115)
     inside = bounds_in(box, (400, 300), FACE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -91,3 +92,14 @@ def test_seconds_stand_beside_pillows() -> None:
     rows = measure_large.lines("48.jpg", found)
     assert "| 48.jpg | palimpsest: all | 6.0 | 3.0 | 300 |" in rows
     assert "| 48.jpg | pillow: open | 1.0 | 0.5 |  |" in rows
+
+
+def peak(taken: int) -> int:
+    """Take so many bytes; return the most that the process ever had, in kilobytes."""
+    held = b"1" * taken
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss + len(held[:0])
+
+
+def test_what_one_work_takes_is_not_counted_for_the_next() -> None:
+    large = measure_large.alone(peak, 2_000_000_000)
+    assert large > 1_900_000 and measure_large.alone(peak, 1) < large - 500_000

@@ -1,10 +1,15 @@
 """The contract of a world, kept by every one of them."""
 
+import random
+import resource
 from typing import Any
 
 import pytest
+from PIL import Image
+from tiny_networks import photograph
 
 from editing_core.worlds.registry import WORLDS, shipped_world, world_named, world_of
+from tools.adjustments import adjusted
 
 every_world = pytest.mark.parametrize("name", WORLDS)
 
@@ -89,3 +94,32 @@ def test_other_pictures_are_of_no_world() -> None:
     from tiny_flux import noise_picture
 
     assert shipped_world().judge(noise_picture(64, 64)) == {}
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("name", ["astronaut", "coffee", "chelsea", "rocket"])
+def test_photographs_are_of_no_world(name: str) -> None:
+    assert shipped_world().judge(photograph(name, 512)) == {}
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize(
+    "done", ["as it is", "brightness -30", "brightness +30", "contrast +50", "flip horizontal"]
+)
+def test_portraits_whose_colours_were_changed_are_still_known(done: str) -> None:
+    name, _, value = done.partition(" ")
+    rng, known = random.Random(4), shipped_world()
+    for seed in range(6):
+        shows = {key: rng.choice(values) for key, values in known.schema.values.items()}
+        image, _ = known.draw(shows, seed=seed, side=96)
+        assert known.judge(image if name == "as" else adjusted(image, name, value))
+
+
+@pytest.mark.weights
+def test_a_picture_of_48_megapixels_is_named_in_little_memory() -> None:
+    image, caption = shipped_world().draw({"headwear": "beanie"}, side=700)
+    large = image.resize((7000, 7000), Image.Resampling.NEAREST)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    seen = shipped_world().judge(large)
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert shipped_world().caption(seen) == caption and taken < 400_000, "kilobytes"
