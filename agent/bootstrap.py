@@ -14,7 +14,7 @@ from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.background import in_background
-from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm
+from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm, OnGlimpse
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
 from tools.find_region import Finder
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tools.adjust_picture import Adjusted
 
 Note = Callable[[str], None]
-Glimpse = Callable[[Image], None]
 Hear = Callable[[str], None]
 Listen = Callable[[Llm | None], Llm | None]
 
@@ -64,7 +63,7 @@ def studio_of(
     looking: bool = False,
     note: Note = print,
     listen: Listen = lambda llm: llm,
-    glimpse: Glimpse | None = None,
+    glimpse: OnGlimpse | None = None,
     hear: Hear | None = None,
 ) -> ChatContext:
     """Bring together all that a conversation works with.
@@ -113,7 +112,7 @@ def _edit(
     note: Note,
     *,
     later: bool,
-    glimpse: Glimpse | None,
+    glimpse: OnGlimpse | None,
 ) -> LoadedLater:
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
@@ -155,7 +154,7 @@ class LoadedLater:
         self,
         settings: AppSettings,
         store: PictureStore,
-        glimpse: Glimpse | None,
+        glimpse: OnGlimpse | None,
         clipseg: ClipSeg | None = None,
     ) -> None:
         """Remember what to load, and what finds regions by words, if anything does."""
@@ -173,6 +172,13 @@ class LoadedLater:
         self.begin()
         other = copy(self)
         other._store, other._finder = store, Finder(store, self._finder.clipseg)
+        return other
+
+    def glimpsed(self, show: OnGlimpse) -> LoadedLater:
+        """Return the same tool, with the same model, whose guesses at the picture are shown."""
+        self.begin()
+        other = copy(self)
+        other._glimpse = show
         return other
 
     def editor(self) -> Any:
