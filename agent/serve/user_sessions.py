@@ -36,7 +36,19 @@ from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
 ALLOWED = (
-    *("undo", "redo", "goto", "rewind", "base", "retry", "show", "describe", "compare", "why", "help"),
+    *(
+        "undo",
+        "redo",
+        "goto",
+        "rewind",
+        "base",
+        "retry",
+        "show",
+        "describe",
+        "compare",
+        "why",
+        "help",
+    ),
     *(
         "adjust",
         "crop",

@@ -150,6 +150,7 @@ function working(busy, doing = "", stops = true) {
 }
 
 function glimpse(png) { // a guess at the picture while it is made, in base64
+  if (!at("glimpse").complete) return; // the one before is still being read
   URL.revokeObjectURL(at("glimpse").src);
   const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
   at("glimpse").src = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
@@ -315,7 +316,7 @@ async function take(told) {
 
 async function list() {
   const rows = await (await asked("/sessions")).json();
-  const names = rows.map((row) => [row.session, row.name || row.messages?.[0] || row.session]);
+  const names = rows.map((row) => [row.session, row.name || row.messages.find((said) => !said.startsWith("/")) || row.session]);
   if (session && !names.some(([id]) => id === session)) names.unshift([session, "this one"]);
   if (!session) names.unshift(["", names.length ? "choose an earlier one" : "none yet"]);
   at("sessions").replaceChildren(...names.map(([value, text]) => element("option", { value, textContent: text })));
