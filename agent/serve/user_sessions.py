@@ -36,31 +36,9 @@ from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
 ALLOWED = (
-    *(
-        "undo",
-        "redo",
-        "goto",
-        "rewind",
-        "base",
-        "retry",
-        "show",
-        "describe",
-        "compare",
-        "why",
-        "help",
-    ),
-    *(
-        "adjust",
-        "crop",
-        "rotate",
-        "method",
-        "preset",
-        "strength",
-        "keep",
-        "region",
-        "draft",
-        "seed",
-    ),
+    *("undo", "redo", "goto", "rewind", "base", "retry", "adjust", "crop", "rotate"),
+    *("method", "preset", "strength", "keep", "region", "draft", "seed"),
+    *("show", "describe", "compare", "why", "help"),
 )
 """Commands that touch no file of the machine that serves."""
 

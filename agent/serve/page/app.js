@@ -1,5 +1,7 @@
 // The page: shows one session, says things in it, and follows what happens.
 
+import { Brush } from "./brush.js";
+
 const at = (id) => document.getElementById(id);
 let session = null; // id
 let state = null; // as GET /v1/sessions/ID returns it
@@ -174,9 +176,17 @@ function frame() { // where the picture is inside its element, and how much it i
 function showBox(box) {
   at("box").hidden = !box || !state.size;
   const region = state?.region ?? "off";
+  if (brush.painting) brush.place(frame());
   const on = Boolean(box) || region !== "off" || at("picture").classList.contains("drawing");
   at("region").setAttribute("aria-pressed", String(on));
-  at("region").textContent = region === "off" || corners(region) ? "Region" : `Region: ${region}`;
+  const base = region.split(";")[0], painted = base.startsWith("#");
+  at("region").textContent = region === "off" || corners(region) ? "Region" : `Region: ${painted ? "painted" : base}`;
+  at("brush").hidden = on && !brush.painting;
+  at("brush").textContent = brush.painting ? "Done" : "Brush";
+  at("brush").setAttribute("aria-pressed", String(brush.painting));
+  at("region").hidden = brush.painting;
+  at("painted").hidden = !painted;
+  if (painted) at("painted").src = pictureOf(base.slice(1), 1280);
   if (at("box").hidden) return;
   const { left, top, scale } = frame();
   const [x, y, width, height] = box;
@@ -218,6 +228,27 @@ at("picture").onpointerup = (event) => {
   if (box[2] > 3 && box[3] > 3) say(`/region ${box.join(",")}`);
   else showBox(null);
 };
+const brush = new Brush(at("paint"));
+at("brush").onclick = async () => {
+  if (!brush.painting) {
+    sideBySide = false;
+    show();
+    brush.begin(frame());
+    return showBox(null);
+  }
+  const mask = await brush.end();
+  showBox(null);
+  if (!mask) return;
+  const form = new FormData();
+  form.append("mask", mask, "mask.png");
+  try {
+    const told = await (await asked(`/sessions/${session}/masks`, { method: "POST", body: form })).json();
+    say(`/region ${told.region}`);
+  } catch (error) {
+    log("failed", error.message);
+  }
+};
+
 window.onresize = () => state && showBox(corners(state.region));
 
 // What happens

@@ -16,6 +16,7 @@ from tools.inspection import sample_portrait
 
 pytestmark = pytest.mark.browser
 HERE = ".turn[aria-current=true]"
+PATIENCE = 120_000  # milliseconds; what is waited for comes at once, but on a busy machine
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def page(address: str) -> Iterator[Any]:
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         shown = browser.new_context().new_page()
+        shown.set_default_timeout(PATIENCE)
         wrong: list[str] = []
         shown.on("pageerror", lambda error: wrong.append(str(error)))
         shown.on("request", lambda asked: wrong.extend(elsewhere(asked.url)))
@@ -56,9 +58,9 @@ def at(page: Any, turn: str, *, turns: int) -> None:
     """Wait until the page is at rest at a turn, and shows so many."""
     from playwright.sync_api import expect
 
-    expect(page.locator(".turn")).to_have_count(turns, timeout=20_000)
-    expect(page.locator(HERE)).to_have_attribute("title", turn, timeout=20_000)
-    expect(page.locator("#work")).to_be_hidden(timeout=20_000)
+    expect(page.locator(".turn")).to_have_count(turns, timeout=PATIENCE)
+    expect(page.locator(HERE)).to_have_attribute("title", turn, timeout=PATIENCE)
+    expect(page.locator("#work")).to_be_hidden(timeout=PATIENCE)
 
 
 def test_without_a_picture_the_page_says_what_to_do(page: Any) -> None:
@@ -117,7 +119,7 @@ def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, users: Users) -> None:
     page.mouse.down()
     page.mouse.move(x + 60, y + 40)
     page.mouse.up()
-    expect(page.locator("#box")).to_be_visible(timeout=20_000)
+    expect(page.locator("#box")).to_be_visible(timeout=PATIENCE)
     drawn = page.locator("#box").bounding_box()
     assert drawn["x"] == pytest.approx(x, abs=6) and drawn["width"] == pytest.approx(60, abs=8)
     page.wait_for_selector("text=From now on edits keep to")
@@ -126,7 +128,33 @@ def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, users: Users) -> None:
     middle = sample_portrait()[0].width / 2
     assert (left, top) == pytest.approx((middle, middle), abs=2)
     page.click("#region")
-    expect(page.locator("#box")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#box")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_a_mask_is_painted_and_edits_keep_to_it(page: Any, users: Users) -> None:
+    from playwright.sync_api import expect
+
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    page.click("#brush")
+    place = page.locator("#after").bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y)
+    page.mouse.up()
+    page.click("text=Done")
+    page.wait_for_selector("text=From now on edits keep to the mask.")
+    user = users.user("ann")
+    region = user.chat(user.sessions.ids()[0]).settings.region
+    mask = user.sessions.store.image(region.removeprefix("#")).convert("L")
+    width, height = sample_portrait()[0].size
+    assert mask.size == (width, height)
+    assert mask.getpixel((width // 2 + 1, height // 2)) == 255
+    assert mask.getpixel((width // 2, 5)) == 0 and mask.getpixel((width // 4, height // 2)) == 0
+    page.wait_for_function("() => document.getElementById('painted').naturalWidth > 0")
+    page.click("text=Region: painted")
+    expect(page.locator("#painted")).to_be_hidden(timeout=PATIENCE)
 
 
 def test_what_is_typed_in_mid_edit_stays_and_guesses_are_shown(
