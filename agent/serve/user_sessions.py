@@ -272,7 +272,7 @@ def _handle(commands: Commands, line: str) -> None:
     elif line.lstrip().startswith("/"):
         name = resolve(line.lstrip().lstrip("/").partition(" ")[0])
         if name not in ALLOWED:
-            screen.complain(f"/{name} is for the terminal; here the page does it.")
+            screen.complain(f"/{name} is for the terminal only.")
             return
         with suppress(Leave):
             run(commands, line)
