@@ -14,7 +14,7 @@ from PIL.Image import Image
 from pydantic import ValidationError
 
 from agent.background import in_background
-from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm
+from agent.context import AdjustPicture, ChatContext, Edited, Eyes, Llm, OnGlimpse
 from agent.exit_codes import MISSING, UNREADABLE
 from agent.settings import AppSettings
 from editing_core.worlds.registry import world_named
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from tools.close_up import Framing
 
 Note = Callable[[str], None]
-Glimpse = Callable[[Image], None]
 Hear = Callable[[str], None]
 Listen = Callable[[Llm | None], Llm | None]
 
@@ -68,7 +67,7 @@ def studio_of(
     looking: bool = False,
     note: Note = print,
     listen: Listen = lambda llm: llm,
-    glimpse: Glimpse | None = None,
+    glimpse: OnGlimpse | None = None,
     hear: Hear | None = None,
     known_only: bool = False,
 ) -> ChatContext:
@@ -119,7 +118,7 @@ def _edit(
     note: Note,
     *,
     later: bool,
-    glimpse: Glimpse | None,
+    glimpse: OnGlimpse | None,
     known_only: bool,
 ) -> LoadedLater:
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
@@ -162,7 +161,7 @@ class LoadedLater:
         self,
         settings: AppSettings,
         store: PictureStore,
-        glimpse: Glimpse | None,
+        glimpse: OnGlimpse | None,
         clipseg: ClipSeg | None = None,
         *,
         known_only: bool = False,
@@ -186,6 +185,13 @@ class LoadedLater:
         self.begin()
         other = copy(self)
         other._store, other._finder = store, Finder(store, self._finder.clipseg)
+        return other
+
+    def glimpsed(self, show: OnGlimpse) -> LoadedLater:
+        """Return the same tool, with the same model, whose guesses at the picture are shown."""
+        self.begin()
+        other = copy(self)
+        other._glimpse = show
         return other
 
     def editor(self) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from tools.regions import EVERYWHERE
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[str, int, int], None]
 """Called after each solver step with phase ("invert" or "sample"), index from 1, and count."""
+
+OnGlimpse = Callable[["Image"], None]
+"""Called after each step of sampling with a small guess at the picture."""
 
 
 class Strength(Protocol):
@@ -87,6 +90,14 @@ class EditPicture(Protocol):
         Raises:
             tools.arguments.InputError: The region is not found.
         """
+
+
+@runtime_checkable
+class Glimpsing(Protocol):
+    """An editor that can show the picture while it makes it."""
+
+    def glimpsed(self, show: OnGlimpse) -> EditPicture:
+        """Return the same editor, which calls ``show`` after each step of sampling."""
 
 
 class FindRegion(Protocol):

@@ -9,7 +9,7 @@ from agent.captions import attributes_of, changes
 from agent.state import Adjust, Choose, Conversation, Describe, EditStep, Turn
 from editing_core.worlds.registry import world_of
 from tools.operations import MOVING
-from tools.regions import EVERYWHERE
+from tools.regions import EVERYWHERE, MASK
 
 HELP = (
     "Say what to change: “make her older, now add a red hat”, “a different colour”, “remove the "
@@ -52,8 +52,10 @@ def of_choice(step: Choose) -> str:
     if step.setting == "seed":
         return f"From now on turn n is made with seed {step.value} + n."
     if step.setting == "region":
-        box = str(step.value)
-        return f"From now on edits {f'keep to {box}' if box != EVERYWHERE else 'act everywhere'}."
+        base, *corrections = str(step.value).split("; ")
+        where = "; ".join(["the mask" if base.startswith(MASK) else base, *corrections])
+        how = f"keep to {where}" if where != EVERYWHERE else "act everywhere"
+        return f"From now on edits {how}."
     if step.setting == "draft" and step.value == "on":
         return "From now on edits are quick drafts."
     return f"From now on: {step.setting} {step.value}."

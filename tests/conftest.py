@@ -14,6 +14,7 @@ import postgres_server
 import pytest
 import ray_service
 import small_llm
+from hypothesis import settings as hypothesis_settings
 from perfect_editor import draw_the_target
 from PIL import Image
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has one core
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+hypothesis_settings.register_profile("palimpsest", deadline=None)  # machines may be busy
+hypothesis_settings.load_profile("palimpsest")
 
 pytest_plugins = ["pytester"]
 WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import time
 from collections.abc import Iterator
 from concurrent.futures import wait
@@ -12,11 +14,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
+from PIL import Image
 from pydantic import TypeAdapter
 
 from agent.background import in_background
 from agent.chat import Chat
-from agent.context import ChatContext
+from agent.context import ChatContext, OnGlimpse
 from agent.remote.engine import Engine, EngineError
 from agent.state import Ask, Choices, Conversation, Event, Step
 from tools.arguments import InputError
@@ -31,11 +34,21 @@ class RemoteChat(Chat):
     """
 
     def __init__(
-        self, studio: ChatContext, engine: Engine, session: str, *, chosen: Choices
+        self,
+        studio: ChatContext,
+        engine: Engine,
+        session: str,
+        *,
+        chosen: Choices,
+        glimpse: OnGlimpse | None = None,
     ) -> None:
-        """Take up a session, or begin with "" one that the first picture will name."""
+        """Take up a session, or begin with "" one that the first picture will name.
+
+        ``glimpse`` gets guesses at a picture while the server makes it.
+        """
         super().__init__(studio, InMemorySaver(), session, chosen=chosen)
         self._engine = engine
+        self._glimpse = glimpse
         self._seen: dict[str, Any] = {}
 
     @property
@@ -97,6 +110,10 @@ class RemoteChat(Chat):
         chosen, self._chosen = self._chosen, {}
         return self._told({"step": _STEP.dump_python(step, mode="json"), "chosen": chosen})
 
+    def rebase(self, turn: int) -> Iterator[Event]:
+        """Make the picture of a turn the new original."""
+        return self._told({"text": f"/base {turn}"})
+
     def answer(self, text: str) -> Iterator[Event]:
         """Answer the question that waits; an empty text takes its default."""
         return self._told({"text": text})
@@ -123,7 +140,10 @@ class RemoteChat(Chat):
             while (item := happened.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
-                yield self._here(item)
+                if item["event"] != "glimpse":
+                    yield self._here(item)
+                elif self._glimpse is not None:
+                    self._glimpse(Image.open(io.BytesIO(base64.b64decode(item["png"]))))
             whole = True
         finally:
             if not whole and not listening.done():

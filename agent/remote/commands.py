@@ -41,8 +41,9 @@ class RemoteCommands(Commands):
         raise CommandError("/new is not there over --engine; open a picture with /open.")
 
     def base(self, turn: str = "") -> None:
-        """Refuse: the server opens files only."""
-        raise CommandError("/base is not there over --engine; /save the picture and /open it.")
+        """Make the picture here, or a turn's, the new original there; undo leads back."""
+        for event in self._remote.rebase(self._turn(turn).id):
+            self.screen.event(event)
 
     def session(self, action: str = "list", argument: str = "") -> None:
         """Refuse: sessions are kept by the server."""

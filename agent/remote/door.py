@@ -62,7 +62,8 @@ def commands_of(
     )
     session = "" if flags.resume is None else _found(listed(engine), flags.resume)
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
-    return RemoteCommands(RemoteChat(studio, engine, session, chosen=chosen), screen, store)
+    chat = RemoteChat(studio, engine, session, chosen=chosen, glimpse=screen.glimpse)
+    return RemoteCommands(chat, screen, store)
 
 
 def _found(known: list[Session], wanted: str) -> str:

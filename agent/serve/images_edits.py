@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, File, Form, UploadFile
 from fastapi.responses import JSONResponse
 
+from agent.choosing import choices_of
+from agent.serve.masks import region_of
 from agent.serve.routes import Mine, opened
 from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import new_id
@@ -27,25 +29,31 @@ def edits(
     prompt: Annotated[str, Form()] = "",
     image: Annotated[list[UploadFile] | None, File()] = None,
     images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
+    mask: Annotated[UploadFile | None, File()] = None,
     n: Annotated[int, Form()] = 1,
 ) -> dict[str, Any] | JSONResponse:
-    """Edit a picture as a prompt says; the answer holds it as PNG in base64."""
+    """Edit a picture as a prompt says, where a mask is transparent; return PNG in base64."""
     if n != 1:
         return _refused("One picture can be made at a time; leave n out.")
     if not (pictures := image or images):
         return _refused("There is no image.")
     try:
-        made = _edited(user, pictures, prompt)
+        made = _edited(user, pictures, prompt, mask)
     except InputError as error:
         return _refused(str(error))
     return {"created": int(time.time()), "data": [{"b64_json": base64.b64encode(made).decode()}]}
 
 
-def _edited(user: UserSessions, pictures: list[UploadFile], prompt: str) -> bytes:
+def _edited(
+    user: UserSessions, pictures: list[UploadFile], prompt: str, mask: UploadFile | None
+) -> bytes:
     session = new_id()
+    chosen: dict[str, str] = {}
+    if mask is not None:
+        chosen["region"] = region_of(user.sessions.store, mask.file.read())
     with user.sessions.held(session):
         opened(user, session, pictures, "")
-    told = list(user.say(session, prompt, interactive=False))
+    told = list(user.say(session, prompt, interactive=False, chosen=choices_of(chosen)))
     now = user.chat(session).conversation
     failed = [each["error"] for each in told if each["event"] == "turn.failed"]
     if failed or not any(turn.step for turn in now.turns):

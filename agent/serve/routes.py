@@ -18,6 +18,7 @@ from pydantic import BaseModel, Field
 
 from agent.choosing import choices_of, chosen_settings
 from agent.options import EDIT_OPTIONS
+from agent.serve.masks import region_of
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.serve.users import Users
 from agent.sessions.catalog import new_id
@@ -127,6 +128,13 @@ def add(
     with user.sessions.held(session):
         notes = opened(user, session, pictures, caption)
     return state_of(user, session) | {"notes": notes}
+
+
+@routes.post("/sessions/{session}/masks", status_code=201)
+def add_mask(user: Mine, session: Session, mask: Annotated[UploadFile, File()]) -> dict[str, str]:
+    """Take a mask of the picture where the session is; return the region that `/region` takes."""
+    most = user.studio.settings.max_megapixels
+    return {"region": region_of(user.sessions.store, mask.file.read(), max_megapixels=most)}
 
 
 @routes.post("/sessions/{session}/messages")

@@ -6,6 +6,8 @@ it. Whoever listens may leave: the message is finished, and what it made is kept
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,10 +18,12 @@ from threading import Event as Flag
 from threading import Lock
 from typing import Any
 
+from PIL.Image import Image
+
 from agent.background import in_background
 from agent.chat import Chat
 from agent.choosing import choices_of
-from agent.context import ChatContext
+from agent.context import ChatContext, Glimpsing
 from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
@@ -32,19 +36,9 @@ from agent.terminal.screen import Screen
 from tools.arguments import InputError
 
 ALLOWED = (
-    *("undo", "redo", "goto", "rewind", "retry", "show", "describe", "compare", "why", "help"),
-    *(
-        "adjust",
-        "crop",
-        "rotate",
-        "method",
-        "preset",
-        "strength",
-        "keep",
-        "region",
-        "draft",
-        "seed",
-    ),
+    *("undo", "redo", "goto", "rewind", "base", "retry", "adjust", "crop", "rotate"),
+    *("method", "preset", "strength", "keep", "region", "draft", "seed"),
+    *("show", "describe", "compare", "why", "help"),
 )
 """Commands that touch no file of the machine that serves."""
 
@@ -119,6 +113,12 @@ class EventScreen(Screen):
         """Tell a picture by its hash."""
         self.tell("reply", text="", picture=path.stem)
 
+    def guess(self, image: Image) -> None:
+        """Tell a small guess at the picture that is being made, as PNG in base64."""
+        held = io.BytesIO()
+        image.save(held, "PNG")
+        self.tell("glimpse", png=base64.b64encode(held.getvalue()).decode())
+
     def waits(self, before: int) -> None:
         """Tell how many are before us in line."""
         if self.stopping.is_set():
@@ -157,7 +157,9 @@ class UserSessions:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
-            edit = QueuedEdit(studio.edit, self.queue, screen.waits, self._further_edit)
+            tool = studio.edit
+            tool = tool.glimpsed(screen.guess) if isinstance(tool, Glimpsing) else tool
+            edit = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
             find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
             studio = replace(studio, edit=edit, find=find)
         looking = screen is None
@@ -270,7 +272,7 @@ def _handle(commands: Commands, line: str) -> None:
     elif line.lstrip().startswith("/"):
         name = resolve(line.lstrip().lstrip("/").partition(" ")[0])
         if name not in ALLOWED:
-            screen.complain(f"/{name} is for the terminal; here the page does it.")
+            screen.complain(f"/{name} is for the terminal only.")
             return
         with suppress(Leave):
             run(commands, line)

@@ -16,9 +16,13 @@ from PIL import Image
 from serving import ANN, BOB, exact_users, running
 
 import chat as door
+from agent.remote.door import commands_of
 from agent.remote.engine import Engine, EngineError
 from agent.serve.limits import Admission, Limits
 from agent.serve.users import Users
+from agent.settings import AppSettings
+from agent.terminal.flags import parser
+from agent.terminal.screen import Screen
 from tools.inspection import sample_portrait
 from tools.mirrored_pictures import MirroredStore
 from tools.pictures import PictureStore, StoreError
@@ -77,6 +81,23 @@ def replies(events: list[dict[str, Any]]) -> list[str]:
 
 def told(events: list[dict[str, Any]]) -> str:
     return " ".join(each["text"] for each in events if each["event"] == "error")
+
+
+def test_a_new_base_and_guesses_at_the_picture(
+    talk: Talk, url: str, tmp_path: Path, gate: threading.Event
+) -> None:
+    events = talk(*says("give her a red hat", "/base", "/tree"))
+    assert "@2 is the picture of @1 as a new original" in " ".join(replies(events))
+    assert not [each for each in events if each["event"] == "glimpse"]
+    seen: list[Any] = []
+    flags = parser().parse_args(["--resume"])
+    with closing(Engine.at(url, ANN)) as engine:
+        screen = Screen()
+        screen.glimpse = seen.append
+        settings = AppSettings(home=tmp_path / "here")
+        commands = commands_of(flags, settings, engine, screen, person=False)
+        list(commands.chat.say("make her sad"))
+    assert seen[0].size == (16, 16)
 
 
 def test_a_chat_with_undo_branch_tree_and_save(talk: Talk, tmp_path: Path, users: Users) -> None:
@@ -222,7 +243,7 @@ def test_flags_that_are_the_servers(talk: Talk, flags: list[str], sentence: str)
     assert sentence in told(talk(*flags, *says("add a hat"), code=2))
 
 
-@pytest.mark.parametrize("line", ["/new an old man", "/base", "/session list"])
+@pytest.mark.parametrize("line", ["/new an old man", "/session list"])
 def test_commands_that_are_not_there(talk: Talk, line: str) -> None:
     assert "not there over --engine" in told(talk(*says(line), code=2))
 

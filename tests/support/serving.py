@@ -12,9 +12,10 @@ from typing import Any
 
 import uvicorn
 from perfect_editor import draw_the_target
+from PIL import Image
 
 from agent.bootstrap import adjust_in
-from agent.context import ChatContext
+from agent.context import ChatContext, OnGlimpse
 from agent.serve.app import create_app
 from agent.serve.limits import Admission, Limits
 from agent.serve.protocol import ImpatientProtocol
@@ -29,14 +30,21 @@ ANN, BOB = "ann-" + "a" * 20, "bob-" + "b" * 20
 
 
 class SlowEditor:
-    """Draws exactly, one step at a time, while the gate is open."""
+    """Draws exactly, one step at a time, while the gate is open; its guesses are gray."""
 
-    def __init__(self, store: PictureStore, gate: threading.Event) -> None:
-        self._edit, self._gate = partial(draw_the_target, store), gate
+    def __init__(
+        self, store: PictureStore, gate: threading.Event, show: OnGlimpse = lambda guess: None
+    ) -> None:
+        self._store, self._gate, self._show = store, gate, show
+        self._edit = partial(draw_the_target, store)
+
+    def glimpsed(self, show: OnGlimpse) -> "SlowEditor":
+        return SlowEditor(self._store, self._gate, show)
 
     def __call__(self, *, on_step: Any, **asked: Any) -> Any:
         for i in range(1, 1000):
             on_step("sample", i, 1000)
+            self._show(Image.new("RGB", (16, 16), "gray"))
             if self._gate.wait(0.01):
                 break
         return self._edit(on_step=None, **asked)

@@ -1,8 +1,11 @@
 // The page: shows one session, says things in it, and follows what happens.
 
+import { Brush } from "./brush.js";
+
 const at = (id) => document.getElementById(id);
 let session = null; // id
 let state = null; // as GET /v1/sessions/ID returns it
+let sideBySide = false; // whether variants are shown in the place of the picture
 
 async function asked(path, how = {}) {
   const answer = await fetch(`/v1${path}`, how);
@@ -21,22 +24,40 @@ function element(kind, properties, ...children) {
   return made;
 }
 
-function log(kind, text) {
-  if (!text) return;
+function log(kind, text, picture) {
+  if (!text && !picture) return;
   const line = element("p", { className: kind, textContent: text });
+  line.classList.toggle("table", / {2,}\S.*\n/.test(text));
+  if (picture) {
+    const small = element("img", { src: pictureOf(picture, 640), alt: "", onload: () => line.scrollIntoView({ block: "nearest" }) });
+    line.append(element("a", { href: pictureOf(picture), target: "_blank", title: "At full size" }, small));
+  }
   at("log").append(line);
   line.scrollIntoView({ block: "nearest" });
 }
 
+function showMessages() {
+  at("log").replaceChildren();
+  for (const message of state.messages) {
+    if (!message.text.startsWith("/")) log("person", message.text);
+    log("reply", message.reply);
+  }
+}
+
 function show() {
   const head = state.turns[state.head];
-  const others = { original: originalOf(head), previous: head && state.turns[head.parent] };
+  showVariants(head);
+  const others = { original: originalOf(head), previous: head && state.turns[head.parent],
+    mask: head?.mask && { picture: head.mask } };
   const before = others[at("against").value];
+  for (const id of ["tools", "caption", "tree"]) at(id).hidden = !head;
   at("empty").hidden = Boolean(head);
   for (const [id, turn] of [["after", head], ["before", before]]) {
     at(id).hidden = !turn || (id === "before" && turn === head);
     if (turn?.picture) at(id).src = pictureOf(turn.picture, 1280);
   }
+  at("compare").hidden = sideBySide || (at("before").hidden && head?.parent == null);
+  at("rebase").hidden = head?.parent == null;
   at("cut").hidden = at("before").hidden;
   if (at("picture").dataset.turn !== String(head?.turn)) setCut(0); // a new picture is seen whole
   at("picture").dataset.turn = head?.turn;
@@ -92,6 +113,24 @@ function depthOf(turn) {
   return depth;
 }
 
+function showVariants(head) { // all that was made from the same picture
+  const made = head && head.parent !== null ? state.turns.filter((turn) => turn.parent === head.parent) : [];
+  sideBySide = sideBySide && made.length > 1;
+  at("beside").hidden = made.length < 2;
+  at("beside").textContent = `Side by side (${made.length})`;
+  at("beside").setAttribute("aria-pressed", String(sideBySide));
+  at("picture").hidden = sideBySide;
+  at("variants").hidden = !sideBySide;
+  at("variants").replaceChildren(...(sideBySide ? made : []).map((turn) => {
+    const button = element("button", { className: "variant", type: "button", title: `Go on with @${turn.turn}` },
+      element("img", { src: pictureOf(turn.picture, 640), alt: "" }),
+      element("span", { textContent: `@${turn.turn} ${nameOf(turn)}` }));
+    button.setAttribute("aria-current", String(turn === head));
+    button.onclick = () => { sideBySide = false; say(`/goto @${turn.turn}`); };
+    return button;
+  }));
+}
+
 function cutOff(message) { // the server was stopped in mid-message
   return message && { question: `“${message}” was cut off.`, options: ["go on"] };
 }
@@ -103,11 +142,21 @@ function showQuestion(question) {
     element("button", { textContent: option, type: "button", onclick: () => say(option) })));
 }
 
-function working(busy, doing = "") {
+function working(busy, doing = "", stops = true) {
   at("work").hidden = !busy;
+  at("stop").hidden = !stops;
   at("doing").textContent = doing;
-  for (const button of document.querySelectorAll("#tools button, #send, .turn")) button.disabled = busy;
+  for (const button of document.querySelectorAll("#tools button, #send, .turn, .variant")) button.disabled = busy;
   if (busy && !doing) at("bar").removeAttribute("value");
+  if (!busy) at("glimpse").hidden = true;
+}
+
+function glimpse(png) { // a guess at the picture while it is made, in base64
+  if (!at("glimpse").complete) return; // the one before is still being read
+  URL.revokeObjectURL(at("glimpse").src);
+  const bytes = Uint8Array.from(atob(png), (letter) => letter.charCodeAt(0));
+  at("glimpse").src = URL.createObjectURL(new Blob([bytes], { type: "image/png" }));
+  at("glimpse").hidden = false;
 }
 
 // A box that edits keep to, as [left, top, width, height] in pixels of the whole picture
@@ -126,7 +175,18 @@ function frame() { // where the picture is inside its element, and how much it i
 
 function showBox(box) {
   at("box").hidden = !box || !state.size;
-  at("region").setAttribute("aria-pressed", String(Boolean(box) || at("picture").classList.contains("drawing")));
+  const region = state?.region ?? "off";
+  if (brush.painting) brush.place(frame());
+  const on = Boolean(box) || region !== "off" || at("picture").classList.contains("drawing");
+  at("region").setAttribute("aria-pressed", String(on));
+  const base = region.split(";")[0], painted = base.startsWith("#");
+  at("region").textContent = region === "off" || corners(region) ? "Region" : `Region: ${painted ? "painted" : base}`;
+  at("brush").hidden = on && !brush.painting;
+  at("brush").textContent = brush.painting ? "Done" : "Brush";
+  at("brush").setAttribute("aria-pressed", String(brush.painting));
+  at("region").hidden = brush.painting;
+  at("painted").hidden = !painted;
+  if (painted) at("painted").src = pictureOf(base.slice(1), 1280);
   if (at("box").hidden) return;
   const { left, top, scale } = frame();
   const [x, y, width, height] = box;
@@ -148,6 +208,8 @@ function between([ax, ay], [bx, by]) {
 at("region").onclick = () => {
   if (!session) return say("/region");
   if (state?.region !== "off") return say("/region off");
+  sideBySide = false;
+  show();
   at("picture").classList.toggle("drawing");
   showBox(null);
 };
@@ -166,6 +228,27 @@ at("picture").onpointerup = (event) => {
   if (box[2] > 3 && box[3] > 3) say(`/region ${box.join(",")}`);
   else showBox(null);
 };
+const brush = new Brush(at("paint"));
+at("brush").onclick = async () => {
+  if (!brush.painting) {
+    sideBySide = false;
+    show();
+    brush.begin(frame());
+    return showBox(null);
+  }
+  const mask = await brush.end();
+  showBox(null);
+  if (!mask) return;
+  const form = new FormData();
+  form.append("mask", mask, "mask.png");
+  try {
+    const told = await (await asked(`/sessions/${session}/masks`, { method: "POST", body: form })).json();
+    say(`/region ${told.region}`);
+  } catch (error) {
+    log("failed", error.message);
+  }
+};
+
 window.onresize = () => state && showBox(corners(state.region));
 
 // What happens
@@ -176,9 +259,13 @@ const HEARD = {
     Object.assign(at("bar"), { max: told.of, value: told.i });
     working(true, told.phase === "invert" ? "reading the picture" : "drawing");
   },
+  glimpse: (told) => glimpse(told.png),
   "turn.started": () => working(true, ""),
-  "turn.completed": (told) => told.picture && (at("after").src = pictureOf(told.picture, 1280)),
-  reply: (told) => log("reply", told.text),
+  "turn.completed": (told) => {
+    at("glimpse").hidden = true;
+    if (told.picture) at("after").src = pictureOf(told.picture, 1280);
+  },
+  reply: (told) => log("reply", told.text, told.picture),
   note: (told) => log("note", told.text),
   "turn.failed": (told) => log("failed", told.error),
   save: (told) => { location.href = `/v1/sessions/${session}/turns/${told.turn}/file`; },
@@ -193,6 +280,7 @@ async function say(text) {
   if (!text.startsWith("/")) log("person", text);
   at("options").replaceChildren();
   working(true);
+  const talked = session;
   try {
     const answer = await asked(`/sessions/${session}/messages`, {
       method: "POST",
@@ -201,6 +289,7 @@ async function say(text) {
     });
     let failure = "";
     for await (const told of events(answer.body)) {
+      if (talked !== session) continue; // another session was chosen meanwhile
       if (told.event === "turn.failed") failure = told.error;
       else if (told.event === "reply" && failure) told.text = told.text.replace(failure, "").trim();
       HEARD[told.event]?.(told);
@@ -208,7 +297,8 @@ async function say(text) {
   } catch (error) {
     log("failed", error.message);
   }
-  await refresh();
+  if (talked !== session) return;
+  await refresh({ told: true });
   await list();
   at("text").focus();
 }
@@ -223,13 +313,15 @@ async function* events(stream) {
   }
 }
 
-async function refresh() {
+async function refresh({ told = false } = {}) { // told: its messages are in the log already
   if (!session) return;
   const shown = session;
   try {
-    const told = await (await asked(`/sessions/${session}`)).json();
+    const now = await (await asked(`/sessions/${session}`)).json();
     if (shown !== session) return; // another session was chosen meanwhile
-    state = told;
+    const same = JSON.stringify(now.messages) === JSON.stringify(state.messages);
+    state = now;
+    if (!told && !same) showMessages();
     show();
   } catch (error) {
     log("failed", error.message);
@@ -245,11 +337,8 @@ async function take(told) {
   session = told.session;
   state = told;
   location.hash = session;
-  at("log").replaceChildren();
-  for (const message of state.messages) {
-    if (!message.text.startsWith("/")) log("person", message.text);
-    log("reply", message.reply);
-  }
+  sideBySide = false;
+  showMessages();
   for (const note of told.notes || []) log("note", note);
   show();
   if (state.working) setTimeout(refresh, 1000);
@@ -258,8 +347,9 @@ async function take(told) {
 
 async function list() {
   const rows = await (await asked("/sessions")).json();
-  const names = rows.map((row) => [row.session, row.name || row.messages?.[0] || row.session]);
+  const names = rows.map((row) => [row.session, row.name || row.messages.find((said) => !said.startsWith("/")) || row.session]);
   if (session && !names.some(([id]) => id === session)) names.unshift([session, "this one"]);
+  if (!session) names.unshift(["", names.length ? "choose an earlier one" : "none yet"]);
   at("sessions").replaceChildren(...names.map(([value, text]) => element("option", { value, textContent: text })));
   at("sessions").value = session || "";
 }
@@ -269,9 +359,12 @@ async function begin(files, caption = "") {
   for (const file of files) form.append("pictures", file);
   form.append("caption", caption);
   const into = session && files.length && state?.turns.length ? `/sessions/${session}/pictures` : "/sessions";
+  working(true, "opening", false);
+  at("bar").removeAttribute("value");
   try {
     await take(await (await asked(into, { method: "POST", body: form })).json());
   } catch (error) {
+    working(Boolean(state?.working));
     if (!caption && /can tell what/.test(error.message)) return askCaption(files);
     log("failed", error.message);
   }
@@ -288,6 +381,7 @@ function askCaption(files) {
 
 at("form").onsubmit = (event) => {
   event.preventDefault();
+  if (!at("work").hidden) return; // what is typed meanwhile stays
   const text = at("text").value;
   at("text").value = "";
   say(text);
@@ -297,14 +391,18 @@ at("text").onkeydown = (event) => {
 };
 document.onkeydown = (event) => { if (event.key === "Escape" && !at("work").hidden) at("stop").click(); };
 at("stop").onclick = () => asked(`/sessions/${session}/stop`, { method: "POST" });
+at("open").onclick = () => at("files").click();
 at("files").onchange = () => { begin([...at("files").files]); at("files").value = ""; };
 at("sample").onclick = () => { session = null; begin([]); };
-at("sessions").onchange = async () => take(await (await asked(`/sessions/${at("sessions").value}`)).json());
-at("against").onchange = show;
+at("sessions").onchange = async () => at("sessions").value && take(await (await asked(`/sessions/${at("sessions").value}`)).json());
+at("against").onchange = () => { show(); setCut(50); };
+at("beside").onclick = () => { sideBySide = !sideBySide; show(); };
 at("cut").oninput = () => setCut(at("cut").value);
 for (const button of document.querySelectorAll("[data-say]")) button.onclick = () => say(button.dataset.say);
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => { event.preventDefault(); if (event.dataTransfer.files.length) begin([...event.dataTransfer.files]); };
+
+window.onfocus = () => at("work").hidden && refresh(); // another tab, or the terminal, may have gone on
 
 const wanted = location.hash.slice(1);
 try {

@@ -74,7 +74,7 @@ readings = st.fixed_dictionaries({"reply": wild, "steps": st.lists(steps, max_si
 answers = mostly(readings.map(json.dumps), loose.map(json.dumps) | st.text(max_size=80))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, suppress_health_check=list(HealthCheck))
 @given(st.lists(answers, min_size=1, max_size=8), st.booleans())
 @example(['{"steps": [{"step": "undo", "numbers": [99999999999999999999999]}]}'], True)
 @example(['{"note": "' + "[" * 900], False)

@@ -49,7 +49,6 @@ def check(plan: Plan, talk: Conversation) -> None:
     assert sum(step.step == "ask" for step in plan.steps) <= 1
 
 
-@settings(deadline=None)
 @given(sayings, st.sampled_from(NAMES))
 def test_any_text_makes_a_plan_that_can_be_carried_out(said, name):
     talk = conversation(name)
@@ -58,7 +57,7 @@ def test_any_text_makes_a_plan_that_can_be_carried_out(said, name):
     assert talk.model_dump() == before
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(sayings, min_size=1, max_size=4))
 def test_a_chat_survives_any_messages_and_loses_no_turn(messages):
     start = score.conversation_after("make her older, now add a hat")

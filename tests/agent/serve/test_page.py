@@ -16,6 +16,7 @@ from tools.inspection import sample_portrait
 
 pytestmark = pytest.mark.browser
 HERE = ".turn[aria-current=true]"
+PATIENCE = 120_000  # milliseconds; what is waited for comes at once, but on a busy machine
 
 
 @pytest.fixture
@@ -33,6 +34,7 @@ def page(address: str) -> Iterator[Any]:
     with sync_playwright() as engine:
         browser = engine.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         shown = browser.new_context().new_page()
+        shown.set_default_timeout(PATIENCE)
         wrong: list[str] = []
         shown.on("pageerror", lambda error: wrong.append(str(error)))
         shown.on("request", lambda asked: wrong.extend(elsewhere(asked.url)))
@@ -56,9 +58,9 @@ def at(page: Any, turn: str, *, turns: int) -> None:
     """Wait until the page is at rest at a turn, and shows so many."""
     from playwright.sync_api import expect
 
-    expect(page.locator(".turn")).to_have_count(turns, timeout=20_000)
-    expect(page.locator(HERE)).to_have_attribute("title", turn, timeout=20_000)
-    expect(page.locator("#work")).to_be_hidden(timeout=20_000)
+    expect(page.locator(".turn")).to_have_count(turns, timeout=PATIENCE)
+    expect(page.locator(HERE)).to_have_attribute("title", turn, timeout=PATIENCE)
+    expect(page.locator("#work")).to_be_hidden(timeout=PATIENCE)
 
 
 def test_without_a_picture_the_page_says_what_to_do(page: Any) -> None:
@@ -94,7 +96,7 @@ def test_a_reload_in_mid_edit_and_a_second_tab(page: Any, gate: threading.Event)
     at(page, "@0 original", turns=1)
     gate.clear()
     say(page, "give her a red hat")
-    page.wait_for_selector("#work:not([hidden])")
+    page.wait_for_selector("#bar[value]")  # the server has it, and works
     tab = page.context.new_page()
     tab.goto(page.url)
     page.reload()
@@ -117,15 +119,107 @@ def test_a_box_is_drawn_and_edits_keep_to_it(page: Any, users: Users) -> None:
     page.mouse.down()
     page.mouse.move(x + 60, y + 40)
     page.mouse.up()
-    expect(page.locator("#box")).to_be_visible(timeout=20_000)
+    expect(page.locator("#box")).to_be_visible(timeout=PATIENCE)
     drawn = page.locator("#box").bounding_box()
     assert drawn["x"] == pytest.approx(x, abs=6) and drawn["width"] == pytest.approx(60, abs=8)
+    page.wait_for_selector("text=From now on edits keep to")
     user = users.user("ann")
     left, top, *_ = map(int, user.chat(user.sessions.ids()[0]).settings.region.split(","))
     middle = sample_portrait()[0].width / 2
     assert (left, top) == pytest.approx((middle, middle), abs=2)
     page.click("#region")
-    expect(page.locator("#box")).to_be_hidden(timeout=20_000)
+    expect(page.locator("#box")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_a_mask_is_painted_and_edits_keep_to_it(page: Any, users: Users) -> None:
+    from playwright.sync_api import expect
+
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    page.click("#brush")
+    place = page.locator("#after").bounding_box()
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 60, y)
+    page.mouse.up()
+    page.click("text=Done")
+    page.wait_for_selector("text=From now on edits keep to the mask.")
+    user = users.user("ann")
+    region = user.chat(user.sessions.ids()[0]).settings.region
+    mask = user.sessions.store.image(region.removeprefix("#")).convert("L")
+    width, height = sample_portrait()[0].size
+    assert mask.size == (width, height)
+    assert mask.getpixel((width // 2 + 1, height // 2)) == 255
+    assert mask.getpixel((width // 2, 5)) == 0 and mask.getpixel((width // 4, height // 2)) == 0
+    page.wait_for_function("() => document.getElementById('painted').naturalWidth > 0")
+    page.click("text=Region: painted")
+    expect(page.locator("#painted")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_what_is_typed_in_mid_edit_stays_and_guesses_are_shown(
+    page: Any, gate: threading.Event
+) -> None:
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    gate.clear()
+    say(page, "give her a red hat")
+    page.wait_for_selector("#glimpse:not([hidden])")
+    page.wait_for_function("() => document.getElementById('glimpse').naturalWidth === 16")
+    say(page, "make her sad")
+    gate.set()
+    at(page, "@1 give her a red hat", turns=2)
+    assert page.input_value("#text") == "make her sad"
+    assert not page.is_visible("#glimpse")
+
+
+def test_tries_side_by_side_and_a_new_base(page: Any) -> None:
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    say(page, "give her a red hat")
+    at(page, "@1 give her a red hat", turns=2)
+    assert not page.is_visible("#beside")
+    page.click("text=Another try")
+    at(page, "@2 give her a red hat, another way", turns=3)
+    page.click("text=Side by side (2)")
+    assert page.locator(".variant").count() == 2 and not page.is_visible("#picture")
+    page.click(".variant >> nth=0")
+    at(page, "@1 give her a red hat", turns=3)
+    assert page.is_visible("#picture")
+    page.click("text=New base")
+    at(page, "@3 original", turns=4)
+    say(page, "/show 1")
+    page.wait_for_selector("#log img")
+
+
+def test_what_happens_elsewhere_is_seen_and_sessions_stay_apart(
+    page: Any, users: Users, gate: threading.Event
+) -> None:
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    user = users.user("ann")
+    (session,) = user.sessions.ids()
+    list(user.say(session, "give her sunglasses"))
+    page.evaluate("() => window.dispatchEvent(new Event('focus'))")
+    at(page, "@1 give her sunglasses", turns=2)
+    assert "Added: sunglasses (@1)." in page.inner_text("#log")
+    gate.clear()
+    say(page, "make her sad")
+    page.wait_for_selector("#bar[value]")
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    gate.set()
+    while user.working(session):
+        page.wait_for_timeout(50)
+    page.wait_for_load_state("networkidle")
+    at(page, "@0 original", turns=1)
+    assert page.inner_text("#log") == ""
+
+
+def test_pictures_are_opened_by_keyboard(page: Any) -> None:
+    page.focus("#open")
+    with page.expect_file_chooser():
+        page.keyboard.press("Enter")
 
 
 def test_it_can_be_stopped_and_fits_a_phone(page: Any, gate: threading.Event) -> None:

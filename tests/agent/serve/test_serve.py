@@ -61,6 +61,16 @@ def begun(client: TestClient) -> str:
     return session
 
 
+def written(image: Image.Image) -> bytes:
+    held = io.BytesIO()
+    image.save(held, "PNG")
+    return held.getvalue()
+
+
+def portrait() -> bytes:
+    return written(sample_portrait()[0])
+
+
 def png(width: int = 400, height: int = 300) -> bytes:
     held = io.BytesIO()
     Image.new("RGB", (width, height), "teal").save(held, "PNG")
@@ -382,6 +392,35 @@ def test_openais_own_client_edits_a_picture(client: TestClient) -> None:
     for prompt, sentence in (("who are you?", "."), ("", "empty"), ("frobnicate", "understand")):
         with pytest.raises(BadRequestError, match=sentence):
             theirs.images.edit(model="any", image=("me.png", held.getvalue()), prompt=prompt)
+
+
+def test_an_edit_in_openais_form_keeps_to_its_mask(client: TestClient, users: Users) -> None:
+    mask = Image.new("RGBA", sample_portrait()[0].size, "black")
+    mask.paste((0, 0, 0, 0), (10, 20, 60, 50))
+    files = {"image": ("me.png", portrait()), "mask": ("mask.png", written(mask))}
+    answer = client.post("/v1/images/edits", files=files, data={"prompt": "give her a red hat"})
+    assert answer.status_code == 200, answer.text
+    sessions = users.user("ann").sessions
+    (session,) = sessions.ids()
+    region = users.user("ann").chat(session).settings.region
+    assert sessions.store.image(region.removeprefix("#")).convert("L").getbbox() == (10, 20, 60, 50)
+
+
+@pytest.mark.parametrize(
+    ("mask", "sentence"),
+    [(b"<svg>", "is not a picture"), (None, "no place where edits may act")],
+)
+def test_masks_that_cannot_be_used(client: TestClient, mask: bytes | None, sentence: str) -> None:
+    content = written(Image.new("L", (64, 64))) if mask is None else mask
+    answer = client.post(f"/v1/sessions/{begun(client)}/masks", files={"mask": ("m", content)})
+    assert answer.status_code == 422 and sentence in answer.json()["error"]
+    assert "/tmp" not in answer.text
+
+
+def test_guesses_at_the_picture_are_told(client: TestClient) -> None:
+    told = said(client, begun(client), "give her a red hat")
+    guess = next(each["png"] for each in told if each["event"] == "glimpse")
+    assert Image.open(io.BytesIO(base64.b64decode(guess))).size == (16, 16)
 
 
 def wait_for(true: Any, seconds: float = 20) -> None:

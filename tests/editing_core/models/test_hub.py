@@ -132,7 +132,7 @@ def test_each_model_is_missed_by_its_own_name(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(ModelMissing) as caught:
             load(name)
         assert f"palimpsest models get {hub_id}` ({KNOWN[name].licence})" in str(caught.value)
-    with pytest.raises(ModelMissing, match=r"palimpsest models get somebody/else`, or name a folder"):
+    with pytest.raises(ModelMissing, match=r"models get somebody/else`, or name a folder"):
         load("somebody/else")
 
 
