@@ -16,7 +16,6 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from copy import copy
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
@@ -33,7 +32,7 @@ from ray.serve.handle import DeploymentHandle
 
 from agent.background import in_background
 from agent.bootstrap import LoadedLater, adjust_in, settings_of, studio_of
-from agent.context import ChatContext, Edited, EditPicture, FindRegion, Glimpsing, OnGlimpse
+from agent.context import ChatContext, Edited, EditPicture, FindRegion
 from agent.serve.app import create_app
 from agent.serve.edit_queue import Waits
 from agent.serve.limits import Admission, Limits
@@ -71,7 +70,7 @@ class Editor:
         self._one = threading.Lock()
 
     async def edit(self, person: str, asked: dict[str, Any]) -> AsyncIterator[tuple[Any, ...]]:
-        """Edit, and yield each step and each guess at the picture, then the result or the error.
+        """Edit, and yield each step, then the result or the error.
 
         Who goes away stops the edit at its next step.
         """
@@ -87,8 +86,6 @@ class Editor:
             try:
                 with self._one:
                     edit = self._tool(self._homes.pictures_of(person))
-                    if isinstance(edit, Glimpsing):
-                        edit = edit.glimpsed(partial(tell, "glimpse"))
                     tell("done", edit(on_step=partial(tell, "step"), **asked))
             except _Gone:
                 pass
@@ -101,7 +98,7 @@ class Editor:
             while True:
                 told = await happened.get()
                 yield told
-                if told[0] not in ("step", "glimpse"):
+                if told[0] != "step":
                     return
         finally:
             gone.set()
@@ -134,17 +131,9 @@ class Line:
 class RemoteEdit:
     """The tool that the agent calls: an edit by one of the editors."""
 
-    _glimpse: OnGlimpse | None = None
-
     def __init__(self, editors: DeploymentHandle[Any], person: str) -> None:
         """Edit pictures of a person."""
         self._editors, self._person = editors.options(stream=True), person
-
-    def glimpsed(self, show: OnGlimpse) -> RemoteEdit:
-        """Return the same tool, whose guesses at the picture are shown."""
-        other = copy(self)
-        other._glimpse = show
-        return other
 
     def __call__(self, **asked: Any) -> Edited:
         """Edit a picture."""
@@ -167,8 +156,6 @@ class RemoteEdit:
             for kind, *what in _heard(happening, waits):
                 if kind == "step" and on_step is not None:
                     on_step(*what)
-                elif kind == "glimpse" and self._glimpse is not None:
-                    self._glimpse(*what)
                 elif kind == "failed":
                     raise what[0]
                 elif kind == "done":

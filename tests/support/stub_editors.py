@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from copy import copy
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from perfect_editor import draw_the_target
-from PIL import Image
 
-from agent.context import OnGlimpse
 from tools.pictures import PictureStore
 
 STEPS = 8
@@ -22,18 +19,11 @@ STEP, LOG = "PALIMPSEST_TEST_STEP", "PALIMPSEST_TEST_LOG"
 
 
 class StubEdit:
-    """Draws what is asked for, in steps; its guesses are gray."""
-
-    _show: OnGlimpse | None = None
+    """Draws what is asked for, in steps."""
 
     def __init__(self, store: PictureStore, *, step: float | None = None) -> None:
         self._edit = partial(draw_the_target, store)
         self._step = float(os.environ.get(STEP, "0")) if step is None else step
-
-    def glimpsed(self, show: OnGlimpse) -> StubEdit:
-        other = copy(self)
-        other._show = show
-        return other
 
     def __call__(self, *, on_step: Any, seed: int, **asked: Any) -> Any:
         if folder := os.environ.get(LOG):
@@ -43,8 +33,6 @@ class StubEdit:
             time.sleep(self._step)
             if on_step is not None:
                 on_step("sample", i, STEPS)
-            if self._show is not None:
-                self._show(Image.new("RGB", (16, 16), "gray"))
         return self._edit(on_step=None, seed=seed, **asked)
 
 
