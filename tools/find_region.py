@@ -24,6 +24,7 @@ from tools.region_masks import (
     around,
     combined,
     corrected,
+    feathered,
     mirrored,
     with_margin,
 )
@@ -156,7 +157,7 @@ class Finder:
             region = look.corrected(region, how)
         if region is None:
             raise NotFound(f"Nothing is left of the region “{value}”; say another one.")
-        return replace(region, words=value)
+        return feathered(replace(region, words=value))
 
 
 def _other_side(base: str) -> str:

@@ -25,6 +25,7 @@ SIDE = 256  # pixels of the longer side of a mask, at most
 LONGEST = 200_000  # characters of a mask inside a recipe; those made here have some thousand
 INSIDE = 128  # of 255; what is as white belongs to a region
 STEP = 0.15  # of the side of a square as large, by which a correction moves the edge, or all of it
+SEAM = (64, 3)  # pixels of the longer side of a box's mask, and of the ramp at its edges
 LEAST = 4  # pixels of a mask that a region keeps across, however often it is made smaller
 
 Pixels = tuple[int, int, int, int]
@@ -168,6 +169,33 @@ def corrected(region: RegionMask, how: Correction, size: tuple[int, int]) -> Reg
             down = {"up": -step, "down": step}.get(how.kind, 0)
             mask = _shifted(mask, across, down)
     return around(mask, words=region.words, by=region.by, whole=True)
+
+
+def feathered(region: RegionMask) -> RegionMask:
+    """Return a box with a ramp inside its edges, so that no seam shows; a mask as it is.
+
+    Edges along the picture's own have none.
+    """
+    if region.mask is not None:
+        return region
+    left, top, right, bottom = region.bounds
+    longer, ramp = SEAM
+    scale = longer / max(right - left, bottom - top)
+    across = _ramp(max(round((right - left) * scale), 4 * ramp), ramp, left > 0, right < 1)
+    down = _ramp(max(round((bottom - top) * scale), 4 * ramp), ramp, top > 0, bottom < 1)
+    levels = np.minimum(down[:, None], across[None, :])
+    return replace(region, mask=Image.fromarray((levels * 255).round().astype(np.uint8)))
+
+
+def _ramp(length: int, ramp: int, at_start: bool, at_end: bool) -> NDArray[np.float64]:
+    """Return a line of ones that falls to 0 at its ends."""
+    line = np.ones(length)
+    rising = np.arange(ramp) / ramp
+    if at_start:
+        line[:ramp] = rising
+    if at_end:
+        line[-ramp:] = rising[::-1]
+    return line
 
 
 def with_margin(region: RegionMask, share: float, size: tuple[int, int]) -> RegionMask:

@@ -8,7 +8,15 @@ from PIL import Image
 
 from tools.arguments import InputError
 from tools.mask_shapes import grown, parts, shrunk
-from tools.region_masks import RegionMask, RegionRecipe, around, combined, corrected, mirrored
+from tools.region_masks import (
+    RegionMask,
+    RegionRecipe,
+    around,
+    combined,
+    corrected,
+    feathered,
+    mirrored,
+)
 from tools.regions import Correction, Move, correction, moved, parts_of, region
 
 SIZE = (400, 300)
@@ -116,6 +124,20 @@ def test_a_box_stays_a_box() -> None:
     assert larger.bounds == pytest.approx((0.2125, 0.2125, 0.5375, 0.5375))
     edge = corrected(RegionMask((0.0, 0.0, 0.2, 0.2)), Correction("left", "much"), SIZE)
     assert edge is not None and edge.bounds == (0.0, 0.0, 0.2, 0.2)
+
+
+def test_a_box_fades_at_its_edges_but_not_at_the_pictures() -> None:
+    soft = feathered(RegionMask((0.0, 0.25, 0.5, 0.75)))
+    levels = np.asarray(soft.laid_over(SIZE)).astype(int)
+    height, width = levels.shape
+    down, across = levels[:, width // 4], levels[height // 2]
+    assert down.max() == 255 and np.abs(np.diff(down)).max() < 40, "no step shows"
+    assert across[0] == 255 and np.abs(np.diff(across)).max() < 40
+    hard = np.asarray(RegionMask(soft.bounds).laid_over(SIZE)) > 0
+    assert not levels[~hard].any() and levels[hard].mean() > 220
+    assert feathered(soft) is soft and feathered(region_of(disk(200, 150, 40))).mask is not None
+    again = RegionRecipe.model_validate(soft.recipe()).over(soft.bounds)
+    assert again.laid_over(SIZE).tobytes() == soft.laid_over(SIZE).tobytes()
 
 
 def test_one_region_is_taken_from_another_or_added_to_it() -> None:
