@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.resources import files
 from pathlib import Path
 
 from anyio.to_thread import current_default_thread_limiter
@@ -30,6 +31,7 @@ from tools.arguments import InputError
 from tools.pictures import StoreError
 
 PAGE = Path(__file__).parent / "page"
+SWAGGER_UI = str(files("fastapi_offline") / "static")
 REMEMBERED = 30 * 86400  # seconds that a browser keeps the token
 
 STATUS: dict[type[Exception], int] = {
@@ -57,7 +59,9 @@ def create_app(users: Users) -> FastAPI:
     app.include_router(routes)
     app.include_router(door)
     app.add_api_route("/", page, include_in_schema=False)
+    app.add_api_route("/docs", api_page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
+    app.mount("/swagger-ui", StaticFiles(directory=SWAGGER_UI), name="swagger-ui")
     app.add_exception_handler(HTTPException, told)
     app.add_exception_handler(RequestValidationError, told)
     for kind in (*STATUS, Refused):
@@ -81,6 +85,11 @@ def page(request: Request, token: str | None = None) -> Response:
         secure=request.url.scheme == "https",
     )  # fmt: skip
     return answer
+
+
+def api_page() -> Response:
+    """Return the page of the interface: Swagger UI over ``/openapi.json``, from this server alone."""
+    return FileResponse(PAGE / "docs.html")
 
 
 async def told(request: Request, error: Exception) -> Response:

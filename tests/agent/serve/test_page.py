@@ -235,3 +235,11 @@ def test_it_can_be_stopped_and_fits_a_phone(page: Any, gate: threading.Event) ->
     at(page, "@0 original", turns=1)
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth")
     assert page.is_visible("#send")
+
+
+def test_the_interface_has_a_page_and_asks_no_other_host(page: Any) -> None:
+    from playwright.sync_api import expect
+
+    page.goto(page.url.split("#")[0] + "docs")
+    asked = page.locator(".opblock-summary-path", has_text="/messages").first
+    expect(asked).to_be_visible(timeout=PATIENCE)
