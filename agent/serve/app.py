@@ -88,7 +88,7 @@ def page(request: Request, token: str | None = None) -> Response:
 
 
 def api_page() -> Response:
-    """Return the page of the interface: Swagger UI over ``/openapi.json``, from this server alone."""
+    """Return the page of the interface: Swagger UI, from this server alone."""
     return FileResponse(PAGE / "docs.html")
 
 
