@@ -97,18 +97,17 @@ def studio_of(
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
         edit = _edit(settings, store, note, later=later, glimpse=glimpse, known_only=known_only)
-    loaded = edit if isinstance(edit, LoadedLater) else None
     return ChatContext(
         settings=settings,
         edit=edit,
         adjust=None if plan_only else adjust_in(store),
-        find=loaded.find if loaded else None,
+        find=edit.find if edit else None,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
-        warm_up=loaded.begin if loaded else lambda: None,
+        warm_up=edit.begin if edit else lambda: None,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from agent.captions import ABSENT, changes, parse
 from agent.replies import NO_EYES
 from agent.state import Check, EditStep
-from tools.inspection import differences
+from tools.inspection import Differences, differences
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -74,12 +74,11 @@ def judge(
         mask = mask and close_up.of(mask)
     found = differences(before, after, mask)
     named = whole if drawn else (before, after)
-    drawn = drawn or (eyes is not None and close_up is not None and eyes.drawn(before))
+    drawn = drawn or (eyes is not None and eyes.drawn(before))
     score, kept, unlike = _seen(*named, step, eyes, drawn=drawn)
     unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
     score = float(found.changed >= TOUCHED) if score is None else score
-    still = mask is None or found.shift <= STILL
-    fine = score == kept == 1.0 and found.outside_ssim >= ALIKE and still
+    fine = score == kept == 1.0 and _still(found, mask)
     return Check(
         passed=fine and not unchecked,
         unchecked=unchecked if fine else "",
@@ -90,6 +89,11 @@ def judge(
         drift=found.drift,
         shift=found.shift,
     )
+
+
+def _still(found: Differences, mask: Image | None) -> bool:
+    """Say whether the rest is alike, and has not moved."""
+    return found.outside_ssim >= ALIKE and (mask is None or found.shift <= STILL)
 
 
 def _why_unchecked(eyes: Eyes | None, world: str, *, drawn: bool) -> str:
