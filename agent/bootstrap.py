@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from copy import copy
 from pathlib import Path
@@ -89,26 +89,31 @@ def studio_of(
     """
     from tools.edit_picture import PRESETS, is_shipped
 
-    if settings.preset not in PRESETS:
-        raise Refusal(f"There is no preset {settings.preset}; choose: {', '.join(PRESETS)}.")
+    _refuse_unknown(settings.preset, PRESETS)
     store = PictureStore(settings.home / "pictures")
     llm = listen(_llm(settings, note, hear))
     edit = None
     if not plan_only:
         later = looking or is_shipped(settings.model)  # which takes two seconds
         edit = _edit(settings, store, note, later=later, glimpse=glimpse, known_only=known_only)
+    loaded = edit if isinstance(edit, LoadedLater) else None
     return ChatContext(
         settings=settings,
         edit=edit,
         adjust=None if plan_only else adjust_in(store),
-        find=edit.find if edit else None,
+        find=loaded.find if loaded else None,
         pictures=store,
         eyes=_eyes(settings, llm),
         llm=llm,
         presets=PRESETS,
         interactive=person,
-        warm_up=edit.begin if edit else lambda: None,
+        warm_up=loaded.begin if loaded else lambda: None,
     )
+
+
+def _refuse_unknown(preset: str, known: Collection[str]) -> None:
+    if preset not in known:
+        raise Refusal(f"There is no preset {preset}; choose: {', '.join(known)}.")
 
 
 def _edit(
