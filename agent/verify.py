@@ -67,15 +67,15 @@ def judge(
     """
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
-    drawn = eyes is not None and eyes.drawn(before)
-    whole = before, after
+    views = [(before, after)]
     if close_up is not None:
         before, after = close_up.of(before), close_up.of(after)
         mask = mask and close_up.of(mask)
+        views.append((before, after))
     found = differences(before, after, mask)
-    named = whole if drawn else (before, after)
-    drawn = drawn or (eyes is not None and eyes.drawn(before))
-    score, kept, unlike = _seen(*named, step, eyes, drawn=drawn)
+    named = next((view for view in views if eyes is not None and eyes.drawn(view[0])), None)
+    drawn = named is not None
+    score, kept, unlike = _seen(*(named or (before, after)), step, eyes, drawn=drawn)
     unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
     score = float(found.changed >= TOUCHED) if score is None else score
     fine = score == kept == 1.0 and _still(found, mask)

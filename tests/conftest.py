@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -68,6 +69,14 @@ def _why_not(config: pytest.Config, item: pytest.Item) -> str:
 
         return "" if torch.cuda.is_available() else "needs an NVIDIA GPU, and there is none"
     return ""
+
+
+@pytest.fixture
+def gate() -> threading.Event:
+    """Open; once it is cleared, edits take long."""
+    opened = threading.Event()
+    opened.set()
+    return opened
 
 
 @pytest.fixture(autouse=True)

@@ -31,14 +31,6 @@ Talk = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.fixture
-def gate() -> threading.Event:
-    """Open; once it is cleared, edits take long."""
-    opened = threading.Event()
-    opened.set()
-    return opened
-
-
-@pytest.fixture
 def users(tmp_path: Path, gate: threading.Event) -> Iterator[Users]:
     made = exact_users(tmp_path / "server", gate, sees=False)
     yield made

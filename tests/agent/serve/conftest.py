@@ -11,14 +11,6 @@ from agent.serve.users import Users
 
 
 @pytest.fixture
-def gate() -> threading.Event:
-    """Open; once it is cleared, edits take long."""
-    opened = threading.Event()
-    opened.set()
-    return opened
-
-
-@pytest.fixture
 def users(tmp_path: Path, gate: threading.Event) -> Iterator[Users]:
     """Ann and Bob, in homes of their own."""
     made = exact_users(tmp_path, gate)
