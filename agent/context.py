@@ -151,6 +151,9 @@ class Eyes(Protocol):
     def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
         """Return the value seen for each attribute in ``expected``."""
 
+    def spoilt(self, image: Image, /) -> bool:
+        """Say whether a picture of a closed world is smeared, doubled or half there."""
+
     def happened(
         self, before: Image, after: Image, source: str, target: str, /
     ) -> tuple[bool, str] | None:

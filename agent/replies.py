@@ -116,6 +116,8 @@ def outcome(turn: Turn) -> str:
     seen = f" (I see: {', '.join(check.unlike)})" if check.unlike else ""
     if check.edit_score < 1.0:
         return f"I cannot see all of it{seen}; “stronger” or “again” tries once more."
+    if check.kept == 1.0 and check.unlike:
+        return f"It came out with {check.unlike[0]}; “again” tries once more."
     return f"More changed than should have{seen}; “a bit less” or “undo” helps."
 
 

@@ -21,12 +21,14 @@ def next_try(tries: list[Try], retries: int) -> str | None:
 
 
 def best(tries: list[Try]) -> Try:
-    """Return the try to keep: accepted, then most of the edit, then most of the rest."""
+    """Return the try to keep: accepted, then most of the edit, then most of the rest, unspoilt."""
 
     def rank(attempt: Try) -> tuple[float, ...]:
         check = attempt.check
         if check is None:
             return (0.0,)
-        return (check.accepted, check.edit_score, check.kept, check.outside_ssim)
+        return (
+            check.accepted, check.edit_score, check.kept, -len(check.unlike), check.outside_ssim
+        )  # fmt: skip
 
     return max(tries, key=rank)

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
-SPOILT = "no such picture any more"
+NO_SUCH = "no such picture any more"
+SPOILT = "a smeared part"
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
@@ -63,7 +64,8 @@ def judge(
         world: what the model draws, if it knows nothing else.
 
     Returns:
-        The scores; passed if all wanted changes are seen, all else that can be named is as it was.
+        The scores; passed if all wanted changes are seen, all else that can be named is as it was,
+        and no part of it got smeared.
     """
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)
@@ -78,7 +80,7 @@ def judge(
     score, kept, unlike = _seen(*(named or (before, after)), step, eyes, drawn=drawn)
     unchecked = _why_unchecked(eyes, world, drawn=drawn) if score is None else ""
     score = float(found.changed >= TOUCHED) if score is None else score
-    fine = score == kept == 1.0 and _still(found, mask)
+    fine = score == kept == 1.0 and not unlike and _still(found, mask)
     return Check(
         passed=fine and not unchecked,
         unchecked=unchecked if fine else "",
@@ -122,13 +124,15 @@ def _seen(
         return None, 1.0, ()
     seen = eyes.attributes(after, expected)
     if not seen:
-        return 0.0, 0.0, (SPOILT,)
+        return 0.0, 0.0, (NO_SUCH,)
     rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
     as_before = eyes.attributes(before, expected)
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]
     shown = [name for name in rest if name in seen]
     missed = [n for n, v in wanted.items() if n in seen and seen[n] != v]
     unlike = tuple(_named(name, seen[name]) for name in missed + lost)
+    if eyes.spoilt(after) and not eyes.spoilt(before):
+        unlike += (SPOILT,)
     return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0, unlike
 
 

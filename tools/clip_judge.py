@@ -41,6 +41,10 @@ class ClipEyes:
         """Name nothing."""
         return {}
 
+    def spoilt(self, image: Image.Image) -> bool:
+        """Know nothing of it."""
+        return False
+
     def happened(
         self, before: Image.Image, after: Image.Image, source: str, target: str
     ) -> tuple[bool, str] | None:

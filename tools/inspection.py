@@ -102,6 +102,10 @@ class WorldEyes:
         """Name the attributes that a picture shows; nothing for a picture of no such world."""
         return self._world.judge(image)
 
+    def spoilt(self, image: Image.Image) -> bool:
+        """Say whether a picture of the world is smeared, doubled or half there."""
+        return self._world.spoilt(image)
+
     def happened(self, before: Image.Image, after: Image.Image, source: str, target: str) -> None:
         """Leave it to the attributes."""
 

@@ -120,6 +120,10 @@ class LlmEyes:
 
         return self._ask("look", [image], Sightings, made, asked=asked) or {}
 
+    def spoilt(self, image: Image.Image) -> bool:
+        """Say whether a picture of the drawn world is smeared, doubled or half there."""
+        return self._drawn is not None and self._drawn.spoilt(image)
+
     def happened(
         self, before: Image.Image, after: Image.Image, source: str, target: str
     ) -> tuple[bool, str] | None:

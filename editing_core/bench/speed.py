@@ -113,7 +113,7 @@ def speed_table(
     Args:
         model: What ``flux.load`` takes.
         count: Tries of every call, of which the median counts.
-        side: Of the square picture, in pixels; 128 for the shipped model, else 1024.
+        side: Of the square picture, in pixels; 0 is 1024, or the most that the model is good at.
         flux: A model loaded already.
         edits: Whether whole edits are timed, too.
     """
@@ -125,8 +125,8 @@ def speed_rows(
     flux: DiffusersModel, count: int, *, side: int = 0, edits: bool = True
 ) -> Iterator[Row]:
     """Make the rows of ``speed_table`` one after the other, as they are measured."""
-    side = side or (128 if flux.spec.name == "portraits" else 1024)
-    canvas = Canvas(side, side)
+    side = side or min(1024, flux.spec.sizes[1])
+    canvas = flux.canvas(side, side)
     tokens, width = canvas.tokens + flux.text_length, flux.transformer.inner_dim
     machine = measured(flux.device, flux.dtype, tokens, width)
     bench = Bench(flux, canvas, count, machine)

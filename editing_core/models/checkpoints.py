@@ -27,7 +27,11 @@ from editing_core.models.single_files import (
     shapes_in,
 )
 
-SHIPPED_FOLDERS = {"portraits": Path(__file__).parents[1] / "portraits" / "weights"}
+_CORE = Path(__file__).parents[1]
+SHIPPED_FOLDERS = {
+    "portraits": _CORE / "worlds" / "portraits" / "weights",
+    "portraits-128": _CORE / "portraits" / "weights",
+}
 """Where models lie that come with this program, by name."""
 GUIDANCE = ("guidance_in.", "time_text_embed.guidance_embedder.")
 """How tensors of FLUX.1's guidance input begin, in both ways of naming."""
@@ -163,7 +167,7 @@ def _folder(model: str) -> ModelSource:
         if not shipped.is_dir():
             raise ModelMissing(
                 f"The shipped model is not in {shipped}; fetch it again with git "
-                "or train it with python -m editing_core.portraits.train."
+                "or train it with python -m editing_core.worlds.portraits.train."
             )
         return ModelSource(model, shipped)
     path = Path(model).expanduser()

@@ -86,3 +86,7 @@ class World(Protocol):
     def judge(self, image: Image.Image) -> dict[str, str]:
         """Name the attributes that a picture shows; nothing for a picture of no such world."""
         ...
+
+    def spoilt(self, image: Image.Image) -> bool:
+        """Say whether a picture of it is smeared, doubled or half there."""
+        ...

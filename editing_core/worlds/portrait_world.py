@@ -1,4 +1,4 @@
-"""The world of drawn portraits, as all other code sees it; `editing_core.portraits` draws it."""
+"""The worlds of drawn portraits, as all other code sees them: one vocabulary, two editions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from editing_core.portraits import captions, instructions, world
 from editing_core.portraits.likeness import alike
 from editing_core.prompt_diff import words_of
 from editing_core.worlds.base import Attributes, Schema
+from editing_core.worlds.portraits import drawing
+from editing_core.worlds.portraits.likeness import placed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
 TINTED = ("headwear", "eyewear", "neckwear")
 """Things with a colour of their own, which is gone when they are."""
 LOOKED_AT = 256  # pixels of the shorter side of a picture, at least, that are enough to name it
+CLEAN = 0.5  # probability
 FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
 """Words of captions that name nothing."""
 
 
 class PortraitWorld:
-    """Drawn people whose every attribute is known. See ``World``."""
+    """Drawn people whose every attribute is known, at any size and shape. See ``World``."""
 
     name = "portraits"
 
@@ -83,9 +86,30 @@ class PortraitWorld:
         """Draw somebody with some attributes of their own, and caption them fully."""
         person = world.sample(random.Random(seed)).identity
         portrait = world.Portrait(world.Attributes(), person).with_(**attributes)
-        return world.draw(portrait, side or world.SIZE), captions.caption(
-            asdict(portrait.attributes)
-        )
+        return self._drawn(portrait, side), captions.caption(asdict(portrait.attributes))
+
+    def judge(self, image: Image.Image) -> dict[str, str]:
+        """Name the attributes that a portrait shows; nothing for any other picture."""
+        from editing_core.worlds.portraits.classifier import classifier  # torch comes with it
+
+        image = _reduced(image)
+        seen = classifier().read(image)
+        return seen.attributes if seen.is_portrait and placed(image, seen.attributes) else {}
+
+    def spoilt(self, image: Image.Image) -> bool:
+        """Say whether a portrait is smeared, doubled or half there."""
+        from editing_core.worlds.portraits.classifier import classifier
+
+        return classifier().clean(_reduced(image)) < CLEAN
+
+    def _drawn(self, portrait: world.Portrait, side: int | None) -> Image.Image:
+        return drawing.draw(portrait, side or drawing.SIZE)
+
+
+class FirstPortraitWorld(PortraitWorld):
+    """The same people as the first edition drew them, at 128 x 128, filling the picture."""
+
+    name = "portraits-128"
 
     def judge(self, image: Image.Image) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""
@@ -97,6 +121,13 @@ class PortraitWorld:
             return {}
         again, _ = self.draw(seen.attributes, side=LOOKED_AT)
         return seen.attributes if alike(image, again) else {}
+
+    def spoilt(self, image: Image.Image) -> bool:
+        """Cannot tell: this edition's reader did not learn it."""
+        return False
+
+    def _drawn(self, portrait: world.Portrait, side: int | None) -> Image.Image:
+        return world.draw(portrait, side or world.SIZE)
 
 
 def _reduced(image: Image.Image) -> Image.Image:

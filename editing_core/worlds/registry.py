@@ -6,17 +6,17 @@ from functools import cache
 
 from editing_core.worlds.base import World
 
-WORLDS = ("portraits",)
+WORLDS = ("portraits", "portraits-128")
 
 
 @cache
 def world_named(name: str) -> World | None:
     """Return the world of a model, or None for a model that draws anything."""
-    if name != "portraits":
+    if name not in WORLDS:
         return None
-    from editing_core.worlds.portrait_world import PortraitWorld
+    from editing_core.worlds.portrait_world import FirstPortraitWorld, PortraitWorld
 
-    return PortraitWorld()
+    return PortraitWorld() if name == PortraitWorld.name else FirstPortraitWorld()
 
 
 def shipped_world() -> World:

@@ -31,6 +31,7 @@ class Eyes:
     """Whether pictures are of a closed world; or the size of those that are."""
     names: Mapping[str, str] = field(default_factory=dict)
     verdict: tuple[bool, str] | None = None
+    smeared: Image.Image | None = None
     shown: list[tuple[int, int]] = field(default_factory=list)
 
     def describe(self, image: Image.Image) -> None:
@@ -42,6 +43,9 @@ class Eyes:
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> Mapping[str, str]:
         self.shown.append(image.size)
         return self.names
+
+    def spoilt(self, image: Image.Image) -> bool:
+        return image is self.smeared
 
     def happened(
         self, before: Image.Image, after: Image.Image, source: str, target: str
@@ -159,3 +163,14 @@ def test_a_try_remembers_the_close_up_for_the_check() -> None:
     chat.studio = replace(chat.studio, edit=close)  # type: ignore[arg-type]
     list(chat.say("add a hat"))
     assert eyes.shown == [(48, 48), (48, 48)]
+
+
+def test_a_portrait_that_got_smeared_is_no_success() -> None:
+    before, after = pictures()
+    names = {"headwear": "hat", "headwear_color": "red"}
+    eyes = Eyes(known=True, names=names, smeared=after)
+    seen = judge(before, after, None, PORTRAIT, eyes, world="portraits")
+    assert not seen.accepted and seen.edit_score == 1.0
+    assert seen.unlike == ("a smeared part",)
+    same_hand = Eyes(known=True, names=names, smeared=before)
+    assert judge(before, before, None, PORTRAIT, same_hand, world="portraits").unlike == ()
