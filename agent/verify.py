@@ -64,8 +64,7 @@ def judge(
         world: what the model draws, if it knows nothing else.
 
     Returns:
-        The scores; passed if all wanted changes are seen, all else that can be named is as it was,
-        and no part of it got smeared.
+        The scores; passed if what was wanted is seen, all else is as it was, and nothing smeared.
     """
     if before.size != after.size:
         return Check(passed=False, edit_score=0.0, kept=0.0, outside_ssim=0.0, drift=255.0)

@@ -27,7 +27,7 @@ from editing_core.measured_layers import LayerAnalysis, MeasuredLayer
 from editing_core.prompt_diff import changed_spans, edit_words
 from editing_core.settings import PRESETS
 from editing_core.token_alignment import columns_of
-from editing_core.worlds.registry import shipped_world
+from editing_core.worlds.registry import shipped_world, world_named
 
 if TYPE_CHECKING:
     from editing_core.models.base import AttentionCall, AttentionLayer, Model, ModelSpec
@@ -93,7 +93,8 @@ def analysed(
     """
     layers = model.attention()
     found: list[Seen] = []
-    for number, probe in enumerate(islice(probes(shipped_world(), side_of(model.spec)), pictures)):
+    world = world_named(model.spec.name) or shipped_world()
+    for number, probe in enumerate(islice(probes(world, side_of(model.spec)), pictures)):
         found.append(_seen(model, probe, number))
         if progress:
             progress(number + 1, pictures)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from editing_core import metrics
 from editing_core.worlds.base import World
-from editing_core.worlds.registry import shipped_world
+from editing_core.worlds.registry import WORLDS, shipped_world, world_named
 from tools.arguments import InputError
 
 psnr = metrics.psnr
@@ -119,15 +119,26 @@ def strange(world: World | None, *images: Image.Image) -> str:
     """
     if world is None or any(world.judge(image) for image in images):
         return ""
+    others = (name for name in WORLDS if name != world.name)
+    known = (name for name in others if any(_judged(name, image) for image in images))
     return (
         f"it is none of the {world.name} that the model knows, which will paint over it; "
-        "choose another model for it, such as --model flux-dev"
+        f"choose another model for it, such as --model {next(known, 'flux-dev')}"
     )
 
 
-def sample_portrait() -> tuple[Image.Image, str]:
-    """Draw the picture that a chat begins with when none is given, and caption it fully."""
-    return shipped_world().sample()
+def _judged(name: str, image: Image.Image) -> bool:
+    world = world_named(name)
+    return world is not None and bool(world.judge(image))
+
+
+def sample_portrait(model: str = "") -> tuple[Image.Image, str]:
+    """Draw the picture that a chat begins with when none is given, and caption it fully.
+
+    Args:
+        model: What will edit it; of one that draws anything, the shipped one's sample.
+    """
+    return (world_named(model) or shipped_world()).sample()
 
 
 def portrait_of(attributes: Mapping[str, str], *, person: int = 7) -> tuple[Image.Image, str]:

@@ -210,7 +210,7 @@ def _open(stage: Stage) -> Event:
     case, chat = stage.case, stage.chat
     picture = case.picture
     if picture == "sample":
-        image, caption = sample_portrait()
+        image, caption = sample_portrait(chat.studio.settings.model)
         return chat.open(stage.store.put(image), case.script.caption or caption)
     if isinstance(picture, str):
         return open_file(chat, stage.store, case.here / picture, case.script.caption)[0]

@@ -79,7 +79,7 @@ class _Tools:
             if path:
                 notes = open_file(chat, user.sessions.store, Path(path), caption or None)[1]
             else:
-                image, known = sample_portrait()
+                image, known = sample_portrait(chat.studio.settings.model)
                 chat.open(user.sessions.store.put(image), caption or known)
                 notes = ()
         return [f"session {session}", *notes, *self.show(session)]

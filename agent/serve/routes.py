@@ -226,7 +226,7 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
     """
     chat, store = user.opening_chat(session), user.sessions.store
     if not pictures:
-        image, known = sample_portrait()
+        image, known = sample_portrait(chat.studio.settings.model)
         chat.open(store.put(image), caption or known)
         return []
     if len(pictures) > MOST_PICTURES:

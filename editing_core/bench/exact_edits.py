@@ -1,6 +1,6 @@
 """Edits beside their exact drawings, on several canvases; nothing learnt judges them.
 
-For the portraits' second edition: python -m editing_core.bench exact --model FOLDER
+For the portraits at 256 x 256: python -m editing_core.bench exact
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _pictured(model: str, seed: int, walk: Walk) -> Image.Image:
 def main(argv: list[str]) -> int:
     """Print both tables, and save a sheet if asked for."""
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench exact", description=__doc__)
-    parser.add_argument("--model", required=True, help="a folder of the second edition's shape")
+    parser.add_argument("--model", default="portraits", help="or a folder with another of its kind")
     parser.add_argument("--count", type=int, default=8, help="edits of each kind on each canvas")
     parser.add_argument("--walks", type=int, default=20, help=f"of {LONG} turns")
     parser.add_argument("--method", choices=WAYS, default="steady")

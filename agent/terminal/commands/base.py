@@ -60,7 +60,7 @@ class CommandBase:
         """Open the sample portrait as the new base."""
         from tools.inspection import sample_portrait  # takes a while to load
 
-        image, known = sample_portrait()
+        image, known = sample_portrait(self.chat.studio.settings.model)
         return self.chat.open(self.store.put(image), caption or known)
 
     def _do(self, step: Step) -> int:

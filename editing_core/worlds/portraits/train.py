@@ -64,7 +64,7 @@ class Recipes:
     pictures: int = 26_000
     others: int = 3_000  # pictures that are no portraits, for the classifier
     spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
-    edits: int = 400  # by the model, for the classifier
+    edits: int = 160  # by the model, for the classifier
     vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
     flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
     guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)

@@ -18,6 +18,7 @@ from tiny_flux2 import write_repository2
 import chat
 from editing_core.models import catalogue
 from editing_core.models.catalogue import Entry, Kind, entries
+from editing_core.models.checkpoints import SHIPPED_FOLDERS
 from editing_core.models.configs import PUBLISHED
 from editing_core.models.layouts import LAYOUTS
 from editing_core.models.memory_plan import GB, LEVELS, sizes_of
@@ -69,7 +70,7 @@ def listed(
 
 
 def test_every_known_model_is_listed(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert set(PUBLISHED) == set(HUB) == set(KNOWN) - {"portraits"}
+    assert set(PUBLISHED) == set(HUB) == set(KNOWN) - set(SHIPPED_FOLDERS)
     found = listed(monkeypatch, 24, GPU)
     assert list(found) == list(KNOWN)
     assert found["portraits"].here and not found["klein"].here
@@ -151,7 +152,7 @@ def test_the_tables_have_a_line_for_each(
     fits, needs = text.split("Memory that they need")
     for name in KNOWN:
         assert line_of(name, fits)
-        assert name == "portraits" or line_of(name, needs)
+        assert name in SHIPPED_FOLDERS or line_of(name, needs)
     klein = line_of("klein", fits)
     assert klein.endswith("  no") and "Apache-2.0" in klein
     assert "16 GB" in klein and "lean, 11 GB" in klein
@@ -184,7 +185,7 @@ def test_the_list_is_for_programs_too(
     found = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [entry["name"] for entry in found] == list(KNOWN)
     assert found[0]["hub_id"] is None and found[0]["here"] is True
-    assert list(found[1]["levels"]) == ["full", "lean", "int8", "nf4", "stream"]
+    assert list(found[len(SHIPPED_FOLDERS)]["levels"]) == ["full", "lean", "int8", "nf4", "stream"]
 
 
 def test_the_list_asks_neither_pytorch_nor_the_hub() -> None:
