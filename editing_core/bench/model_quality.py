@@ -29,12 +29,14 @@ from editing_core.portraits.model import TEXT_LENGTH
 from editing_core.portraits.read import read
 from editing_core.portraits.reader import FILE, HIDDEN, reader
 from editing_core.portraits.second_style import SHOWN, draw_toon
-from editing_core.portraits.world import SIZE, VALUES, Attributes, Portrait, draw, draws
+from editing_core.portraits.world import VALUES, Attributes, Portrait, draw, draws
 from editing_core.settings import PRESETS, EditSettings
+from editing_core.worlds.registry import shipped_world, world_named
 
 if TYPE_CHECKING:
     from diffusers import FluxPipeline
 
+    from editing_core.worlds.base import World
 
 STEPS = 16
 GUIDANCE = 3.5
@@ -80,9 +82,9 @@ def captions(count: int) -> list[str]:
 
 
 def _drawn_right(model: str, seed: int, said: str) -> dict[str, dict[str, float]]:
-    """Draw one caption in both ways, and compare what it names with what is seen."""
+    """Draw one caption in both ways, and compare what it names with what its world sees."""
     painted = {"stock": stock(model, seed, said), "ours": ours(model, seed, said)}
-    seen = {painter: reader().read(picture).attributes for painter, picture in painted.items()}
+    seen = {painter: _world(model).judge(picture) for painter, picture in painted.items()}
     return {
         name: {painter: float(seen[painter].get(name, "none") == value) for painter in seen}
         for name, value in parse(said).items()
@@ -93,10 +95,11 @@ def stock(model: str, seed: int, said: str) -> Image.Image:
     """Draw a caption with diffusers' own pipeline."""
     import torch
 
+    side = _side(model)
     drawn = _pipeline(model)(
         said,
-        height=SIZE,
-        width=SIZE,
+        height=side,
+        width=side,
         num_inference_steps=STEPS,
         guidance_scale=GUIDANCE,
         max_sequence_length=TEXT_LENGTH,
@@ -108,10 +111,18 @@ def stock(model: str, seed: int, said: str) -> Image.Image:
 
 def ours(model: str, seed: int, said: str) -> Image.Image:
     """Draw a caption with the solver that edits."""
-    blank = Picture(Image.new("RGB", (SIZE, SIZE), "gray"))
+    blank = Picture(Image.new("RGB", (_side(model),) * 2, "gray"))
     settings = EditSettings(steps=STEPS, guidance=GUIDANCE)
     request = EditRequest(blank, blank, "", said)
     return editor_of(model).edit(request, settings=settings, seed=seed, method="regenerate").picture
+
+
+def _world(model: str) -> World:
+    return world_named(model) or shipped_world()
+
+
+def _side(model: str) -> int:
+    return _world(model).sample()[0].width
 
 
 @cache

@@ -1,1 +1,1 @@
-"""The shipped world: drawn people whose every attribute is known, and the FLUX trained on it."""
+"""What both editions of the portraits share, and the first edition: its drawing and its FLUX."""

@@ -12,6 +12,7 @@ from editing_core.portraits.captions import caption
 from editing_core.portraits.model import TEXT_LENGTH, Parts
 
 UNCAPTIONED = 0.1  # share of pictures without caption, for guidance
+CANONICAL = 0.5  # share of the others whose caption is complete, in the words that a chat uses
 
 
 class Captioned(nn.Module):
@@ -83,7 +84,9 @@ class Captioned(nn.Module):
 
 
 def training_caption(attributes: Mapping[str, str], rng: random.Random) -> str:
-    """A caption as people might write it, half of them complete; now and then none."""
+    """A caption as a chat writes it, or as people might; now and then none."""
     if rng.random() < UNCAPTIONED:
         return ""
+    if rng.random() < CANONICAL:
+        return caption(attributes)
     return caption(attributes, rng, rng.choice((1.0, rng.uniform(0.3, 1))))
