@@ -1,8 +1,10 @@
 """The second edition of the portraits: drawn exactly at any shape, judged and trained."""
 
+import random
 import sys
 import time
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -10,16 +12,18 @@ import pytest
 import torch
 from PIL import Image
 from tiny_flux import TINY as TINY_SQUARE
+from tiny_networks import photograph
 
 from editing_core.models.canvas import pack
 from editing_core.portraits.learning import Recipe
 from editing_core.portraits.model import build
 from editing_core.portraits.train_reader import cross_entropy
-from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait
+from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait, draws
 from editing_core.worlds.portraits import spoilt, store, train
 from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
-from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask
+from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask, someplace
 from editing_core.worlds.portraits.judges import agrees, distances, face_error, sharpness
+from editing_core.worlds.portraits.likeness import placed
 from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.store import SHARES, Chunk, chunks, grow
 
@@ -78,6 +82,19 @@ def test_a_small_portrait_is_where_its_place_says() -> None:
     rows, columns = np.nonzero(mask)
     assert columns.mean() > 230
     assert mask.sum() < 0.35 * face_mask(WOMAN, (384, 192)).sum()
+
+
+@pytest.mark.parametrize("size", [(256, 256), (192, 320), (384, 256)])
+def test_a_portrait_looks_like_its_drawing_wherever_it_stands(size: tuple[int, int]) -> None:
+    rng = random.Random(3)
+    for portrait in islice(draws("eval", 24), 8):
+        picture = draw(portrait, size, someplace(rng, *size))
+        assert placed(picture, portrait.attributes.visible())
+
+
+def test_a_photograph_of_a_person_looks_like_no_drawing_of_one() -> None:
+    for portrait in islice(draws("eval", 24), 8):
+        assert not placed(photograph("astronaut", 256), portrait.attributes.visible())
 
 
 def test_the_nearest_drawing_is_found_through_noise() -> None:

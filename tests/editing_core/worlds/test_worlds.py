@@ -2,6 +2,7 @@
 
 import random
 import resource
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from tiny_networks import photograph
 
 from editing_core.worlds.registry import WORLDS, shipped_world, world_named, world_of
+from tools import inspection
 from tools.adjustments import adjusted
 
 every_world = pytest.mark.parametrize("name", WORLDS)
@@ -87,6 +89,17 @@ def test_a_world_sees_what_it_drew(name: str) -> None:
     seen = known.judge(image)
     right = [key for key in wanted if seen.get(key) == wanted[key]]
     assert len(right) >= 0.9 * len(wanted)
+
+
+@pytest.mark.parametrize(("seen", "model"), [({}, "flux-dev"), ({"age": "old"}, "portraits-128")])
+def test_a_strange_picture_is_told_which_model_may_know_it(
+    monkeypatch: pytest.MonkeyPatch, seen: dict[str, str], model: str
+) -> None:
+    def named(name: str) -> Any:
+        return SimpleNamespace(name=name, judge=lambda _: seen if name == "portraits-128" else {})
+
+    monkeypatch.setattr(inspection, "world_named", named)
+    assert f"--model {model}" in inspection.strange(named("portraits"), Image.new("RGB", (8, 8)))
 
 
 @pytest.mark.weights
