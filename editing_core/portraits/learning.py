@@ -97,7 +97,7 @@ def learn(
     divide(divided)
     training, told = Training(model, file, dtype), Told(file.stem, recipe)
     saved = watched = time.monotonic()
-    while not training.finished(recipe) and not agreed(deadline.passed()):
+    while not agreed(training.finished(recipe) or deadline.passed()):
         loss = loss_of(training.step * processes() + rank())
         training.learn_from(loss, recipe)
         told.hear(training.step, loss.item())
@@ -109,7 +109,7 @@ def learn(
             watched = time.monotonic()
     training.store()
     model.load_state_dict(training.average)
-    return training.finished(recipe)
+    return agreed(training.finished(recipe))
 
 
 class Training:

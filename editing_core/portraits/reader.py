@@ -66,9 +66,15 @@ class Look:
 class Reader(nn.Module):
     """Convolutions down to 6 x 6, then one layer that sees all of it, then a choice each."""
 
-    def __init__(self, widths: tuple[int, ...] = (32, 48, 96, 128), summary: int = 256) -> None:
-        """Start with random weights."""
+    def __init__(
+        self,
+        widths: tuple[int, ...] = (32, 48, 96, 128),
+        summary: int = 256,
+        choices: Mapping[str, tuple[str, ...]] = CHOICES,
+    ) -> None:
+        """Start with random weights; ``choices`` are what it chooses from."""
         super().__init__()
+        self._lengths = {name: len(values) for name, values in choices.items()}
         self.conv_in = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.stages = nn.ModuleList(
             Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
@@ -76,7 +82,7 @@ class Reader(nn.Module):
         self.squeeze = nn.Conv2d(widths[-1], 32, 1)
         cells = (SIDE // 2 ** len(widths)) ** 2
         self.summary = nn.Linear(32 * cells, summary)
-        self.choose = nn.Linear(summary, sum(map(len, CHOICES.values())))
+        self.choose = nn.Linear(summary, sum(self._lengths.values()))
 
     def forward(self, pictures: Tensor) -> dict[str, Tensor]:
         """Return logits (B, choices) of every choice for pictures (B, 3, SIDE, SIDE) in [-1, 1]."""
@@ -91,8 +97,8 @@ class Reader(nn.Module):
         return functional.silu(self.summary(x))
 
     def _choices(self, features: Tensor) -> dict[str, Tensor]:
-        parts = self.choose(features).split([len(choices) for choices in CHOICES.values()], dim=1)
-        return dict(zip(CHOICES, parts, strict=True))
+        parts = self.choose(features).split([*self._lengths.values()], dim=1)
+        return dict(zip(self._lengths, parts, strict=True))
 
     def read(self, image: Image.Image) -> Seen:
         """Name what a picture of any size shows."""
@@ -101,10 +107,10 @@ class Reader(nn.Module):
     @torch.no_grad()
     def look(self, image: Image.Image) -> Look:
         """Do the same, and tell what led to it."""
-        bytes_ = torch.from_numpy(np.array(image.convert("RGB")))
-        features = self.features(as_input(bytes_[None]))
+        features = self.features(self._shown(image))
         chances = {name: row[0].softmax(0).numpy() for name, row in self._choices(features).items()}
-        portrait = float(chances.pop("portrait")[1])
+        portrait = float(chances["portrait"][1])
+        chances = {name: chances[name] for name in VALUES}
         named = {name: CHOICES[name][int(row.argmax())] for name, row in chances.items()}
         seen = Seen(
             attributes={name: value for name, value in named.items() if value != HIDDEN},
@@ -112,6 +118,10 @@ class Reader(nn.Module):
             portrait=portrait,
         )
         return Look(seen, chances, features[0].numpy())
+
+    def _shown(self, image: Image.Image) -> Tensor:
+        """A picture of any shape as the network gets it."""
+        return as_input(torch.from_numpy(np.array(image.convert("RGB")))[None])
 
     def save(self, file: Path) -> None:
         """Write the weights in 16 bits."""

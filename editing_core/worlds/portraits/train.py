@@ -27,6 +27,7 @@ from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, tr
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, classifier
+from editing_core.worlds.portraits.classifier import begun as begun_classifier
 from editing_core.worlds.portraits.edited import Edits, draw_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
@@ -183,9 +184,9 @@ def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
 
 
 def classifier_of(folder: Path) -> Classifier:
-    """The classifier of a folder; if there is none, one that begins at random."""
+    """The classifier of a folder; if there is none, one that begins from the first edition's."""
     file = folder / CLASSIFIER.name
-    model = classifier(file).train() if file.exists() else Classifier()
+    model = (classifier(file) if file.exists() else begun_classifier()).train()
     return model.to(torch.get_default_device())
 
 

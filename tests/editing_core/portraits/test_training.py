@@ -103,3 +103,16 @@ def test_all_stages_run_resume_and_leave_a_folder_that_loads(
     ).read_bytes() == written
     assert load(str(tmp_path)).text_length == TEXT_LENGTH
     assert (tmp_path / "reader.safetensors").exists()
+
+
+def test_a_stage_ends_for_all_processes_when_it_ends_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its own clock each would end at another step, and the last would wait for ever."""
+    monkeypatch.setattr("editing_core.portraits.learning.agreed", lambda wanted: True)
+    done = learn(nn.Linear(1, 1), never, Recipe(samples=640), tmp_path / "n.pt", Deadline(9))
+    assert done
+
+
+def never(step: int) -> torch.Tensor:
+    raise AssertionError(f"step {step} is one too many")

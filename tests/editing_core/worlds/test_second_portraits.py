@@ -229,7 +229,8 @@ def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]
     assert seen.shape == (3, SIDE, SIDE)
     shown = (seen > 0.9).float().mean() * max(size) / min(size)
     assert shown == pytest.approx(1, abs=0.02)
-    assert (seen.flip(2) - seen).abs().mean() < 0.02, "in the middle"
+    off = (seen.flip(2) - seen).abs().mean() * SIDE / 2
+    assert off <= 1.01, "in the middle, as far as whole pixels go"
 
 
 def test_latents_are_spoilt_in_one_region_of_each() -> None:
