@@ -16,14 +16,14 @@ from editing_core.portraits.lessons import damaged, moved
 from editing_core.portraits.processes import processes
 from editing_core.portraits.reader import answers
 from editing_core.portraits.train_reader import cross_entropy
-from editing_core.worlds.portraits.classifier import QUESTIONS, Classifier, as_input
+from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier, as_input
 from editing_core.worlds.portraits.edited import Edits
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
-OTHERS_SHARE = 1 / 8  # of a batch
-SPOILT_SHARE = 1 / 4  # of a batch, half of it clean
-EDITS_SHARE = 1 / 4  # of a batch, if there are any
+SHARES = (1 / 8, 1 / 4, 1 / 8)
+"""Of a batch: other pictures; spoilt ones, half of them clean; exact drawings, told to be clean."""
+EDITS_SHARE = 1 / 8  # of a batch, if there are any
 SPOILT, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no", "yes"))
 
 
@@ -44,25 +44,32 @@ class Lessons:
     edits: Edits | None = None
 
     def batch(self, step: int, size: int) -> tuple[Tensor, list[dict[str, int]]]:
-        """Pictures (size, 3, SIDE, SIDE), half of the drawings damaged, and the right answers."""
+        """Pictures (size, 3, SIDE, SIDE), most drawings damaged, and the right answers."""
         rng = np.random.default_rng(step)
-        strange, told = int(size * OTHERS_SHARE), int(size * SPOILT_SHARE)
+        strange, told, exact = (int(share * size) for share in SHARES)
         edited = int(size * EDITS_SHARE) if self.edits and len(self.edits.right) else 0
-        seen, right = [], []
-        for i in rng.integers(len(self.store), size=size - strange - told - edited):
-            chunk = self.store[int(i)]
-            j = int(rng.integers(len(chunk.pictures)))
-            seen.append(as_input(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
-            right.append(answers(chunk.attributes[j]))
-        seen.append(_some(self.others, rng, strange))
-        right += [answers(None)] * strange
-        plain = [_some(self.spoilt[i], rng, n) for i, n in enumerate((told - told // 2, told // 2))]
-        right += [CLEAN] * (told - told // 2) + [SPOILT] * (told // 2)
+        drawn, right = self._drawn(rng, size - strange - told - exact - edited)
+        harmed = damaged(torch.cat([drawn, _some(self.others, rng, strange)]), step)
+        sharp, known = self._drawn(rng, exact)
+        right += [answers(None)] * strange + [answer | CLEAN for answer in known]
+        halves = (told - told // 2, told // 2)
+        plain = [sharp, *(_some(self.spoilt[i], rng, n) for i, n in enumerate(halves))]
+        right += [CLEAN] * halves[0] + [SPOILT] * halves[1]
         if self.edits and edited:
             chosen = rng.integers(len(self.edits.right), size=edited)
             plain.append(as_input(torch.from_numpy(self.edits.pictures[chosen])))
             right += [self.edits.right[i] for i in chosen]
-        return moved(torch.cat([damaged(torch.cat(seen), step), *plain]), step), right
+        return moved(torch.cat([harmed, *plain]), step), right
+
+    def _drawn(self, rng: np.random.Generator, count: int) -> tuple[Tensor, list[dict[str, int]]]:
+        """Drawings as they are, and all that they show."""
+        seen, right = [], []
+        for i in rng.integers(len(self.store), size=count):
+            chunk = self.store[int(i)]
+            j = int(rng.integers(len(chunk.pictures)))
+            seen.append(as_input(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
+            right.append(answers(chunk.attributes[j]))
+        return torch.cat(seen) if seen else torch.empty(0, 3, SIDE, SIDE), right
 
 
 def train_classifier(
