@@ -27,18 +27,19 @@ def alike(picture: Image.Image, drawing: Image.Image) -> bool:
         picture: Of any shape; it is compared stretched to a square, as the reader sees it.
         drawing: Of what was named in it.
     """
-    one, other = (_pixels(image) for image in (picture, drawing))
+    one, other = (pixels_of(image) for image in (picture, drawing))
     difference = float(np.minimum(np.abs(one - other), FAR).mean())
-    return difference <= NEAR or _correlation(one, other) >= SAME
+    return difference <= NEAR or correlation(one, other) >= SAME
 
 
-def _correlation(one: Pixels, other: Pixels) -> float:
+def correlation(one: Pixels, other: Pixels) -> float:
     """Return how alike two pictures vary, each channel around its own mean: 1 is the same."""
     a, b = (pixels - pixels.mean(axis=(0, 1)) for pixels in (one, other))
     size = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / size if size else 0.0
 
 
-def _pixels(image: Image.Image) -> Pixels:
+def pixels_of(image: Image.Image) -> Pixels:
+    """Return a picture of any shape as SIDE x SIDE pixels."""
     small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.BOX)
     return np.asarray(small, np.float32)

@@ -12,7 +12,7 @@ from itertools import product
 
 from PIL import Image
 
-from editing_core.portraits.likeness import alike
+from editing_core.portraits.likeness import SAME, correlation, pixels_of
 from editing_core.portraits.world import Attributes, Identity, Portrait
 from editing_core.worlds.portraits.drawing import Place, draw
 
@@ -35,5 +35,6 @@ def placed(image: Image.Image, attributes: Mapping[str, str]) -> bool:
     portrait = Portrait(Attributes(**attributes), Identity())
     scale = SIDE / min(image.size)
     size = (max(1, round(scale * image.width)), max(1, round(scale * image.height)))
-    small = image.convert("RGB").resize(size, Image.Resampling.BOX)
-    return any(alike(small, draw(portrait, size, place)) for place in PLACES)
+    seen = pixels_of(image)
+    drawings = (pixels_of(draw(portrait, size, place)) for place in PLACES)
+    return any(correlation(seen, drawn) >= SAME for drawn in drawings)
