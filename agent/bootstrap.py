@@ -216,8 +216,15 @@ class LoadedLater:
         found = self._finder.find(self.editor, head, region, caption=caption)
         return found.laid_over(self._store.size(head))
 
-    def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
-        """Edit a picture, in a region that is found first."""
+    def __call__(
+        self, *, region: str = EVERYWHERE, known_only: bool = False, **asked: Any
+    ) -> Edited:
+        """Edit a picture, in a region that is found first.
+
+        Raises:
+            InputError: The region is not found, or does not lie in the picture.
+            StrangePicture: The model cannot know the picture, where it has to.
+        """
         from tools.edit_picture import edit_picture
 
         found = None
@@ -226,7 +233,7 @@ class LoadedLater:
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = self._framing(asked["head"])
-        if self._known_only:
+        if known_only or self._known_only:
             bounds = found.bounds if found else None
             self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(

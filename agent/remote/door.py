@@ -62,7 +62,10 @@ def commands_of(
     )
     session = "" if flags.resume is None else _found(listed(engine), flags.resume)
     chosen = Choices(**{name: getattr(flags, name) for name in EDIT_OPTIONS})
-    chat = RemoteChat(studio, engine, session, chosen=chosen, glimpse=screen.glimpse)
+    known_only = not (person or flags.anyway)
+    chat = RemoteChat(
+        studio, engine, session, chosen=chosen, glimpse=screen.glimpse, known_only=known_only
+    )
     return RemoteCommands(chat, screen, store)
 
 

@@ -45,6 +45,8 @@ class Message(BaseModel):
     step: Step | None = None
     chosen: dict[str, str | int] = {}
     """What is chosen with it: values of options such as the seed."""
+    known_only: bool = False
+    """Whether edits of pictures that the model cannot know are refused."""
 
 
 def sessions_of(request: Request) -> UserSessions:
@@ -140,10 +142,10 @@ def add_mask(user: Mine, session: Session, mask: Annotated[UploadFile, File()]) 
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    chosen = choices_of(message.chosen)
+    with_it = {"chosen": choices_of(message.chosen), "known_only": message.known_only}
     if message.step is None:
-        return live(user.say(session, message.text, chosen=chosen))
-    return live(user.move(session, message.step, chosen=chosen))
+        return live(user.say(session, message.text, **with_it))
+    return live(user.move(session, message.step, **with_it))
 
 
 @routes.post("/sessions/{session}/stop")

@@ -23,7 +23,7 @@ from PIL.Image import Image
 from agent.background import in_background
 from agent.chat import Chat
 from agent.choosing import choices_of
-from agent.context import ChatContext, Glimpsing
+from agent.context import ChatContext, EditPicture, Glimpsing
 from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
 from agent.sessions.catalog import SessionError, Sessions
@@ -153,13 +153,15 @@ class UserSessions:
         *,
         interactive: bool = True,
         chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Chat:
         """Return a session, to look at or, with a screen, to talk in."""
         studio = replace(self.studio, interactive=interactive)
         if screen is not None and studio.edit is not None:
             tool = studio.edit
             tool = tool.glimpsed(screen.guess) if isinstance(tool, Glimpsing) else tool
-            edit = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
+            edit: EditPicture = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
+            edit = partial(edit, known_only=True) if known_only else edit
             find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
             studio = replace(studio, edit=edit, find=find)
         looking = screen is None
@@ -187,6 +189,7 @@ class UserSessions:
         *,
         interactive: bool = True,
         chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Iterator[EventData]:
         """Carry out a message, a /command or an answer, and yield what happens.
 
@@ -195,17 +198,25 @@ class UserSessions:
             line: What is said.
             interactive: Whether questions can be answered; else their defaults are taken.
             chosen: What is chosen with it.
+            known_only: Whether edits of pictures that the model cannot know are refused.
 
         Raises:
             Busy: The session works on another message.
             Refused: Too much is asked for.
         """
         screen = EventScreen(session, self.sessions.home)
-        chat = self.chat(session, screen, interactive=interactive, chosen=chosen)
+        chat = self.chat(
+            session, screen, interactive=interactive, chosen=chosen, known_only=known_only
+        )
         return self._begin(chat, screen, partial(_handle, line=line))
 
     def move(
-        self, session: str, step: Step, *, chosen: Choices | None = None
+        self,
+        session: str,
+        step: Step,
+        *,
+        chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Iterator[EventData]:
         """Do one step, as `say` carries out a message, and yield what happens.
 
@@ -215,7 +226,7 @@ class UserSessions:
         if isinstance(step, Choose):
             choices_of({step.setting: step.value})
         screen = EventScreen(session, self.sessions.home)
-        chat = self.chat(session, screen, chosen=chosen)
+        chat = self.chat(session, screen, chosen=chosen, known_only=known_only)
         return self._begin(chat, screen, partial(_do, step=step))
 
     def _begin(self, chat: Chat, screen: EventScreen, act: Act) -> Iterator[EventData]:
