@@ -112,7 +112,7 @@ def _inside(path: Path) -> str | None:
 
 
 def _tells_after_pixels(path: Path) -> bool:
-    """Say whether a PNG has text behind its pixels, which Pillow reads only once it decoded them."""
+    """Say whether a PNG has text behind its pixels, which Pillow finds by decoding them."""
     seen = False
     with path.open("rb") as file:
         file.seek(PNG_HEAD)
