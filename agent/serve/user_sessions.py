@@ -160,8 +160,8 @@ class UserSessions:
         if screen is not None and studio.edit is not None:
             tool = studio.edit
             tool = tool.glimpsed(screen.guess) if isinstance(tool, Glimpsing) else tool
-            edit: EditPicture = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
-            edit = partial(edit, known_only=True) if known_only else edit
+            queued = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
+            edit: EditPicture = partial(queued, known_only=True) if known_only else queued
             find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
             studio = replace(studio, edit=edit, find=find)
         looking = screen is None
