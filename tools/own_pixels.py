@@ -70,7 +70,7 @@ class OwnPixels:
         """SHA-256 of all of it."""
         told = f"{self.samples.shape} {self.samples.dtype} {len(self.profile)}\n".encode()
         digest = hashlib.sha256(told + self.profile)
-        digest.update(np.ascontiguousarray(self.samples))
+        digest.update(np.ascontiguousarray(self.samples).data)
         return digest.digest()
 
     def told(self, bits: int) -> str:

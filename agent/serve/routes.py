@@ -142,10 +142,10 @@ def add_mask(user: Mine, session: Session, mask: Annotated[UploadFile, File()]) 
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    with_it = {"chosen": choices_of(message.chosen), "known_only": message.known_only}
+    chosen, known_only = choices_of(message.chosen), message.known_only
     if message.step is None:
-        return live(user.say(session, message.text, **with_it))
-    return live(user.move(session, message.step, **with_it))
+        return live(user.say(session, message.text, chosen=chosen, known_only=known_only))
+    return live(user.move(session, message.step, chosen=chosen, known_only=known_only))
 
 
 @routes.post("/sessions/{session}/stop")
