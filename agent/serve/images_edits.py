@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from agent.choosing import choices_of
 from agent.serve.masks import region_of
 from agent.serve.routes import Mine, opened
+from agent.serve.sentences import hiding
 from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import new_id
 from tools.arguments import InputError
@@ -44,7 +45,7 @@ def edits(
     try:
         made = _edited(user, pictures, prompt, mask, model if model in user.models else "")
     except InputError as error:
-        return _refused(str(error))
+        return _refused(hiding(str(error), user.sessions.home))
     return {"created": int(time.time()), "data": [{"b64_json": base64.b64encode(made).decode()}]}
 
 

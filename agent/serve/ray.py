@@ -87,8 +87,10 @@ class Editor:
         ready = {settings.model: loading(settings, together)}
 
         async def tool(model: str) -> Tool:
+            if model in ready:  # once: one that had to go is loaded anew
+                return ready.pop(model)
             own = settings.model_copy(update={"model": model})
-            return ready.pop(model, None) or await asyncio.to_thread(loading, own, together)
+            return await asyncio.to_thread(loading, own, together)
 
         self._tool = serve.multiplexed(tool, max_num_models_per_replica=held)
         self._free = threading.Semaphore(together)

@@ -251,11 +251,8 @@ def opened(
                 notes += open_file(chat, store, file, caption or None)[1]
             except StoreError:
                 raise
-            except InputError as error:  # nobody knows our folder, or has our flags
-                told = str(error).replace(f"{folder}/", "")
-                raise InputError(
-                    told.replace('say it with --caption "…"', "give a caption")
-                ) from None
+            except InputError as error:  # nobody knows our folder
+                raise InputError(str(error).replace(f"{folder}/", "")) from None
     return notes
 
 

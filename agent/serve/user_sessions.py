@@ -26,6 +26,7 @@ from agent.choosing import choices_of
 from agent.context import ChatContext, Glimpsing
 from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
+from agent.serve.sentences import hiding
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
 from agent.state import Ask, Choices, Choose, Event, Step
@@ -51,11 +52,6 @@ Act = Callable[[Commands], None]
 
 SAID = ("text", "error")
 """What of an event is words of ours."""
-
-
-def hiding(sentence: str, home: Path) -> str:
-    """Return a sentence without where on the server the home is."""
-    return sentence.replace(str(home), "HOME")
 
 
 class Stop(KeyboardInterrupt):

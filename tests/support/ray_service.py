@@ -18,6 +18,7 @@ SETTINGS = {
     "RAY_AUTH_MODE": "disabled",  # it would leave a token in the developer's home
     "RAY_agent_register_timeout_ms": "600000",  # on a busy machine Ray's processes begin slowly
     "RAY_worker_register_timeout_seconds": "600",
+    "RAY_worker_niceness": "0",  # Ray gives way to all others, which on a busy machine is for ever
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "600",
     "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "600",
 }
