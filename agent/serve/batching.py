@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Condition, local
+from threading import Condition, Lock, local
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
@@ -56,20 +56,21 @@ class Room:
         self._turn = Condition()  # held by the one edit that runs
         self._inside = 0
         self._alone = 0  # edits that want to be alone, and are or wait
+        self._count = Lock()
+        self._coming = 0  # edits that will be inside before anybody is answered
         self._asked: list[_Asked] = []
 
     @contextmanager
     def joined(self) -> Iterator[None]:
         """Be in the room with others."""
+        self._come(1)
         with self._turn:
-            self._turn.wait_for(lambda: not self._alone)
-            self._inside += 1
-            try:
+            self._come(-1)
+            if self._alone:
+                self._answer_all()  # who is alone waits for nobody
+                self._turn.wait_for(lambda: not self._alone)
+            with self._entered():
                 yield
-            finally:
-                self._inside -= 1
-                self._answer_all()
-                self._turn.notify_all()
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -78,10 +79,25 @@ class Room:
             self._alone += 1
             try:
                 self._turn.wait_for(lambda: not self._inside)
-                yield
+                with self._entered():
+                    yield
             finally:
                 self._alone -= 1
                 self._turn.notify_all()
+
+    def _come(self, change: int) -> None:
+        with self._count:
+            self._coming += change
+
+    @contextmanager
+    def _entered(self) -> Iterator[None]:
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+            self._answer_all()
+            self._turn.notify_all()
 
     def velocity(self, call: VelocityCall) -> Tensor:
         """Return a velocity once everybody in the room needs one; alone, at once."""
@@ -96,7 +112,7 @@ class Room:
 
     def _answer_all(self) -> None:
         """Answer, if everybody waits for it."""
-        if not self._asked or len(self._asked) < self._inside:
+        if not self._asked or self._coming or len(self._asked) < self._inside:
             return
         waiting, self._asked = self._asked, []
         for like in _alike(waiting):
