@@ -114,7 +114,7 @@ def test_guesses_are_shown_and_regions_are_found_by_words(ask: Ask) -> None:
     told = say(ask, session, "/region the hat")
     assert "edits keep to" in told[-1]["text"], told
     assert ask("GET", f"/sessions/{session}").json()["region"] == "the hat"
-    shown = kinds(say(ask, session, "/region"), "reply")
+    shown = kinds(say(ask, session, "/show region"), "reply")
     assert any("picture" in each for each in shown), shown
     told = say(ask, session, "give her a red hat")
     assert len(kinds(told, "glimpse")) == STEPS == len(kinds(told, "step"))
