@@ -119,8 +119,9 @@ def test_guesses_are_shown_and_regions_are_found_by_words(ask: Ask) -> None:
     told = say(ask, session, "give her a red hat")
     assert len(kinds(told, "glimpse")) == STEPS == len(kinds(told, "step"))
     assert told[-1]["text"] == "Added: red hat (@1)."
-    lost = say(ask, begin(ask), "/region nowhere")
-    assert "I cannot tell where" in str(lost), lost
+    say(ask, session, "/region nowhere")
+    lost = kinds(say(ask, session, "/show region"), "turn.failed")
+    assert "I cannot tell where" in lost[0]["error"]
 
 
 def test_one_editor_holds_several_models(ask: Ask, folder: Path) -> None:
