@@ -131,8 +131,12 @@ def test_one_editor_holds_several_models(ask: Ask, folder: Path) -> None:
     assert other["model"] == "flux-dev"
     assert ask("POST", "/sessions", data={"model": "what"}).status_code == 422
     usual = begin(ask)
-    for session in (other["session"], usual, other["session"]):
-        assert kinds(say(ask, session, "give her a red hat"), "turn.completed")
+    wishes = [
+        (other["session"], "give her a red hat"), (usual, "give her a red hat"),
+        (other["session"], "make her sad"),
+    ]  # fmt: skip
+    for session, wish in wishes:
+        assert kinds(say(ask, session, wish), "turn.completed")
     held = loaded(folder / "served" / "log")
     both = {process for process, model in held if model == "flux-dev"}
     assert both and all((process, "portraits") in held for process in both), held
