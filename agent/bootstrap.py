@@ -128,7 +128,7 @@ def _edit(
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
-    edit = LoadedLater(settings, store, glimpse, _clipseg(settings), known_only=known_only)
+    edit = LoadedLater(settings, store, glimpse, clipseg_of(settings), known_only=known_only)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         alone = processes() == 1  # else torchrun's others wait for it
@@ -317,8 +317,12 @@ def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     return LlmEyes(llm, own, clip)
 
 
-def _clipseg(settings: AppSettings) -> ClipSeg | None:
-    """Load what finds regions by words, if there is anything."""
+def clipseg_of(settings: AppSettings) -> ClipSeg | None:
+    """Load what finds regions by words, if there is anything.
+
+    Raises:
+        Refusal: It is not to be had.
+    """
     if settings.clipseg is None:
         return None
     from editing_core.clipseg import ClipSeg
