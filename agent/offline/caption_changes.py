@@ -37,6 +37,7 @@ from agent.offline.captions import (
     with_article,
     with_quality,
     without,
+    words_in,
 )
 from agent.offline.scenes import mentioned, weather_words
 from agent.state import Change
@@ -44,6 +45,9 @@ from agent.state import Change
 _UNNAMED = "The caption does not name {}; I take it that the picture shows it."
 
 
+_BESIDE = words_in("clauses", "beside")
+"""Links after which no place is named, but another thing."""
+_PORTIONS = words_in("clauses", "portions")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 
 
@@ -65,9 +69,11 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     """Take a thing out; one that the caption does not name is named in the source prompt."""
     parts, noun = chain(caption), phrase[-1]
     place_ = find(parts, phrase)
+    if place_ and parts[place_].link == ("of",) and parts[place_ - 1].head in _PORTIONS:
+        return removed(caption, [parts[place_ - 1].head])  # the yarn, of "a ball of yarn"
     if place_ is None or not same(parts[place_].head, noun):
         if is_own(noun):
-            return None  # "a bearded man" has a beard
+            return _unlike(caption, noun)
         named = " ".join(with_article([w for w in phrase if w not in DETERMINERS]))
         return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
     end = place_ + 1
@@ -76,6 +82,17 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     rest = without((*parts[: place_ + 1], *parts[end:]), place_)
     left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
     return Rewrite("remove", caption, text(rest)) if left else None
+
+
+def _unlike(caption: str, noun: str) -> Rewrite | None:
+    """Take away what a caption names by an adjective: "a bearded man" has a beard."""
+    word = lexicon.load("captions")["body"]["as_adjective"].get(noun)
+    parts = chain(caption)
+    for place, part in enumerate(parts):
+        if word in part.content:
+            left = agreeing([w for w in part.words if w.lower() != word])
+            return Rewrite("attribute", caption, text(_at(parts, place, replace(part, words=left))))
+    return None
 
 
 def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rewrite:
@@ -174,11 +191,15 @@ def placed(
     parts, there = chain(caption), preposition(words[-1])
     thing = with_article([w for w in words if w not in BACKDROPS])
     fit = [i for i, part in enumerate(parts)
-           if i > what and part.joined_by(LOCATIVE) and not place_of(part.head)
+           if i > what and part.joined_by(LOCATIVE) and not part.joined_by(_BESIDE)
+           and not place_of(part.head)
            and not mentioned(" ".join(part.words).lower())]  # fmt: skip
     at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
     if link and not there and not instead and (at is None or preposition(parts[at].head)):
-        return None  # on a skateboard, and still on a beach?
+        if at is not None or is_person(parts[what]) or parts[what].head in BEASTS or not thing:
+            return None  # on a skateboard, and still on a beach?
+        laid = (*parts[: what + 1], Part(tuple(link), thing), *parts[what + 1 :])
+        return Rewrite("background", caption, text(laid), parts[what].head)
     if not thing:
         return None
     plain = [w for w in thing if w not in DETERMINERS]

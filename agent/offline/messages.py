@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -114,6 +115,8 @@ def plain(text: str, caption: str) -> str:
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
     shown = [word for word in words_of(caption) if len(word) >= _SHORTEST]
+    for one, other in pairwise(shown):  # "bowtie" where the caption has a bow tie
+        text = re.sub(rf"\b{re.escape(one + other)}\b", f"{one} {other}", text)
     return _WORD.sub(lambda match: _mended(match[0], shown), text)
 
 

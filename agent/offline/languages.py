@@ -1,0 +1,106 @@
+"""Short wishes in the ten largest languages beside English, written in English word by word.
+
+Only a message of which every word is known is written so: one unknown word, and it is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from agent.offline import lexicon
+from agent.offline.messages import is_english
+from editing_core.prompt_diff import words_of
+
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff々]")
+_MARKS = re.compile(r"[,.!?;:…、。！？¡¿\"“”«»()]+")
+_LONGEST = 3  # words of an entry
+_TABLES = ("verbs", "things", "scenes", "qualities", "wishes", "fill")
+
+
+@cache
+def _entries() -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
+    """Return words, and beginnings of words, with their table and their English."""
+    whole, begun = {}, {}
+    for table in _TABLES[::-1]:
+        for english, words in lexicon.load("languages")[table].items():
+            for word in words.split():
+                known = begun if word.endswith("*") else whole
+                known[word.rstrip("*").replace("_", " ")] = (table, english)
+    return whole, begun
+
+
+@cache
+def _unspaced() -> re.Pattern[str]:
+    """Match the words of languages that are written without spaces, the longest first."""
+    words = (word for known in _entries() for word in known if _UNSPACED.search(word))
+    return re.compile("|".join(sorted(map(re.escape, words), key=len, reverse=True)))
+
+
+def in_english(message: str, caption: str) -> str:
+    """Write a message of another language in English; any other stays as it is.
+
+    Args:
+        message: as it was typed.
+        caption: words of it may be named in English.
+    """
+    said = " ".join(_MARKS.sub(" ", message.lower().replace("’", "'")).split())
+    said = _unspaced().sub(lambda match: f" {match[0]} ", said)
+    found = _looked_up(re.sub(r"\b([dl])'", r"\1' ", said).split(), set(words_of(caption)))
+    if not found:
+        return message
+    by = {table: [english for kind, english in found if kind == table] for table in _TABLES}
+    return _sentence(by) or message
+
+
+def _looked_up(words: list[str], shown: set[str]) -> list[tuple[str, str]]:
+    """Return table and English of all words; nothing if one is unknown, or if it is English."""
+    found: list[tuple[str, str]] = []
+    place = foreign = 0
+    while place < len(words):
+        for count in range(min(_LONGEST, len(words) - place), 0, -1):
+            phrase = " ".join(words[place : place + count])
+            if (known := _known(phrase)) is not None:
+                foreign += known[0] != "fill" and not is_english(phrase)
+                break
+        else:
+            if words[place] not in shown:
+                return []
+            count, known = 1, ("things", words[place])
+        found.append(known)
+        place += count
+    english = sum(map(is_english, words))
+    return found if foreign or any(kind == "verbs" for kind, _ in found) and english < len(words) \
+        else []  # fmt: skip
+
+
+def _known(phrase: str) -> tuple[str, str] | None:
+    whole, begun = _entries()
+    if phrase in whole:
+        return whole[phrase]
+    last = phrase.rfind(" ") + 1
+    ends = (begun.get(phrase[:end]) for end in range(len(phrase), last, -1))
+    return next((known for known in ends if known is not None), None)
+
+
+def _sentence(by: dict[str, list[str]]) -> str:
+    """Put what was found into the usual order; an empty string for what is no wish."""
+    if by["wishes"]:
+        return by["wishes"][0]
+    verbs, things, scenes = by["verbs"], by["things"], by["scenes"]
+    how, what = " ".join(by["qualities"]), " ".join(things[-1:])
+    if "undo" in verbs or "remove" in verbs:
+        verb = "undo" if "undo" in verbs else "remove"
+        named = " ".join((*by["qualities"], *things[:1])).strip()
+        return f"{verb} the {named}" if named else "undo" if verb == "undo" else ""
+    if scenes:
+        return (
+            f"make the background {scenes[0]}" if "background" in things else f"make it {scenes[0]}"
+        )
+    if not (how or what):
+        return ""
+    if how and ("make" in verbs or what in ("hair", "background")) and what:
+        return f"make the {what} {how}"
+    if what:
+        return f"add {how} {what}".replace("  ", " ")
+    return f"make it {how}" if verbs else how
