@@ -1,6 +1,6 @@
 """Short wishes in the ten largest languages beside English, written in English word by word.
 
-Only a message of which every word is known is written so: one unknown word, and it is left as it is.
+A message with one unknown word, or with several wishes, is left as it is.
 """
 
 from __future__ import annotations
@@ -69,9 +69,8 @@ def _looked_up(words: list[str], shown: set[str]) -> list[tuple[str, str]]:
             count, known = 1, ("things", words[place])
         found.append(known)
         place += count
-    english = sum(map(is_english, words))
-    return found if foreign or any(kind == "verbs" for kind, _ in found) and english < len(words) \
-        else []  # fmt: skip
+    verb = any(kind == "verbs" for kind, _ in found) and not all(map(is_english, words))
+    return found if foreign or verb else []
 
 
 def _known(phrase: str) -> tuple[str, str] | None:
@@ -84,23 +83,21 @@ def _known(phrase: str) -> tuple[str, str] | None:
 
 
 def _sentence(by: dict[str, list[str]]) -> str:
-    """Put what was found into the usual order; an empty string for what is no wish."""
+    """Put what was found into the usual order; an empty string for what is not one wish."""
     if by["wishes"]:
         return by["wishes"][0]
-    verbs, things, scenes = by["verbs"], by["things"], by["scenes"]
-    how, what = " ".join(by["qualities"]), " ".join(things[-1:])
-    if "undo" in verbs or "remove" in verbs:
-        verb = "undo" if "undo" in verbs else "remove"
-        named = " ".join((*by["qualities"], *things[:1])).strip()
-        return f"{verb} the {named}" if named else "undo" if verb == "undo" else ""
-    if scenes:
-        return (
-            f"make the background {scenes[0]}" if "background" in things else f"make it {scenes[0]}"
-        )
-    if not (how or what):
+    things, how = " and ".join(by["things"]), " ".join(by["qualities"])
+    verbs = set(by["verbs"]) - {"make"}
+    if len(verbs) > 1 or how and len(by["things"]) > 1:
         return ""
-    if how and ("make" in verbs or what in ("hair", "background")) and what:
-        return f"make the {what} {how}"
-    if what:
-        return f"add {how} {what}".replace("  ", " ")
-    return f"make it {how}" if verbs else how
+    named = f"{how} {things}".strip()
+    if verbs & {"undo", "remove"}:
+        verb = verbs.pop()
+        return f"{verb} the {named}" if named else "undo" if verb == "undo" else ""
+    if by["scenes"]:
+        return f"make {'the background' if things == 'background' else 'it'} {by['scenes'][0]}"
+    if things and how and ("make" in by["verbs"] or things in ("hair", "background")):
+        return f"make the {things} {how}"
+    if things:
+        return f"add {named}"
+    return f"make it {how}" if how and by["verbs"] else how
