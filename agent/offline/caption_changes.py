@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.offline import lexicon
+from agent.offline.caption_phrases import mentioned, weather_words
 from agent.offline.captions import (
     BACKDROPS,
     BEASTS,
@@ -39,7 +40,6 @@ from agent.offline.captions import (
     without,
     words_in,
 )
-from agent.offline.scenes import mentioned, weather_words
 from agent.state import Change
 
 _UNNAMED = "The caption does not name {}; I take it that the picture shows it."

@@ -21,10 +21,13 @@ from agent.offline.caption_phrases import (
     content,
     form,
     is_phrase,
+    is_style,
     is_thing,
+    mentioned,
     names_things,
     qualities,
     qualities_of_part,
+    style_of,
     words,
 )
 from agent.offline.captions import (
@@ -40,7 +43,6 @@ from agent.offline.captions import (
     somebody,
 )
 from agent.offline.messages import has_verb
-from agent.offline.scenes import is_style, mentioned, style_of
 from agent.state import Ask
 
 _NUMBERS = "zero one two three four five six seven eight nine".split()
