@@ -9,6 +9,7 @@ import re
 from functools import cache
 
 from agent.offline import lexicon
+from agent.offline.captions import same
 from agent.offline.messages import is_english
 from editing_core.prompt_diff import words_of
 
@@ -50,6 +51,10 @@ def in_english(message: str, caption: str) -> str:
     if not found:
         return message
     by = {table: [english for kind, english in found if kind == table] for table in _TABLES}
+    who = [t for t in by["things"] if any(same(t, word) for word in words_of(caption))]
+    new = [t for t in by["things"] if t not in who]
+    if "add" in by["verbs"] and len(who) == len(new) == 1:
+        return f"give the {who[0]} a {' '.join((*by['qualities'], *new))}"
     return _sentence(by) or message
 
 

@@ -237,6 +237,7 @@ def test_what_only_the_picture_or_the_person_can_tell_is_asked(message, beginnin
         ("quita el sombrero y pon gafas", "quita el sombrero y pon gafas"),
         ("ne change pas le fond", "ne change pas le fond"),
         ("add a hat", "add a hat"),
+        ("आदमी को लाल टोपी पहना दो", "give the man a red hat"),
     ],
 )
 def test_short_wishes_in_other_languages_are_written_in_english(message, english):
