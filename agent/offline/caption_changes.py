@@ -14,7 +14,6 @@ from agent.offline.captions import (
     DETERMINERS,
     LOCATIVE,
     MEDIA,
-    PAST,
     PLACES,
     Chain,
     Part,
@@ -23,7 +22,6 @@ from agent.offline.captions import (
     class_of,
     find,
     is_body,
-    is_doing,
     is_own,
     is_person,
     is_plural,
@@ -33,7 +31,6 @@ from agent.offline.captions import (
     same,
     singular,
     somebody,
-    subject,
     text,
     with_article,
     with_quality,
@@ -236,20 +233,6 @@ def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
     rest = old[1:-1] if old[0].lower() in DETERMINERS else old[:-1]
     part = replace(parts[place], words=(number, *rest, noun))
     return Rewrite("attribute", caption, text(_at(parts, place, part)), noun)
-
-
-def acting(caption: str, clause: str) -> Rewrite | None:
-    """Let what a caption is about do something else: "floating in the air"."""
-    parts, (_, *said) = chain(caption), chain(f"somebody {clause}")
-    place = subject(parts)
-    if place is None or len(said) != 1 or not said[0].words:
-        return None
-    new = said[0]
-    rest = parts[place + 1 :]
-    was = bool(rest) and (rest[0].joined_by(LOCATIVE) or rest[0].joined_by(PAST)
-                          or is_doing(rest[0].link[0].lower()))  # fmt: skip
-    changed = (*parts[: place + 1], new, *rest[was:])
-    return Rewrite("attribute", caption, text(changed), parts[place].head)
 
 
 def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:

@@ -412,13 +412,11 @@ def _there(clause: str, at: CaptionContext) -> bool | None:
 
 
 def _acting(clause: str, at: CaptionContext) -> bool:
-    """What something does: "steam coming off it", or, of what it is all about, "driving away"."""
+    """What something new does: "steam coming off it"."""
     said = words(at.resolved(clause))
     doing = next((i for i, word in enumerate(said) if captions.is_doing(word)), None)
-    if doing is None or len(content(clause)) > _MOST_WORDS or not is_thing(said[not doing :]):
+    if not doing or len(content(clause)) > _MOST_WORDS or not is_thing(said):
         return False
-    if doing == 0:
-        return not qualities(clause) and at.make(changes.acting(at.caption, clause))
     rest = " ".join(said[doing:])
     return names_things(said[:doing]) and at.make(
         changes.added(at.caption, said[:doing], where=rest)

@@ -233,8 +233,6 @@ def _read_parts(parts: list[str], draft: Draft) -> None:
     reasons = [part for part in parts if _is_reason(part, draft.caption)]
     parts = [part for part in parts if part not in reasons]
     for place, part in enumerate(parts):
-        if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
-            continue  # "keep the hat and the glasses"
         following = parts[place + 1] if place + 1 < len(parts) else ""
         if not following or not (_only_says_why(part, following) or _topic(part, draft)):
             _read_part(part, draft)

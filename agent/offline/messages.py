@@ -64,11 +64,6 @@ def keeps(part: str) -> bool:
     return _KEEP.match(part) is not None
 
 
-def is_named(part: str) -> bool:
-    """Whether a part is only a thing with "the", as at the end of "keep the hat and the scarf"."""
-    return re.fullmatch(r"(?:the|her|his|its) [\w-]+(?: [\w-]+)?", part) is not None
-
-
 def gives_reason(part: str) -> bool:
     """Whether a part has the form of a reason: "she's got an interview"."""
     return any(re.fullmatch(pattern, part) for pattern in _LEXICON["reason"])

@@ -1,12 +1,14 @@
 """What each rule of the offline reader is worth: switch it off, count the requests that turn wrong.
 
-python -m tests.language.ablation [NAME ...]    rules whose name contains a NAME; else all
+python -m tests.language.ablation [NAME ...] [--of N]    rules whose name contains a NAME, else all;
+                                                         of N requests drawn by chance, else all
 
 A rule is a function (or method) that may also do nothing, or a table of the lexicon. Only requests
 are read again for which the function did something, or which have a word of the table. A rule is
 left at its 40th lost request; its counts are then estimates from a random part, marked "~".
 """
 
+import argparse
 import copy
 import importlib
 import inspect
@@ -33,6 +35,17 @@ CASES = [
     for case in score.cases(scope, split)
 ]
 Understand = Callable[[score.Case], Any]
+NOTHING: dict[str, Callable[..., Any]] = {
+    "same": lambda said, *args, **more: said,
+    "None": lambda *args, **more: None,
+    "bool": lambda *args, **more: False,
+    "str": lambda *args, **more: "",
+    "list": lambda *args, **more: [],
+    "dict": lambda *args, **more: {},
+    "set": lambda *args, **more: set(),
+    "tuple": lambda *args, **more: (),
+}
+"""What functions return that do nothing, by the type that they return."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,8 @@ def functions() -> Iterator[tuple[str, str, Callable[..., Any]]]:
                 continue
             held = vars(made).items() if inspect.isclass(made) else [("", made)]
             for method, function in held:
-                if inspect.isfunction(function) and method[:2] != "__" and nothing(function):
+                free = inspect.isfunction(function) and not function.__code__.co_freevars
+                if free and method[:2] != "__" and nothing(function):
                     yield module.__name__, f"{name}.{method}".strip("."), function
 
 
@@ -88,16 +102,11 @@ def nothing(made: Callable[..., Any]) -> Callable[..., Any] | None:
     """Return a function that does nothing in the place of one, if its type says what that is."""
     kind = str(inspect.signature(made).return_annotation)
     first = next(iter(inspect.signature(made).parameters.values()), None)
-    if kind == "bool":
-        return lambda *args, **more: False
-    if "None" in kind.split(" | "):
-        return lambda *args, **more: None
     if kind == "str" and first is not None and first.annotation == "str":
-        return lambda said, *args, **more: said
-    if kind == "str":
-        return lambda *args, **more: ""
-    empty = next((t for t in (list, dict, set, tuple) if kind.startswith(t.__name__)), None)
-    return (lambda *args, **more: empty()) if empty else None
+        return NOTHING["same"]
+    if "None" in kind.split(" | ")[1:]:
+        return NOTHING["None"]
+    return next((stub for name, stub in NOTHING.items() if kind.split("[")[0] == name), None)
 
 
 def trace(number: int, understand: Understand) -> Trace:
@@ -151,15 +160,11 @@ def lost(rule: Rule) -> tuple[Rule, list[int], int, int]:
 
 
 def switch_off_function(rule: Rule) -> None:
-    name, _, method = rule.name.partition(".")
-    old = getattr(sys.modules[rule.file], name)
-    if method:
-        setattr(old, method, nothing(getattr(old, method)))
-        return
-    for module in modules():
-        for alias, held in list(vars(module).items()):
-            if held is old:
-                setattr(module, alias, nothing(old))
+    """Put other code into a function, wherever it is held."""
+    function = next(f for m, n, f in functions() if (m, n) == (rule.file, rule.name))
+    stub = nothing(function)
+    assert stub is not None
+    function.__code__ = stub.__code__
 
 
 def switch_off_table(rule: Rule) -> None:
@@ -222,9 +227,14 @@ STUBS: dict[CodeType, tuple[str, str, Callable[..., Any]]] = {}
 if __name__ == "__main__":
     known = reader()
     STUBS |= {f.__code__: (m, n, stub) for m, n, f in functions() if (stub := nothing(f))}
-    TRACES |= {n: trace(n, known) for n in range(len(CASES)) if is_right(n, known)}
+    asked = argparse.ArgumentParser()
+    asked.add_argument("names", nargs="*")
+    asked.add_argument("--of", type=int, default=len(CASES))
+    told = asked.parse_args()
+    drawn = sorted(random.Random(0).sample(range(len(CASES)), told.of))
+    TRACES |= {n: trace(n, known) for n in drawn if is_right(n, known)}
     RIGHT += TRACES
-    wanted = [r for r in rules() if not sys.argv[1:] or any(n in r.name for n in sys.argv[1:])]
+    wanted = [r for r in rules() if not told.names or any(n in r.name for n in told.names)]
     print(f"{len(wanted)} rules, {len(RIGHT)} requests read as meant", file=sys.stderr)
     found = []
     with multiprocessing.get_context("fork").Pool(PROCESSES, maxtasksperchild=1) as pool:

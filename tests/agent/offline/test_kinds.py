@@ -171,7 +171,6 @@ def test_what_old_age_forbids_is_offered_with_youth():
         ("put them on a basketball court", "sneakers", "a pair of white sneakers on a basketball "
          "court"),
         ("on a wooden floor", "sneakers", "a pair of white sneakers on a wooden floor"),
-        ("driving on a highway", "sportscar", "a red sports car driving on a highway"),
         ("put the cat on a chair", "cat", "a photo of a cat on a chair"),
         ("behind the castle I want mountains", "castle", "a knight on a black horse in front of an "
          "old castle, with mountains behind the castle"),
