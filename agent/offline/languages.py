@@ -1,4 +1,4 @@
-"""Short wishes in the ten largest languages beside English, written in English word by word.
+"""Short wishes in ten other languages, written in English word by word.
 
 A message with one unknown word, or with several wishes, is left as it is.
 """
@@ -53,7 +53,7 @@ def in_english(message: str, caption: str) -> str:
     by = {table: [english for kind, english in found if kind == table] for table in _TABLES}
     who = [t for t in by["things"] if any(same(t, word) for word in words_of(caption))]
     new = [t for t in by["things"] if t not in who]
-    if "add" in by["verbs"] and len(who) == len(new) == 1:
+    if set(by["verbs"]) - {"make"} == {"add"} and len(who) == len(new) == 1:
         return f"give the {who[0]} a {' '.join((*by['qualities'], *new))}"
     return _sentence(by) or message
 

@@ -210,7 +210,6 @@ def test_other_captions(message, beginning, target):
         ("put the phone on a table", "app"),
         ("crop off the status bar at the top", "app"),
         ("fewer people", "family"),
-        ("shave him", "cyclist"),
         ("yellow", "sportscar"),
         ("roses instead", "perfume"),
     ],
@@ -249,6 +248,7 @@ def test_short_wishes_in_other_languages_are_written_in_english(message, english
     [
         ("night with a campfire", "horse", "field at night, with a campfire"),
         ("add 2 rabbits", "horse", "field, with two rabbits"),
+        ("shave him", "cyclist", "a man riding a bicycle in the rain"),
         ("shave off his beard", "cyclist", "a man riding a bicycle in the rain"),
         ("balloons everywhere", "kids", "park, with balloons"),
         ("can he hold a newspaper", "cyclist", "in the rain, with a newspaper"),
