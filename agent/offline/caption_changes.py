@@ -31,6 +31,7 @@ from agent.offline.captions import (
     same,
     singular,
     somebody,
+    subject,
     text,
     with_article,
     with_quality,
@@ -193,13 +194,8 @@ def placed(
            and not mentioned(" ".join(part.words).lower())]  # fmt: skip
     at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
     if link and not there and not instead and (at is None or preposition(parts[at].head)):
-        if (
-            at is not None
-            or what != subject(parts)
-            or is_person(parts[what])
-            or parts[what].head in BEASTS
-            or not thing
-        ):
+        living = is_person(parts[what]) or parts[what].head in BEASTS
+        if at is not None or what != subject(parts) or living or not thing:
             return None  # on a skateboard, and still on a beach?
         laid = (*parts[: what + 1], Part(tuple(link), thing), *parts[what + 1 :])
         return Rewrite("background", caption, text(laid), parts[what].head)
