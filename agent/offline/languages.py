@@ -22,7 +22,8 @@ _TABLES = ("verbs", "things", "scenes", "qualities", "wishes", "fill")
 @cache
 def _entries() -> tuple[dict[str, tuple[str, str]], dict[str, tuple[str, str]]]:
     """Return words, and beginnings of words, with their table and their English."""
-    whole, begun = {}, {}
+    whole: dict[str, tuple[str, str]] = {}
+    begun: dict[str, tuple[str, str]] = {}
     for table in _TABLES[::-1]:
         for english, words in lexicon.load("languages")[table].items():
             for word in words.split():
