@@ -24,7 +24,7 @@ from tools.pictures import PictureStore
 from tools.regions import CHOSEN, EVERYWHERE, box_of, shares
 
 if TYPE_CHECKING:
-    from editing_core.clipseg import ClipSeg
+    from editing_core.clip import ClipSeg
     from editing_core.settings import Bounds
     from tools.adjust_picture import Adjusted
     from tools.close_up import Framing
@@ -325,7 +325,7 @@ def clipseg_of(settings: AppSettings) -> ClipSeg | None:
     """
     if settings.clipseg is None:
         return None
-    from editing_core.clipseg import ClipSeg
+    from editing_core.clip import ClipSeg
 
     try:
         return ClipSeg(settings.clipseg)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from editing_core.errors import EditError, ModelMissing
@@ -433,3 +435,21 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return " to ".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def call_seconds(editor: Editor, size: tuple[int, int], calls: int = 5) -> float:
+    """Time one call of the model on a picture of a size: the median, in seconds."""
+    import torch
+
+    from editing_core.editor import draw_noise
+
+    model = editor.model
+    canvas, text = model.canvas(*size), model.encode_text("")
+    x = draw_noise(0, canvas, model.channels).to(model.device)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(calls):
+            started = time.perf_counter()
+            model.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
+            seconds.append(time.perf_counter() - started)
+    return median(seconds)

@@ -126,7 +126,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
         import uvicorn
 
         from agent.serve.app import create_app
-        from agent.serve.protocol import ImpatientProtocol
+        from agent.serve.guard import ImpatientProtocol
         from agent.serve.users import Users, tokens_in
     except ModuleNotFoundError as error:
         return refuse(

@@ -17,8 +17,8 @@ from PIL import Image
 from agent.bootstrap import adjust_in
 from agent.context import ChatContext, OnGlimpse
 from agent.serve.app import create_app
+from agent.serve.guard import ImpatientProtocol
 from agent.serve.limits import Admission, Limits
-from agent.serve.protocol import ImpatientProtocol
 from agent.serve.users import Users
 from agent.sessions.homes import Homes
 from agent.settings import AppSettings
