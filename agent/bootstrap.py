@@ -24,7 +24,7 @@ from tools.pictures import PictureStore
 from tools.regions import CHOSEN, EVERYWHERE, box_of, shares
 
 if TYPE_CHECKING:
-    from editing_core.clipseg import ClipSeg
+    from editing_core.clip import ClipSeg
     from editing_core.settings import Bounds
     from tools.adjust_picture import Adjusted
     from tools.close_up import Framing
@@ -128,7 +128,7 @@ def _edit(
     """Bind the model to the tool that the agent calls; load it now, or when it is needed."""
     from tools.edit_picture import EditError, ModelMissing, memory_told, processes, refuse_choice
 
-    edit = LoadedLater(settings, store, glimpse, _clipseg(settings), known_only=known_only)
+    edit = LoadedLater(settings, store, glimpse, clipseg_of(settings), known_only=known_only)
     try:
         refuse_choice(settings.model, method=settings.method, device=settings.device)
         alone = processes() == 1  # else torchrun's others wait for it
@@ -216,8 +216,15 @@ class LoadedLater:
         found = self._finder.find(self.editor, head, region, caption=caption)
         return found.laid_over(self._store.size(head))
 
-    def __call__(self, *, region: str = EVERYWHERE, **asked: Any) -> Edited:
-        """Edit a picture, in a region that is found first."""
+    def __call__(
+        self, *, region: str = EVERYWHERE, known_only: bool = False, **asked: Any
+    ) -> Edited:
+        """Edit a picture, in a region that is found first.
+
+        Raises:
+            InputError: The region is not found, or does not lie in the picture.
+            StrangePicture: The model cannot know the picture, where it has to.
+        """
         from tools.edit_picture import edit_picture
 
         found = None
@@ -226,7 +233,7 @@ class LoadedLater:
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = self._framing(asked["head"])
-        if self._known_only:
+        if known_only or self._known_only:
             bounds = found.bounds if found else None
             self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(
@@ -310,11 +317,15 @@ def _eyes(settings: AppSettings, llm: Llm | None) -> Eyes | None:
     return LlmEyes(llm, own, clip)
 
 
-def _clipseg(settings: AppSettings) -> ClipSeg | None:
-    """Load what finds regions by words, if there is anything."""
+def clipseg_of(settings: AppSettings) -> ClipSeg | None:
+    """Load what finds regions by words, if there is anything.
+
+    Raises:
+        Refusal: It is not to be had.
+    """
     if settings.clipseg is None:
         return None
-    from editing_core.clipseg import ClipSeg
+    from editing_core.clip import ClipSeg
 
     try:
         return ClipSeg(settings.clipseg)

@@ -88,7 +88,8 @@ class EditPicture(Protocol):
         """Edit the picture ``head``, in a region of ``tools.regions``; return what came out.
 
         Raises:
-            tools.arguments.InputError: The region is not found.
+            tools.arguments.InputError: The region is not found, or the model cannot know the
+                picture where it has to.
         """
 
 

@@ -407,7 +407,7 @@ def serve(served: Served, parent: Connection) -> None:
     import uvicorn
 
     from agent.serve.app import create_app
-    from agent.serve.protocol import ImpatientProtocol
+    from agent.serve.guard import ImpatientProtocol
 
     def write(target: Path, content: bytes) -> None:
         if (served.folder / FULL).exists():

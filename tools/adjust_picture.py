@@ -126,7 +126,7 @@ def adjust_picture(
             "original": names[original],
             "steps": steps_before(store, original, name),
         }
-        store.put(done.image, recipe=recipe, own=done.own)
+        store.put(done.image, recipe=recipe, own=done.own, name=names[name])
     anchor = made[original]
     held = replace(of_size(source, anchor.image.size), alpha=packed(anchor.alpha))
     if held != Source():

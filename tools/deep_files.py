@@ -2,7 +2,7 @@
 
 Pillow's decoders unpack each 16-bit sample to its high byte. Told that the samples are in the other
 byte order they unpack the low bytes, so a file that is decoded twice is known whole. Pillow writes
-no such pictures; a PNG is put together in `tools.deep_png`, a TIFF of the tags that Pillow packs
+no such pictures; a PNG is put together in `tools.fast_png`, a TIFF of the tags that Pillow packs
 and one strip (TIFF 6.0). A HEIC has 10 or 12 bits, which become 16, and is written with 10. The
 library for JPEG XL gives 8 bits of colours, and Pillow's for AVIF, too.
 """
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import ImageFile, ImageOps, TiffImagePlugin, TiffTags
 
-from tools.deep_png import Deep, deflated
+from tools.fast_png import Deep, deflated
 from tools.formats import SHALLOW, open_image
 
 SWAPPED = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 from editing_core.errors import EditError, ModelMissing
@@ -305,16 +307,15 @@ def _at_full_size(
     made, mask = result.picture, result.mask
     if before.size != part.size:
         made = carried_up(part, before, made, mask)
-    result = replace(
+    if bounds is not None:
+        where = (region or RegionMask(bounds)).laid_over(full.size)
+        made = _inside(where.crop(box), part, made)
+    return replace(
         result,
         picture=pasted(full, made, box),
         mask=mask and mask_in(full.size, mask, box),
         report=replace(result.report, settings=result.report.settings.bounded(bounds)),
     )
-    if bounds is None:
-        return result
-    where = region or RegionMask(bounds)
-    return replace(result, picture=_inside(where.laid_over(full.size), full, result.picture))
 
 
 def _in_own_pixels(
@@ -327,11 +328,11 @@ def _in_own_pixels(
     return replace(result, picture=own.shown()), own
 
 
-def _inside(region: Image, full: Image, made: Image) -> Image:
+def _inside(region: Image, before: Image, made: Image) -> Image:
     """Leave every pixel outside a region as it was, also where a mask is smooth at its edge."""
-    whole = full.convert("RGB")
-    whole.paste(made, (0, 0), region)
-    return whole
+    kept = before.convert("RGB")
+    kept.paste(made, (0, 0), region)
+    return kept
 
 
 def _from_one(on_step: OnStep) -> OnStep:
@@ -342,9 +343,9 @@ def _from_one(on_step: OnStep) -> OnStep:
 def _store(
     store: PictureStore, result: EditResult, recipe: Recipe, own: OwnPixels | None, seen: Seen
 ) -> Edited:
-    mask = store.put(result.mask) if result.mask is not None else None
+    mask = None if result.mask is None else store.put(result.mask, name=recipe["mask"])
     return Edited(
-        picture=store.put(result.picture, result.latents, recipe, own),
+        picture=store.put(result.picture, result.latents, recipe, own, recipe["picture"]),
         mask=mask,
         seconds=result.report.seconds,
         forwards=result.report.forwards,
@@ -434,3 +435,21 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return " to ".join(map(str, value))
     return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def call_seconds(editor: Editor, size: tuple[int, int], calls: int = 5) -> float:
+    """Time one call of the model on a picture of a size: the median, in seconds."""
+    import torch
+
+    from editing_core.editor import draw_noise
+
+    model = editor.model
+    canvas, text = model.canvas(*size), model.encode_text("")
+    x = draw_noise(0, canvas, model.channels).to(model.device)
+    seconds = []
+    with torch.no_grad():
+        for _ in range(calls):
+            started = time.perf_counter()
+            model.velocity(x, 0.5, text, guidance=1.0, canvas=canvas).cpu()
+            seconds.append(time.perf_counter() - started)
+    return median(seconds)

@@ -31,7 +31,7 @@ from tools.region_masks import (
 from tools.regions import MASK, Correction, box_of, parts_of, shares
 
 if TYPE_CHECKING:
-    from editing_core.clipseg import ClipSeg
+    from editing_core.clip import ClipSeg
     from editing_core.editor import Editor
     from tools.pictures import PictureStore
 

@@ -52,9 +52,10 @@ class MirroredStore(PictureStore):
         latents: Tensor | None = None,
         recipe: Recipe | None = None,
         own: OwnPixels | None = None,
+        name: str = "",
     ) -> str:
         """Store a picture once, here and in the place, and return its hash."""
-        name = PictureStore(self.folder).put(image, latents, recipe, own)
+        name = PictureStore(self.folder).put(image, latents, recipe, own, name)
         self._keep(name, FILES)
         return name
 

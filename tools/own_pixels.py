@@ -9,7 +9,6 @@ A model sees ``shown``. What it changes there is carried over to the own pixels:
 from __future__ import annotations
 
 import hashlib
-import io
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ from PIL import Image
 
 from tools import deep_files
 from tools.alpha import OPAQUE, alpha_of, given_back, on_white
-from tools.deep_png import Deep, own_png, png_bytes
+from tools.fast_png import Deep, own_png, png_bytes
 from tools.full_size import BAND, how_changed
 from tools.profiles import from_srgb, is_broken, is_srgb, name_of, to_srgb, usable
 
@@ -70,8 +69,9 @@ class OwnPixels:
     def digest(self) -> bytes:
         """SHA-256 of all of it."""
         told = f"{self.samples.shape} {self.samples.dtype} {len(self.profile)}\n".encode()
-        samples = np.ascontiguousarray(self.samples)
-        return hashlib.sha256(told + self.profile + samples.tobytes()).digest()
+        digest = hashlib.sha256(told + self.profile)
+        digest.update(np.ascontiguousarray(self.samples).data)
+        return digest.digest()
 
     def told(self, bits: int) -> str:
         """Say what is kept, in words for the person.
@@ -85,12 +85,7 @@ class OwnPixels:
 
     def png(self) -> bytes:
         """Return them as a PNG, which ``read`` reads."""
-        if self.bits == DEEP:
-            return png_bytes(self.samples, self.profile, strategy=zlib.Z_RLE)
-        buffer = io.BytesIO()
-        told = {"icc_profile": self.profile} if self.profile else {}
-        Image.fromarray(self.samples).save(buffer, "PNG", compress_level=1, **told)
-        return buffer.getvalue()
+        return png_bytes(self.samples, self.profile, strategy=zlib.Z_RLE)
 
     def changed(self, before: Image.Image, after: Image.Image) -> OwnPixels:
         """Carry over what was changed in what is shown; see the module.

@@ -9,6 +9,7 @@ import stat
 import tempfile
 import time
 import warnings
+import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,12 +22,13 @@ from tools.alpha import alpha_of, on_white, packed
 from tools.arguments import InputError, path_of
 from tools.auxiliary_images import left_out
 from tools.deep_files import read_deep
-from tools.deep_png import Deep
+from tools.fast_png import MODES, Deep, png_bytes
 from tools.formats import SHALLOW, bits_in, is_signed, open_image
 from tools.metadata import UPRIGHT, Source, source_of
 from tools.own_pixels import OwnPixels, own_pixels, read
 from tools.profiles import BROKEN, is_broken, to_srgb
 from tools.provenance import Recipe, text_chunk
+from tools.recent_pictures import RECENT
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +37,8 @@ if TYPE_CHECKING:
 
 MIN_SIDE = 16  # pixels; one FLUX token covers 16 x 16
 MAX_MEGAPIXELS = 100.0
-LARGE = 1_000_000  # pixels; a larger PNG is packed fast rather than small
+LARGE = 1_000_000  # pixels; larger ones are packed fast rather than small, and kept decoded
+BAND = 256  # rows that are hashed at a time
 LONGEST_REASON = 120  # characters of what a decoder said, or of a path that cannot be one
 TRANSPARENT = "its transparent parts are shown on white, and saved transparent again"
 FILES = (".own.png", ".source.json", ".safetensors", ".png")
@@ -224,9 +227,12 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def picture_hash(image: Image.Image, own: OwnPixels | None = None) -> str:
     """Return the name of a picture: SHA-256 of its mode, size and pixels, and of its own ones."""
-    header = f"{image.mode} {image.width}x{image.height}\n".encode()
-    held = header + image.tobytes() + (own.digest if own else b"")
-    return hashlib.sha256(held).hexdigest()
+    digest = hashlib.sha256(f"{image.mode} {image.width}x{image.height}\n".encode())
+    for top in range(0, image.height, BAND):
+        rows = image.crop((0, top, image.width, min(top + BAND, image.height)))
+        digest.update(rows.tobytes())
+    digest.update(own.digest if own else b"")
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -253,6 +259,7 @@ class PictureStore:
         latents: Tensor | None = None,
         recipe: Recipe | None = None,
         own: OwnPixels | None = None,
+        name: str = "",
     ) -> str:
         """Store a picture once and return its hash.
 
@@ -261,8 +268,9 @@ class PictureStore:
             latents: Packed float latents (1, tokens, 64) to keep beside it as float32.
             recipe: What made the picture; written inside the PNG.
             own: Its own pixels, of which the image is what a model sees.
+            name: Its hash, if that was taken already, since it takes long for large pictures.
         """
-        name = picture_hash(image, own)
+        name = name or picture_hash(image, own)
         target = self.path(name)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -274,6 +282,8 @@ class PictureStore:
                 write_whole(beside, _latents_bytes(latents))
             if not _touched(target) or (grown and recipe):  # the PNG comes last: all is there
                 write_whole(target, _png_bytes(image, recipe))
+            if _is_large(image):
+                RECENT.keep(target, image)
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(
@@ -357,9 +367,14 @@ class PictureStore:
     def image(self, name: str) -> Image.Image:
         """Return the stored pixels."""
         try:
-            with Image.open(self.path(name)) as image:
-                image.load()
-                return image.copy()
+            path = self.path(name)
+            if (recent := RECENT.get(path)) is not None:
+                return recent
+            with Image.open(path) as file:
+                image = file.copy()
+            if _is_large(image):
+                RECENT.keep(path, image)
+            return image
         except Exception:  # decoders raise all kinds
             raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
 
@@ -398,10 +413,16 @@ def _touched(file: Path) -> bool:
     return True
 
 
+def _is_large(image: Image.Image) -> bool:
+    return image.width * image.height > LARGE
+
+
 def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
+    told = text_chunk(recipe) if recipe else None
+    if _is_large(image) and image.mode in MODES:
+        return png_bytes(image, told=told, strategy=zlib.Z_RLE)
     buffer = io.BytesIO()
-    packing = {"compress_level": 1} if image.width * image.height > LARGE else {}
-    image.save(buffer, "PNG", pnginfo=text_chunk(recipe) if recipe else None, **packing)
+    image.save(buffer, "PNG", pnginfo=told)
     return buffer.getvalue()
 
 

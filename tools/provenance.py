@@ -6,6 +6,8 @@ it as international text (iTXt), JPEG, WebP, TIFF, AVIF, HEIC and JPEG XL in XMP
 """
 
 import json
+import os
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,9 @@ NAMESPACE = "urn:palimpsest:xmp:1:"
 IN_XMP = ("JPEG", "WEBP", "AVIF", "TIFF", "HEIF", "JXL")
 ROOM_IN_XMP = 65_000  # bytes; a JPEG segment holds 65 535
 XMP_TAG = 700  # where TIFF keeps XMP
+CHUNK = struct.Struct(">I4s")  # how a chunk of a PNG begins: its length and its kind
+PNG_HEAD, CHECKSUM = 8, 4  # bytes before the first chunk of a PNG, and behind each
+TEXTS = (b"iTXt", b"tEXt", b"zTXt")
 PACKET = """\
 <?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/">
@@ -95,8 +100,8 @@ def _inside(path: Path) -> str | None:
     """Return the JSON inside a file."""
     with open_image(path) as image:
         if image.format == "PNG":
-            if KEY not in image.info:
-                image.load()  # text may follow the pixels
+            if KEY not in image.info and _tells_after_pixels(path):
+                image.load()
             if words := image.info.get(KEY):
                 return str(words)
         packet = image.info.get("xmp")
@@ -104,6 +109,20 @@ def _inside(path: Path) -> str | None:
             with path.open("rb") as file:
                 packet = jxl_xmp(file)
     return _from_xmp(packet) if isinstance(packet, bytes) else None
+
+
+def _tells_after_pixels(path: Path) -> bool:
+    """Say whether a PNG has text behind its pixels, which Pillow finds by decoding them."""
+    seen = False
+    with path.open("rb") as file:
+        file.seek(PNG_HEAD)
+        while len(head := file.read(CHUNK.size)) == CHUNK.size:
+            size, kind = CHUNK.unpack(head)
+            if seen and kind in TEXTS:
+                return True
+            seen |= kind == b"IDAT"
+            file.seek(size + CHECKSUM, os.SEEK_CUR)
+    return False
 
 
 def _from_xmp(packet: bytes) -> str | None:

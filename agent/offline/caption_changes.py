@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from agent.offline import lexicon
+from agent.offline.caption_phrases import mentioned, weather_words
 from agent.offline.captions import (
     BACKDROPS,
     BEASTS,
     DETERMINERS,
     LOCATIVE,
     MEDIA,
-    PAST,
     PLACES,
     Chain,
     Part,
@@ -22,7 +22,6 @@ from agent.offline.captions import (
     class_of,
     find,
     is_body,
-    is_doing,
     is_own,
     is_person,
     is_plural,
@@ -37,13 +36,16 @@ from agent.offline.captions import (
     with_article,
     with_quality,
     without,
+    words_in,
 )
-from agent.offline.scenes import mentioned, weather_words
 from agent.state import Change
 
 _UNNAMED = "The caption does not name {}; I take it that the picture shows it."
 
 
+_BESIDE = words_in("clauses", "beside")
+"""Links after which no place is named, but another thing."""
+_PORTIONS = words_in("clauses", "portions")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 
 
@@ -65,9 +67,11 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     """Take a thing out; one that the caption does not name is named in the source prompt."""
     parts, noun = chain(caption), phrase[-1]
     place_ = find(parts, phrase)
+    if place_ and parts[place_].link == ("of",) and parts[place_ - 1].head in _PORTIONS:
+        return removed(caption, [parts[place_ - 1].head])  # the yarn, of "a ball of yarn"
     if place_ is None or not same(parts[place_].head, noun):
         if is_own(noun):
-            return None  # "a bearded man" has a beard
+            return _unlike(caption, noun)
         named = " ".join(with_article([w for w in phrase if w not in DETERMINERS]))
         return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
     end = place_ + 1
@@ -76,6 +80,17 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
     rest = without((*parts[: place_ + 1], *parts[end:]), place_)
     left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
     return Rewrite("remove", caption, text(rest)) if left else None
+
+
+def _unlike(caption: str, noun: str) -> Rewrite | None:
+    """Take away what a caption names by an adjective: "a bearded man" has a beard."""
+    word = lexicon.load("captions")["body"]["as_adjective"].get(noun)
+    parts = chain(caption)
+    for place, part in enumerate(parts):
+        if word in part.content:
+            left = agreeing([w for w in part.words if w.lower() != word])
+            return Rewrite("attribute", caption, text(_at(parts, place, replace(part, words=left))))
+    return None
 
 
 def unnamed(caption: str, thing: Sequence[str], qualities: Sequence[str]) -> Rewrite:
@@ -174,11 +189,16 @@ def placed(
     parts, there = chain(caption), preposition(words[-1])
     thing = with_article([w for w in words if w not in BACKDROPS])
     fit = [i for i, part in enumerate(parts)
-           if i > what and part.joined_by(LOCATIVE) and not place_of(part.head)
+           if i > what and part.joined_by(LOCATIVE) and not part.joined_by(_BESIDE)
+           and not place_of(part.head)
            and not mentioned(" ".join(part.words).lower())]  # fmt: skip
     at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
     if link and not there and not instead and (at is None or preposition(parts[at].head)):
-        return None  # on a skateboard, and still on a beach?
+        living = is_person(parts[what]) or parts[what].head in BEASTS
+        if at is not None or what != subject(parts) or living or not thing:
+            return None  # on a skateboard, and still on a beach?
+        laid = (*parts[: what + 1], Part(tuple(link), thing), *parts[what + 1 :])
+        return Rewrite("background", caption, text(laid), parts[what].head)
     if not thing:
         return None
     plain = [w for w in thing if w not in DETERMINERS]
@@ -215,20 +235,6 @@ def counted(caption: str, place: int, number: str, noun: str) -> Rewrite:
     rest = old[1:-1] if old[0].lower() in DETERMINERS else old[:-1]
     part = replace(parts[place], words=(number, *rest, noun))
     return Rewrite("attribute", caption, text(_at(parts, place, part)), noun)
-
-
-def acting(caption: str, clause: str) -> Rewrite | None:
-    """Let what a caption is about do something else: "floating in the air"."""
-    parts, (_, *said) = chain(caption), chain(f"somebody {clause}")
-    place = subject(parts)
-    if place is None or len(said) != 1 or not said[0].words:
-        return None
-    new = said[0]
-    rest = parts[place + 1 :]
-    was = bool(rest) and (rest[0].joined_by(LOCATIVE) or rest[0].joined_by(PAST)
-                          or is_doing(rest[0].link[0].lower()))  # fmt: skip
-    changed = (*parts[: place + 1], new, *rest[was:])
-    return Rewrite("attribute", caption, text(changed), parts[place].head)
 
 
 def swapped(caption: str, place: int, old: str, new: str) -> Rewrite:

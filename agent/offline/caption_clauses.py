@@ -21,10 +21,13 @@ from agent.offline.caption_phrases import (
     content,
     form,
     is_phrase,
+    is_style,
     is_thing,
+    mentioned,
     names_things,
     qualities,
     qualities_of_part,
+    style_of,
     words,
 )
 from agent.offline.captions import (
@@ -40,14 +43,16 @@ from agent.offline.captions import (
     somebody,
 )
 from agent.offline.messages import has_verb
-from agent.offline.scenes import is_style, mentioned, style_of
 from agent.state import Ask
 
+_NUMBERS = "zero one two three four five six seven eight nine".split()
+_DIGIT = re.compile(r"(?<![\w@.:-])[2-9](?= [a-z])")
 _AROUND_NEW = re.compile(
     r"^(?:make it(?: say| read| be)?|(?:it|they) (?:were|was|is)|use|put|add|have|i want) "
     r"| (?:in|on|at|around|behind) (?:her|his|its|their|him|them|it)\b.*$"
 )
 """What is said around the new thing: "put a hat on him instead of the cap"."""
+_HALVES = ("next", "front", "top")  # of "next to", "on top of": "top view" is no place
 _MOST_WORDS = 7  # of a thing that is added
 
 
@@ -106,7 +111,11 @@ class CaptionContext:
         place = find(parts, said)
         if place is None and said[-1] in PERSONS:  # "the bloke"
             known = [sex for sex in captions.SEXES if said[-1] in sex]
-            return next((i for i, p in enumerate(parts) for sex in known if p.head in sex), None)
+            named = [i for i, p in enumerate(parts) for sex in known if p.head in sex]
+            some = [i for i, p in enumerate(parts) if known and captions.is_person(p)]
+            some = [i for i in some if parts[i].head not in captions.SEXES[0] | captions.SEXES[1]]
+            named = named or [i for i in some if not _several(parts[i])]  # "the bike guy"
+            return next(iter(named), None)
         head = parts[place].head if place is not None else ""
         whole = captions.same(head, said[-1]) or len(said[-1]) > 3 and head.endswith(said[-1])
         return place if whole else None
@@ -195,6 +204,7 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
     if (denied := re.fullmatch(r"not (.+)", clause)) and at.mode:
         return not set(content(denied[1])) & set(words(at.caption.lower()))  # "red, not blue"
     clause = re.sub(r"\b(?:the|that) [\w-]+'s (?=\w)", "the ", clause)
+    clause = _DIGIT.sub(lambda digit: _NUMBERS[int(digit[0])], clause)
     for pattern, usual in lexicon.load("captions")["order"].items():
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     if not words(clause) or form("question", clause):
@@ -249,6 +259,9 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
 def _scene(clause: str, at: CaptionContext) -> bool:
     """Season, weather, time of day, when the rest of the clause names nothing else."""
     said = mentioned(clause)
+    if (both := re.fullmatch(r"(.+?) with (.+)", clause)) and not mentioned(both[2]):
+        new = words(both[2])  # "night with neon lights"
+        return is_thing(new) and _scene(both[1], at) and at.make(changes.added(at.caption, new))
     if "sky" in words(clause) and find(at.parts, ["sky"]) is not None:
         return False
     rest = "".join(" " if any(s <= i < e for *_, s, e in said) else c for i, c in enumerate(clause))
@@ -268,6 +281,8 @@ def _background(clause: str, at: CaptionContext) -> bool:
     what = match["what"] if match else ""
     if not content(what) or " in the" in what or not is_thing(words(what)):
         return False
+    if (how := qualities(what)) and "color" not in map(class_of, how):  # "a blurry background"
+        return at.make(changes.added(at.caption, [*how, "background"]))
     return at.make(changes.placed(at.caption, words(what)))
 
 
@@ -304,7 +319,8 @@ def _gift(clause: str, at: CaptionContext) -> bool:
     who = at.part(match["who"]) if match else None
     if match is None or who is None or not said or not is_thing(said):
         return False
-    if not (clause.startswith("give") or is_own(said[-1])):
+    wanted = captions.is_person(at.parts[who]) and form("some", match["what"])
+    if not (clause.startswith("give") or is_own(said[-1]) or wanted):
         return False
     at.mode, at.who = "add", at.parts[who].head
     return at.make(changes.added(at.caption, said, who=who))
@@ -380,11 +396,12 @@ def _there(clause: str, at: CaptionContext) -> bool | None:
     said, put = words(clause), form("put", f"put {clause}")
     if put is not None:
         some = said[0] in NUMBERS or said[0] in ("a", "an", "another")
-        known = at.part(put["where"]) is not None or words(put["where"])[-1] in SETS["anywhere"]
+        there = SETS["anywhere"] | SETS["on_body"]
+        known = at.part(put["where"]) is not None or words(put["where"])[-1] in there
         thing = at.part(put["what"]) is None and is_phrase(words(put["what"]))
         if some or known and thing:
             return _placing(f"put {clause}", at)
-    if said[0] not in LOCATIVE:
+    if said[0] not in LOCATIVE or said[0] in _HALVES and said[1:2] not in (["of"], ["to"]):
         return False
     match = form("there", clause)
     if match is not None and at.part(match["where"]) is not None:
@@ -395,13 +412,11 @@ def _there(clause: str, at: CaptionContext) -> bool | None:
 
 
 def _acting(clause: str, at: CaptionContext) -> bool:
-    """What something does: "steam coming off it", or, of what it is all about, "driving away"."""
+    """What something new does: "steam coming off it"."""
     said = words(at.resolved(clause))
     doing = next((i for i, word in enumerate(said) if captions.is_doing(word)), None)
-    if doing is None or len(content(clause)) > _MOST_WORDS or not is_thing(said[not doing :]):
+    if not doing or len(content(clause)) > _MOST_WORDS or not is_thing(said):
         return False
-    if doing == 0:
-        return not qualities(clause) and at.make(changes.acting(at.caption, clause))
     rest = " ".join(said[doing:])
     return names_things(said[:doing]) and at.make(
         changes.added(at.caption, said[:doing], where=rest)

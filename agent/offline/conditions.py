@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from agent.captions import ABSENT
 from agent.offline import lexicon
+from agent.offline.caption_phrases import mentioned
 from agent.offline.captions import same
 from agent.offline.portrait_clauses import GENERIC, read_portrait_clause
 from agent.offline.portrait_words import PortraitContext, mentions, strangers
-from agent.offline.scenes import mentioned
 from agent.state import Ask, Plan
 from editing_core.prompt_diff import words_of
 from editing_core.worlds.registry import world_of

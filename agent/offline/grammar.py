@@ -27,6 +27,7 @@ from agent.offline.intents import (
     read_several,
     split_start,
 )
+from agent.offline.languages import in_english
 from agent.offline.operations import split_operations
 from agent.offline.places import within_place
 from agent.offline.portrait_clauses import OPPOSITE, read_portrait_clause
@@ -83,6 +84,10 @@ def understand_offline(message: str, context: Context, *, world: bool = True) ->
     """
     message = " ".join(message.split())[: messages.LONGEST]
     again = partial(understand_offline, context=context, world=world)
+    if (english := in_english(message, context.caption)) != message:
+        plan = again(english)
+        note = f"I read “{message}” as “{english}”. {plan.note}".strip()
+        return plan.model_copy(update={"note": note})
     if (placed := within_place(message, context.caption, again)) is not None:
         return placed
     before, rest, after = split_operations(message, context.conversation)
@@ -228,8 +233,6 @@ def _read_parts(parts: list[str], draft: Draft) -> None:
     reasons = [part for part in parts if _is_reason(part, draft.caption)]
     parts = [part for part in parts if part not in reasons]
     for place, part in enumerate(parts):
-        if place and messages.keeps(parts[place - 1]) and messages.is_named(part):
-            continue  # "keep the hat and the glasses"
         following = parts[place + 1] if place + 1 < len(parts) else ""
         if not following or not (_only_says_why(part, following) or _topic(part, draft)):
             _read_part(part, draft)

@@ -13,9 +13,9 @@ from functools import partial
 from agent import turn_tree
 from agent.captions import attributes_of, changes
 from agent.offline import lexicon
+from agent.offline.caption_phrases import mentioned
 from agent.offline.captions import chain, same
 from agent.offline.portrait_words import Changes, mentions
-from agent.offline.scenes import mentioned
 from agent.state import (
     MOST_AT_ONCE,
     Adjust,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cache
+from itertools import pairwise
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -63,11 +64,6 @@ def keeps(part: str) -> bool:
     return _KEEP.match(part) is not None
 
 
-def is_named(part: str) -> bool:
-    """Whether a part is only a thing with "the", as at the end of "keep the hat and the scarf"."""
-    return re.fullmatch(r"(?:the|her|his|its) [\w-]+(?: [\w-]+)?", part) is not None
-
-
 def gives_reason(part: str) -> bool:
     """Whether a part has the form of a reason: "she's got an interview"."""
     return any(re.fullmatch(pattern, part) for pattern in _LEXICON["reason"])
@@ -114,6 +110,8 @@ def plain(text: str, caption: str) -> str:
     while before != text:
         before, text = text, " ".join(_COURTESY.sub(" ", text).split()).strip(" .!?,")
     shown = [word for word in words_of(caption) if len(word) >= _SHORTEST]
+    for one, other in pairwise(shown):  # "bowtie" where the caption has a bow tie
+        text = re.sub(rf"\b{re.escape(one + other)}\b", f"{one} {other}", text)
     return _WORD.sub(lambda match: _mended(match[0], shown), text)
 
 

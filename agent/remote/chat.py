@@ -41,14 +41,22 @@ class RemoteChat(Chat):
         *,
         chosen: Choices,
         glimpse: OnGlimpse | None = None,
+        known_only: bool = False,
     ) -> None:
         """Take up a session, or begin with "" one that the first picture will name.
 
-        ``glimpse`` gets guesses at a picture while the server makes it.
+        Args:
+            studio: What is here of what a conversation works with.
+            engine: The server.
+            session: Its id there.
+            chosen: What flags chose.
+            glimpse: Gets guesses at a picture while the server makes it.
+            known_only: Whether edits of pictures that the model cannot know are refused.
         """
         super().__init__(studio, InMemorySaver(), session, chosen=chosen)
         self._engine = engine
         self._glimpse = glimpse
+        self._known_only = known_only
         self._seen: dict[str, Any] = {}
 
     @property
@@ -125,6 +133,7 @@ class RemoteChat(Chat):
     def _told(self, body: dict[str, Any]) -> Iterator[Event]:
         """Yield what happens, read in a thread of its own, so that Ctrl-C reaches us meanwhile."""
         place = f"/v1/sessions/{self.session}"
+        body |= {"known_only": self._known_only}
         happened: SimpleQueue[dict[str, Any] | BaseException | None] = SimpleQueue()
 
         def listen() -> None:

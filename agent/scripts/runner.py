@@ -29,10 +29,9 @@ from agent.terminal.last_net import safely
 from agent.terminal.repl import handle
 from agent.terminal.screen import Screen
 from tools.arguments import InputError
-from tools.edit_picture import load_editor
+from tools.edit_picture import call_seconds, load_editor
 from tools.inspection import portrait_of, sample_portrait
 from tools.pictures import PictureStore
-from tools.timing import call_seconds
 
 
 class Notebook(Screen):

@@ -22,7 +22,8 @@ from agent.serve.guard import COOKIE, Guard, refusal
 from agent.serve.images_edits import door
 from agent.serve.limits import Refused
 from agent.serve.routes import routes
-from agent.serve.user_sessions import Busy, hiding
+from agent.serve.sentences import hiding
+from agent.serve.user_sessions import Busy
 from agent.serve.users import Users
 from agent.sessions.catalog import InUse, SessionError
 from agent.sessions.store import StorageError

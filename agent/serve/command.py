@@ -66,6 +66,16 @@ def _add_scaling(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--ray", action="store_true", help="serve on the Ray cluster that is there")
     group.add_argument("--editors", default="1", metavar="N", help="models, such as 2 or 1-8")
     group.add_argument("--conversations", default="1", metavar="N", help="replicas that answer")
+    group.add_argument(
+        "--models", default="", metavar="NAMES",
+        help="models that sessions may begin with beside --model, with commas between",
+    )  # fmt: skip
+    group.add_argument(
+        "--held", default="1", metavar="N", help="models that one keeps (default: 1)"
+    )
+    group.add_argument(
+        "--together", default="1", metavar="N", help="edits that one makes in a batch (default: 1)"
+    )
     group.add_argument("--gpus", default="0", metavar="N", help="GPUs of each model (default: 0)")
 
 
@@ -90,7 +100,16 @@ def _serve_on_ray(flags: argparse.Namespace) -> int:
         )
     if flags.tokens is None:
         return refuse("On many machines it needs --tokens FILE.", UNREADABLE)
-    names = ("tokens", "editors", "conversations", "gpus", *(f.name for f in fields(Limits)))
+    names = (
+        "tokens",
+        "editors",
+        "conversations",
+        "gpus",
+        "models",
+        "held",
+        "together",
+        *(f.name for f in fields(Limits)),
+    )
     given = {name: getattr(flags, name) for name in (*names, *FLAGS)}
     told = {name: str(value) for name, value in given.items() if value is not None}
     try:
@@ -107,7 +126,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
         import uvicorn
 
         from agent.serve.app import create_app
-        from agent.serve.protocol import ImpatientProtocol
+        from agent.serve.guard import ImpatientProtocol
         from agent.serve.users import Users, tokens_in
     except ModuleNotFoundError as error:
         return refuse(

@@ -11,15 +11,18 @@ import time
 from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
 
+import h11
 from fastapi.responses import JSONResponse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.serve.limits import Limits, Refused
 from agent.serve.users import Users
 
 COOKIE = "palimpsest"
+HEAD_SECONDS = 20.0  # that the head of a request may take
 CLOSED = "/v1/"  # what needs a token begins so
 MEGABYTE = 1 << 20
 READING = ("GET", "HEAD", "OPTIONS")
@@ -146,3 +149,39 @@ def refusal(error: HTTPException | Refused) -> JSONResponse:
         return JSONResponse({"error": str(error)}, error.status, wait)
     close = {"Connection": "close"} if error.status_code in (408, 413) else {}
     return JSONResponse({"error": error.detail}, error.status_code, close)
+
+
+class ImpatientProtocol(H11Protocol):
+    """HTTP/1.1 as uvicorn speaks it; closes a connection whose request does not begin in time.
+
+    Else a client that sends a letter now and then would hold its connection for ever.
+    """
+
+    _closing: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a new connection."""
+        super().connection_made(transport)
+        self._watch()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what was sent."""
+        super().data_received(data)
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        super().connection_lost(exc)
+        self._rest()
+
+    def _watch(self) -> None:
+        """Run the clock while a head is not whole."""
+        if self.conn.their_state is not h11.IDLE:
+            self._rest()
+        elif self._closing is None:
+            self._closing = self.loop.call_later(HEAD_SECONDS, self.transport.close)
+
+    def _rest(self) -> None:
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None

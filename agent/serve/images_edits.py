@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse
 from agent.choosing import choices_of
 from agent.serve.masks import region_of
 from agent.serve.routes import Mine, opened
+from agent.serve.sentences import hiding
 from agent.serve.user_sessions import UserSessions
 from agent.sessions.catalog import new_id
 from tools.arguments import InputError
@@ -31,28 +32,36 @@ def edits(
     images: Annotated[list[UploadFile] | None, File(alias="image[]")] = None,
     mask: Annotated[UploadFile | None, File()] = None,
     n: Annotated[int, Form()] = 1,
+    model: Annotated[str, Form()] = "",
 ) -> dict[str, Any] | JSONResponse:
-    """Edit a picture as a prompt says, where a mask is transparent; return PNG in base64."""
+    """Edit a picture as a prompt says, where a mask is transparent; return PNG in base64.
+
+    A model that is not ours, which a program may name out of habit, means the usual one.
+    """
     if n != 1:
         return _refused("One picture can be made at a time; leave n out.")
     if not (pictures := image or images):
         return _refused("There is no image.")
     try:
-        made = _edited(user, pictures, prompt, mask)
+        made = _edited(user, pictures, prompt, mask, model if model in user.models else "")
     except InputError as error:
-        return _refused(str(error))
+        return _refused(hiding(str(error), user.sessions.home))
     return {"created": int(time.time()), "data": [{"b64_json": base64.b64encode(made).decode()}]}
 
 
 def _edited(
-    user: UserSessions, pictures: list[UploadFile], prompt: str, mask: UploadFile | None
+    user: UserSessions,
+    pictures: list[UploadFile],
+    prompt: str,
+    mask: UploadFile | None,
+    model: str,
 ) -> bytes:
     session = new_id()
     chosen: dict[str, str] = {}
     if mask is not None:
         chosen["region"] = region_of(user.sessions.store, mask.file.read())
     with user.sessions.held(session):
-        opened(user, session, pictures, "")
+        opened(user, session, pictures, "", model)
     told = list(user.say(session, prompt, interactive=False, chosen=choices_of(chosen)))
     now = user.chat(session).conversation
     failed = [each["error"] for each in told if each["event"] == "turn.failed"]

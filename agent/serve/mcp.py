@@ -18,6 +18,7 @@ from agent.exit_codes import DONE
 from agent.serve.command import note, parser, refuse
 from agent.serve.edit_queue import EditQueue
 from agent.serve.routes import shrunk
+from agent.serve.sentences import for_clients
 from agent.serve.user_sessions import EventData, UserSessions
 from agent.sessions.catalog import SessionError, new_id, open_home
 from agent.sessions.store import StorageError
@@ -43,7 +44,7 @@ def server_of(user: UserSessions) -> MCPServer:
     server = MCPServer("palimpsest", instructions=INSTRUCTIONS)
     for tool in (
         tools.open_picture, tools.edit, tools.undo, tools.go_to, tools.compare, tools.show,
-        tools.turns, tools.save,
+        tools.turns, tools.sessions, tools.save,
     ):  # fmt: skip
         server.tool(structured_output=False)(_in_a_sentence(tool))
     return server
@@ -57,7 +58,7 @@ def _in_a_sentence(tool: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return tool(*given, **named)
         except (InputError, SessionError, StorageError) as error:
-            raise ToolError(str(error)) from None
+            raise ToolError(for_clients(str(error))) from None
 
     return told
 
@@ -119,6 +120,11 @@ class _Tools:
             f"{'-' if turn.parent is None else f'@{turn.parent}'}: {turn.request or 'original'}"
             for turn in now.turns
         )
+
+    def sessions(self) -> str:
+        """List all sessions, the last used first: id, edits, last use, name, what was said."""
+        lines = [for_clients(each.line()) for each in self._user.sessions.listed()]
+        return "\n".join(lines) or "There are no sessions yet."
 
     def save(self, session: str, path: str, turn: int | None = None) -> str:
         """Save a turn's picture at full size to a file or into a folder; return its path."""

@@ -1,8 +1,9 @@
 """`palimpsest serve --ray`: conversations and models on many machines, by Ray Serve.
 
 Two kinds of replicas: `Conversations` answer HTTP on CPUs, each as `palimpsest serve` does, over
-one database and one place of pictures; `Editor` holds a model, on a GPU if there are any, and makes
-one edit at a time. Ray Serve queues edits, starts and ends editors as the queue grows and shrinks,
+one database and one place of pictures; `Editor` holds models, on a GPU if there are any, and makes
+one edit at a time, or several in one batch (`batching`). Ray Serve queues edits, sends each to an
+editor that holds its model (multiplexing), starts and ends editors as the queue grows and shrinks,
 and replaces what dies. An edit whose editor dies is made again from the start, with the same seed
 and picture, so it is the same; nobody is told of it.
 
@@ -15,12 +16,13 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import uuid4
 
 import ray
@@ -31,15 +33,16 @@ from ray.exceptions import RayActorError
 from ray.serve.handle import DeploymentHandle
 
 from agent.background import in_background
-from agent.bootstrap import LoadedLater, adjust_in, settings_of, studio_of
-from agent.context import ChatContext, Edited, EditPicture, FindRegion
+from agent.bootstrap import LoadedLater, adjust_in, clipseg_of, settings_of, studio_of
+from agent.context import ChatContext, Edited, EditPicture, FindRegion, Glimpsing, OnGlimpse
 from agent.serve.app import create_app
+from agent.serve.batching import BatchedEdit, BatchingModel
 from agent.serve.edit_queue import Waits
 from agent.serve.limits import Admission, Limits
-from agent.serve.users import Users, tokens_in
+from agent.serve.users import StudioIn, Users, tokens_in
 from agent.sessions.homes import Homes, homes_at
 from agent.settings import AppSettings
-from tools.arguments import InputError
+from tools.arguments import InputError, number
 from tools.pictures import PictureStore
 
 LOOKED_EVERY = 0.2  # seconds between two looks at the line, and at whether to stop waiting
@@ -47,32 +50,57 @@ TRIES = 3  # editors that may die under one edit
 STALE = 10.0  # seconds after which a ticket is dropped whose holder does not ask for it any more
 LINE = "palimpsest-line"
 CONNECTIONS = 1000  # of one conversation replica at a time
+Kind = Literal["edit", "find"]
 IDLE = 600.0  # seconds that an editor is kept though nobody needs it: a model takes long to load
 
 Tool = Callable[[PictureStore], EditPicture]
 """Returns the editor over a store of pictures."""
+Loading = Callable[[AppSettings, int], Tool]
+"""Loads the model of settings, for so many edits at a time."""
 
 
-def load(settings: AppSettings) -> Tool:
-    """Load the model, and return the tool that edits with it."""
-    loaded = LoadedLater(settings, PictureStore(settings.home / "pictures"), None)
-    loaded.editor()
-    return loaded.storing_in
+@runtime_checkable
+class Finding(Protocol):
+    """An editor that can find regions."""
+
+    find: FindRegion
+
+
+def load(settings: AppSettings, together: int) -> Tool:
+    """Load a model, and return the tool that edits with it."""
+    store = PictureStore(settings.home / "pictures")
+    loaded = LoadedLater(settings, store, None, clipseg_of(settings))
+    editor = loaded.editor()
+    if together == 1:
+        return loaded.storing_in
+    editor.model = BatchingModel(editor.model)
+    room = editor.model.room
+    return lambda store: BatchedEdit(loaded.storing_in(store), room)
 
 
 class Editor:
-    """One model, and one edit at a time."""
+    """Some models, of which one is used at a time unless there is room for more."""
 
-    def __init__(self, settings: AppSettings, loading: Callable[[AppSettings], Tool]) -> None:
-        """Load the model."""
+    def __init__(self, settings: AppSettings, loading: Loading, together: int, held: int) -> None:
+        """Load the model of ``settings``; the ``held`` models that were used last are kept."""
         self._homes = _homes(settings, database=False)
-        self._tool = loading(settings)
-        self._one = threading.Lock()
+        ready = {settings.model: loading(settings, together)}
 
-    async def edit(self, person: str, asked: dict[str, Any]) -> AsyncIterator[tuple[Any, ...]]:
-        """Edit, and yield each step, then the result or the error.
+        async def tool(model: str) -> Tool:
+            if model in ready:  # once: one that had to go is loaded anew
+                return ready.pop(model)
+            own = settings.model_copy(update={"model": model})
+            return await asyncio.to_thread(loading, own, together)
 
-        Who goes away stops the edit at its next step.
+        self._tool = serve.multiplexed(tool, max_num_models_per_replica=held)
+        self._free = threading.Semaphore(together)
+
+    async def work(
+        self, person: str, how: Kind, asked: dict[str, Any]
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        """Edit, or find a region; yield each step and each guess, then the result or the error.
+
+        Who goes away stops it at its next step.
         """
         loop, happened = asyncio.get_running_loop(), asyncio.Queue[tuple[Any, ...]]()
         gone = threading.Event()
@@ -82,27 +110,37 @@ class Editor:
                 raise _Gone
             loop.call_soon_threadsafe(happened.put_nowait, what)
 
-        def work() -> None:
+        def done(tool: Tool) -> None:
             try:
-                with self._one:
-                    edit = self._tool(self._homes.pictures_of(person))
-                    tell("done", edit(on_step=partial(tell, "step"), **asked))
+                with self._free:
+                    own = tool(self._homes.pictures_of(person))
+                    tell("done", _done(own, how, asked, tell))
             except _Gone:
                 pass
             except Exception as error:
                 loop.call_soon_threadsafe(happened.put_nowait, ("failed", error))
 
-        working = in_background(work)
+        tool = await self._tool(serve.get_multiplexed_model_id())
+        working = in_background(partial(done, tool))
         try:
             yield ("begun",)
             while True:
                 told = await happened.get()
                 yield told
-                if told[0] != "step":
+                if told[0] in ("done", "failed"):
                     return
         finally:
             gone.set()
             await asyncio.shield(asyncio.wrap_future(working))  # only then is it free
+
+
+def _done(tool: EditPicture, how: Kind, asked: dict[str, Any], tell: Callable[..., None]) -> Any:
+    if how == "find":
+        assert isinstance(tool, Finding)
+        return tool.find(**asked)
+    if isinstance(tool, Glimpsing):
+        tool = tool.glimpsed(partial(tell, "glimpse"))
+    return tool(on_step=partial(tell, "step"), **asked)
 
 
 class _Gone(BaseException):
@@ -128,43 +166,77 @@ class Line:
         self._seen.pop(ticket, None)
 
 
-class RemoteEdit:
-    """The tool that the agent calls: an edit by one of the editors."""
+class RemoteTool:
+    """What the editors do for a person, asked for from elsewhere."""
 
-    def __init__(self, editors: DeploymentHandle[Any], person: str) -> None:
-        """Edit pictures of a person."""
-        self._editors, self._person = editors.options(stream=True), person
+    def __init__(self, editors: DeploymentHandle[Any], person: str, model: str) -> None:
+        """Let a model work on pictures of a person."""
+        self._editors = editors.options(stream=True, multiplexed_model_id=model)
+        self._person = person
 
-    def __call__(self, **asked: Any) -> Edited:
-        """Edit a picture."""
-        return self.queued(lambda before: None, asked)
-
-    def queued(self, waits: Waits, asked: dict[str, Any]) -> Edited:
-        """Edit a picture, and tell meanwhile how many are before us."""
-        on_step = asked.pop("on_step", None)
+    def queued(
+        self, how: Kind, waits: Waits, asked: dict[str, Any], hear: Mapping[str, Any]
+    ) -> Any:
+        """Return what came of it, and tell meanwhile how many are before us, and what happens."""
         for tries_left in reversed(range(TRIES)):
             try:
-                return self._edited(waits, on_step, asked)
+                return self._done(how, waits, asked, hear)
             except RayActorError:  # the editor died
                 if not tries_left:
                     raise
         raise AssertionError
 
-    def _edited(self, waits: Waits, on_step: Any, asked: dict[str, Any]) -> Edited:
-        happening = self._editors.edit.remote(self._person, asked)
+    def _done(self, how: Kind, waits: Waits, asked: dict[str, Any], hear: Mapping[str, Any]) -> Any:
+        happening = self._editors.work.remote(self._person, how, asked)
         try:
             for kind, *what in _heard(happening, waits):
-                if kind == "step" and on_step is not None:
-                    on_step(*what)
-                elif kind == "failed":
+                if kind == "failed":
                     raise what[0]
-                elif kind == "done":
-                    done: Edited = what[0]
-                    return done
+                if kind == "done":
+                    return what[0]
+                if heard := hear.get(kind):
+                    heard(*what)
         except BaseException:  # somebody asked to stop, or it failed
             happening.cancel()
             raise
         raise RuntimeError("the editor left without a word")
+
+
+class RemoteEdit(RemoteTool):
+    """The tool that the agent calls: an edit by one of the editors."""
+
+    _glimpse: OnGlimpse | None = None
+
+    def glimpsed(self, show: OnGlimpse) -> RemoteEdit:
+        """Return the same tool, whose guesses at the picture are shown."""
+        other = copy(self)
+        other._glimpse = show
+        return other
+
+    def __call__(self, **asked: Any) -> Edited:
+        """Edit a picture."""
+        return self.edited(lambda before: None, asked)
+
+    def edited(self, waits: Waits, asked: dict[str, Any]) -> Edited:
+        """Edit a picture, and tell meanwhile how many are before us."""
+        left = dict(asked)
+        hear = {"step": left.pop("on_step", None), "glimpse": self._glimpse}
+        made: Edited = self.queued("edit", waits, left, hear)
+        return made
+
+
+class RemoteFind(RemoteTool):
+    """The tool that finds regions by one of the editors."""
+
+    def __call__(self, *, head: str, region: str, caption: str) -> Image:
+        """Find a region."""
+        asked = {"head": head, "region": region, "caption": caption}
+        return self.found(lambda before: None, asked)
+
+    def found(self, waits: Waits, asked: dict[str, str]) -> Image:
+        """Find a region, and tell meanwhile how many are before us."""
+        mask: Image = self.queued("find", waits, asked, {})
+        return mask
 
 
 def _heard(happening: Any, waits: Waits) -> Iterator[tuple[Any, ...]]:
@@ -212,38 +284,45 @@ class RayQueue:
     def edit(self, edit: EditPicture, waits: Waits, asked: dict[str, Any]) -> Edited:
         """Edit once an editor is free."""
         assert isinstance(edit, RemoteEdit)
-        return edit.queued(waits, asked)
+        return edit.edited(waits, asked)
 
     def find(self, find: FindRegion, waits: Waits, asked: dict[str, str]) -> Image:
-        """Refuse to: what finds regions is with the editors, which do not offer it yet.
-
-        Raises:
-            InputError: Always.
-        """
-        raise InputError(
-            "This service finds no regions by words; say /region LEFT,TOP,WIDTH,HEIGHT instead."
-        )
+        """Find a region once an editor is free."""
+        assert isinstance(find, RemoteFind)
+        return find.found(waits, asked)
 
 
 class Conversations:
     """The interface and the page, over one database for all replicas."""
 
     def __init__(
-        self, settings: AppSettings, tokens: dict[str, str], limits: Limits, editors: Any
+        self,
+        settings: AppSettings,
+        tokens: dict[str, str],
+        limits: Limits,
+        models: Sequence[str],
+        editors: Any,
     ) -> None:
-        """Open the database."""
-        studio = studio_of(settings, person=True, plan_only=True, note=lambda told: None)
+        """Open the database; sessions may begin with the model of the settings or with others."""
+
+        def over(model: str) -> StudioIn:
+            own = settings.model_copy(update={"model": model})
+            studio = studio_of(own, person=True, plan_only=True, note=lambda told: None)
+            return partial(_over, studio, editors)
+
         self._users = Users(
-            tokens, _homes(settings), partial(_over, studio, editors), RayQueue(), Admission(limits)
-        )
+            tokens, _homes(settings), over(settings.model), RayQueue(), Admission(limits),
+            {model: over(model) for model in models},
+        )  # fmt: skip
 
     def __serve_build_asgi_app__(self) -> FastAPI:  # noqa: D105, PLW3201
         return create_app(self._users)
 
 
 def _over(studio: ChatContext, editors: Any, store: PictureStore, person: str) -> ChatContext:
-    edit = RemoteEdit(editors, person)
-    return replace(studio, pictures=store, edit=edit, adjust=adjust_in(store))
+    model = studio.settings.model
+    edit, find = RemoteEdit(editors, person, model), RemoteFind(editors, person, model)
+    return replace(studio, pictures=store, edit=edit, find=find, adjust=adjust_in(store))
 
 
 def _homes(settings: AppSettings, *, database: bool = True) -> Homes:
@@ -253,16 +332,16 @@ def _homes(settings: AppSettings, *, database: bool = True) -> Homes:
     return Homes(settings.home, pictures=settings.pictures)
 
 
-def application(
-    given: Mapping[str, str], loading: Callable[[AppSettings], Tool] = load
-) -> serve.Application:
+def application(given: Mapping[str, str], loading: Loading = load) -> serve.Application:
     """Make the application: what Ray Serve calls a builder.
 
     Args:
         given: ``tokens``, the file of those who may come in; ``editors`` and ``conversations``, how
-            many replicas there are, such as 2 or 1-8; ``gpus``, of an editor (0 for a CPU); limits
-            and settings by their names.
-        loading: Loads the model in an editor.
+            many replicas there are, such as 2 or 1-8; ``gpus``, of an editor (0 for a CPU);
+            ``models``, with which sessions may begin beside ``model``; ``held``, how many of them
+            an editor keeps; ``together``, how many edits it makes in one batch; limits and settings
+            by their names.
+        loading: Loads a model in an editor.
 
     Raises:
         InputError: Something in it cannot be used.
@@ -271,16 +350,20 @@ def application(
     tokens = tokens_in(Path(left.pop("tokens", "")))
     editors, talks = left.pop("editors", "1"), left.pop("conversations", "1")
     gpus = float(left.pop("gpus", "0"))
+    models = [name for name in left.pop("models", "").split(",") if name]
+    held, together = (number(left.pop(n, "1"), least=1, name=n) for n in ("held", "together"))
     limits = Limits(**{f.name: int(left.pop(f.name)) for f in fields(Limits) if f.name in left})
     settings = settings_of(None, **left)
     if not settings.database:
         raise InputError("Several machines need one database: set PALIMPSEST_DATABASE.")
     editor = serve.deployment(
-        max_ongoing_requests=1, ray_actor_options={"num_gpus": gpus}, **scaled(editors)
-    )(Editor).bind(settings, loading)
+        max_ongoing_requests=together,
+        ray_actor_options={"num_gpus": gpus},
+        **scaled(editors, each=together),
+    )(Editor).bind(settings, loading, together, held)
     shared = scaled(talks, each=limits.waiting_in_all // 2)
     talking = serve.deployment(max_ongoing_requests=CONNECTIONS, **shared)
-    return talking(serve.ingress()(Conversations)).bind(settings, tokens, limits, editor)
+    return talking(serve.ingress()(Conversations)).bind(settings, tokens, limits, models, editor)
 
 
 def scaled(count: str, *, each: int = 1) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from agent.choosing import choices_of, chosen_settings
 from agent.options import EDIT_OPTIONS
 from agent.serve.masks import region_of
-from agent.serve.user_sessions import EventData, UserSessions
+from agent.serve.user_sessions import MODEL, EventData, UserSessions
 from agent.serve.users import Users
 from agent.sessions.catalog import new_id
 from agent.state import Conversation, Step
@@ -45,6 +45,8 @@ class Message(BaseModel):
     step: Step | None = None
     chosen: dict[str, str | int] = {}
     """What is chosen with it: values of options such as the seed."""
+    known_only: bool = False
+    """Whether edits of pictures that the model cannot know are refused."""
 
 
 def sessions_of(request: Request) -> UserSessions:
@@ -81,12 +83,20 @@ def begin(
     user: Mine,
     pictures: Annotated[list[UploadFile] | None, File()] = None,
     caption: Annotated[str, Form()] = "",
+    model: Annotated[str, Form()] = "",
 ) -> dict[str, Any]:
     """Begin a session with pictures, the first of which is the base, or with the sample."""
     session = new_id()
     with user.sessions.held(session):
-        notes = opened(user, session, pictures or [], caption)
+        notes = opened(user, session, pictures or [], caption, model)
     return state_of(user, session) | {"notes": notes}
+
+
+@routes.get("/models")
+def models(user: Mine) -> dict[str, Any]:
+    """List the models that a session may begin with, in OpenAI's form."""
+    data = [{"id": model, "object": "model", "owned_by": "palimpsest"} for model in user.models]
+    return {"object": "list", "data": data}
 
 
 @routes.get("/sessions/{session}")
@@ -100,7 +110,8 @@ def conversation(user: Mine, session: Session) -> dict[str, Any]:
     """Tell all that is known of a session, for a program that shows it in its own way."""
     chat, working = user.chat(session), user.working(session)
     resting = user.opening_chat(session)
-    shared = {name: getattr(user.studio.settings, name) for name in ("model", *EDIT_OPTIONS)}
+    own = user.studio_of(session).settings
+    shared = {name: getattr(own, name) for name in ("model", *EDIT_OPTIONS)}
     return {
         "conversation": chat.conversation.model_dump(mode="json"),
         "question": None if working else resting.question,
@@ -140,10 +151,10 @@ def add_mask(user: Mine, session: Session, mask: Annotated[UploadFile, File()]) 
 @routes.post("/sessions/{session}/messages")
 def say(user: Mine, session: Session, message: Message) -> StreamingResponse:
     """Say something; what happens comes as server-sent events, as ``--json`` prints them."""
-    chosen = choices_of(message.chosen)
+    chosen, known_only = choices_of(message.chosen), message.known_only
     if message.step is None:
-        return live(user.say(session, message.text, chosen=chosen))
-    return live(user.move(session, message.step, chosen=chosen))
+        return live(user.say(session, message.text, chosen=chosen, known_only=known_only))
+    return live(user.move(session, message.step, chosen=chosen, known_only=known_only))
 
 
 @routes.post("/sessions/{session}/stop")
@@ -218,13 +229,15 @@ def streamed(happening: Iterator[EventData]) -> Iterator[str]:
         yield f"event: {told['event']}\ndata: {json.dumps(told, ensure_ascii=False)}\n\n"
 
 
-def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption: str) -> list[str]:
+def opened(
+    user: UserSessions, session: str, pictures: list[UploadFile], caption: str, model: str = ""
+) -> list[str]:
     """Open uploaded pictures, the first last, and return what had to be done to them.
 
     Raises:
-        InputError: One of them cannot be used.
+        InputError: One of them cannot be used, or there is no such model.
     """
-    chat, store = user.opening_chat(session), user.sessions.store
+    chat, store = user.opening_chat(session, model), user.sessions.store
     if not pictures:
         image, known = sample_portrait(chat.studio.settings.model)
         chat.open(store.put(image), caption or known)
@@ -240,11 +253,8 @@ def opened(user: UserSessions, session: str, pictures: list[UploadFile], caption
                 notes += open_file(chat, store, file, caption or None)[1]
             except StoreError:
                 raise
-            except InputError as error:  # nobody knows our folder, or has our flags
-                told = str(error).replace(f"{folder}/", "")
-                raise InputError(
-                    told.replace('say it with --caption "…"', "give a caption")
-                ) from None
+            except InputError as error:  # nobody knows our folder
+                raise InputError(str(error).replace(f"{folder}/", "")) from None
     return notes
 
 
@@ -263,6 +273,7 @@ def state_of(user: UserSessions, session: str) -> dict[str, Any]:
         "head": now.head,
         "size": size_of(user, now),
         "region": chosen_settings(now, user.studio).region,
+        "model": now.chosen.made.get(MODEL, user.studio.settings.model),
         "working": user.working(session),
         "unfinished": user.unfinished(session),
         "question": question and question.model_dump(mode="json", exclude={"step"}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -23,9 +23,10 @@ from PIL.Image import Image
 from agent.background import in_background
 from agent.chat import Chat
 from agent.choosing import choices_of
-from agent.context import ChatContext, Glimpsing
+from agent.context import ChatContext, EditPicture, Glimpsing
 from agent.serve.edit_queue import Queue, QueuedEdit, QueuedFind
 from agent.serve.limits import Admission, Limits
+from agent.serve.sentences import hiding
 from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
 from agent.state import Ask, Choices, Choose, Event, Step
@@ -33,7 +34,7 @@ from agent.terminal.commands import Commands, Leave, resolve, run
 from agent.terminal.last_net import safely
 from agent.terminal.run_message import goes_on, one_line, play, refusal
 from agent.terminal.screen import Screen
-from tools.arguments import InputError
+from tools.arguments import InputError, short
 
 ALLOWED = (
     *("undo", "redo", "goto", "rewind", "base", "retry", "adjust", "crop", "rotate"),
@@ -42,6 +43,8 @@ ALLOWED = (
 )
 """Commands that touch no file of the machine that serves."""
 
+MODEL = "model"
+"""Under which name a conversation remembers the model that it began with."""
 EventData = dict[str, Any]
 Act = Callable[[Commands], None]
 """What is done in a session, by the commands of its chat."""
@@ -49,11 +52,6 @@ Act = Callable[[Commands], None]
 
 SAID = ("text", "error")
 """What of an event is words of ours."""
-
-
-def hiding(sentence: str, home: Path) -> str:
-    """Return a sentence without where on the server the home is."""
-    return sentence.replace(str(home), "HOME")
 
 
 class Stop(KeyboardInterrupt):
@@ -136,6 +134,7 @@ class UserSessions:
         queue: Where edits wait for the model, with those of all other users.
         person: Their name.
         admission: How much they may ask for.
+        others: What conversations work with that began with another model, by its name.
     """
 
     sessions: Sessions
@@ -143,6 +142,7 @@ class UserSessions:
     queue: Queue
     person: str = ""
     admission: Admission = field(default_factory=lambda: Admission(Limits()))
+    others: Mapping[str, ChatContext] = field(default_factory=dict)
     _running: dict[str, EventScreen] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -153,22 +153,47 @@ class UserSessions:
         *,
         interactive: bool = True,
         chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Chat:
         """Return a session, to look at or, with a screen, to talk in."""
-        studio = replace(self.studio, interactive=interactive)
+        studio = replace(self.studio_of(session), interactive=interactive)
         if screen is not None and studio.edit is not None:
             tool = studio.edit
             tool = tool.glimpsed(screen.guess) if isinstance(tool, Glimpsing) else tool
-            edit = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
+            queued = QueuedEdit(tool, self.queue, screen.waits, self._further_edit)
+            edit: EditPicture = partial(queued, known_only=True) if known_only else queued
             find = studio.find and QueuedFind(studio.find, self.queue, screen.waits)
             studio = replace(studio, edit=edit, find=find)
         looking = screen is None
         return Chat(studio, self.sessions.saver, session, chosen=chosen, read_only=looking)
 
-    def opening_chat(self, session: str) -> Chat:
-        """Return a session to open pictures in: nobody can be asked at once what they show."""
-        studio = replace(self.studio, interactive=False)
-        return Chat(studio, self.sessions.saver, session)
+    def opening_chat(self, session: str, model: str = "") -> Chat:
+        """Return a session to open pictures in: nobody can be asked at once what they show.
+
+        Args:
+            session: It.
+            model: That it begins with, if it begins and is to have another than others have.
+
+        Raises:
+            InputError: There is no such model.
+        """
+        if model and model not in self.models:
+            raise InputError(f"There is no model {short(model)}, but {', '.join(self.models)}.")
+        studio = self.others.get(model) or self.studio_of(session)
+        chosen = Choices(**{MODEL: model}) if model in self.others else None
+        return Chat(replace(studio, interactive=False), self.sessions.saver, session, chosen=chosen)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that a session may begin with, the usual one first."""
+        return (self.studio.settings.model, *self.others)
+
+    def studio_of(self, session: str) -> ChatContext:
+        """Return what a session works with: that of the model that it began with."""
+        if not self.others:
+            return self.studio
+        begun = Chat(self.studio, self.sessions.saver, session).conversation.chosen.made
+        return self.others.get(str(begun.get(MODEL)), self.studio)
 
     def question(self, session: str) -> Ask | None:
         """Return the question that waits for an answer, if any."""
@@ -187,6 +212,7 @@ class UserSessions:
         *,
         interactive: bool = True,
         chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Iterator[EventData]:
         """Carry out a message, a /command or an answer, and yield what happens.
 
@@ -195,17 +221,25 @@ class UserSessions:
             line: What is said.
             interactive: Whether questions can be answered; else their defaults are taken.
             chosen: What is chosen with it.
+            known_only: Whether edits of pictures that the model cannot know are refused.
 
         Raises:
             Busy: The session works on another message.
             Refused: Too much is asked for.
         """
         screen = EventScreen(session, self.sessions.home)
-        chat = self.chat(session, screen, interactive=interactive, chosen=chosen)
+        chat = self.chat(
+            session, screen, interactive=interactive, chosen=chosen, known_only=known_only
+        )
         return self._begin(chat, screen, partial(_handle, line=line))
 
     def move(
-        self, session: str, step: Step, *, chosen: Choices | None = None
+        self,
+        session: str,
+        step: Step,
+        *,
+        chosen: Choices | None = None,
+        known_only: bool = False,
     ) -> Iterator[EventData]:
         """Do one step, as `say` carries out a message, and yield what happens.
 
@@ -215,7 +249,7 @@ class UserSessions:
         if isinstance(step, Choose):
             choices_of({step.setting: step.value})
         screen = EventScreen(session, self.sessions.home)
-        chat = self.chat(session, screen, chosen=chosen)
+        chat = self.chat(session, screen, chosen=chosen, known_only=known_only)
         return self._begin(chat, screen, partial(_do, step=step))
 
     def _begin(self, chat: Chat, screen: EventScreen, act: Act) -> Iterator[EventData]:

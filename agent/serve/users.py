@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -34,6 +34,7 @@ class Users:
         studio_in: Makes what conversations work with.
         queue: Where all edits wait for the model.
         admission: How much each of them, and all together, may ask for.
+        others: Makes what conversations work with that begin with another model, by its name.
     """
 
     tokens: dict[str, str]
@@ -41,6 +42,7 @@ class Users:
     studio_in: StudioIn
     queue: Queue = field(default_factory=EditQueue)
     admission: Admission = field(default_factory=lambda: Admission(Limits()))
+    others: Mapping[str, StudioIn] = field(default_factory=dict)
     _opened: dict[str, UserSessions] = field(default_factory=dict)
     _open: ExitStack = field(default_factory=ExitStack)
 
@@ -54,8 +56,10 @@ class Users:
         """Return a person's conversations; their home is opened when first asked for."""
         if name not in self._opened:
             sessions = self._open.enter_context(self.homes.open(name))
+            studio = self.studio_in(sessions.store, name)
+            others = {m: studio_in(sessions.store, name) for m, studio_in in self.others.items()}
             self._opened[name] = UserSessions(
-                sessions, self.studio_in(sessions.store, name), self.queue, name, self.admission
+                sessions, studio, self.queue, name, self.admission, others
             )
         return self._opened[name]
 

@@ -80,6 +80,27 @@ class TextEmbedding:
     pictures: tuple[Image.Image, ...] = ()
 
 
+@dataclass(frozen=True, eq=False)
+class VelocityCall:
+    """What a velocity is asked for, as ``Model.velocity`` takes it.
+
+    Attributes:
+        x: Latents. Shape: (1, L, C), float32.
+        t: Time in [0, 1].
+        text: The encoded prompt.
+        guidance: Scale of the guidance; 1 adds none.
+        canvas: The picture's size.
+        references: Latents, of the same canvas, of pictures to look at.
+    """
+
+    x: Tensor
+    t: float
+    text: TextEmbedding
+    guidance: float
+    canvas: Canvas
+    references: tuple[Tensor, ...] = ()
+
+
 Attend = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 """``attend(query, key, value)`` returns what the queries' tokens attend to, of their shape."""
 

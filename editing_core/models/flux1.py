@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from editing_core.models.base import Tensors, TextEmbedding
+from editing_core.models.base import Tensors, TextEmbedding, VelocityCall
 from editing_core.models.canvas import Canvas
 from editing_core.models.diffusers_model import LONGEST_TEXT, DiffusersModel
 from editing_core.models.loader import LoadSpec
@@ -79,17 +80,34 @@ class Flux1(DiffusersModel):
     def _guided(
         self, tokens: Tensor, t: float, text: TextEmbedding, guidance: float, canvas: Canvas
     ) -> Tensor:
-        assert text.pooled is not None
+        return self._called([VelocityCall(tokens, t, text, guidance, canvas)])
+
+    def velocities(self, calls: Sequence[VelocityCall]) -> list[Tensor]:
+        """Answer several calls by one of the network, each at a time of its own.
+
+        Args:
+            calls: Of one shape and canvas, without references.
+
+        Returns:
+            The velocity of each. Shape: (1, L, C), float32.
+        """
+        self._layout.text, self._layout.references = calls[0].text.embeds.shape[1], 0
+        return list(self._called(calls).float().split(1))
+
+    def _called(self, calls: Sequence[VelocityCall]) -> Tensor:
+        first = calls[0]
         self.forwards += 1
+        tokens = torch.cat([call.x for call in calls]).to(self.dtype)
+        scales = [call.guidance for call in calls]
         guided = self.transformer.config.guidance_embeds
         v: Tensor = self.transformer(
             hidden_states=tokens,
-            timestep=torch.full((1,), t, device=self.device),
-            guidance=torch.full((1,), guidance, device=self.device) if guided else None,
-            encoder_hidden_states=text.embeds.to(self.dtype),
-            pooled_projections=text.pooled.to(self.dtype),
-            txt_ids=torch.zeros(text.embeds.shape[1], 3, device=self.device),
-            img_ids=_positions(canvas, tokens.shape[1] // canvas.tokens, self.device),
+            timestep=torch.tensor([call.t for call in calls], device=self.device),
+            guidance=torch.tensor(scales, device=self.device) if guided else None,
+            encoder_hidden_states=torch.cat([call.text.embeds for call in calls]).to(self.dtype),
+            pooled_projections=_pooled(calls).to(self.dtype),
+            txt_ids=torch.zeros(first.text.embeds.shape[1], 3, device=self.device),
+            img_ids=_positions(first.canvas, tokens.shape[1] // first.canvas.tokens, self.device),
             return_dict=False,
         )[0]
         return v
@@ -99,6 +117,11 @@ class Kontext(Flux1):
     """FLUX.1 Kontext, which looks at the picture to edit. Its network is FLUX.1's."""
 
     family = KONTEXT
+
+
+def _pooled(calls: Sequence[VelocityCall]) -> Tensor:
+    """Return the summaries of all texts: (B, P)."""
+    return torch.cat([call.text.pooled for call in calls if call.text.pooled is not None])
 
 
 @lru_cache(8)

@@ -208,3 +208,14 @@ class TextLastProcessor(HookedProcessor):
         """Undo ``text_first``."""
         text = self.layer.layout.text
         return torch.cat([x[:, text:], x[:, :text]], dim=1)
+
+
+def turned(x: Tensor, by: Tensor) -> Tensor:
+    """Turn pairs of neighbouring numbers by complex ones.
+
+    Args:
+        x: Shape: (1, tokens, heads, size).
+        by: Shape: (tokens, size / 2).
+    """
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * by[:, None]).flatten(-2).type_as(x)

@@ -11,11 +11,16 @@ from torch import Tensor
 from editing_core.models.base import AttentionLayer, Tensors, TextEmbedding
 from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.guided_model import GuidedModel
+from editing_core.models.hooked_attention import (
+    TextLastProcessor,
+    TokenLayout,
+    hooked_layers,
+    projected,
+)
 from editing_core.models.layouts import LAYOUTS
 from editing_core.models.loader import LoadSpec
 from editing_core.models.offers import SD35, SD35_TURBO
 from editing_core.models.schedule import Schedule, times_to_least
-from editing_core.models.sd3_attention import layers_of
 
 PUBLISHED: Schedule = {"shift": 3.0}
 """The schedule of the published model, the same for all pictures."""
@@ -135,3 +140,40 @@ class StableDiffusion3Turbo(StableDiffusion3):
     """A Stable Diffusion 3.5 that was distilled to a few steps without guidance."""
 
     family = SD35_TURBO
+
+
+def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
+    """Return the layers of a transformer, as they are called."""
+    blocks = [(block, block.attn) for block in transformer.transformer_blocks]
+    return hooked_layers(
+        [
+            (block, attn, "joint", attn.inner_dim // attn.heads, SD3Processor)
+            for block, attn in blocks
+        ],
+        layout,
+    )
+
+
+class SD3Processor(TextLastProcessor):
+    """Attention of image and text with weights of their own; places are in the tokens already.
+
+    It follows diffusers' own (`JointAttnProcessor2_0`) and equals it where a hook only attends. The
+    medium model's second attention, of the image alone, is left to diffusers.
+    """
+
+    @torch.compiler.disable  # type: ignore[untyped-decorator]  # it changes from step to step
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: Tensor,
+        encoder_hidden_states: Tensor,
+        attention_mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Attend; get image and text, (1, L, D) and (1, T, D), and return both."""
+        text = encoder_hidden_states
+        joint = projected(attn, hidden_states, text, self.layer.head_size)
+        mixed = self.attended(joint, attention_mask)
+        tokens = text.shape[1]
+        out = attn.to_out[1](attn.to_out[0](mixed[:, tokens:].contiguous()))
+        said = mixed[:, :tokens].contiguous()
+        return out, said if attn.context_pre_only else attn.to_add_out(said)

@@ -1,4 +1,4 @@
-"""The service on a Ray cluster of this machine, and why there is none."""
+"""The service on the Ray cluster at RAY_ADDRESS, or on one of its own, and why there is none."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ SETTINGS = {
     "RAY_AUTH_MODE": "disabled",  # it would leave a token in the developer's home
     "RAY_agent_register_timeout_ms": "600000",  # on a busy machine Ray's processes begin slowly
     "RAY_worker_register_timeout_seconds": "600",
+    "RAY_worker_niceness": "0",  # Ray gives way to all others, which on a busy machine is for ever
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "600",
+    "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "600",
 }
 
 
@@ -44,9 +47,10 @@ def on_ray(
     (folder / "log").mkdir(parents=True)
     (folder / "tokens").write_text("".join(f"{t} {name}\n" for t, name in people.items()))
     path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "support")))
-    os.environ |= SETTINGS | {
+    stubs = {
         "PYTHONPATH": path, stub_editors.STEP: str(step), stub_editors.LOG: str(folder / "log"),
     }  # fmt: skip
+    os.environ |= SETTINGS | stubs
     import ray
     from ray import serve
 
@@ -56,7 +60,8 @@ def on_ray(
         "tokens": str(folder / "tokens"), "home": str(folder / "home"), "offline": "true",
         "database": database, "pictures": str(folder / "pictures"),
     }  # fmt: skip
-    ray.init(num_cpus=8, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    own = {} if "RAY_ADDRESS" in os.environ else {"num_cpus": 8, "include_dashboard": False}
+    ray.init(**own, runtime_env={"env_vars": stubs}, log_to_driver=False, configure_logging=False)
     try:
         serve.start(http_options={"host": "127.0.0.1", "port": (port := free_port())})
         serve.run(application(told | given, stub_editors.stub), name="palimpsest")

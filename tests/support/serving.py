@@ -17,8 +17,8 @@ from PIL import Image
 from agent.bootstrap import adjust_in
 from agent.context import ChatContext, OnGlimpse
 from agent.serve.app import create_app
+from agent.serve.guard import ImpatientProtocol
 from agent.serve.limits import Admission, Limits
-from agent.serve.protocol import ImpatientProtocol
 from agent.serve.users import Users
 from agent.sessions.homes import Homes
 from agent.settings import AppSettings
@@ -30,7 +30,7 @@ ANN, BOB = "ann-" + "a" * 20, "bob-" + "b" * 20
 
 
 class SlowEditor:
-    """Draws exactly, one step at a time, while the gate is open; its guesses are gray."""
+    """Draws exactly, one step at a time, while the gate is open; it knows all; guesses are gray."""
 
     def __init__(
         self, store: PictureStore, gate: threading.Event, show: OnGlimpse = lambda guess: None
@@ -41,7 +41,7 @@ class SlowEditor:
     def glimpsed(self, show: OnGlimpse) -> "SlowEditor":
         return SlowEditor(self._store, self._gate, show)
 
-    def __call__(self, *, on_step: Any, **asked: Any) -> Any:
+    def __call__(self, *, on_step: Any, known_only: bool = False, **asked: Any) -> Any:
         for i in range(1, 1000):
             on_step("sample", i, 1000)
             self._show(Image.new("RGB", (16, 16), "gray"))

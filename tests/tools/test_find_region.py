@@ -16,8 +16,7 @@ from torch import Tensor
 
 from agent.bootstrap import Refusal, _clipseg
 from agent.settings import AppSettings
-from editing_core.clip import pixel_values
-from editing_core.clipseg import ClipSeg
+from editing_core.clip import ClipSeg, pixel_values
 from editing_core.editor import Editor
 from editing_core.models.load import load
 from editing_core.settings import PRESETS

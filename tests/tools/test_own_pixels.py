@@ -1,24 +1,22 @@
 """A person's own pixels: 16 bits, colour profile and alpha stay through edits and operations."""
 
-import zlib
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import tifffile
 from color_profiles import display_p3, swapped
-from PIL import ExifTags, Image, ImageEnhance, PngImagePlugin
+from PIL import ExifTags, Image, ImageEnhance
 from tiny_flux import tiny_flux
 
 from agent.terminal.file_io import export
 from editing_core.editor import Editor
 from editing_core.settings import EditSettings
-from tools import deep_png, provenance
+from tools import provenance
 from tools.adjust_picture import Operation, adjust_picture
 from tools.deep_files import read_deep, tiff_bytes
-from tools.deep_png import own_png, png_bytes
 from tools.edit_picture import edit_picture
+from tools.fast_png import png_bytes
 from tools.own_pixels import OwnPixels
 from tools.pictures import PictureStore, open_picture
 from tools.redo import chain_of, remake, roots
@@ -248,29 +246,3 @@ def test_exif_tells_that_colours_are_the_profile_s(store, tmp_path):
         told = image.getexif()
         assert told[ExifTags.Base.Artist] == "Ada"
         assert told.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ColorSpace] == 0xFFFF
-
-
-@pytest.mark.parametrize("bands", [3, 4])
-def test_a_stored_png_is_read_in_one_go_as_pillow_reads_it_in_two(
-    tmp_path: Path, bands: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    samples = np.random.default_rng(0).integers(0, 65536, (70, 33, bands)).astype(np.uint16)
-    monkeypatch.setattr(deep_png, "BLOCK", 1000)  # many blocks, as a large picture has
-    held = png_bytes(samples, display_p3(), strategy=zlib.Z_RLE)
-    (tmp_path / "a.png").write_bytes(held)
-    whole = own_png(held)
-    assert whole is not None and whole[1] == display_p3()
-    assert (whole[0] == samples).all()
-    read = read_deep(tmp_path / "a.png", 1.0)
-    assert read is not None and (read == samples).all()
-    with Image.open(tmp_path / "a.png") as image:
-        image.verify()
-
-
-def test_a_png_that_was_not_written_here_is_left_to_pillow(tmp_path: Path) -> None:
-    samples = np.zeros((32, 32, 3), np.uint16)
-    told = PngImagePlugin.PngInfo()
-    told.add_text("a", "b")
-    assert own_png(png_bytes(samples, b"", told)) is None
-    Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    assert own_png((tmp_path / "a.png").read_bytes()) is None

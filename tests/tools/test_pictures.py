@@ -13,6 +13,7 @@ from agent.terminal.file_io import Folder, export
 from tools import provenance
 from tools.inspection import differences, sample_portrait
 from tools.pictures import PictureError, PictureStore, open_picture, picture_hash
+from tools.recent_pictures import RecentPictures
 
 
 @pytest.fixture
@@ -58,6 +59,32 @@ class TestStore:
         with pytest.raises(PictureError, match="No space"):
             store.put(image)
         assert [p for p in store.folder.rglob("*") if p.is_file()] == []
+
+    def test_a_large_picture_is_decoded_once(self, store, monkeypatch):
+        image = Image.effect_noise((1200, 900), 90).convert("RGB")
+        name = store.put(image, recipe={"seed": 7})
+        path = store.path(name)
+        with Image.open(path) as file:
+            assert file.tobytes() == image.tobytes()
+        assert provenance.read(path) == {"seed": 7}
+        held = path.read_bytes()
+        path.write_bytes(bytes(len(held)))
+        seen = store.image(name)
+        seen.putpixel((0, 0), (1, 2, 3))
+        assert store.image(name).tobytes() == image.tobytes(), "each gets a copy of their own"
+        os.replace(path, path.with_suffix(".aside"))
+        path.write_bytes(held[:-999])
+        with pytest.raises(PictureError, match="missing"):
+            store.image(name)
+
+    def test_those_seen_longest_ago_are_forgotten_first(self, tmp_path):
+        recent, image = RecentPictures(most=200), Image.new("RGB", (10, 10))
+        files = [tmp_path / name for name in "abc"]
+        for file in files:
+            file.write_bytes(b"x")
+            recent.keep(file, image)
+            recent.get(files[0])
+        assert [recent.get(file) is not None for file in files] == [True, False, True]
 
     def test_a_missing_picture_is_said(self, store):
         with pytest.raises(PictureError, match="missing"):

@@ -176,7 +176,6 @@ function frame() { // where the picture is inside its element, and how much it i
 function showBox(box) {
   at("box").hidden = !box || !state.size;
   const region = state?.region ?? "off";
-  if (brush.painting) brush.place(frame());
   const on = Boolean(box) || region !== "off" || at("picture").classList.contains("drawing");
   at("region").setAttribute("aria-pressed", String(on));
   const base = region.split(";")[0], painted = base.startsWith("#");
@@ -185,6 +184,9 @@ function showBox(box) {
   at("brush").textContent = brush.painting ? "Done" : "Brush";
   at("brush").setAttribute("aria-pressed", String(brush.painting));
   at("region").hidden = brush.painting;
+  at("brushes").hidden = !brush.painting;
+  at("rubber").setAttribute("aria-pressed", String(brush.erasing));
+  if (brush.painting) brush.place(frame()); // the tools beside it may have moved the picture
   at("painted").hidden = !painted;
   if (painted) at("painted").src = pictureOf(base.slice(1), 1280);
   if (at("box").hidden) return;
@@ -248,6 +250,8 @@ at("brush").onclick = async () => {
     log("failed", error.message);
   }
 };
+at("width").oninput = () => { brush.width = at("width").value / 100; };
+at("rubber").onclick = () => { brush.erasing = !brush.erasing; showBox(null); };
 
 window.onresize = () => state && showBox(corners(state.region));
 

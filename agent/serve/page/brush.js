@@ -1,11 +1,12 @@
-// A brush: what is painted over the picture becomes a mask, white where edits may act.
+// A brush and a rubber: what is painted over the picture becomes a mask, white where edits may act.
 
 const FINEST = 1024; // pixels of the longer side of a mask
-const WIDE = 0.08; // of the brush, in shares of the longer side
 
 export class Brush {
   #canvas;
   #last = null; // where the pointer was
+  width = 0.08; // in shares of the longer side
+  erasing = false;
 
   constructor(canvas) {
     this.#canvas = canvas;
@@ -29,7 +30,7 @@ export class Brush {
     this.#canvas.height = Math.max(1, Math.round(fine * height));
     this.place({ left, top, scale, width, height });
     this.#canvas.hidden = false;
-    this.painted = false;
+    this.erasing = false;
   }
 
   place({ left, top, scale, width, height }) {
@@ -37,10 +38,11 @@ export class Brush {
       width: `${scale * width}px`, height: `${scale * height}px` });
   }
 
-  async end() { // returns the mask as PNG; null if nothing was painted
+  async end() { // returns the mask as PNG; null if nothing is painted
     this.#canvas.hidden = true;
-    if (!this.painted) return null;
     const pen = this.#canvas.getContext("2d");
+    const { data } = pen.getImageData(0, 0, this.#canvas.width, this.#canvas.height);
+    if (!data.some((value) => value)) return null;
     pen.globalCompositeOperation = "destination-over";
     pen.fillStyle = "black";
     pen.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
@@ -57,12 +59,12 @@ export class Brush {
     const pen = this.#canvas.getContext("2d");
     pen.lineCap = "round";
     pen.strokeStyle = "white";
-    pen.lineWidth = WIDE * Math.max(this.#canvas.width, this.#canvas.height);
+    pen.globalCompositeOperation = this.erasing ? "destination-out" : "source-over";
+    pen.lineWidth = this.width * Math.max(this.#canvas.width, this.#canvas.height);
     pen.beginPath();
     pen.moveTo(...this.#last);
     this.#last = this.#at(event);
     pen.lineTo(...this.#last);
     pen.stroke();
-    this.painted = true;
   }
 }

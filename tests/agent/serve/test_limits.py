@@ -9,7 +9,7 @@ import httpx
 import pytest
 from serving import ANN, BOB, exact_users, running, spoken
 
-from agent.serve import protocol
+from agent.serve import guard
 from agent.serve.limits import STRANGERS, Admission, Limits, Refused, TokenBucket
 from agent.serve.users import Users
 
@@ -219,7 +219,7 @@ def test_a_slow_body(client: Client, port: int) -> None:
 
 
 def test_a_slow_head(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(guard, "HEAD_SECONDS", 0.5)
     assert spoken(port, b"GET / HT", *[b"T"] * 8, every=0.2) == b"", "closed without an answer"
     whole = b"GET /v1/none HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     assert spoken(port, whole[:9], whole[9:], every=0.1).startswith(b"HTTP/1.1 401")

@@ -54,6 +54,8 @@ async def _conversation(client: Client, folder: Path) -> None:
     assert beyond.is_error and "There is no turn 9; turns lists them." in words(beyond)[0]
     missing = await client.call_tool("show", {"session": "nobody"})
     assert missing.is_error and "There is no session nobody" in words(missing)[0]
+    assert "--" not in words(missing)[0]
+    assert words(await client.call_tool("sessions", {}))[0].startswith(session)
 
 
 def test_a_client_opens_edits_branches_and_saves(users: Users, tmp_path: Path) -> None:

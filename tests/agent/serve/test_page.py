@@ -157,6 +157,47 @@ def test_a_mask_is_painted_and_edits_keep_to_it(page: Any, users: Users) -> None
     expect(page.locator("#painted")).to_be_hidden(timeout=PATIENCE)
 
 
+def test_the_brush_has_a_width_and_a_rubber(page: Any, users: Users) -> None:
+    from playwright.sync_api import expect
+
+    page.click("#sample")
+    at(page, "@0 original", turns=1)
+    assert not page.is_visible("#rubber")
+    page.click("#brush")
+    place = page.locator("#after").bounding_box()
+    width, height = sample_portrait()[0].size
+    scale = place["height"] / height
+    x, y = place["x"] + place["width"] / 2, place["y"] + place["height"] / 2
+
+    def stroke(dx: float) -> None:
+        page.mouse.move(x - dx * scale, y)
+        page.mouse.down()
+        page.mouse.move(x + dx * scale, y)
+        page.mouse.up()
+
+    page.fill("#width", "25")
+    stroke(width / 4)
+    page.fill("#width", "4")
+    page.click("#rubber")
+    expect(page.locator("#rubber")).to_have_attribute("aria-pressed", "true")
+    stroke(width / 2)
+    page.click("text=Done")
+    page.wait_for_selector("text=From now on edits keep to the mask.")
+    user = users.user("ann")
+    region = user.chat(user.sessions.ids()[0]).settings.region
+    mask = user.sessions.store.image(region.removeprefix("#")).convert("L")
+    middle = width // 2
+    white = [row for row in range(height) if mask.getpixel((middle, row)) > 127]
+    assert len(white) == pytest.approx(0.21 * height, abs=0.03 * height)
+    assert height // 2 not in white and height // 2 - height // 12 in white
+    page.click("text=Region: painted")
+    page.click("#brush")
+    expect(page.locator("#rubber")).to_have_attribute("aria-pressed", "false")
+    page.click("text=Done")
+    expect(page.locator("#brushes")).to_be_hidden(timeout=PATIENCE)
+    assert len(user.chat(user.sessions.ids()[0]).conversation.messages) == 2
+
+
 def test_what_is_typed_in_mid_edit_stays_and_guesses_are_shown(
     page: Any, gate: threading.Event
 ) -> None:

@@ -16,7 +16,7 @@ import pytest
 from postgres_server import serving as postgres
 from ray_service import on_ray
 from serving import ANN, BOB
-from stub_editors import STEPS, begun
+from stub_editors import STEPS, begun, loaded
 
 from tools.arguments import InputError
 
@@ -36,7 +36,15 @@ def address(folder: Path) -> Iterator[str]:
     people = {ANN: "ann", BOB: "bob"}
     with (
         postgres() as database,
-        on_ray(folder / "served", database.url, people, step=STEP, conversations="2") as found,
+        on_ray(
+            folder / "served",
+            database.url,
+            people,
+            step=STEP,
+            conversations="2",
+            models="flux-dev",
+            held="2",
+        ) as found,
     ):
         yield found
 
@@ -99,6 +107,39 @@ def test_a_conversation_with_a_branch(ask: Ask) -> None:
     assert [turn["parent"] for turn in state["turns"]] == [None, 0, 0]
     assert ask("GET", f"/pictures/{state['turns'][2]['picture']}").status_code == 200
     assert ask("GET", f"/sessions/{session}", BOB).status_code == 404
+
+
+def test_guesses_are_shown_and_regions_are_found_by_words(ask: Ask) -> None:
+    session = begin(ask)
+    told = say(ask, session, "/region the hat")
+    assert "edits keep to" in told[-1]["text"], told
+    assert ask("GET", f"/sessions/{session}").json()["region"] == "the hat"
+    shown = kinds(say(ask, session, "/show region"), "reply")
+    assert any("picture" in each for each in shown), shown
+    told = say(ask, session, "give her a red hat")
+    assert len(kinds(told, "glimpse")) == STEPS == len(kinds(told, "step"))
+    assert told[-1]["text"] == "Added: red hat (@1)."
+    say(ask, session, "/region nowhere")
+    lost = kinds(say(ask, session, "/show region"), "turn.failed")
+    assert "I cannot tell where" in lost[0]["error"]
+
+
+def test_one_editor_holds_several_models(ask: Ask, folder: Path) -> None:
+    names = [each["id"] for each in ask("GET", "/models").json()["data"]]
+    assert names == ["portraits", "flux-dev"]
+    other = ask("POST", "/sessions", data={"model": "flux-dev"}).json()
+    assert other["model"] == "flux-dev"
+    assert ask("POST", "/sessions", data={"model": "what"}).status_code == 422
+    usual = begin(ask)
+    wishes = [
+        (other["session"], "give her a red hat"), (usual, "give her a red hat"),
+        (other["session"], "make her sad"),
+    ]  # fmt: skip
+    for session, wish in wishes:
+        assert kinds(say(ask, session, wish), "turn.completed")
+    held = loaded(folder / "served" / "log")
+    both = {process for process, model in held if model == "flux-dev"}
+    assert both and all((process, "portraits") in held for process in both), held
 
 
 def test_who_waits_is_told_how_many_are_before(ask: Ask, folder: Path) -> None:

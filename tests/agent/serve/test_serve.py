@@ -16,6 +16,7 @@ from serving import ANN, BOB
 from starlette.testclient import TestClient
 
 from agent.bootstrap import studio_of
+from agent.context import ChatContext
 from agent.serve import command
 from agent.serve.app import create_app
 from agent.serve.edit_queue import EditQueue
@@ -91,6 +92,40 @@ def test_a_conversation_with_a_branch(client: TestClient) -> None:
     assert [row["session"] for row in client.get("/v1/sessions").json()] == [session]
     assert client.delete(f"/v1/sessions/{session}").status_code == 204
     assert client.get(f"/v1/sessions/{session}").status_code == 404
+
+
+def test_a_session_keeps_the_model_that_it_began_with(users: Users) -> None:
+    edits: list[str] = []
+
+    def other(store: PictureStore, person: str) -> ChatContext:
+        usual = users.studio_in(store, person)
+
+        def edit(**asked: Any) -> Any:
+            edits.append(asked["head"])
+            assert usual.edit is not None
+            return usual.edit(**asked)
+
+        settings = usual.settings.model_copy(update={"model": "flux-dev"})
+        return replace(usual, edit=edit, settings=settings)
+
+    client = client_of(replace(users, others={"flux-dev": other}))
+    names = [model["id"] for model in client.get("/v1/models").json()["data"]]
+    assert names == ["portraits", "flux-dev"]
+    refused = client.post("/v1/sessions", data={"model": "what"})
+    assert refused.status_code == 422 and "portraits, flux-dev" in refused.json()["error"]
+    session = client.post("/v1/sessions", data={"model": "flux-dev"}).json()["session"]
+    for wish in ("give her a red hat", "make her sad"):
+        said(client, session, wish)
+    said(client, begun(client), "give her a red hat")
+    assert len(edits) == 2
+    assert client.get(f"/v1/sessions/{session}").json()["model"] == "flux-dev"
+    told = client.get(f"/v1/sessions/{session}/conversation").json()
+    assert told["settings"]["model"] == "flux-dev"
+    data = {"prompt": "give her a red hat", "model": "flux-dev"}
+    assert client.post("/v1/images/edits", files={"image": portrait()}, data=data).is_success
+    usual = data | {"model": "gpt-image-1"}
+    assert client.post("/v1/images/edits", files={"image": portrait()}, data=usual).is_success
+    assert len(edits) == 3
 
 
 def test_pictures_are_kept_by_browsers_and_made_smaller(client: TestClient) -> None:
