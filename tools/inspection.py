@@ -17,7 +17,7 @@ from tools.arguments import InputError
 psnr = metrics.psnr
 
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
-MARGIN = 4  # pixels around a change that belong to it
+MARGIN = 8  # pixels around a change that belong to it: half of the widest pixel of latents
 MEASURED = 1024  # pixels of the longer side, at most
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 
@@ -99,8 +99,8 @@ class WorldEyes:
         return bool(self._world.judge(image))
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
-        """Name the attributes that a picture shows; nothing for a picture of no such world."""
-        return self._world.judge(image)
+        """Name what a picture shows, in doubt what is expected; nothing if it is of no such world."""
+        return self._world.judge(image, expected)
 
     def spoilt(self, image: Image.Image) -> bool:
         """Say whether a picture of the world is smeared, doubled or half there."""

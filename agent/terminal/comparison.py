@@ -60,8 +60,8 @@ def _masks(edits: list[Turn], store: PictureStore, size: tuple[int, int]) -> Ima
 
 def _seen(before: Image.Image, after: Image.Image, a: Turn, b: Turn, eyes: Eyes) -> str:
     """Name the attributes that two portraits are seen to differ in."""
-    expected = parse(a.caption) | parse(b.caption)
-    old, new = eyes.attributes(before, expected), eyes.attributes(after, expected)
+    old = eyes.attributes(before, parse(a.caption))
+    new = eyes.attributes(after, parse(b.caption))
     changed = []
     for name, value in new.items():
         if old.get(name) != value:

@@ -83,8 +83,13 @@ class World(Protocol):
         """
         ...
 
-    def judge(self, image: Image.Image) -> dict[str, str]:
-        """Name the attributes that a picture shows; nothing for a picture of no such world."""
+    def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
+        """Name the attributes that a picture shows; nothing for a picture of no such world.
+
+        Args:
+            image: Of any size.
+            expected: What is to be taken where the picture leaves doubt.
+        """
         ...
 
     def spoilt(self, image: Image.Image) -> bool:

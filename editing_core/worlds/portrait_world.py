@@ -18,10 +18,13 @@ from editing_core.worlds.portraits.likeness import placed
 if TYPE_CHECKING:
     from PIL import Image
 
+    from editing_core.portraits.reader import Look
+
 TINTED = ("headwear", "eyewear", "neckwear")
 """Things with a colour of their own, which is gone when they are."""
 LOOKED_AT = 256  # pixels of the shorter side of a picture, at least, that are enough to name it
 CLEAN = 0.5  # probability
+SURE = 20  # times as probable as what was expected something must be, to be seen in its place
 FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
 """Words of captions that name nothing."""
 
@@ -88,13 +91,15 @@ class PortraitWorld:
         portrait = world.Portrait(world.Attributes(), person).with_(**attributes)
         return self._drawn(portrait, side), captions.caption(asdict(portrait.attributes))
 
-    def judge(self, image: Image.Image) -> dict[str, str]:
+    def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""
         from editing_core.worlds.portraits.classifier import classifier  # torch comes with it
 
         image = _reduced(image)
-        seen = classifier().read(image)
-        return seen.attributes if seen.is_portrait and placed(image, seen.attributes) else {}
+        look = classifier().look(image)
+        if not (look.seen.is_portrait and placed(image, look.seen.attributes)):
+            return {}
+        return _with_doubt(look, expected or {})
 
     def spoilt(self, image: Image.Image) -> bool:
         """Say whether a portrait is smeared, doubled or half there."""
@@ -111,16 +116,16 @@ class FirstPortraitWorld(PortraitWorld):
 
     name = "portraits-128"
 
-    def judge(self, image: Image.Image) -> dict[str, str]:
+    def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""
         from editing_core.portraits.reader import reader  # torch comes with it
 
         image = _reduced(image)
-        seen = reader().read(image)
-        if not seen.is_portrait:
+        look = reader().look(image)
+        if not look.seen.is_portrait:
             return {}
-        again, _ = self.draw(seen.attributes, side=LOOKED_AT)
-        return seen.attributes if alike(image, again) else {}
+        again, _ = self.draw(look.seen.attributes, side=LOOKED_AT)
+        return _with_doubt(look, expected or {}) if alike(image, again) else {}
 
     def spoilt(self, image: Image.Image) -> bool:
         """Cannot tell: this edition's reader did not learn it."""
@@ -128,6 +133,16 @@ class FirstPortraitWorld(PortraitWorld):
 
     def _drawn(self, portrait: world.Portrait, side: int | None) -> Image.Image:
         return world.draw(portrait, side or world.SIZE)
+
+
+def _with_doubt(look: Look, expected: Attributes) -> dict[str, str]:
+    """Return what is seen, but what was expected unless something else is far more probable."""
+    taken = {
+        name: value
+        for name, value in expected.items()
+        if look.probability(name, value) * SURE >= look.seen.confidence[name]
+    }
+    return look.seen.attributes | taken
 
 
 def _reduced(image: Image.Image) -> Image.Image:
