@@ -120,7 +120,7 @@ def test_a_box_moves_along_with_what_it_is_around_and_back(sessions):
     typed(desk, "/region 0,16,64,32")
     assert "The region of edits moved along: 208,0,32,64." in typed(desk, "/rotate right")
     assert now() == "208,0,32,64"
-    assert "moved along: 60,0,32,44" in typed(desk, "/crop 20,20,108,108")
+    assert "moved along: 60,0,32,44" in typed(desk, "/crop 148,20,108,108")
     assert "lies outside of it, so edits act everywhere" in typed(desk, "/crop 0,60,40,40")
     assert now() == "off"
     typed(desk, "/undo 3")
@@ -128,7 +128,7 @@ def test_a_box_moves_along_with_what_it_is_around_and_back(sessions):
     typed(desk, "/rotate left")
     typed(desk, "/region 1,2,30,40")
     typed(desk, "/goto 0")
-    assert now() == "86,1,40,30", "chosen in the turned picture, undone"
+    assert now() == "214,1,40,30", "chosen in the turned picture, undone"
     assert "moved" not in typed(desk, "/adjust brightness +20")
 
 
