@@ -121,10 +121,11 @@ def _seen(
     wanted, expected = changes(step.source_prompt, step.target_prompt), parse(step.target_prompt)
     if not (wanted and drawn):
         return None, 1.0, ()
-    rest = {name: value for name, value in (ABSENT | expected).items() if name not in wanted}
-    seen = eyes.attributes(after, rest)
+    whole = ABSENT | expected
+    seen = eyes.attributes(after, whole)
     if not seen:
         return 0.0, 0.0, (NO_SUCH,)
+    rest = {name: value for name, value in whole.items() if name not in wanted}
     as_before = eyes.attributes(before, rest)
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]
     shown = [name for name in rest if name in seen]

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 TINTED = ("headwear", "eyewear", "neckwear")
 """Things with a colour of their own, which is gone when they are."""
 LOOKED_AT = 256  # pixels of the shorter side of a picture, at least, that are enough to name it
-CLEAN = 0.5  # probability
+PORTRAIT = 0.75  # probability from which a picture is one
+CLEAN = 0.5  # probability from which it is not smeared
 SURE = 20  # times as probable as what was expected something must be, to be seen in its place
 FRAME = frozenset("a an the of with and in on at no portrait drawing picture wearing".split())
 """Words of captions that name nothing."""
@@ -97,7 +98,7 @@ class PortraitWorld:
 
         image = _reduced(image)
         look = classifier().look(image)
-        if not (look.seen.is_portrait and placed(image, look.seen.attributes)):
+        if look.seen.portrait < PORTRAIT or not placed(image, look.seen.attributes):
             return {}
         return _with_doubt(look, expected or {})
 
