@@ -78,7 +78,9 @@ def test_a_run_without_a_person_leaves_a_photograph_alone(talk: Talk, elsewhere:
     code, events, err = talk(image, "--say", "add a hat", elsewhere=elsewhere)
     assert code == 3 and "none of the portraits that the model knows" in err
     assert not named(events, "turn.completed")
-    assert "--anyway" in named(events, "turn.failed")[0]["error"]
+    said = named(events, "turn.failed")[0]["error"]
+    assert "paint over it" in said
+    assert ("--anyway" in said) != elsewhere, "a server speaks to programs, too, and names no flags"
 
 
 @pytest.mark.parametrize("elsewhere", [False, True])
