@@ -99,7 +99,7 @@ class WorldEyes:
         return bool(self._world.judge(image))
 
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
-        """Name what a picture shows, in doubt what is expected; nothing if it is of no such world."""
+        """Name what a picture shows, in doubt what is expected; nothing for other pictures."""
         return self._world.judge(image, expected)
 
     def spoilt(self, image: Image.Image) -> bool:
