@@ -71,13 +71,7 @@ def save_picture(
     image = _as_written(image, form, alpha, own)
     packed = provenance.packed(recipe, form) if recipe else {}
     exif = uncalibrated(exif) if own is not None and own.profile else exif
-    options = {"format": form} | QUALITY.get(form, {}) | _told(exif, form, packed or {})
-    if form == "JPEG" and image.width * image.height > LARGE:
-        options["optimize"] = False  # a third of the time, and some percent more room
-    if own is not None and own.profile and form in WITH_PROFILE:
-        options["icc_profile"] = own.profile
-    elif form in TOLD_SRGB:
-        options["icc_profile"] = _srgb()
+    options = _options(image, form, own) | _told(exif, form, packed or {})
 
     def write(passing: Path) -> None:
         if own is not None and own.bits == DEEP and form in WITH_DEEP:
@@ -93,6 +87,18 @@ def save_picture(
     except BaseException:
         side.unlink(missing_ok=True)
         raise
+
+
+def _options(image: Image.Image, form: str, own: OwnPixels | None) -> dict[str, Any]:
+    """What Pillow is told beside the notes: format, quality and colour profile."""
+    options: dict[str, Any] = {"format": form} | QUALITY.get(form, {})
+    if form == "JPEG" and image.width * image.height > LARGE:
+        options["optimize"] = False  # a third of the time, and some percent more room
+    if own is not None and own.profile and form in WITH_PROFILE:
+        options["icc_profile"] = own.profile
+    elif form in TOLD_SRGB:
+        options["icc_profile"] = _srgb()
+    return options
 
 
 def _as_written(image: Image.Image, form: str, alpha: bytes, own: OwnPixels | None) -> Image.Image:
