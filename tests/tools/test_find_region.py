@@ -14,7 +14,7 @@ from tiny_flux import tiny_flux
 from tiny_networks import SIDE_SEEN, save_clipseg
 from torch import Tensor
 
-from agent.bootstrap import Refusal, _clipseg
+from agent.bootstrap import Refusal, clipseg_of
 from agent.settings import AppSettings
 from editing_core.clip import ClipSeg, pixel_values
 from editing_core.editor import Editor
@@ -238,10 +238,10 @@ def test_clipseg_is_asked_as_transformers_does(tiny_clipseg: Path) -> None:
 
 
 def test_a_clipseg_that_is_not_there_is_refused_clearly(tiny_clipseg: Path, tmp_path: Path) -> None:
-    assert _clipseg(AppSettings(home=tmp_path)) is None
-    assert isinstance(_clipseg(AppSettings(home=tmp_path, clipseg=str(tiny_clipseg))), ClipSeg)
+    assert clipseg_of(AppSettings(home=tmp_path)) is None
+    assert isinstance(clipseg_of(AppSettings(home=tmp_path, clipseg=str(tiny_clipseg))), ClipSeg)
     with pytest.raises(Refusal, match="CLIPSeg model .* cannot be loaded"):
-        _clipseg(AppSettings(home=tmp_path, clipseg=str(tmp_path / "nowhere")))
+        clipseg_of(AppSettings(home=tmp_path, clipseg=str(tmp_path / "nowhere")))
 
 
 def test_a_named_region_is_edited_as_a_close_up_and_made_again_bit_for_bit(
