@@ -121,6 +121,26 @@ def hooked_layers(
     ]
 
 
+def uniform_layers(
+    blocks: Sequence[tuple[Any, Any]],
+    stream: Stream,
+    processor: type[HookedProcessor],
+    layout: TokenLayout,
+) -> list[AttentionLayer]:
+    """Number the attention layers of a transformer whose blocks all attend in one way.
+
+    Args:
+        blocks: Its blocks as they are called, each with the module in it that attends.
+        stream: Of all of them.
+        processor: What lets a hook attend.
+        layout: How the tokens of a call are made up.
+    """
+    return hooked_layers(
+        [(block, attn, stream, attn.inner_dim // attn.heads, processor) for block, attn in blocks],
+        layout,
+    )
+
+
 def projected(attn: Any, image: Tensor, text: Tensor, size: int) -> QKV:
     """Queries, keys and values of text and image that have weights of their own.
 

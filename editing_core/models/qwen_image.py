@@ -12,10 +12,9 @@ from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.guided_model import SingleTextModel, within
 from editing_core.models.hooked_attention import (
     HookedProcessor,
-    TokenLayout,
-    hooked_layers,
     projected,
     turned,
+    uniform_layers,
 )
 from editing_core.models.layouts import LAYOUTS
 from editing_core.models.offers import QWEN_IMAGE
@@ -119,23 +118,12 @@ class QwenImage(SingleTextModel):
         return led * length
 
     def _layers(self) -> list[AttentionLayer]:
-        return layers_of(self.transformer, self._layout)
+        blocks = [(block, block.attn) for block in self.transformer.transformer_blocks]
+        return uniform_layers(blocks, "joint", QwenProcessor, self._layout)
 
 
 Rotary = tuple[Tensor, Tensor]
 """Complex numbers that turn image and text. Shape of each: (tokens, head size / 2)."""
-
-
-def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
-    """Return the layers of a transformer, as they are called."""
-    blocks = [(block, block.attn) for block in transformer.transformer_blocks]
-    return hooked_layers(
-        [
-            (block, attn, "joint", attn.inner_dim // attn.heads, QwenProcessor)
-            for block, attn in blocks
-        ],
-        layout,
-    )
 
 
 class QwenProcessor(HookedProcessor):

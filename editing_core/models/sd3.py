@@ -13,9 +13,8 @@ from editing_core.models.canvas import Canvas, pack, unpack
 from editing_core.models.guided_model import GuidedModel
 from editing_core.models.hooked_attention import (
     TextLastProcessor,
-    TokenLayout,
-    hooked_layers,
     projected,
+    uniform_layers,
 )
 from editing_core.models.layouts import LAYOUTS
 from editing_core.models.loader import LoadSpec
@@ -133,25 +132,14 @@ class StableDiffusion3(GuidedModel):
         return pack(v)
 
     def _layers(self) -> list[AttentionLayer]:
-        return layers_of(self.transformer, self._layout)
+        blocks = [(block, block.attn) for block in self.transformer.transformer_blocks]
+        return uniform_layers(blocks, "joint", SD3Processor, self._layout)
 
 
 class StableDiffusion3Turbo(StableDiffusion3):
     """A Stable Diffusion 3.5 that was distilled to a few steps without guidance."""
 
     family = SD35_TURBO
-
-
-def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
-    """Return the layers of a transformer, as they are called."""
-    blocks = [(block, block.attn) for block in transformer.transformer_blocks]
-    return hooked_layers(
-        [
-            (block, attn, "joint", attn.inner_dim // attn.heads, SD3Processor)
-            for block, attn in blocks
-        ],
-        layout,
-    )
 
 
 class SD3Processor(TextLastProcessor):

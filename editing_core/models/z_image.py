@@ -13,9 +13,8 @@ from editing_core.models.diffusers_model import LONGEST_TEXT
 from editing_core.models.guided_model import SingleTextModel, within
 from editing_core.models.hooked_attention import (
     TextLastProcessor,
-    TokenLayout,
-    hooked_layers,
     turned,
+    uniform_layers,
 )
 from editing_core.models.offers import Z_IMAGE, Z_IMAGE_TURBO
 from editing_core.models.schedule import Schedule, times_by
@@ -78,7 +77,8 @@ class ZImage(SingleTextModel):
         return v
 
     def _layers(self) -> list[AttentionLayer]:
-        return layers_of(self.transformer, self._layout)
+        blocks = [(block, block.attention) for block in self.transformer.layers]
+        return uniform_layers(blocks, "single", ZImageProcessor, self._layout)
 
 
 class ZImageTurbo(ZImage):
@@ -93,18 +93,6 @@ MULTIPLE = 32  # text and image are each filled up to so many tokens, or twice .
 def padded(tokens: int) -> int:
     """Return how many tokens the network makes of so many, by filling up."""
     return -(-tokens // MULTIPLE) * MULTIPLE
-
-
-def layers_of(transformer: Any, layout: TokenLayout) -> list[AttentionLayer]:
-    """Return the layers in which text and image meet, as they are called."""
-    blocks = [(block, block.attention) for block in transformer.layers]
-    return hooked_layers(
-        [
-            (block, attn, "single", attn.inner_dim // attn.heads, ZImageProcessor)
-            for block, attn in blocks
-        ],
-        layout,
-    )
 
 
 class ZImageProcessor(TextLastProcessor):
