@@ -50,7 +50,7 @@ def classifier(file: Path = FILE) -> Classifier:
     return model.eval()
 
 
-def begun() -> Classifier:
+def from_reader() -> Classifier:
     """A classifier that knows what the first edition's reader knows."""
     model = Classifier()
     known = reader().state_dict()

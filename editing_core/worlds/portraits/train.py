@@ -26,8 +26,7 @@ from editing_core.portraits.train_reader import draw_others
 from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, train_vae
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
-from editing_core.worlds.portraits.classifier import Classifier, classifier
-from editing_core.worlds.portraits.classifier import begun as begun_classifier
+from editing_core.worlds.portraits.classifier import Classifier, classifier, from_reader
 from editing_core.worlds.portraits.edited import Edits, draw_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest
@@ -186,7 +185,7 @@ def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
 def classifier_of(folder: Path) -> Classifier:
     """The classifier of a folder; if there is none, one that begins from the first edition's."""
     file = folder / CLASSIFIER.name
-    model = (classifier(file) if file.exists() else begun_classifier()).train()
+    model = (classifier(file) if file.exists() else from_reader()).train()
     return model.to(torch.get_default_device())
 
 
