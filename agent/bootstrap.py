@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from copy import copy
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,32 +178,27 @@ class LoadedLater:
         self._known_only = known_only
         self._settings, self._store, self._glimpse = settings, store, glimpse
         self._finder = Finder(store, clipseg)
-        self._future: Future[Any] | None = None
+        self._future: Callable[[], Future[Any]] = cache(partial(in_background, self._load))
 
     def begin(self) -> None:
         """Begin to load in a thread of its own, which nobody who leaves waits for."""
-        if self._future is None:
-            self._future = in_background(self._load)
+        self._future()
 
     def storing_in(self, store: PictureStore) -> LoadedLater:
         """Return the same tool, with the same model, for another store of pictures."""
-        self.begin()
         other = copy(self)
         other._store, other._finder = store, Finder(store, self._finder.clipseg)
         return other
 
     def glimpsed(self, show: OnGlimpse) -> LoadedLater:
         """Return the same tool, with the same model, whose guesses at the picture are shown."""
-        self.begin()
         other = copy(self)
         other._glimpse = show
         return other
 
     def editor(self) -> Any:
         """Return the editor once it is loaded, or raise what went wrong."""
-        self.begin()
-        assert self._future is not None
-        return self._future.result()
+        return self._future().result()
 
     def _load(self) -> Any:
         from agent import understand  # noqa: F401  (loaded now, needed with the first message)

@@ -20,6 +20,7 @@ from agent.options import declared
 from agent.serve.limits import Admission, Limits
 from agent.sessions.homes import homes_at
 from agent.sessions.store import StorageError
+from agent.settings import AppSettings
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
@@ -43,6 +44,10 @@ def parser(name: str, *, network: bool = True) -> argparse.ArgumentParser:
         made.add_argument(
             "--tokens", type=Path, metavar="FILE", help="who may come in: lines of TOKEN NAME"
         )
+        made.add_argument(
+            "--models", default="", metavar="NAMES",
+            help="models that sessions may begin with beside --model, with commas between",
+        )  # fmt: skip
         for limit in fields(Limits):
             made.add_argument(
                 f"--{limit.name.replace('_', '-')}",
@@ -66,10 +71,6 @@ def _add_scaling(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--ray", action="store_true", help="serve on the Ray cluster that is there")
     group.add_argument("--editors", default="1", metavar="N", help="models, such as 2 or 1-8")
     group.add_argument("--conversations", default="1", metavar="N", help="replicas that answer")
-    group.add_argument(
-        "--models", default="", metavar="NAMES",
-        help="models that sessions may begin with beside --model, with commas between",
-    )  # fmt: skip
     group.add_argument(
         "--held", default="1", metavar="N", help="models that one keeps (default: 1)"
     )
@@ -127,7 +128,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
 
         from agent.serve.app import create_app
         from agent.serve.guard import ImpatientProtocol
-        from agent.serve.users import Users, tokens_in
+        from agent.serve.users import Users, names_in, tokens_in
     except ModuleNotFoundError as error:
         return refuse(
             f"This needs the extra web (no module {error.name}): pip install 'palimpsest[web]'.",
@@ -143,6 +144,7 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
         settings = settings_of(flags.config, **{option: getattr(flags, option) for option in FLAGS})
         homes = homes_at(settings.home, settings.database, settings.pictures)
         studio = studio_of(settings, person=True, note=note)
+        others = {name: partial(over, other(settings, name)) for name in names_in(flags.models)}
     except StorageError as error:
         return refuse(str(error), MISSING)
     except InputError as error:
@@ -150,8 +152,9 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
     except Refusal as refusal:
         return refuse(str(refusal), refusal.code)
 
+    studio.warm_up()
     limits = Limits(**{limit.name: getattr(flags, limit.name) for limit in fields(Limits)})
-    users = Users(tokens, homes, partial(over, studio), admission=Admission(limits))
+    users = Users(tokens, homes, partial(over, studio), admission=Admission(limits), others=others)
     address = f"http://{flags.host}:{flags.port}/"
     if flags.tokens is None:
         address += f"?token={token}"
@@ -166,6 +169,12 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
     finally:
         users.close()
     return DONE
+
+
+def other(settings: AppSettings, model: str) -> ChatContext:
+    """Return what conversations with another model work with; it is loaded at its first edit."""
+    own = settings.model_copy(update={"model": model})
+    return studio_of(own, person=True, looking=True, note=lambda told: None)
 
 
 def over(studio: ChatContext, store: PictureStore, _: str) -> ChatContext:

@@ -39,7 +39,7 @@ from agent.serve.app import create_app
 from agent.serve.batching import BatchedEdit, BatchingModel
 from agent.serve.edit_queue import Waits
 from agent.serve.limits import Admission, Limits
-from agent.serve.users import StudioIn, Users, tokens_in
+from agent.serve.users import StudioIn, Users, names_in, tokens_in
 from agent.sessions.homes import Homes, homes_at
 from agent.settings import AppSettings
 from tools.arguments import InputError, number
@@ -350,7 +350,7 @@ def application(given: Mapping[str, str], loading: Loading = load) -> serve.Appl
     tokens = tokens_in(Path(left.pop("tokens", "")))
     editors, talks = left.pop("editors", "1"), left.pop("conversations", "1")
     gpus = float(left.pop("gpus", "0"))
-    models = [name for name in left.pop("models", "").split(",") if name]
+    models = names_in(left.pop("models", ""))
     held, together = (number(left.pop(n, "1"), least=1, name=n) for n in ("held", "together"))
     limits = Limits(**{f.name: int(left.pop(f.name)) for f in fields(Limits) if f.name in left})
     settings = settings_of(None, **left)

@@ -96,3 +96,8 @@ def tokens_in(file: Path) -> dict[str, str]:
     if not found:
         raise InputError(f"--tokens {file} names nobody.")
     return found
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names of models that a list with commas holds."""
+    return [name for name in (word.strip() for word in text.split(",")) if name]

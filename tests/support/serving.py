@@ -4,7 +4,7 @@ import select
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -51,13 +51,14 @@ class SlowEditor:
 
 
 def exact_users(
-    home: Path, gate: threading.Event, admission: Admission | None = None, *, sees: bool = True
-) -> Users:
+    home: Path, gate: threading.Event, admission: Admission | None = None, *, sees: bool = True,
+    others: Iterable[str] = (),
+) -> Users:  # fmt: skip
     """Ann and Bob; while the gate is closed, edits take long. Without eyes no torch is needed."""
 
-    def studio_in(store: PictureStore, _: str) -> ChatContext:
+    def studio_in(store: PictureStore, _: str, **chosen: Any) -> ChatContext:
         return ChatContext(
-            settings=AppSettings(home=home, offline=True),
+            settings=AppSettings(home=home, offline=True, **chosen),
             edit=SlowEditor(store, gate),
             adjust=adjust_in(store),
             pictures=store,
@@ -67,7 +68,11 @@ def exact_users(
         )
 
     return Users(
-        {ANN: "ann", BOB: "bob"}, Homes(home), studio_in, admission=admission or Admission(Limits())
+        {ANN: "ann", BOB: "bob"},
+        Homes(home),
+        studio_in,
+        admission=admission or Admission(Limits()),
+        others={model: partial(studio_in, model=model) for model in others},
     )
 
 

@@ -340,6 +340,7 @@ async function refresh({ told = false } = {}) { // told: its messages are in the
 async function take(told) {
   session = told.session;
   state = told;
+  at("models").value = state.model;
   location.hash = session;
   sideBySide = false;
   showMessages();
@@ -358,10 +359,30 @@ async function list() {
   at("sessions").value = session || "";
 }
 
+async function models() { // there is something to choose if there are two
+  const { data } = await (await asked("/models")).json();
+  at("models").replaceChildren(...data.map(({ id }) => element("option", { value: id, textContent: id })));
+  at("choosing").hidden = data.length < 2;
+}
+
+async function leave() { // for a new session
+  session = state = null;
+  working(false);
+  history.replaceState(null, "", location.pathname);
+  at("log").replaceChildren();
+  at("options").replaceChildren();
+  for (const id of ["after", "before", "painted", "glimpse", "variants", "compare", "tools", "caption", "tree"]) at(id).hidden = true;
+  for (const id of ["picture", "empty"]) at(id).hidden = false;
+  showBox(null);
+  document.title = "Palimpsest";
+  await list();
+}
+
 async function begin(files, caption = "") {
   const form = new FormData();
   for (const file of files) form.append("pictures", file);
   form.append("caption", caption);
+  form.append("model", at("models").value);
   const into = session && files.length && state?.turns.length ? `/sessions/${session}/pictures` : "/sessions";
   working(true, "opening", false);
   at("bar").removeAttribute("value");
@@ -399,6 +420,10 @@ at("open").onclick = () => at("files").click();
 at("files").onchange = () => { begin([...at("files").files]); at("files").value = ""; };
 at("sample").onclick = () => { session = null; begin([]); };
 at("sessions").onchange = async () => at("sessions").value && take(await (await asked(`/sessions/${at("sessions").value}`)).json());
+at("models").onchange = async () => {
+  if (session && at("models").value !== state.model) await leave();
+  at("text").focus();
+};
 at("against").onchange = () => { show(); setCut(50); };
 at("beside").onclick = () => { sideBySide = !sideBySide; show(); };
 at("cut").oninput = () => setCut(at("cut").value);
@@ -410,6 +435,7 @@ window.onfocus = () => at("work").hidden && refresh(); // another tab, or the te
 
 const wanted = location.hash.slice(1);
 try {
+  await models();
   if (wanted) await take(await (await asked(`/sessions/${wanted}`)).json());
   else await list();
 } catch (error) {
