@@ -21,6 +21,8 @@ from agent.serve.limits import Admission, Limits
 from agent.sessions.homes import homes_at
 from agent.sessions.store import StorageError
 from agent.settings import AppSettings
+from editing_core.errors import ModelMissing
+from editing_core.models.checkpoints import find
 from tools.arguments import InputError
 from tools.pictures import PictureStore
 
@@ -172,7 +174,15 @@ def _run(flags: argparse.Namespace, *, show: bool) -> int:
 
 
 def other(settings: AppSettings, model: str) -> ChatContext:
-    """Return what conversations with another model work with; it is loaded at its first edit."""
+    """Return what conversations with another model work with; it is loaded at its first edit.
+
+    Raises:
+        Refusal: There is no such model, or it cannot edit.
+    """
+    try:
+        find(model)
+    except ModelMissing as error:
+        raise Refusal(str(error), MISSING) from None
     own = settings.model_copy(update={"model": model})
     return studio_of(own, person=True, looking=True, note=lambda told: None)
 

@@ -412,6 +412,13 @@ def test_others_come_in_by_tokens_alone(capsys: pytest.CaptureFixture[str]) -> N
     assert "needs --tokens" in capsys.readouterr().err
 
 
+def test_models_that_are_not_there_are_refused_at_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert command.serve(["--offline", "--models", "portraits-256, nonsense"]) == 3
+    assert "There is no model 'nonsense'" in capsys.readouterr().err
+
+
 def test_openais_own_client_edits_a_picture(client: TestClient) -> None:
     from openai import BadRequestError, OpenAI
 
