@@ -9,7 +9,6 @@ A model sees ``shown``. What it changes there is carried over to the own pixels:
 from __future__ import annotations
 
 import hashlib
-import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -85,7 +84,7 @@ class OwnPixels:
 
     def png(self) -> bytes:
         """Return them as a PNG, which ``read`` reads."""
-        return png_bytes(self.samples, self.profile, strategy=zlib.Z_RLE)
+        return png_bytes(self.samples, self.profile)
 
     def changed(self, before: Image.Image, after: Image.Image) -> OwnPixels:
         """Carry over what was changed in what is shown; see the module.

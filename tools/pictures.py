@@ -9,7 +9,6 @@ import stat
 import tempfile
 import time
 import warnings
-import zlib
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -264,7 +263,7 @@ class PictureStore:
         """Store a picture once and return its hash.
 
         Args:
-            image: RGB picture, or "L" mask.
+            image: RGB picture, or "L" mask; not to be changed afterwards.
             latents: Packed float latents (1, tokens, 64) to keep beside it as float32.
             recipe: What made the picture; written inside the PNG.
             own: Its own pixels, of which the image is what a model sees.
@@ -374,6 +373,7 @@ class PictureStore:
                 image = file.copy()
             if _is_large(image):
                 RECENT.keep(path, image)
+                return image.copy()
             return image
         except Exception:  # decoders raise all kinds
             raise PictureError(f"The picture {name[:12]} is missing from {self.folder}.") from None
@@ -420,7 +420,7 @@ def _is_large(image: Image.Image) -> bool:
 def _png_bytes(image: Image.Image, recipe: Recipe | None) -> bytes:
     told = text_chunk(recipe) if recipe else None
     if _is_large(image) and image.mode in MODES:
-        return png_bytes(image, told=told, strategy=zlib.Z_RLE)
+        return png_bytes(image, told=told)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", pnginfo=told)
     return buffer.getvalue()

@@ -31,14 +31,14 @@ class RecentPictures:
             if found is None:
                 return None
             self._kept.move_to_end(key)
-        return found.copy()
+        copied = found.copy()
+        copied.info = {}  # what was told in the file that it came from
+        return copied
 
     def keep(self, path: Path, image: Image.Image) -> None:
-        """Keep a copy of what a file holds."""
-        held = image.copy()
-        held.info = {}  # what was told in the file that it came from
+        """Keep what a file holds: the very picture, which nobody may change from now on."""
         with self._lock:
-            self._kept[_key(path)] = held
+            self._kept[_key(path)] = image
             while sum(each.width * each.height for each in self._kept.values()) > self.most:
                 self._kept.popitem(last=False)
 
