@@ -60,7 +60,7 @@ class KVCache:
         """The turn whose picture comes next."""
         return self.frames[-1].turn + 1 if self.frames else 0
 
-    def remember(self, frame: Frame) -> KVCache:
+    def append(self, frame: Frame) -> KVCache:
         """Return a memory with one more frame; the oldest result goes when there are too many."""
         if frame.turn < self.next_turn:
             raise ValueError(f"turn {frame.turn} is remembered after turn {self.next_turn - 1}")
@@ -90,47 +90,49 @@ class TurnContext:
         frames: F.
         text: Tokens of an instruction that go before a frame's own; 0 where text is elsewhere.
         rotation: Cosine and sine of each frame's temporal place. Shape: (B * F, 1, 1, axis).
-        sight: Who sees whom.
+        visibility: Who sees whom.
         memory: Frames of earlier calls, which all see.
-        written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+        kv_out: Receives each layer's keys and values: (2, B, F, L, heads, width).
     """
 
     frames: int
     text: int
     rotation: tuple[Tensor, Tensor]
-    sight: Visibility
+    visibility: Visibility
     memory: Sequence[Frame] = ()
-    written: list[Tensor] | None = None
+    kv_out: list[Tensor] | None = None
 
 
-def attended(q: Tensor, k: Tensor, v: Tensor, look: TurnContext, layer: int, how: Any) -> Tensor:
+def frame_attention(
+    q: Tensor, k: Tensor, v: Tensor, context: TurnContext, layer: int, processor: Any
+) -> Tensor:
     """Attend each frame to itself, its text, the frames it sees, and what is remembered.
 
     Args:
         q: Queries, normalised and spatially rotated. Shape: (B * F, text + L, heads, width).
         k: Keys, likewise.
         v: Values.
-        look: Who sees whom.
+        context: Who sees whom.
         layer: Counted through all blocks.
-        how: The processor, which knows the back end.
+        processor: The attention processor, which knows the back end.
 
     Returns:
         Shape: that of ``q``.
     """
-    q, k = _rotated(q, look.rotation), _rotated(k, look.rotation)
-    q, k, v = (x.unflatten(0, (-1, look.frames)) for x in (q, k, v))
-    shown_k, shown_v = k[:, :, look.text :], v[:, :, look.text :]
-    if look.written is not None:
-        look.written.append(torch.stack([shown_k, shown_v]))
-    remembered = [frame.kept[layer] for frame in look.memory]
+    q, k = _rotated(q, context.rotation), _rotated(k, context.rotation)
+    q, k, v = (x.unflatten(0, (-1, context.frames)) for x in (q, k, v))
+    shown_k, shown_v = k[:, :, context.text :], v[:, :, context.text :]
+    if context.kv_out is not None:
+        context.kv_out.append(torch.stack([shown_k, shown_v]))
+    remembered = [frame.kept[layer] for frame in context.memory]
     seen = []
-    for f, others in enumerate(look.sight):
+    for f, others in enumerate(context.visibility):
         keys = [k[:, f], *(shown_k[:, g] for g in others), *(m[0] for m in remembered)]
         values = [v[:, f], *(shown_v[:, g] for g in others), *(m[1] for m in remembered)]
         seen.append(
             dispatch_attention_fn(
                 q[:, f], torch.cat(keys, 1), torch.cat(values, 1),
-                backend=backend_of(how), parallel_config=parallel_config_of(how),
+                backend=backend_of(processor), parallel_config=parallel_config_of(processor),
             )
         )  # fmt: skip
     return torch.stack(seen, 1).flatten(0, 1)

@@ -13,60 +13,69 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor.attention import Frame, KVCache, Visibility
-from editing_core.anchor.engine import AnchorEngine, Kept, Shown, plain
-from editing_core.anchor.model import Anchor, Said
+from editing_core.anchor.engine import AnchorEngine, HistoryTurn, Kept, plain
+from editing_core.anchor.model import Anchor, InstructionEmbeddings
 from editing_core.models.canvas import Canvas
 
 
-class BothWays:
+class BidirectionalAnchor:
     """An anchor in training whose memories see each other both ways.
 
     Attributes:
         anchor: The model, called with a copy of the memories for every turn, so that no turn is
             told by its memories of the pictures that come after it.
-        say: Encodes instructions.
+        encode: Encodes instructions.
     """
 
     def __init__(self, anchor: Anchor) -> None:
         """Call ``anchor``."""
         self.anchor = anchor
-        self.say = anchor.say
+        self.encode = anchor.encode
 
     def __call__(
-        self, x: Tensor, t: Tensor, turns: Tensor, said: Said, sight: Visibility
+        self,
+        x: Tensor,
+        t: Tensor,
+        turns: Tensor,
+        instructions: InstructionEmbeddings,
+        visibility: Visibility,
     ) -> Tensor:
         """Velocities (B, F, L, C) as of ``Anchor``, but those of memories, which come out as 0."""
-        past = 1 + max(chain(*sight))
-        remembered = sorted({tuple(seen) for seen in sight[past:]})
-        order = [*chain(*remembered), *range(past, len(sight))]
+        past = 1 + max(chain(*visibility))
+        remembered = sorted({tuple(seen) for seen in visibility[past:]})
+        order = [*chain(*remembered), *range(past, len(visibility))]
         copies: dict[tuple[int, ...], range] = {}
         for seen in remembered:
             first = sum(map(len, copies))
             copies[seen] = range(first, first + len(seen))
         both = [_others(group, frame) for group in copies.values() for frame in group]
-        paintings = [list(copies[tuple(seen)]) for seen in sight[past:]]
-        of_each = Said(said.embeds[:, order], said.pooled[:, order])
+        paintings = [list(copies[tuple(seen)]) for seen in visibility[past:]]
+        of_each = InstructionEmbeddings(
+            instructions.embeds[:, order], instructions.pooled[:, order]
+        )
         v = self.anchor(x[:, order], t[:, order], turns[:, order], of_each, [*both, *paintings])
         return torch.cat([torch.zeros_like(x[:, :past]), v[:, len(both) :]], 1)
 
 
-class Bidirectional(AnchorEngine):
+class BidirectionalEngine(AnchorEngine):
     """An engine that reads the pictures it remembers anew for every turn, all together."""
 
     @torch.no_grad()
-    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept | None = None) -> KVCache:
+    def memory(
+        self, history: Sequence[HistoryTurn], canvas: Canvas, kept: Kept | None = None
+    ) -> KVCache:
         """The memory of a conversation."""
         self.forwards += 1
         count, window = len(history), self.empty.window
         turns = [0, *range(max(1, count - window), count)]
-        written: list[Tensor] = []
+        kv_out: list[Tensor] = []
         x = torch.stack([history[turn].latents for turn in turns], 1)
         places = torch.tensor([turns], device=x.device)
-        said = self.anchor.say([[plain(history[turn].instruction) for turn in turns]])
-        sight = [_others(range(len(turns)), frame) for frame in range(len(turns))]
+        instructions = self.anchor.encode([[plain(history[turn].instruction) for turn in turns]])
+        visibility = [_others(range(len(turns)), frame) for frame in range(len(turns))]
         still = torch.zeros(places.shape, device=x.device)
-        self.anchor(x, still, places, said, sight, written=written, canvas=canvas)
-        read = torch.stack(written).unbind(3)
+        self.anchor(x, still, places, instructions, visibility, kv_out=kv_out, canvas=canvas)
+        read = torch.stack(kv_out).unbind(3)
         frames = tuple(Frame(turn, one) for turn, one in zip(turns, read, strict=True))
         self.latest = KVCache(frames, window)
         return self.latest

@@ -25,11 +25,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.anchor.attention import WINDOW, Visibility, causal
-from editing_core.anchor.sampler import FOUR
+from editing_core.anchor.sampler import FOUR_STEP_TIMES
 from editing_core.models.canvas import Canvas, pack, unpack
+from editing_core.portraits.edit_sequences import sessions
 from editing_core.portraits.instructions import instruction
-from editing_core.portraits.sessions import sessions
-from editing_core.portraits.world import SIZE, Portrait, draw
+from editing_core.portraits.schema import SIZE, Portrait, draw
 
 if TYPE_CHECKING:
     from editing_core.models.diffusers_model import DiffusersModel
@@ -57,7 +57,7 @@ def shard_file(folder: Path, number: int) -> Path:
 def _draw_shard(folder: Path, number: int) -> int:
     torch.set_num_threads(1)
     people = [person for chain in islice(sessions(TURNS, number), SHARD) for person in chain]
-    latents = [encoded(people[i : i + 25]) for i in range(0, len(people), 25)]
+    latents = [encode_portraits(people[i : i + 25]) for i in range(0, len(people), 25)]
     file = shard_file(folder, number)
     partial = file.with_suffix(".partial.npy")
     np.save(partial, torch.cat(latents).view(SHARD, TURNS + 1, 64, 64).half().numpy())
@@ -73,7 +73,7 @@ def _flux() -> DiffusersModel:
 
 
 @torch.no_grad()
-def encoded(portraits: list[Portrait]) -> Tensor:
+def encode_portraits(portraits: list[Portrait]) -> Tensor:
     """Draw portraits and encode them as the shipped FLUX does: (B, 64, 64)."""
     vae = _flux().vae
     pixels = torch.from_numpy(np.stack([np.asarray(draw(portrait)) for portrait in portraits]))
@@ -82,7 +82,7 @@ def encoded(portraits: list[Portrait]) -> Tensor:
 
 
 @torch.no_grad()
-def decoded(x: Tensor) -> list[Image.Image]:
+def decode_latents(x: Tensor) -> list[Image.Image]:
     """Decode packed latents (B, 64, 64) to pictures."""
     vae = _flux().vae
     latents = torch.cat([unpack(one[None], Canvas(SIZE, SIZE)) for one in x])
@@ -91,11 +91,11 @@ def decoded(x: Tensor) -> list[Image.Image]:
     return [Image.fromarray(one.numpy()) for one in pixels.contiguous()]
 
 
-Harm = Callable[[Tensor, Tensor, torch.Generator], Tensor]
+Degradation = Callable[[Tensor, Tensor, torch.Generator], Tensor]
 GRID = 4  # cells a side of a low-frequency field
 
 
-def degraded(latents: Tensor, strength: Tensor, chance: torch.Generator) -> Tensor:
+def degrade(latents: Tensor, strength: Tensor, chance: torch.Generator) -> Tensor:
     """Harm pictures, each in its own way.
 
     Args:
@@ -104,7 +104,7 @@ def degraded(latents: Tensor, strength: Tensor, chance: torch.Generator) -> Tens
         chance: What happens to which.
     """
     s = strength.view(-1, 1, 1, 1)
-    for share, harm in HARMS:
+    for share, harm in DEGRADATIONS:
         struck = torch.rand(len(latents), generator=chance) < share
         latents = torch.where(struck.view(-1, 1, 1, 1), harm(latents, s, chance), latents)
     return latents
@@ -141,7 +141,7 @@ def _blur(x: Tensor, s: Tensor, chance: torch.Generator) -> Tensor:
     return both / (1 + 2 * side) ** 2
 
 
-HARMS: tuple[tuple[float, Harm], ...] = (
+DEGRADATIONS: tuple[tuple[float, Degradation], ...] = (
     (0.2, _colors), (0.2, _blotches), (0.1, _blocks), (0.1, _speckles), (0.1, _blur),
 )  # fmt: skip
 """How often each harm strikes."""
@@ -168,49 +168,49 @@ class Batch:
         t: Their times, 0 for what is remembered. Shape: (B, F).
         turns: Their places. Shape: (B, F).
         texts: Their instructions.
-        sight: Who sees whom.
+        visibility: Who sees whom.
         history: How many frames, from the first, are remembered.
-        begun: What paintings are taken on from, if not the truth. Shape: (B, F - history, L, C).
+        start_from: What paintings begin from, if not the truth: (B, F - history, L, C).
     """
 
     clean: Tensor
     t: Tensor
     turns: Tensor
     texts: list[list[str]]
-    sight: Visibility
+    visibility: Visibility
     history: int
-    begun: Tensor | None = None
+    start_from: Tensor | None = None
 
     @property
-    def wanted(self) -> Tensor:
+    def targets(self) -> Tensor:
         """The truth of what is to be painted. Shape: (B, F - history, L, C)."""
         return self.clean[:, self.history :]
 
     def noised(self, noise: Tensor) -> Tensor:
         """The frames at their times."""
         pictures = self.clean
-        if self.begun is not None:
-            pictures = torch.cat([self.clean[:, : self.history], self.begun], 1)
+        if self.start_from is not None:
+            pictures = torch.cat([self.clean[:, : self.history], self.start_from], 1)
         at = self.t[..., None, None]
         return (1 - at) * pictures + at * noise
 
     def changed(self) -> Tensor:
         """Which tokens of what is to be painted are not as in the picture before."""
-        before = [k % self.history for k in range(self.wanted.shape[1])]
-        return (self.wanted - self.clean[:, before]).square().mean(-1) > CHANGED**2
+        before = [k % self.history for k in range(self.targets.shape[1])]
+        return (self.targets - self.clean[:, before]).square().mean(-1) > CHANGED**2
 
-    def own(self) -> Tensor:
+    def is_self_rollout(self) -> Tensor:
         """Which paintings are taken on from something else than the truth."""
-        if self.begun is None:
-            return torch.zeros(self.wanted.shape[:2], dtype=torch.bool)
-        return (self.begun != self.wanted).flatten(2).any(-1)
+        if self.start_from is None:
+            return torch.zeros(self.targets.shape[:2], dtype=torch.bool)
+        return (self.start_from != self.targets).flatten(2).any(-1)
 
     def part(self, rows: slice) -> Batch:
         """Some of the sessions."""
         return replace(self, clean=self.clean[rows], t=self.t[rows], turns=self.turns[rows],
                        texts=self.texts[rows])  # fmt: skip
 
-    def remembering(self, rows: slice, own: Tensor, chosen: Tensor) -> Batch:
+    def with_self_rollout_memory(self, rows: slice, own: Tensor, chosen: Tensor) -> Batch:
         """Some sessions with the model's own pictures in their memory where chosen.
 
         Args:
@@ -225,39 +225,39 @@ class Batch:
         )
         return replace(self, clean=clean)
 
-    def taken_on(self, rows: slice, begun: Tensor, t: float) -> Batch:
+    def resumed_from(self, rows: slice, start_from: Tensor, t: float) -> Batch:
         """Some sessions with their paintings at a time, and begun from others than the truth.
 
         Args:
             rows: The sessions.
-            begun: What there is so far. Shape: (rows, targets, L, C).
+            start_from: What there is so far. Shape: (rows, targets, L, C).
             t: Where to go on.
         """
-        pictures = (self.wanted if self.begun is None else self.begun).clone()
-        pictures[rows] = begun
+        pictures = (self.targets if self.start_from is None else self.start_from).clone()
+        pictures[rows] = start_from
         times = self.t.clone()
         times[rows, self.history :] = t
-        return replace(self, begun=pictures, t=times)
+        return replace(self, start_from=pictures, t=times)
 
-    def pure(self) -> Batch:
+    def with_clean_memory(self) -> Batch:
         """The same with memories of finished pictures alone, none of them at a time above 0."""
         t = self.t.clone()
         t[:, : self.history] = 0
         return replace(self, t=t)
 
-    def spoilt(self, chance: torch.Generator) -> Batch:
+    def with_degraded_memory(self, chance: torch.Generator) -> Batch:
         """The same with degraded memories; the original stays as it is."""
         batch, results = len(self.clean), self.history - 1
         upper = torch.linspace(WEAKEST, STRONGEST, results)
         strength = WEAKEST + (upper - WEAKEST) * torch.rand(batch, results, generator=chance)
         past = self.clean[:, 1 : self.history].flatten(0, 1)
-        harmed = pack(degraded(unpack(past, Canvas(SIZE, SIZE)), strength.flatten(), chance))
+        harmed = pack(degrade(unpack(past, Canvas(SIZE, SIZE)), strength.flatten(), chance))
         clean = self.clean.clone()
         clean[:, 1 : self.history] = harmed.unflatten(0, (batch, results))
         return replace(self, clean=clean)
 
 
-class Lessons:
+class SessionBatches:
     """Sessions with their latents; a step always gives the same batch of the same shards."""
 
     def __init__(self, folder: Path) -> None:
@@ -294,7 +294,7 @@ class Lessons:
         frames, texts = [], []
         for _ in range(max(1, size // (2 * TURNS))):
             latents, people = self._any(rng)
-            turns = [said(people, k, rng, window) for k in range(1, TURNS + 1)]
+            turns = [instruction_between(people, k, rng, window) for k in range(1, TURNS + 1)]
             others = [_other(people, k, rng, window) for k in range(1, TURNS + 1)]
             frames.append(latents[[*range(TURNS), *range(1, TURNS + 1), *(k for k, _ in others)]])
             texts.append(["", *turns[:-1], *turns, *(text for _, text in others)])
@@ -319,7 +319,7 @@ def painting(turns: int, window: int) -> Visibility:
     return [*reach[:turns], *reach[1:], *reach[1:]]
 
 
-def said(
+def instruction_between(
     people: Sequence[Portrait], turn: int, rng: random.Random | None = None, window: int = WINDOW
 ) -> str:
     """The instruction of a turn; what the memory still shows need not be told."""
@@ -351,7 +351,9 @@ def _times(batch: int, frames: int, chance: torch.Generator) -> Tensor:
     """
     shape = (batch, frames)
     any_time = torch.sigmoid(0.8 + 1.2 * torch.randn(shape, generator=chance))
-    of_four = torch.tensor(FOUR)[torch.randint(len(FOUR), shape, generator=chance)]
+    of_four = torch.tensor(FOUR_STEP_TIMES)[
+        torch.randint(len(FOUR_STEP_TIMES), shape, generator=chance)
+    ]
     return torch.where(torch.rand(shape, generator=chance) < STEPS, of_four, any_time)
 
 
@@ -373,7 +375,7 @@ def _turn(people: tuple[Portrait, ...], source: int, rng: random.Random) -> tupl
     after = rng.choice(ways)
     if rng.random() < NULL or (after < source and _lost(people[source], people[after])):
         return source, ""
-    return after, said((people[source], people[after]), 1, rng)
+    return after, instruction_between((people[source], people[after]), 1, rng)
 
 
 def _other(
@@ -385,8 +387,8 @@ def _other(
         return turn - 1, ""
     if chance < 0.6 and turn > 1 and not _lost(people[turn - 1], people[turn - 2]):
         back = [*people[:turn], people[turn - 2]]
-        return turn - 2, said(back, turn, rng, window)
-    return turn, said(people, turn, rng, window)
+        return turn - 2, instruction_between(back, turn, rng, window)
+    return turn, instruction_between(people, turn, rng, window)
 
 
 def _lost(now: Portrait, before: Portrait) -> bool:

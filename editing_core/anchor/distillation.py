@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from editing_core.anchor.data import Batch
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.sampler import FOUR
+from editing_core.anchor.sampler import FOUR_STEP_TIMES
 
 if TYPE_CHECKING:
-    from editing_core.anchor.bidirectional import BothWays
+    from editing_core.anchor.bidirectional import BidirectionalAnchor
     from editing_core.anchor.data import Batch
     from editing_core.anchor.model import Anchor
 
@@ -25,21 +25,28 @@ OWN = 0.9  # so often, so that it is AnchorEdit's three in ten overall
 
 
 @torch.no_grad()
-def with_own(anchor: Anchor | BothWays, batch: Batch, step: int) -> Batch:
+def self_rollout(anchor: Anchor | BidirectionalAnchor, batch: Batch, step: int) -> Batch:
     """Paint some sessions' turns in the first of the four steps, from noise.
 
     What comes out is put into some memories instead of the truth, and is what those sessions'
     paintings are taken on from at the next step: the model learns to mend what it does.
     """
     chance = torch.Generator().manual_seed(step + 2 * 10**6)
-    rows, steps = slice(0, max(1, len(batch.clean) // OWN_ROWS)), 1 + step % (len(FOUR) - 1)
+    rows, steps = (
+        slice(0, max(1, len(batch.clean) // OWN_ROWS)),
+        1 + step % (len(FOUR_STEP_TIMES) - 1),
+    )
     part = batch.part(rows)
-    own = painted(anchor, part, steps, chance)
+    own = rollout(anchor, part, steps, chance)
     chosen = torch.rand(len(own), part.history - 1, generator=chance) < OWN
-    return batch.remembering(rows, own, chosen).taken_on(rows, own, FOUR[steps])
+    return batch.with_self_rollout_memory(rows, own, chosen).resumed_from(
+        rows, own, FOUR_STEP_TIMES[steps]
+    )
 
 
-def painted(anchor: Anchor | BothWays, batch: Batch, steps: int, chance: torch.Generator) -> Tensor:
+def rollout(
+    anchor: Anchor | BidirectionalAnchor, batch: Batch, steps: int, chance: torch.Generator
+) -> Tensor:
     """Paint what a batch asks for, from noise in the first of the four steps, without guidance.
 
     Args:
@@ -51,30 +58,30 @@ def painted(anchor: Anchor | BothWays, batch: Batch, steps: int, chance: torch.G
     Returns:
         The finished pictures as the last of the steps sees them. Shape: (B, targets, L, C).
     """
-    learns, said, own = torch.is_grad_enabled(), anchor.say(batch.texts), batch.wanted
-    for n, t in enumerate(FOUR[:steps], 1):
-        batch = batch.taken_on(slice(None), own, t)
+    learns, embeddings, own = torch.is_grad_enabled(), anchor.encode(batch.texts), batch.targets
+    for n, t in enumerate(FOUR_STEP_TIMES[:steps], 1):
+        batch = batch.resumed_from(slice(None), own, t)
         x = batch.noised(torch.randn(batch.clean.shape, generator=chance))
         with torch.set_grad_enabled(learns and n == steps):
-            v = anchor(x, batch.t, batch.turns, said, batch.sight)
+            v = anchor(x, batch.t, batch.turns, embeddings, batch.visibility)
             own = (x - t * v)[:, batch.history :]
     return own
 
 
 GRID = 48  # steps of the teacher
 SHIFT = 5.0  # of its times towards noise
-CRITIC_STEPS = 5  # of the critic for each of the painter's
+CRITIC_STEPS = 5  # of the critic for each of the student's
 
 
 def velocity(anchor: Anchor, batch: Batch, paintings: Tensor, t: Tensor) -> Tensor:
     """Velocities of paintings (B, targets, L, C) at times (B, targets), memories as they are."""
     x = torch.cat([batch.clean[:, : batch.history], paintings], 1)
     times = torch.cat([batch.t[:, : batch.history], t], 1)
-    v: Tensor = anchor(x, times, batch.turns, anchor.say(batch.texts), batch.sight)
+    v: Tensor = anchor(x, times, batch.turns, anchor.encode(batch.texts), batch.visibility)
     return v[:, batch.history :]
 
 
-def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
+def consistency_loss(student: Anchor, teacher: Anchor, batch: Batch, step: int) -> Tensor:
     """Let neighbours on one of the teacher's paths point to the same picture."""
     chance = torch.Generator().manual_seed(step)
     truth = batch.clean[:, batch.history :]
@@ -84,8 +91,8 @@ def consistency_loss(painter: Anchor, teacher: Anchor, batch: Batch, step: int) 
     x = (1 - at) * truth + at * torch.randn(truth.shape, generator=chance)
     with torch.no_grad():
         nearer = x + (after - at) * velocity(teacher, batch, x, t)
-        wanted = nearer - after * velocity(painter, batch, nearer, then)
-    return (x - at * velocity(painter, batch, x, t) - wanted).square().mean()
+        wanted = nearer - after * velocity(student, batch, nearer, then)
+    return (x - at * velocity(student, batch, x, t) - wanted).square().mean()
 
 
 def _time(index: Tensor) -> Tensor:
@@ -94,17 +101,17 @@ def _time(index: Tensor) -> Tensor:
     return SHIFT * s / (1 + (SHIFT - 1) * s)
 
 
-class Matched(nn.Module):
-    """Distribution matching (DMD): a painter in four steps, and a critic that knows it."""
+class DistributionMatching(nn.Module):
+    """Distribution matching (DMD): a student in four steps, and a critic that knows it."""
 
-    def __init__(self, painter: Anchor, critic: Anchor, teacher: Anchor) -> None:
-        """Train painter and critic; the teacher is kept out of what is trained."""
+    def __init__(self, student: Anchor, critic: Anchor, teacher: Anchor) -> None:
+        """Train student and critic; the teacher is kept out of what is trained."""
         super().__init__()
-        self.painter, self.critic = painter, critic
+        self.student, self.critic = student, critic
         self._teacher = [teacher]
 
     def loss(self, batch: Batch, step: int, seed: int) -> Tensor:
-        """The critic's loss, and every few steps the painter's as well.
+        """The critic's loss, and every few steps the student's as well.
 
         Args:
             batch: The lesson.
@@ -112,18 +119,18 @@ class Matched(nn.Module):
             seed: Of their noise, each has another.
         """
         alike = torch.Generator().manual_seed(step)
-        steps = int(torch.randint(1, len(FOUR) + 1, (), generator=alike))
+        steps = int(torch.randint(1, len(FOUR_STEP_TIMES) + 1, (), generator=alike))
         chance = torch.Generator().manual_seed(seed)
-        paints = step % CRITIC_STEPS == 0
-        with torch.set_grad_enabled(paints):
-            pictures = painted(self.painter, batch, steps, chance)
+        trains_student = step % CRITIC_STEPS == 0
+        with torch.set_grad_enabled(trains_student):
+            pictures = rollout(self.student, batch, steps, chance)
         t = 0.02 + 0.96 * torch.rand(pictures.shape[:2], generator=chance)
         at = t[..., None, None]
         noise = torch.randn(pictures.shape, generator=chance)
         x = (1 - at) * pictures.detach() + at * noise
         v = velocity(self.critic, batch, x, t)
         loss = (v - (noise - pictures.detach())).square().mean()
-        if paints:
+        if trains_student:
             loss = loss + self._mismatch(batch, pictures, x, t, v.detach())
         return loss
 

@@ -12,8 +12,14 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor.attention import Frame, KVCache, causal
-from editing_core.anchor.model import Anchor, Said, opened
-from editing_core.anchor.sampler import FOUR, ClassifierFree, paint, read, rising
+from editing_core.anchor.model import Anchor, InstructionEmbeddings, load_parts
+from editing_core.anchor.sampler import (
+    FOUR_STEP_TIMES,
+    ClassifierFreeGuidance,
+    encode_frame,
+    rising_guidance,
+    sample,
+)
 from editing_core.cache import LRUCache
 from editing_core.errors import EditError
 from editing_core.hashes import file_hash
@@ -43,7 +49,7 @@ def _made(key: Hashable, make: Callable[[], Tensors]) -> Tensors:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class HistoryTurn:
     """One picture of a conversation.
 
     Attributes:
@@ -56,7 +62,7 @@ class Shown:
 
 
 @dataclass(frozen=True, eq=False)
-class Painted:
+class AnchorOutput:
     """The next picture of a conversation.
 
     Attributes:
@@ -88,7 +94,7 @@ class AnchorEngine:
         anchor: Anchor,
         empty: KVCache = EMPTY,
         *,
-        guidance: Callable[[float], float] = rising,
+        guidance: Callable[[float], float] = rising_guidance,
         weights_hash: str = UNSAVED,
     ) -> None:
         """Paint with ``anchor``, beginning every conversation with the memory ``empty``."""
@@ -103,17 +109,17 @@ class AnchorEngine:
     @torch.no_grad()
     def paint(
         self,
-        history: Sequence[Shown],
+        history: Sequence[HistoryTurn],
         instruction: str,
         *,
         canvas: Canvas,
         noise: Tensor,
         seed: int = 0,
-        times: Sequence[float] = FOUR,
+        times: Sequence[float] = FOUR_STEP_TIMES,
         strength: float = 1.0,
         on_step: Callable[[int], None] | None = None,
         kept: Kept = _made,
-    ) -> Painted:
+    ) -> AnchorOutput:
         """Paint the picture that follows.
 
         Args:
@@ -131,20 +137,28 @@ class AnchorEngine:
             raise EditError("There is no picture to edit.")
         self.anchor.to(noise.device)
         memory = self.memory(history, canvas, kept)
-        guide = ClassifierFree(self._said(""), strength, self.guidance)
-        self.forwards += sum(1 + guide.looks(t) for t in times)
-        latents = paint(
-            self.anchor, memory, self._said(instruction), len(history), noise, times, seed, canvas,
-            on_step, guide,
-        )  # fmt: skip
+        guide = ClassifierFreeGuidance(self._encoded(""), strength, self.guidance)
+        self.forwards += sum(1 + guide.is_guided(t) for t in times)
+        latents = sample(
+            self.anchor,
+            memory,
+            self._encoded(instruction),
+            len(history),
+            noise,
+            times,
+            seed,
+            canvas,
+            on_step,
+            guide,
+        )
         region = soft_region((unpack(v, canvas) for v in guide.differences), HARDLY, CLEARLY)
-        return Painted(latents, region)
+        return AnchorOutput(latents, region)
 
     @torch.no_grad()
-    def memory(self, history: Sequence[Shown], canvas: Canvas, kept: Kept = _made) -> KVCache:
+    def memory(self, history: Sequence[HistoryTurn], canvas: Canvas, kept: Kept = _made) -> KVCache:
         """The memory of a conversation, read from its pictures as far as it is not known yet."""
         keys = self._keys(history, canvas)
-        sight = causal(len(history) + 1, self.empty.window)
+        visibility = causal(len(history) + 1, self.empty.window)
         where = _made if self.weights_hash == UNSAVED else kept
         frames: dict[int, Frame] = {}
 
@@ -153,28 +167,30 @@ class AnchorEngine:
             return self._frames.get(key, lambda: Frame(turn, where(key, make)["kept"]))
 
         def before(turn: int) -> KVCache:
-            return replace(self.empty, frames=tuple(frames[seen] for seen in sight[turn]))
+            return replace(self.empty, frames=tuple(frames[seen] for seen in visibility[turn]))
 
-        missing, wanted = list[int](), set(sight[-1])
+        missing, wanted = list[int](), set(visibility[-1])
         for turn in reversed(range(len(history))):
             if turn in wanted:
                 try:
                     frames[turn] = frame(turn, _unread)
                 except _Unread:
                     missing.insert(0, turn)
-                    wanted |= {*sight[turn]}
+                    wanted |= {*visibility[turn]}
         for turn in missing:
             read = partial(self._read, before(turn), turn, history[turn], canvas)
             frames[turn] = frame(turn, read)
         self.latest = before(len(history))
         return self.latest
 
-    def _read(self, memory: KVCache, turn: int, shown: Shown, canvas: Canvas) -> Tensors:
+    def _read(self, memory: KVCache, turn: int, shown: HistoryTurn, canvas: Canvas) -> Tensors:
         self.forwards += 1
-        said = self._said(shown.instruction)
-        return {"kept": read(self.anchor, memory, shown.latents, said, turn, canvas).kept}
+        embeddings = self._encoded(shown.instruction)
+        return {
+            "kept": encode_frame(self.anchor, memory, shown.latents, embeddings, turn, canvas).kept
+        }
 
-    def _keys(self, history: Sequence[Shown], canvas: Canvas) -> list[bytes]:
+    def _keys(self, history: Sequence[HistoryTurn], canvas: Canvas) -> list[bytes]:
         """What is kept of each picture depends on: all shown and asked by then, and by whom."""
         about = f"what {self.weights_hash} remembers of {canvas}, window {self.empty.window}"
         digest, keys = hashlib.sha256(about.encode()), []
@@ -184,8 +200,8 @@ class AnchorEngine:
             keys.append(digest.digest())
         return keys
 
-    def _said(self, instruction: str) -> Said:
-        return self.anchor.say([[plain(instruction)]])
+    def _encoded(self, instruction: str) -> InstructionEmbeddings:
+        return self.anchor.encode([[plain(instruction)]])
 
 
 def plain(instruction: str) -> str:
@@ -197,4 +213,4 @@ def plain(instruction: str) -> str:
 def engine(folder: Path = WEIGHTS) -> AnchorEngine:
     """Return the shipped engine."""
     files = sorted(folder.rglob("*.safetensors"))
-    return AnchorEngine(Anchor(opened(folder)), weights_hash=file_hash(files))
+    return AnchorEngine(Anchor(load_parts(folder)), weights_hash=file_hash(files))

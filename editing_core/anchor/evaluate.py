@@ -11,17 +11,17 @@ from statistics import fmean
 import torch
 
 from editing_core.anchor.attention import WINDOW, KVCache
-from editing_core.anchor.data import decoded, encoded
+from editing_core.anchor.data import decode_latents, encode_portraits
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.sampler import FOUR, paint, read
+from editing_core.anchor.sampler import FOUR_STEP_TIMES, encode_frame, sample
+from editing_core.portraits.classifier import load_classifier
+from editing_core.portraits.edit_sequences import sessions
 from editing_core.portraits.instructions import instruction
-from editing_core.portraits.reader import reader
-from editing_core.portraits.sessions import sessions
-from editing_core.portraits.world import Portrait
+from editing_core.portraits.schema import Portrait
 
 
 @dataclass(frozen=True)
-class Turned:
+class TurnScores:
     """How one turn came out over all sessions: shares of edits seen and of the rest kept."""
 
     success: float
@@ -40,20 +40,20 @@ def _held_out(count: int, turns: int) -> list[tuple[Portrait, ...]]:
 
 
 @torch.no_grad()
-def look(
+def evaluate(
     anchor: Anchor,
     count: int = 32,
     turns: int = 1,
-    times: Sequence[float] = FOUR,
+    times: Sequence[float] = FOUR_STEP_TIMES,
     window: int = WINDOW,
     seed: int | None = 0,
-) -> list[Turned]:
+) -> list[TurnScores]:
     """Follow `count` held-out sessions for some turns."""
     people = _held_out(count, turns)
     chance = torch.Generator().manual_seed(1)
     memory = KVCache(window=window)
-    start = encoded([chain[0] for chain in people])
-    memory = memory.remember(read(anchor, memory, start, anchor.say([[""]] * count), 0))
+    start = encode_portraits([chain[0] for chain in people])
+    memory = memory.append(encode_frame(anchor, memory, start, anchor.encode([[""]] * count), 0))
     shown = [set(chain[0].attributes.visible()) for chain in people]
     found = []
     for k in range(1, turns + 1):
@@ -62,21 +62,21 @@ def look(
             before, after = (chain[i].attributes.visible() for i in (k - 1, k))
             texts.append([instruction(before, after, None, known)])
             known |= after.keys()
-        said = anchor.say(texts)
+        embeddings = anchor.encode(texts)
         noise = torch.randn(start.shape, generator=chance)
-        x = paint(anchor, memory, said, k, noise, times, None if seed is None else seed + k)
-        memory = memory.remember(read(anchor, memory, x, said, k))
-        error = (x - encoded([chain[k] for chain in people])).square().mean().sqrt()
+        x = sample(anchor, memory, embeddings, k, noise, times, None if seed is None else seed + k)
+        memory = memory.append(encode_frame(anchor, memory, x, embeddings, k))
+        error = (x - encode_portraits([chain[k] for chain in people])).square().mean().sqrt()
         found.append(_rated(x, people, k, float(error)))
     return found
 
 
-def _rated(x: torch.Tensor, people: list[tuple[Portrait, ...]], k: int, error: float) -> Turned:
+def _rated(x: torch.Tensor, people: list[tuple[Portrait, ...]], k: int, error: float) -> TurnScores:
     done, kept = [], []
-    for picture, chain in zip(decoded(x), people, strict=True):
+    for picture, chain in zip(decode_latents(x), people, strict=True):
         before, after = (chain[i].attributes.visible() for i in (k - 1, k))
-        seen = reader().read(picture).attributes
+        seen = load_classifier().classify(picture).attributes
         changed = {name for name in after if before.get(name) != after[name]}
         done.append(all(seen.get(name) == after[name] for name in changed))
         kept.append(fmean(seen.get(name) == after[name] for name in after.keys() - changed))
-    return Turned(fmean(done), fmean(kept), error)
+    return TurnScores(fmean(done), fmean(kept), error)

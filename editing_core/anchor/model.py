@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from editing_core.anchor.attention import Frame, TurnContext, Visibility, attended, rotation
+from editing_core.anchor.attention import Frame, TurnContext, Visibility, frame_attention, rotation
 from editing_core.errors import ModelMissing
 from editing_core.models.canvas import Canvas
 from editing_core.models.flux_attention import joint_qkv
 from editing_core.portraits.model import Parts
-from editing_core.portraits.world import SIZE
+from editing_core.portraits.schema import SIZE
 
 if TYPE_CHECKING:
     from editing_core.portraits.model import Parts
@@ -37,7 +37,7 @@ class TurnAttention:
     def __init__(self, layer: int, model: Anchor) -> None:
         """Serve ``layer`` of ``model``, counted through double and single blocks."""
         self.layer = layer
-        self._looking = model.looking
+        self._contexts = model.contexts
 
     @torch.compiler.disable  # type: ignore[untyped-decorator]
     def __call__(
@@ -50,16 +50,16 @@ class TurnAttention:
     ) -> Tensor | tuple[Tensor, Tensor]:
         """Do as diffusers' ``FluxAttnProcessor``, but see other frames as well."""
         q, k, v = joint_qkv(attn, hidden_states, encoder_hidden_states, image_rotary_emb)
-        look = self._looking[-1]
-        seen = attended(q, k, v, look, self.layer, self).flatten(2).to(q.dtype)
+        context = self._contexts[-1]
+        seen = frame_attention(q, k, v, context, self.layer, self).flatten(2).to(q.dtype)
         if encoder_hidden_states is None:
             return seen
-        said, shown = seen[:, : look.text], seen[:, look.text :]
-        return attn.to_out[1](attn.to_out[0](shown)), attn.to_add_out(said)
+        text, image = seen[:, : context.text], seen[:, context.text :]
+        return attn.to_out[1](attn.to_out[0](image)), attn.to_add_out(text)
 
 
 @dataclass(frozen=True)
-class Said:
+class InstructionEmbeddings:
     """Encoded instructions of frames: T5 states (B, F, n, D) and CLIP's summary (B, F, P)."""
 
     embeds: Tensor
@@ -75,12 +75,12 @@ class Anchor(nn.Module):
         self.transformer = parts.transformer
         self.clip, self.t5 = parts.text_encoder, parts.text_encoder_2
         self._tokenizers = (parts.tokenizer, parts.tokenizer_2)
-        self.looking: list[TurnContext] = []
+        self.contexts: list[TurnContext] = []
         blocks = [*self.transformer.transformer_blocks, *self.transformer.single_transformer_blocks]
         for layer, block in enumerate(blocks):
             block.attn.set_processor(TurnAttention(layer, self))
 
-    def say(self, instructions: Sequence[Sequence[str]]) -> Said:
+    def encode(self, instructions: Sequence[Sequence[str]]) -> InstructionEmbeddings:
         """Encode the instructions of B sessions of F frames each."""
         flat = [text for session in instructions for text in session]
         clip_ids, t5_ids = (
@@ -91,7 +91,7 @@ class Anchor(nn.Module):
             for tokenizer in self._tokenizers
         )  # fmt: skip
         fold = (len(instructions), -1)
-        return Said(
+        return InstructionEmbeddings(
             self.t5(t5_ids)[0].unflatten(0, fold),
             self.clip(clip_ids).pooler_output.unflatten(0, fold),
         )
@@ -101,11 +101,11 @@ class Anchor(nn.Module):
         x: Tensor,
         t: Tensor,
         turns: Tensor,
-        said: Said,
-        sight: Visibility,
+        instructions: InstructionEmbeddings,
+        visibility: Visibility,
         *,
         memory: Sequence[Frame] = (),
-        written: list[Tensor] | None = None,
+        kv_out: list[Tensor] | None = None,
         canvas: Canvas = PORTRAIT,
     ) -> Tensor:
         """Predict every frame's velocity, from picture (t = 0) to noise (t = 1).
@@ -114,33 +114,33 @@ class Anchor(nn.Module):
             x: Packed latents. Shape: (B, F, L, C).
             t: Times in [0, 1]. Shape: (B, F).
             turns: Each frame's place in its conversation. Shape: (B, F).
-            said: The frames' instructions; the original's is empty.
-            sight: Which frames of this call each frame sees; ``causal`` gives the usual.
+            instructions: The frames' instructions; the original's is empty.
+            visibility: Which frames of this call each frame sees; ``causal`` gives the usual.
             memory: Frames of earlier calls, which every frame sees.
-            written: Receives each layer's keys and values: (2, B, F, L, heads, width).
+            kv_out: Receives each layer's keys and values: (2, B, F, L, heads, width).
             canvas: The pictures' size.
 
         Returns:
             Velocities. Shape: (B, F, L, C).
         """
         batch, frames = x.shape[:2]
-        text = said.embeds.shape[2]
+        text = instructions.embeds.shape[2]
         axis = self.transformer.config.axes_dims_rope[0]
-        look = TurnContext(frames, text, rotation(turns, axis), sight, memory, written)
-        self.looking.append(look)
+        context = TurnContext(frames, text, rotation(turns, axis), visibility, memory, kv_out)
+        self.contexts.append(context)
         try:
             velocity = self.transformer(
                 hidden_states=x.flatten(0, 1),
                 timestep=t.flatten(),
                 guidance=torch.ones(batch * frames, device=x.device),
-                encoder_hidden_states=said.embeds.flatten(0, 1),
-                pooled_projections=said.pooled.flatten(0, 1),
+                encoder_hidden_states=instructions.embeds.flatten(0, 1),
+                pooled_projections=instructions.pooled.flatten(0, 1),
                 txt_ids=torch.zeros(text, 3, device=x.device),
                 img_ids=_places(canvas).to(x.device),
                 return_dict=False,
             )[0]
         finally:
-            self.looking.pop()
+            self.contexts.pop()
         unfolded: Tensor = velocity.unflatten(0, (batch, frames))
         return unfolded
 
@@ -169,7 +169,7 @@ def save(parts: Parts, folder: Path) -> None:
     parts.tokenizer_2.save_pretrained(folder / "tokenizer_2")
 
 
-def opened(folder: Path) -> Parts:
+def load_parts(folder: Path) -> Parts:
     """Read what ``save`` wrote.
 
     Raises:

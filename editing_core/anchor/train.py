@@ -24,19 +24,19 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from editing_core.anchor.bidirectional import BothWays
-from editing_core.anchor.data import SHARDS, TURNS, Batch, Lessons, draw_shards
-from editing_core.anchor.distillation import Matched, consistency_loss, with_own
-from editing_core.anchor.evaluate import look
-from editing_core.anchor.model import Anchor, opened, save
+from editing_core.anchor.bidirectional import BidirectionalAnchor
+from editing_core.anchor.data import SHARDS, TURNS, Batch, SessionBatches, draw_shards
+from editing_core.anchor.distillation import DistributionMatching, consistency_loss, self_rollout
+from editing_core.anchor.evaluate import evaluate
+from editing_core.anchor.model import Anchor, load_parts, save
 from editing_core.errors import EditError
 from editing_core.models.layouts import FIRST, LAYOUTS
 from editing_core.models.load import load
+from editing_core.portraits.distributed import init_distributed, main_process_first, processes, rank
+from editing_core.portraits.edit_sequences import sessions
 from editing_core.portraits.instructions import instruction
-from editing_core.portraits.learning import Deadline, Recipe, learn
 from editing_core.portraits.model import Parts, sample_captions, t5_tokenizer
-from editing_core.portraits.processes import first, meet, processes, rank
-from editing_core.portraits.sessions import sessions
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -46,16 +46,16 @@ T5_LENGTH = 16  # tokens of an instruction; "replace the hat with a blue cap" ha
 CLIP_LENGTH = 32  # its pieces are smaller
 
 
-def begun(model: str = "portraits") -> Parts:
+def initial_parts(model: str = "portraits") -> Parts:
     """Take a FLUX's parts, and teach its tokenizer the words of instructions."""
     flux = load(model, dtype=torch.float32)
     parts = Parts(**{part: getattr(flux, part) for part in LAYOUTS[FIRST].parts})
     parts.vae = None
     parts.tokenizer.model_max_length = CLIP_LENGTH
-    return with_words(parts, sample_captions(4000) + sample_instructions(12_000))
+    return with_vocabulary(parts, sample_captions(4000) + sample_instructions(12_000))
 
 
-def with_words(parts: Parts, texts: list[str]) -> Parts:
+def with_vocabulary(parts: Parts, texts: list[str]) -> Parts:
     """Give the T5 a vocabulary of whole words from `texts`; those it knows keep their vectors."""
     old, new = parts.tokenizer_2.get_vocab(), t5_tokenizer(texts, T5_LENGTH)
     known: Tensor = parts.text_encoder_2.get_input_embeddings().weight.data
@@ -80,10 +80,28 @@ def sample_instructions(count: int, seed: int = 1) -> list[str]:
     ]
 
 
-SINGLE = Recipe(samples=96_000, batch=48, rate=1.5e-3, warm_up=100, fall=0.3)
-CHAINS = Recipe(samples=140_000, batch=48, rate=1.2e-3, warm_up=30, fall=0.4)
-CONSISTENT = Recipe(samples=9_600, batch=48, rate=2e-4, warm_up=20, fall=0.6, decay=0.99)
-MATCHED = Recipe(samples=9_600, batch=48, rate=5e-5, warm_up=20, fall=0.6, decay=0.99)
+SINGLE = TrainingConfig(
+    samples=96_000, batch_size=48, learning_rate=1.5e-3, warmup_steps=100, decay_fraction=0.3
+)
+CHAINS = TrainingConfig(
+    samples=140_000, batch_size=48, learning_rate=1.2e-3, warmup_steps=30, decay_fraction=0.4
+)
+CONSISTENT = TrainingConfig(
+    samples=9_600,
+    batch_size=48,
+    learning_rate=2e-4,
+    warmup_steps=20,
+    decay_fraction=0.6,
+    ema_decay=0.99,
+)
+MATCHED = TrainingConfig(
+    samples=9_600,
+    batch_size=48,
+    learning_rate=5e-5,
+    warmup_steps=20,
+    decay_fraction=0.6,
+    ema_decay=0.99,
+)
 FILES = {"1": "single.pt", "2": "chains.pt", "3a": "consistent.pt", "3b": "matched.pt"}
 OWN_AFTER = 200  # steps of stage 2 until the memory holds the model's own pictures (AnchorEdit 500)
 PROGRESS = 1.0  # how much more the last turn counts than the first
@@ -112,23 +130,27 @@ def main() -> None:
     parser.add_argument("--shards", type=int, default=SHARDS, help="files of 500 sessions to draw")
     parser.add_argument("--write", type=Path, help="write the model to this folder at the end")
     args = parser.parse_args()
-    device = meet()
+    device = init_distributed()
     if args.begin:
-        first(lambda: begin(args.begin, args.out))
-    anchor = placed(Anchor(first(lambda: start(args.out / "start"))), device)
+        main_process_first(lambda: begin_from(args.begin, args.out))
+    anchor = to_device(
+        Anchor(main_process_first(lambda: untrained_parts(args.out / "start"))), device
+    )
     if args.minutes > 0:
-        first(lambda: draw_shards(args.out / "sessions", args.shards))
+        main_process_first(lambda: draw_shards(args.out / "sessions", args.shards))
         stage = STAGES[args.stage]
         if args.stage == "2":
             stage = partial(train_chains, samples=args.samples, without=args.without)
         stage(anchor, args.out, Deadline(args.minutes))
     if args.write and rank() == 0:
-        parts = start(args.out / "start")  # what was trained may be divided among processes
-        take_over(Anchor(parts), args.out / FILES[args.stage])
+        parts = untrained_parts(
+            args.out / "start"
+        )  # what was trained may be divided among processes
+        load_ema(Anchor(parts), args.out / FILES[args.stage])
         save(parts, args.write)
 
 
-def placed(anchor: Anchor, device: torch.device) -> Anchor:
+def to_device(anchor: Anchor, device: torch.device) -> Anchor:
     """Bring a model to a device; batches and losses, which are small, stay on the CPU."""
     anchor.to(device)
     if device.type != "cpu":
@@ -139,29 +161,31 @@ def placed(anchor: Anchor, device: torch.device) -> Anchor:
     return anchor
 
 
-def start(folder: Path) -> Parts:
+def untrained_parts(folder: Path) -> Parts:
     """The untrained model, made once: a vocabulary must not change between stages."""
     if not folder.exists():
-        save(begun(), folder)
-    return opened(folder)
+        save(initial_parts(), folder)
+    return load_parts(folder)
 
 
-def begin(model: Path, out: Path) -> None:
+def begin_from(model: Path, out: Path) -> None:
     """Put a written model where stage 1 would have left its own, unless something is there."""
     if not (out / FILES["1"]).exists():
-        parts = opened(model)
+        parts = load_parts(model)
         save(parts, out / "start")
-        torch.save({"average": Anchor(parts).state_dict()}, out / FILES["1"])
+        torch.save({"ema": Anchor(parts).state_dict()}, out / FILES["1"])
 
 
 def train_single(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 1: one turn at a time, and to leave alone what nobody asked to change."""
-    lessons = Lessons(out / "sessions")
+    batches = SessionBatches(out / "sessions")
 
     def loss_of(step: int) -> Tensor:
-        return flow_loss(anchor, lessons.single(step, SINGLE.batch // processes()), step)
+        return flow_loss(anchor, batches.single(step, SINGLE.batch_size // processes()), step)
 
-    return taught(anchor, loss_of, SINGLE, out / FILES["1"], deadline, watching(anchor, 1))
+    return train_stage(
+        anchor, loss_of, SINGLE, out / FILES["1"], deadline, held_out_scores(anchor, 1)
+    )
 
 
 def train_chains(
@@ -172,54 +196,62 @@ def train_chains(
     without: str | None = None,
 ) -> bool:
     """Stage 2: whole sessions, with a past that is not perfect, unless ``without`` says so."""
-    lessons = Lessons(out / "sessions")
-    recipe = replace(CHAINS, samples=samples or CHAINS.samples)
-    warm_up = min(OWN_AFTER, recipe.steps // 6)
-    take_over(anchor, out / FILES["1"])
-    seeing = BothWays(anchor) if without == "causal" else anchor
+    batches = SessionBatches(out / "sessions")
+    config = replace(CHAINS, samples=samples or CHAINS.samples)
+    warm_up = min(OWN_AFTER, config.steps // 6)
+    load_ema(anchor, out / FILES["1"])
+    seeing = BidirectionalAnchor(anchor) if without == "causal" else anchor
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(step, CHAINS.batch // processes())
+        batch = batches.chains(step, CHAINS.batch_size // processes())
         if without in (None, "causal") and step // processes() >= warm_up:
-            batch = with_own(seeing, batch, step)
+            batch = self_rollout(seeing, batch, step)
         if without == "spoilt":
-            batch = batch.pure()
+            batch = batch.with_clean_memory()
         else:
-            batch = batch.spoilt(torch.Generator().manual_seed(step))
+            batch = batch.with_degraded_memory(torch.Generator().manual_seed(step))
         return flow_loss(seeing, batch, step)
 
-    watch = None if without == "causal" else watching(anchor)
-    return taught(anchor, loss_of, recipe, out / FILES["2"], deadline, watch)
+    evaluate_held_out = None if without == "causal" else held_out_scores(anchor)
+    return train_stage(anchor, loss_of, config, out / FILES["2"], deadline, evaluate_held_out)
 
 
 def distil_consistency(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3a: neighbours on the teacher's paths lead to one picture."""
-    lessons = Lessons(out / "sessions")
-    take_over(anchor, out / FILES["2"])
+    batches = SessionBatches(out / "sessions")
+    load_ema(anchor, out / FILES["2"])
     teacher = frozen(anchor)
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(2 * 10**6 + step, CONSISTENT.batch // processes()).pure()
+        batch = batches.chains(
+            2 * 10**6 + step, CONSISTENT.batch_size // processes()
+        ).with_clean_memory()
         return consistency_loss(anchor, teacher, batch, step)
 
-    return taught(anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, watching(anchor))
+    return train_stage(
+        anchor, loss_of, CONSISTENT, out / FILES["3a"], deadline, held_out_scores(anchor)
+    )
 
 
 def distil_distribution(anchor: Anchor, out: Path, deadline: Deadline) -> bool:
     """Stage 3b: pictures of four steps are distributed as the teacher's."""
-    lessons = Lessons(out / "sessions")
-    take_over(anchor, out / FILES["2"])
+    batches = SessionBatches(out / "sessions")
+    load_ema(anchor, out / FILES["2"])
     teacher, critic = frozen(anchor), copy.deepcopy(anchor)
     if (out / FILES["3a"]).exists():
-        take_over(anchor, out / FILES["3a"])
-    both = Matched(anchor, critic, teacher)
+        load_ema(anchor, out / FILES["3a"])
+    both = DistributionMatching(anchor, critic, teacher)
 
     def loss_of(step: int) -> Tensor:
-        batch = lessons.chains(3 * 10**6 + step, MATCHED.batch // processes()).pure()
+        batch = batches.chains(
+            3 * 10**6 + step, MATCHED.batch_size // processes()
+        ).with_clean_memory()
         return both.loss(batch, step // processes(), step)
 
-    trained = [*modules(anchor), *modules(critic)]
-    return learn(both, loss_of, MATCHED, out / FILES["3b"], deadline, watching(anchor), trained)
+    trained = [*sharded_modules(anchor), *sharded_modules(critic)]
+    return run_training(
+        both, loss_of, MATCHED, out / FILES["3b"], deadline, held_out_scores(anchor), trained
+    )
 
 
 STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
@@ -230,7 +262,7 @@ STAGES: dict[str, Callable[[Anchor, Path, Deadline], bool]] = {
 }
 
 
-def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
+def flow_loss(anchor: Anchor | BidirectionalAnchor, batch: Batch, step: int) -> Tensor:
     """Flow matching on what is painted; later turns count more, and so does what changes.
 
     A painting taken on from the model's own is led to the truth by the velocity (x - truth) / t,
@@ -238,44 +270,46 @@ def flow_loss(anchor: Anchor | BothWays, batch: Batch, step: int) -> Tensor:
     that it counts t times as much.
     """
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(step + 10**6))
-    said = anchor.say(batch.texts)
+    embeddings = anchor.encode(batch.texts)
     x, painted = batch.noised(noise), slice(batch.history, None)
-    v: Tensor = anchor(x, batch.t, batch.turns, said, batch.sight)
+    v: Tensor = anchor(x, batch.t, batch.turns, embeddings, batch.visibility)
     t = batch.t[:, painted, None, None]
-    missed = (v[:, painted] - (x[:, painted] - batch.wanted) / t).square().mean(-1)
+    missed = (v[:, painted] - (x[:, painted] - batch.targets) / t).square().mean(-1)
     late = torch.linspace(0, 1, batch.history).repeat(missed.shape[1] // batch.history)
     changed = batch.changed()
     often = EDITED * changed / changed.sum(-1, keepdim=True).clamp(min=FEWEST)
     weights = (1 + PROGRESS * late)[:, None] * (1 + often)
-    weights = weights * torch.where(batch.own()[..., None], t[..., 0], 1.0)
+    weights = weights * torch.where(batch.is_self_rollout()[..., None], t[..., 0], 1.0)
     return (weights * missed).sum() / weights.sum()
 
 
-def take_over(anchor: Anchor, file: Path) -> None:
+def load_ema(anchor: Anchor, file: Path) -> None:
     """Begin from the averaged weights of an earlier stage."""
     if not file.exists():
         raise EditError(f"There is no {file}; run the stage before this one first.")
-    average = torch.load(file, weights_only=True)["average"]
-    painter = {name: value for name, value in average.items() if name.startswith("painter.")}
+    average = torch.load(file, weights_only=True)["ema"]
+    student = {name: value for name, value in average.items() if name.startswith("student.")}
     anchor.load_state_dict(
-        {name.removeprefix("painter."): value for name, value in (painter or average).items()}
+        {name.removeprefix("student."): value for name, value in (student or average).items()}
     )
 
 
-def taught(
+def train_stage(
     anchor: Anchor,
     loss_of: Callable[[int], Tensor],
-    recipe: Recipe,
+    config: TrainingConfig,
     file: Path,
     deadline: Deadline,
-    watch: Callable[[], None] | None,
+    evaluate_held_out: Callable[[], None] | None,
 ) -> bool:
     """Learn with compiled blocks, or with weights divided among processes; see ``learn``."""
-    compiled(anchor)
-    return learn(anchor, loss_of, recipe, file, deadline, watch, modules(anchor))
+    compile_blocks(anchor)
+    return run_training(
+        anchor, loss_of, config, file, deadline, evaluate_held_out, sharded_modules(anchor)
+    )
 
 
-def modules(anchor: Anchor) -> list[nn.Module]:
+def sharded_modules(anchor: Anchor) -> list[nn.Module]:
     """What is called as a whole, inner modules first."""
     flux = anchor.transformer
     blocks = [*flux.transformer_blocks, *flux.single_transformer_blocks]
@@ -287,7 +321,7 @@ def frozen(anchor: Anchor) -> Anchor:
     return copy.deepcopy(anchor).eval().requires_grad_(False)
 
 
-def compiled(anchor: Anchor) -> None:
+def compile_blocks(anchor: Anchor) -> None:
     """Compile the blocks, half as fast again, where there is a C++ compiler to do it.
 
     Blocks that are divided among processes stay as they are.
@@ -296,15 +330,15 @@ def compiled(anchor: Anchor) -> None:
         anchor.transformer.compile_repeated_blocks()
 
 
-def watching(anchor: Anchor, turns: int = TURNS) -> Callable[[], None]:
+def held_out_scores(anchor: Anchor, turns: int = TURNS) -> Callable[[], None]:
     """What tells now and then how held-out sessions come out: success/kept/error of each turn."""
 
-    def watch() -> None:
-        found = look(anchor, turns=turns, count=32 // turns + 8)
+    def evaluate_held_out() -> None:
+        found = evaluate(anchor, turns=turns, count=32 // turns + 8)
         if rank() == 0:
             print("held out:", *found, flush=True)
 
-    return watch
+    return evaluate_held_out
 
 
 if __name__ == "__main__":

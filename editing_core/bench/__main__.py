@@ -1,4 +1,4 @@
-"""Measure: `python -m editing_core.bench [vae text readers ...]` prints tables.
+"""Measure: `python -m editing_core.bench [vae text classifiers ...]` prints tables.
 
 Seven have options of their own: `report --out DIR` compares all methods over many turns,
 `sessions --out DIR` looks at long sessions and what a memory is worth there, `trained DIR` at
@@ -18,7 +18,7 @@ from typing import Any
 
 from editing_core.bench import exact_edits, gpu, report, sessions, speed, trained
 from editing_core.bench.model_quality import (
-    readers_table,
+    classifiers_table,
     sheets,
     styles_table,
     text_table,
@@ -32,7 +32,7 @@ from editing_core.bench.tables import markdown
 
 TABLES: dict[str, tuple[int, Callable[[str, int], list[Row]]]] = {
     "vae": (50, vae_table),
-    "readers": (500, readers_table),
+    "classifiers": (500, classifiers_table),
     "text": (500, text_table),
     "sheets": (64, sheets),
     "numbers": (10, numbers_table),

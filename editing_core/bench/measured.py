@@ -12,14 +12,14 @@ from PIL import Image
 
 from editing_core import metrics
 from editing_core.bench.sequences import SequenceTurn
-from editing_core.portraits import world
-from editing_core.portraits.reader import Look, reader
-from editing_core.portraits.world import VALUES, Portrait
+from editing_core.portraits import schema
+from editing_core.portraits.classifier import ClassifierOutput, load_classifier
+from editing_core.portraits.schema import VALUES, Portrait
 
 MARGIN = 4  # pixels around a change in which structure is not compared
 
-drawn = lru_cache(64)(world.draw)
-changed_at = lru_cache(64)(world.change_mask)
+drawn = lru_cache(64)(schema.draw)
+changed_at = lru_cache(64)(schema.change_mask)
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Made:
 
 def measured(picture: Image.Image, turn: SequenceTurn) -> Made:
     """Compare the picture of one edit with its truth."""
-    seen, visible = reader().read(picture).attributes, turn.after.attributes.visible()
+    seen, visible = load_classifier().classify(picture).attributes, turn.after.attributes.visible()
     return Made(
         seen=agrees(seen, turn.changed),
         kept=fmean(seen.get(name) == visible[name] for name in visible.keys() - turn.changed),
@@ -96,32 +96,32 @@ def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[st
 
 def followed(
     picture: Image.Image, turns: list[SequenceTurn], seen_before: Mapping[str, str]
-) -> tuple[dict[str, float], Look]:
+) -> tuple[dict[str, float], ClassifierOutput]:
     """Measure the picture after the last of some turns.
 
     Returns:
-        Columns, and how the reader looks at the picture. "success": the change is seen. "portrait":
-        it is taken for one. "kept": of
-        what was right and not asked for in this turn, the share still right. "never asked for":
-        the share right of what no turn asked for. "right": of all that shows. "text agreement":
-        the reader's mean probability for what the caption says. "similarity": cosine of the
-        reader's features of this picture and the first. And `distances`.
+        Columns, and what the classifier makes of the picture. "success": the change is seen.
+        "portrait": it is taken for one. "kept": of what was right and not asked for in this turn,
+        the share still right. "never asked for": the share right of what no turn asked for.
+        "right": of all that shows. "text agreement": the classifier's mean probability for what the
+        caption says. "similarity": cosine of the classifier's features of this picture and the
+        first. And `distances`.
     """
     turn, start, truth = turns[-1], turns[0].before, turns[-1].after
-    look = reader().look(picture)
-    seen, visible = look.seen.attributes, truth.attributes.visible()
+    output = load_classifier().output(picture)
+    seen, visible = output.prediction.attributes, truth.attributes.visible()
     was = turn.before.attributes.visible()
     fine = [name for name in visible if name not in turn.changed and name in was
             and seen_before.get(name) == was[name]]  # fmt: skip
     asked = {name for earlier in turns for name in earlier.changed}
-    first = first_look(start, picture.width).features
+    first = first_output(start, picture.width).features
     columns = {
         "success": float(agrees(seen, turn.changed)),
-        "portrait": float(look.seen.is_portrait),
+        "portrait": float(output.prediction.is_portrait),
         "right": fmean(seen.get(name) == value for name, value in visible.items()),
-        "text agreement": fmean(look.probability(name, value) for name, value in visible.items()),
+        "text agreement": fmean(output.probability(name, value) for name, value in visible.items()),
         "similarity": float(
-            first @ look.features / (np.linalg.norm(first) * np.linalg.norm(look.features))
+            first @ output.features / (np.linalg.norm(first) * np.linalg.norm(output.features))
         ),
         **distances(picture, start, truth),
     }
@@ -129,13 +129,13 @@ def followed(
         columns["kept"] = fmean(seen.get(name) == visible[name] for name in fine)
     if unasked := visible.keys() - asked:
         columns["never asked for"] = fmean(seen.get(name) == visible[name] for name in unasked)
-    return columns, look
+    return columns, output
 
 
 @lru_cache(64)
-def first_look(portrait: Portrait, side: int) -> Look:
-    """Return how the reader looks at the exact drawing of a portrait."""
-    return reader().look(drawn(portrait, side))
+def first_output(portrait: Portrait, side: int) -> ClassifierOutput:
+    """Return what the classifier makes of the exact drawing of a portrait."""
+    return load_classifier().output(drawn(portrait, side))
 
 
 def like_truth(picture: Image.Image, turn: SequenceTurn) -> bool:

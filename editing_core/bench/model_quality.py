@@ -23,13 +23,13 @@ from editing_core.metrics import psnr
 from editing_core.models.canvas import Canvas
 from editing_core.models.checkpoints import find
 from editing_core.models.load import load
+from editing_core.portraits.analysis_by_synthesis import read
+from editing_core.portraits.augmentations import corrupted
 from editing_core.portraits.captions import caption, parse
-from editing_core.portraits.lessons import damaged
+from editing_core.portraits.classifier import FILE, HIDDEN, load_classifier
 from editing_core.portraits.model import TEXT_LENGTH
-from editing_core.portraits.read import read
-from editing_core.portraits.reader import FILE, HIDDEN, reader
-from editing_core.portraits.second_style import SHOWN, draw_toon
-from editing_core.portraits.world import VALUES, Attributes, Portrait, draw, draws
+from editing_core.portraits.schema import VALUES, Attributes, Portrait, draw, draws
+from editing_core.portraits.toon_renderer import SHOWN, draw_toon
 from editing_core.settings import PRESETS, EditSettings
 from editing_core.worlds.registry import shipped_world, world_named
 
@@ -54,7 +54,7 @@ def vae_table(model: str, count: int) -> list[Row]:
 
 
 def text_table(model: str, count: int) -> list[Row]:
-    """Draw held-out captions; the share of named attributes that the reader then sees.
+    """Draw held-out captions; the share of named attributes that the classifier then sees.
 
     "stock" is diffusers' own `FluxPipeline`, "ours" the solver that edits.
     """
@@ -165,24 +165,26 @@ def sheet(pictures: list[Image.Image], columns: int = 8) -> Image.Image:
 ANALYSED = 25  # every so manieth picture is also read by analysis, which takes seconds
 
 
-def readers_table(model: str, count: int) -> list[Row]:
+def classifiers_table(model: str, count: int) -> list[Row]:
     """Share of held-out drawings on which each attribute, shown or hidden, is named rightly.
 
     "sure" is the mean probability the network gives its answers on damaged pictures; where it is
     calibrated, that is the share of right ones.
     """
     portraits = list(islice(draws("eval", 5), count))
-    right = averaged(spread("readers", _read_all, model, portraits))
-    overall = {reader: fmean(right[name][reader] for name in VALUES) for reader in right["age"]}
+    right = averaged(spread("classifiers", _read_all, model, portraits))
+    overall = {
+        classifier: fmean(right[name][classifier] for name in VALUES) for classifier in right["age"]
+    }
     return [{"attribute": name, **row} for name, row in [*right.items(), ("all", overall)]]
 
 
 def _read_all(model: str, number: int, portrait: Portrait) -> dict[str, dict[str, float]]:
     picture = draw(portrait)
     pixels = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None] / 127.5 - 1
-    spoilt = (damaged(pixels, number, share=1.0)[0].permute(1, 2, 0) + 1) * 127.5
-    dim = reader().read(Image.fromarray(spoilt.round().byte().numpy()))
-    seen = {"network": reader().read(picture).attributes}
+    spoilt = (corrupted(pixels, number, share=1.0)[0].permute(1, 2, 0) + 1) * 127.5
+    dim = load_classifier().classify(Image.fromarray(spoilt.round().byte().numpy()))
+    seen = {"network": load_classifier().classify(picture).attributes}
     if number % ANALYSED == 0:
         seen["analysis"] = read(picture).attributes
     seen["network, damaged"] = dim.attributes

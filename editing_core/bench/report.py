@@ -31,7 +31,7 @@ from editing_core.bench.variants import (
     RIVALS,
     Variant,
 )
-from editing_core.portraits.world import SIZE
+from editing_core.portraits.schema import SIZE
 
 CURVES = ("success", "SR", "kept", "L1 outside", "SSIM outside", "drift")
 FRAME = 96  # pixels of a picture in a filmstrip

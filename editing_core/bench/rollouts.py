@@ -30,7 +30,7 @@ from editing_core.bench.variants import WAYS, Variant
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.models.canvas import Canvas
 from editing_core.portraits.instructions import wish
-from editing_core.portraits.world import SIZE, draws
+from editing_core.portraits.schema import SIZE, draws
 
 LONG = 20
 """Turns of a long walk."""
@@ -133,9 +133,9 @@ def _turns(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
 def _along(model: str, way: Variant, walk: Rollout, turns: list[SequenceTurn]) -> Iterator[Step]:
     seen = turns[0].before.attributes.visible()
     for n, result in enumerate(edited(model, way, turns, walk.number), start=1):
-        row, look = followed(result.picture, turns[:n], seen)
-        seen = look.seen.attributes
-        kept = {"features": look.features.round(4).tolist()} if n in MARKS else {}
+        row, output = followed(result.picture, turns[:n], seen)
+        seen = output.prediction.attributes
+        kept = {"features": output.features.round(4).tolist()} if n in MARKS else {}
         yield result.picture, {"kind": turns[n - 1].kind, **row, **_cost(result), **kept}
 
 
@@ -169,8 +169,8 @@ def _back(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     both = [there, SequenceTurn(there.after, there.before)] * (walk.turns // 2)
     seen = there.before.attributes.visible()
     for n, result in enumerate(edited(model, way, both, walk.number)):
-        row, look = followed(result.picture, both[: n + 1], seen)
-        seen = look.seen.attributes
+        row, output = followed(result.picture, both[: n + 1], seen)
+        seen = output.prediction.attributes
         yield result.picture, {**row, **_cost(result)}
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from editing_core.portraits.captions import caption, kind_of
-from editing_core.portraits.world import VALUES, Portrait, draws
+from editing_core.portraits.schema import VALUES, Portrait, draws
 
 _ASKED = (
     "age", "hair", "hair_color", "headwear", "headwear_color", "eyewear", "eyewear_color",

@@ -9,7 +9,7 @@ from editing_core.bench.measured import Made, measured
 from editing_core.bench.parallel import Row, averaged, editor_of, spread
 from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
-from editing_core.portraits.world import draw
+from editing_core.portraits.schema import draw
 from editing_core.settings import OTHER_SEED, PRESETS, RUNGS, EditSettings
 
 LATE = 4  # turns of the longer sequences, of which the last is measured

@@ -24,7 +24,7 @@ from editing_core.methods.registry import method_named
 from editing_core.metrics import pixels_of
 from editing_core.models.base import TextEmbedding
 from editing_core.models.diffusers_model import DiffusersModel
-from editing_core.portraits.world import SIZE
+from editing_core.portraits.schema import SIZE
 from editing_core.settings import PRESETS, EditSettings
 
 TURNS = 4
@@ -176,8 +176,8 @@ def _measured(results: list[EditResult], turns: list[SequenceTurn]) -> dict[str,
     seen = turns[0].before.attributes.visible()
     rows = []
     for n, made in enumerate(results, start=1):
-        row, look = followed(made.picture, turns[:n], seen)
-        seen = look.seen.attributes
+        row, output = followed(made.picture, turns[:n], seen)
+        seen = output.prediction.attributes
         rows.append(row)
     means = {name: float(np.mean([row[name] for row in rows if name in row]))
              for name in ("success", "kept")}  # fmt: skip

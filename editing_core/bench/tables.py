@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from editing_core.bench.measured import first_look
+from editing_core.bench.measured import first_output
 from editing_core.bench.parallel import Cell, Row
 from editing_core.bench.rollouts import sequence
 from editing_core.bench.summary import (
@@ -21,7 +21,7 @@ from editing_core.bench.summary import (
     frechet,
     jackknife,
 )
-from editing_core.portraits.world import SIZE
+from editing_core.portraits.schema import SIZE
 
 Walked = Mapping[str, Sequence[Steps]]
 """Way -> its walks of one kind, in the order of the sequences."""
@@ -96,4 +96,4 @@ def _frechet(walks: Sequence[Steps], turn: int) -> Estimate:
 
 @cache
 def _true_features(number: int, turn: int) -> NDArray[np.float32]:
-    return first_look(sequence(number)[turn - 1].after, SIZE).features
+    return first_output(sequence(number)[turn - 1].after, SIZE).features

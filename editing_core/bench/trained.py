@@ -15,8 +15,8 @@ from statistics import fmean
 
 import numpy as np
 
-from editing_core.anchor.bidirectional import Bidirectional
-from editing_core.anchor.data import encoded
+from editing_core.anchor.bidirectional import BidirectionalEngine
+from editing_core.anchor.data import encode_portraits
 from editing_core.anchor.engine import AnchorEngine, engine
 from editing_core.bench.measured import agrees, distances
 from editing_core.bench.parallel import Row, spread
@@ -26,7 +26,7 @@ from editing_core.bench.summary import jackknife
 from editing_core.bench.tables import markdown
 from editing_core.bench.variants import Variant, always
 from editing_core.methods import anchor
-from editing_core.portraits.reader import reader
+from editing_core.portraits.classifier import load_classifier
 from editing_core.settings import PRESETS
 
 TURNS = 6
@@ -62,8 +62,8 @@ def followed(model: str, _: int, job: Job) -> dict[str, float]:
     turns = sequences(number + 1, TURNS, seed=SEED)[number]
     seen = []
     for turn, result in zip(turns, edited(model, way, turns, number), strict=True):
-        seen.append(agrees(reader().read(result.picture).attributes, turn.changed))
-    apart = result.latents - encoded([turns[-1].after])
+        seen.append(agrees(load_classifier().classify(result.picture).attributes, turn.changed))
+    apart = result.latents - encode_portraits([turns[-1].after])
     return {
         "edits": fmean(seen),
         f"error, {TURNS}": float(apart.square().mean().sqrt()),
@@ -75,7 +75,7 @@ def followed(model: str, _: int, job: Job) -> dict[str, float]:
 def painter(folder: Path, both_ways: bool) -> AnchorEngine:
     """The engine of a folder's weights."""
     whole = engine(folder)
-    return Bidirectional(whole.anchor) if both_ways else whole
+    return BidirectionalEngine(whole.anchor) if both_ways else whole
 
 
 def row(folder: Path, walks: Sequence[dict[str, float]], others: Sequence[dict[str, float]]) -> Row:

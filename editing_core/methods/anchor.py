@@ -15,7 +15,7 @@ from editing_core.settings import PRESETS
 from editing_core.worlds.registry import world_named
 
 if TYPE_CHECKING:
-    from editing_core.anchor.engine import AnchorEngine, Shown
+    from editing_core.anchor.engine import AnchorEngine, HistoryTurn
 
 USUAL = PRESETS["steady"].guidance
 """The guidance that the model's own stands for: a setting above it asks for more."""
@@ -32,9 +32,9 @@ def edit(
         times: Of the steps, falling from 1; else four.
     """
     from editing_core.anchor.engine import engine
-    from editing_core.anchor.sampler import FOUR
+    from editing_core.anchor.sampler import FOUR_STEP_TIMES
 
-    painter, times = by or engine(), times or FOUR
+    painter, times = by or engine(), times or FOUR_STEP_TIMES
     before = painter.forwards
     painted = painter.paint(
         _history(context),
@@ -57,15 +57,15 @@ def _instruction(context: EditContext) -> str:
     return world.instruction(context.source.prompt, context.target.prompt) if world else ""
 
 
-def _history(context: EditContext) -> list[Shown]:
+def _history(context: EditContext) -> list[HistoryTurn]:
     """All that was shown: what is not told is taken to have been made at one stroke."""
-    from editing_core.anchor.engine import Shown
+    from editing_core.anchor.engine import HistoryTurn
 
     if context.history:
-        return [Shown(latents, asked) for latents, asked in context.history]
+        return [HistoryTurn(latents, asked) for latents, asked in context.history]
     if context.current.equal(context.original):
-        return [Shown(context.original)]
-    return [Shown(context.original), Shown(context.current)]
+        return [HistoryTurn(context.original)]
+    return [HistoryTurn(context.original), HistoryTurn(context.current)]
 
 
 SPEC = MethodSpec(

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Mapping
 
-from editing_core.portraits.world import COLORS, VALUES
+from editing_core.portraits.schema import COLORS, VALUES
 
 _HAIR = {
     "short": "short {color}hair",

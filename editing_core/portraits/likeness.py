@@ -1,7 +1,8 @@
-"""Whether a picture looks like the drawing of what the reader names in it.
+"""Whether a picture looks like the drawing of what the classifier names in it.
 
-The reader learned from drawings, and calls some photographs of people portraits. Drawn again from
-what it names, a portrait looks like itself, if the colours are not changed; a photograph does not.
+The classifier learned from drawings, and calls some photographs of people portraits. Drawn again
+from what it names, a portrait looks like itself, if the colours are not changed; a photograph does
+not.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def alike(picture: Image.Image, drawing: Image.Image) -> bool:
     """Say whether a picture may be another of the same kind as a drawing: near, or correlated.
 
     Args:
-        picture: Of any shape; it is compared stretched to a square, as the reader sees it.
+        picture: Of any shape; it is compared stretched to a square, as the classifier sees it.
         drawing: Of what was named in it.
     """
     one, other = (pixels_of(image) for image in (picture, drawing))

@@ -96,7 +96,7 @@ def build(size: Size = Size(), *, captions: list[str] | None = None, seed: int =
 def sample_captions(count: int, seed: int = 1) -> list[str]:
     """Captions as people might write them, half of them complete."""
     from editing_core.portraits.captions import caption
-    from editing_core.portraits.world import sample
+    from editing_core.portraits.schema import sample
 
     rng = random.Random(seed)
     return [

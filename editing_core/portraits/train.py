@@ -1,9 +1,9 @@
 """Train the shipped model from drawings: `python -m editing_core.portraits.train --minutes 60`.
 
-Stages, each resumed where it was left: draw the pictures, train the VAE, train the transformer
-with its text encoders, distil guidance into the guidance embedding, train the reader, and polish
-the VAE's decoder. Every run ends by writing the diffusers folder from the best there is so far. On
-a machine with many cores or GPUs: `torchrun --nproc-per-node 2 -m editing_core.portraits.train`.
+Stages, each resumed where it was left: draw the pictures, train the VAE, train the transformer with
+its text encoders, distil guidance into the guidance embedding, train the classifier, and polish the
+VAE's decoder. Every run ends by writing the diffusers folder from the best there is so far. On a
+machine with many cores or GPUs: `torchrun --nproc-per-node 2 -m editing_core.portraits.train`.
 """
 
 from __future__ import annotations
@@ -21,24 +21,31 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.portraits.captioned import Captioned, training_caption
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.classifier import FILE, SIDE, AttributeClassifier
+from editing_core.portraits.distributed import init_distributed, main_process_first, processes, rank
 from editing_core.portraits.model import Parts, build
-from editing_core.portraits.processes import first, meet, processes, rank
-from editing_core.portraits.reader import FILE, SIDE, Reader
-from editing_core.portraits.train_reader import draw_others, train_reader
+from editing_core.portraits.schema import draws
+from editing_core.portraits.train_classifier import draw_others, train_classifier
 from editing_core.portraits.train_vae import (
     draw_pictures,
     encode_pictures,
     polish_decoder,
     train_vae,
 )
-from editing_core.portraits.world import draws
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 
-READER_FILE = "reader.pt"
+CLASSIFIER_FILE = "classifier.pt"
 OTHERS = 3_000  # pictures that are no portraits
 WEIGHTS = Path(__file__).parent / "weights"
-FLUX = Recipe(samples=760_000, batch=64, rate=2e-3)
-GUIDANCE = Recipe(samples=10_000, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
+FLUX = TrainingConfig(samples=760_000, batch_size=64, learning_rate=2e-3)
+GUIDANCE = TrainingConfig(
+    samples=10_000,
+    batch_size=64,
+    learning_rate=1e-3,
+    warmup_steps=20,
+    decay_fraction=0.6,
+    ema_decay=0.99,
+)
 STRONGEST_GUIDANCE = 5.0
 
 
@@ -50,26 +57,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
-    torch.set_default_device(meet())
-    parts, reader = build(), Reader()
-    run_stages(parts, reader, args.work, Deadline(args.minutes))
+    torch.set_default_device(init_distributed())
+    parts, classifier = build(), AttributeClassifier()
+    run_stages(parts, classifier, args.work, Deadline(args.minutes))
     if rank() == 0:
         parts.save(args.out)
-        if (args.work / READER_FILE).exists():
-            reader.save(args.out / FILE.name)
+        if (args.work / CLASSIFIER_FILE).exists():
+            classifier.save(args.out / FILE.name)
 
 
-def run_stages(parts: Parts, reader: Reader, work: Path, deadline: Deadline) -> None:
+def run_stages(
+    parts: Parts, classifier: AttributeClassifier, work: Path, deadline: Deadline
+) -> None:
     """Go through the stages; what `work` holds of them is not done again."""
-    pictures = first(lambda: draw_pictures(work / "pictures.npy"))
+    pictures = main_process_first(lambda: draw_pictures(work / "pictures.npy"))
     if not train_vae(parts, pictures, work / "vae.pt", deadline):
         return
     latents = encode_pictures(parts, pictures, work / "latents.npy")
     if not train_flux(parts, latents, work / "flux.pt", deadline):
         return
     distil_guidance(parts, latents, work / "guidance.pt", deadline)
-    others = first(lambda: draw_others(work / "others.npy", OTHERS, SIDE))
-    train_reader(reader, pictures, others, work / READER_FILE, deadline)
+    others = main_process_first(lambda: draw_others(work / "others.npy", OTHERS, SIDE))
+    train_classifier(classifier, pictures, others, work / CLASSIFIER_FILE, deadline)
     polish_decoder(parts, pictures, latents, work / "decoder.pt", deadline)
 
 
@@ -116,11 +125,11 @@ def train_flux(parts: Parts, latents: Tensor, file: Path, deadline: Deadline) ->
     _compile(parts)
 
     def loss_of(step: int) -> Tensor:
-        x, t, velocity, captions = examples.batch(step, FLUX.batch // processes())
+        x, t, velocity, captions = examples.batch(step, FLUX.batch_size // processes())
         predicted = model(x, t, model.text(captions), torch.ones(len(x)), _grid(x))
         return functional.mse_loss(predicted, velocity)
 
-    done = learn(model, loss_of, FLUX, file, deadline)
+    done = run_training(model, loss_of, FLUX, file, deadline)
     model.eval()
     return done
 
@@ -132,14 +141,14 @@ def distil_guidance(parts: Parts, latents: Tensor, file: Path, deadline: Deadlin
     _compile(parts)
 
     def loss_of(step: int) -> Tensor:
-        x, t, _, captions = examples.batch(step, GUIDANCE.batch // processes())
+        x, t, _, captions = examples.batch(step, GUIDANCE.batch_size // processes())
         guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
         target = teacher.guided(x, t, captions, guidance, _grid(x))
         predicted = model(x, t, model.text(captions), guidance, _grid(x))
         return functional.mse_loss(predicted, target)
 
-    learn(model, loss_of, GUIDANCE, file, deadline)
+    run_training(model, loss_of, GUIDANCE, file, deadline)
     model.eval()
 
 

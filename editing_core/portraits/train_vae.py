@@ -13,14 +13,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from editing_core.models.canvas import Canvas, pack, unpack
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.distributed import barrier, main_process_first, processes, rank
 from editing_core.portraits.model import Parts
-from editing_core.portraits.processes import first, processes, rank, wait_for_all
-from editing_core.portraits.world import SIZE, Portrait, draw, draws
+from editing_core.portraits.schema import SIZE, Portrait, draw, draws
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 
 PICTURES = 48_000
-VAE = Recipe(samples=60_000, batch=16, rate=1e-3, warm_up=100, fall=0.5, decay=0.995)
-DECODER = Recipe(samples=20_000, batch=4, rate=1e-3, warm_up=50, fall=1.0, decay=0.995)
+VAE = TrainingConfig(
+    samples=60_000,
+    batch_size=16,
+    learning_rate=1e-3,
+    warmup_steps=100,
+    decay_fraction=0.5,
+    ema_decay=0.995,
+)
+DECODER = TrainingConfig(
+    samples=20_000,
+    batch_size=4,
+    learning_rate=1e-3,
+    warmup_steps=50,
+    decay_fraction=1.0,
+    ema_decay=0.995,
+)
 CROP = 64
 KL_WEIGHT = 1e-4
 
@@ -56,7 +70,7 @@ def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: D
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
         crops = []
-        for i in rng.integers(len(pictures), size=VAE.batch // processes()):
+        for i in rng.integers(len(pictures), size=VAE.batch_size // processes()):
             y, x = rng.integers(0, pictures.shape[1] - CROP + 1, size=2)
             crops.append(pictures[i, y : y + CROP, x : x + CROP])
         target = pixels(np.stack(crops))
@@ -66,7 +80,7 @@ def train_vae(parts: Parts, pictures: NDArray[np.uint8], file: Path, deadline: D
         loss: Tensor = error.abs().mean() + 2 * (error**2).mean() + KL_WEIGHT * divergence
         return loss
 
-    done = learn(vae, loss_of, VAE, file, deadline)
+    done = run_training(vae, loss_of, VAE, file, deadline)
     vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     return done
 
@@ -80,7 +94,7 @@ def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Te
     if not file.exists():
         partial = file.with_suffix(".partial.npy")
         shape = (len(pictures), (pictures.shape[1] // 16) ** 2, 64)
-        store = first(
+        store = main_process_first(
             lambda: np.lib.format.open_memmap(
                 partial, mode="r+" if rank() else "w+", dtype=np.float32, shape=shape
             )
@@ -91,10 +105,10 @@ def encode_pictures(parts: Parts, pictures: NDArray[np.uint8], file: Path) -> Te
             if start % 2000 == 0:
                 print(f"encoded {start}/{len(pictures)}", flush=True)
         store.flush()
-        wait_for_all()
+        barrier()
         if rank() == 0:
             partial.replace(file)
-        wait_for_all()
+        barrier()
     latents = torch.from_numpy(np.load(file))
     shift, scale = float(latents.mean()), 1 / float(latents.std())
     parts.vae.register_to_config(shift_factor=shift, scaling_factor=scale)
@@ -111,13 +125,13 @@ def polish_decoder(
 
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
-        chosen = rng.integers(len(pictures), size=DECODER.batch // processes())
+        chosen = rng.integers(len(pictures), size=DECODER.batch_size // processes())
         code = unpack(latents[chosen].to(torch.get_default_device()) / scale + shift, canvas)
         error = decoder(code) - pixels(np.stack([pictures[i] for i in chosen]))
         loss: Tensor = 0.3 * error.abs().mean() + 3 * (error**2).mean()
         return loss
 
-    learn(decoder, loss_of, DECODER, file, deadline)
+    run_training(decoder, loss_of, DECODER, file, deadline)
     decoder.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
 
 

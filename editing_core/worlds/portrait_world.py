@@ -8,8 +8,9 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from editing_core.portraits import captions, instructions, world
+from editing_core.portraits import captions, instructions, schema
 from editing_core.portraits.likeness import alike
+from editing_core.portraits.schema import Portrait
 from editing_core.prompt_diff import words_of
 from editing_core.worlds.base import Attributes, Schema
 from editing_core.worlds.portraits import drawing
@@ -18,7 +19,7 @@ from editing_core.worlds.portraits.likeness import placed
 if TYPE_CHECKING:
     from PIL import Image
 
-    from editing_core.portraits.reader import Look
+    from editing_core.portraits.classifier import ClassifierOutput
 
 TINTED = ("headwear", "eyewear", "neckwear")
 """Things with a colour of their own, which is gone when they are."""
@@ -38,7 +39,7 @@ class PortraitWorld:
     @cached_property
     def schema(self) -> Schema:
         """What portraits may show."""
-        return Schema(world.VALUES, world.COLORS, captions.COLOR_OF, captions.REMOVABLE)
+        return Schema(schema.VALUES, schema.COLORS, captions.COLOR_OF, captions.REMOVABLE)
 
     def contains(self, caption: str) -> bool:
         """Say whether portraits can show all that a caption says, so that no word gets lost."""
@@ -68,7 +69,7 @@ class PortraitWorld:
                 new.pop(captions.COLOR_OF[thing], None)
         if wanted.get("age") == "old" or (new.get("age") == "old" and "hair_color" in wanted):
             new["hair_color"] = "gray"
-        if new.get("background") not in world.VALUES["background"]:
+        if new.get("background") not in schema.VALUES["background"]:
             new.pop("background", None)
         return new
 
@@ -88,27 +89,27 @@ class PortraitWorld:
         self, attributes: Attributes, *, seed: int = 7, side: int | None = None
     ) -> tuple[Image.Image, str]:
         """Draw somebody with some attributes of their own, and caption them fully."""
-        person = world.sample(random.Random(seed)).identity
-        portrait = world.Portrait(world.Attributes(), person).with_(**attributes)
+        person = schema.sample(random.Random(seed)).identity
+        portrait = schema.Portrait(schema.Attributes(), person).with_(**attributes)
         return self._drawn(portrait, side), captions.caption(asdict(portrait.attributes))
 
     def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""
-        from editing_core.worlds.portraits.classifier import classifier  # torch comes with it
+        from editing_core.worlds.portraits.classifier import load_classifier  # torch comes with it
 
         image = _reduced(image)
-        look = classifier().look(image)
-        if look.seen.portrait < PORTRAIT or not placed(image, look.seen.attributes):
+        output = load_classifier().output(image)
+        if output.prediction.portrait < PORTRAIT or not placed(image, output.prediction.attributes):
             return {}
-        return _with_doubt(look, expected or {})
+        return _with_doubt(output, expected or {})
 
     def spoilt(self, image: Image.Image) -> bool:
         """Say whether a portrait is smeared, doubled or half there."""
-        from editing_core.worlds.portraits.classifier import classifier
+        from editing_core.worlds.portraits.classifier import load_classifier
 
-        return classifier().clean(_reduced(image)) < CLEAN
+        return load_classifier().clean(_reduced(image)) < CLEAN
 
-    def _drawn(self, portrait: world.Portrait, side: int | None) -> Image.Image:
+    def _drawn(self, portrait: Portrait, side: int | None) -> Image.Image:
         return drawing.draw(portrait, side or drawing.SIZE)
 
 
@@ -119,31 +120,31 @@ class FirstPortraitWorld(PortraitWorld):
 
     def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""
-        from editing_core.portraits.reader import reader  # torch comes with it
+        from editing_core.portraits.classifier import load_classifier  # torch comes with it
 
         image = _reduced(image)
-        look = reader().look(image)
-        if not look.seen.is_portrait:
+        output = load_classifier().output(image)
+        if not output.prediction.is_portrait:
             return {}
-        again, _ = self.draw(look.seen.attributes, side=LOOKED_AT)
-        return _with_doubt(look, expected or {}) if alike(image, again) else {}
+        again, _ = self.draw(output.prediction.attributes, side=LOOKED_AT)
+        return _with_doubt(output, expected or {}) if alike(image, again) else {}
 
     def spoilt(self, image: Image.Image) -> bool:
-        """Cannot tell: this edition's reader did not learn it."""
+        """Cannot tell: this edition's classifier did not learn it."""
         return False
 
-    def _drawn(self, portrait: world.Portrait, side: int | None) -> Image.Image:
-        return world.draw(portrait, side or world.SIZE)
+    def _drawn(self, portrait: Portrait, side: int | None) -> Image.Image:
+        return schema.draw(portrait, side or schema.SIZE)
 
 
-def _with_doubt(look: Look, expected: Attributes) -> dict[str, str]:
+def _with_doubt(output: ClassifierOutput, expected: Attributes) -> dict[str, str]:
     """Return what is seen, but what was expected unless something else is far more probable."""
     taken = {
         name: value
         for name, value in expected.items()
-        if look.probability(name, value) * SURE >= look.seen.confidence[name]
+        if output.probability(name, value) * SURE >= output.prediction.confidence[name]
     }
-    return look.seen.attributes | taken
+    return output.prediction.attributes | taken
 
 
 def _reduced(image: Image.Image) -> Image.Image:

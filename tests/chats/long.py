@@ -18,7 +18,7 @@ from editing_core.bench.rollouts import sequence
 from editing_core.bench.sequences import SequenceTurn
 from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
 from editing_core.portraits.instructions import wish
-from editing_core.portraits.world import SIZE
+from editing_core.portraits.schema import SIZE
 
 TURNS = 10
 SHOWN = ("success", "SR", "CR", "kept", "never asked for", "L1 outside", "seconds", "model calls")
@@ -47,7 +47,7 @@ def _told(walks: list[Steps]) -> Row:
 
 
 def drawn_exactly(number: int) -> Steps:
-    """What the reader, who measures, sees of a session's truths: nothing can be better."""
+    """What the classifier, who measures, sees of a session's truths: nothing can be better."""
     turns, rows = sequence(number)[:TURNS], []
     seen = turns[0].before.attributes.visible()
     for n, turn in enumerate(turns, start=1):
@@ -84,10 +84,10 @@ def gone_through(model: str, _: int, job: Job) -> Steps:
 def _judged(
     picture: Image.Image, turns: list[SequenceTurn], seen: dict[str, str]
 ) -> tuple[dict[str, float], dict[str, str]]:
-    """By the reader and by exact drawings; and what the reader sees by now."""
-    row, look = followed(picture, turns, seen)
+    """By the classifier and by exact drawings; and what the classifier sees by now."""
+    row, output = followed(picture, turns, seen)
     row["like the truth"] = float(like_truth(picture, turns[-1]))
-    return row, look.seen.attributes
+    return row, output.prediction.attributes
 
 
 def _step(turn: SequenceTurn) -> EditStep:

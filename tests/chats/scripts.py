@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from editing_core.portraits.world import VALUES, Portrait, draws
+from editing_core.portraits.schema import VALUES, Portrait, draws
 
 MESSAGES = 6
 

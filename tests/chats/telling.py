@@ -12,8 +12,8 @@ from agent.chat import Chat
 from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from chats.scripts import Script
-from editing_core.portraits.reader import reader
-from editing_core.portraits.world import draw
+from editing_core.portraits.classifier import load_classifier
+from editing_core.portraits.schema import draw
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def tell(model: str, number: int, script: Script, *, retries: int) -> Told:
         last = studio.pictures.image(turns[chat.conversation.head].picture)
         saver.conn.close()
     reports = [turn.report for turn in turns if turn.step is not None]
-    return _compared(script, reader().read(last).attributes, reports)
+    return _compared(script, load_classifier().classify(last).attributes, reports)
 
 
 def _compared(script: Script, seen: dict[str, str], reports: list[dict[str, float]]) -> Told:

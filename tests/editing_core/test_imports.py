@@ -14,12 +14,12 @@ LEVELS = {"chat": 3, "agent": 2, "tools": 1, "editing_core": 0, "prompts": -1}
 """Each may import those below it; `prompts` is imported from everywhere and imports nothing."""
 NEVER_AT_RUN_TIME = (
     "editing_core.bench",
-    "editing_core.portraits.learning",
-    "editing_core.portraits.lessons",
-    "editing_core.portraits.processes",
-    "editing_core.portraits.sessions",
+    "editing_core.portraits.trainer",
+    "editing_core.portraits.augmentations",
+    "editing_core.portraits.distributed",
+    "editing_core.portraits.edit_sequences",
     "editing_core.portraits.train",
-    "editing_core.portraits.train_reader",
+    "editing_core.portraits.train_classifier",
     "editing_core.portraits.train_vae",
     "editing_core.anchor.bidirectional",
     "editing_core.anchor.data",

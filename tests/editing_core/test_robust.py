@@ -22,7 +22,7 @@ from editing_core.models.layouts import build
 from editing_core.models.load import load
 from editing_core.models.memory_plan import MemoryPlan, Sizes, missing, plans
 from editing_core.models.placement import take_tiles
-from editing_core.portraits.world import draw, draws
+from editing_core.portraits.schema import draw, draws
 from editing_core.settings import EditSettings
 
 QUICK = EditSettings(steps=2)

@@ -6,8 +6,8 @@ import torch
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.model import Anchor, Said
-from editing_core.anchor.sampler import FOUR, ClassifierFree
+from editing_core.anchor.model import Anchor, InstructionEmbeddings
+from editing_core.anchor.sampler import FOUR_STEP_TIMES, ClassifierFreeGuidance
 from editing_core.models.canvas import Canvas
 from editing_core.portraits.model import build
 
@@ -29,19 +29,21 @@ def anchor() -> Anchor:
     return model
 
 
-def frames(turns: int = T, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Said]:
+def frames(turns: int = T, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, InstructionEmbeddings]:
     chance = torch.Generator().manual_seed(seed)
     x = torch.randn(2, turns, SMALL.tokens, 64, generator=chance)
     texts = [[row[k % T] for k in range(turns)] for row in TEXTS]
     places = torch.arange(turns).expand(2, turns)
-    return x, torch.zeros(2, turns), places, anchor().say(texts)
+    return x, torch.zeros(2, turns), places, anchor().encode(texts)
 
 
-def frame_of(said: Said, k: int) -> Said:
-    return Said(said.embeds[:, k : k + 1], said.pooled[:, k : k + 1])
+def frame_of(said: InstructionEmbeddings, k: int) -> InstructionEmbeddings:
+    return InstructionEmbeddings(said.embeds[:, k : k + 1], said.pooled[:, k : k + 1])
 
 
-STEPS = sum(1 + ClassifierFree(anchor().say([[""]])).looks(t) for t in FOUR)
+STEPS = sum(
+    1 + ClassifierFreeGuidance(anchor().encode([[""]])).is_guided(t) for t in FOUR_STEP_TIMES
+)
 
 
 """Model calls of a turn: a step that compares with doing nothing has two."""

@@ -9,15 +9,17 @@ from torch import Tensor
 
 from editing_core.anchor.attention import causal
 from editing_core.anchor.model import Anchor
-from editing_core.anchor.train import modules
+from editing_core.anchor.train import sharded_modules
 from editing_core.models.canvas import Canvas
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.distributed import init_distributed, processes
 from editing_core.portraits.model import build
-from editing_core.portraits.processes import meet, processes
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 
 CANVAS = Canvas(48, 32)
 SHARES = 2
-RECIPE = Recipe(samples=8, batch=2, rate=1e-3, warm_up=1, clip=0.5)
+CONFIG = TrainingConfig(
+    samples=8, batch_size=2, learning_rate=1e-3, warmup_steps=1, max_grad_norm=0.5
+)
 
 
 class After(Deadline):
@@ -40,7 +42,7 @@ def loss_of(anchor: Anchor, share: int) -> Tensor:
 
 
 def main(file: Path, steps: int) -> None:
-    meet()
+    init_distributed()
     torch.manual_seed(0)
     anchor = Anchor(build(TINY, captions=WORDS))
     for weight in anchor.transformer.parameters():  # so that every gate is open
@@ -51,7 +53,7 @@ def main(file: Path, steps: int) -> None:
             return loss_of(anchor, step)
         return torch.stack([loss_of(anchor, SHARES * step + n) for n in range(SHARES)]).mean()
 
-    learn(anchor, share_of, RECIPE, file, After(steps), divided=modules(anchor))
+    run_training(anchor, share_of, CONFIG, file, After(steps), divided=sharded_modules(anchor))
     with torch.no_grad():
         assert loss_of(anchor, 0).isfinite()  # it can still be called
 

@@ -83,7 +83,7 @@ def test_a_picture_of_a_hundred_megapixels_is_the_largest(tmp_path):
 @pytest.mark.weights
 def test_a_large_portrait_is_edited_undone_and_made_again(capsys, tmp_path):
     import chat
-    from editing_core.portraits.world import Attributes, Portrait, draw, sample
+    from editing_core.portraits.schema import Attributes, Portrait, draw, sample
 
     path = tmp_path / "large.png"
     draw(Portrait(Attributes(), sample(random.Random(7)).identity), 1000).save(path)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from editing_core.models.canvas import pack
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.distributed import processes
 from editing_core.portraits.model import Parts
-from editing_core.portraits.processes import processes
 from editing_core.portraits.train_vae import pixels
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
@@ -33,7 +33,7 @@ ENCODED_AT_ONCE = 20
 
 
 def train_vae(
-    parts: Parts, store: Sequence[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
+    parts: Parts, store: Sequence[Chunk], file: Path, config: TrainingConfig, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the whole autoencoder on random crops; it is convolutional, so any size works after."""
@@ -42,7 +42,7 @@ def train_vae(
 
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
-        target = pixels(crops(store, rng, recipe.batch // processes()))
+        target = pixels(crops(store, rng, config.batch_size // processes()))
         with torch.autocast(target.device.type, dtype, enabled=dtype != torch.float32):
             posterior = vae.encode(target).latent_dist
             code = posterior.sample()
@@ -51,14 +51,14 @@ def train_vae(
         loss: Tensor = difference(made.float(), target) + KL_WEIGHT * divergence
         return loss
 
-    done = learn(vae, loss_of, recipe, file, deadline, dtype=dtype)
+    done = run_training(vae, loss_of, config, file, deadline, dtype=dtype)
     vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     measure_latents(parts, store)
     return done
 
 
 def train_decoder(
-    parts: Parts, store: Sequence[Chunk], file: Path, recipe: Recipe, deadline: Deadline,
+    parts: Parts, store: Sequence[Chunk], file: Path, config: TrainingConfig, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the decoder alone, on noisy latents; what latents mean stays as it is."""
@@ -67,14 +67,14 @@ def train_decoder(
 
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
-        target = pixels(crops(store, rng, recipe.batch // processes()))
+        target = pixels(crops(store, rng, config.batch_size // processes()))
         with torch.autocast(target.device.type, dtype, enabled=dtype != torch.float32):
             with torch.no_grad():
                 code = vae.encode(target).latent_dist.mean
             made = decoder(code + noise_like(code, NOISE))
         return difference(made.float(), target)
 
-    done = learn(decoder, loss_of, recipe, file, deadline, dtype=dtype)
+    done = run_training(decoder, loss_of, config, file, deadline, dtype=dtype)
     vae.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     return done
 

@@ -1,7 +1,7 @@
 """The classifier: a small network that names every attribute of a portrait, and how sure it is.
 
 It also says whether a picture is a portrait of this world at all, and whether it is clean: not
-smeared, doubled or half one person and half another. It is the first edition's reader, taught
+smeared, doubled or half one person and half another. It is the first edition's classifier, taught
 further on pictures of all shapes, which it sees whole: beside the shorter side there is gray.
 """
 
@@ -16,16 +16,17 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from editing_core.portraits.reader import CHOICES, Reader, reader
-from editing_core.portraits.reader import SIDE as SIDE
+from editing_core.portraits.classifier import CHOICES, AttributeClassifier
+from editing_core.portraits.classifier import SIDE as SIDE
+from editing_core.portraits.classifier import load_classifier as load_first_edition
 
 QUESTIONS = {**CHOICES, "clean": ("no", "yes")}
 """Every choice: attributes, whether it is a portrait, and whether it is a clean drawing."""
 FILE = Path(__file__).parent / "weights" / "classifier.safetensors"
 
 
-class Classifier(Reader):
-    """The reader with one question more."""
+class Classifier(AttributeClassifier):
+    """The first edition's classifier with one question more."""
 
     def __init__(self) -> None:
         """Start with random weights."""
@@ -34,14 +35,14 @@ class Classifier(Reader):
     @torch.no_grad()
     def clean(self, image: Image.Image) -> float:
         """How probable it is that a picture is drawn cleanly, as people see it."""
-        return float(self(self._shown(image))["clean"][0].softmax(0)[1])
+        return float(self(self._preprocessed(image))["clean"][0].softmax(0)[1])
 
-    def _shown(self, image: Image.Image) -> Tensor:
-        return as_input(torch.from_numpy(np.array(image.convert("RGB")))[None])
+    def _preprocessed(self, image: Image.Image) -> Tensor:
+        return preprocess(torch.from_numpy(np.array(image.convert("RGB")))[None])
 
 
 @cache
-def classifier(file: Path = FILE) -> Classifier:
+def load_classifier(file: Path = FILE) -> Classifier:
     """Return the shipped classifier."""
     from safetensors.torch import load_file
 
@@ -50,17 +51,17 @@ def classifier(file: Path = FILE) -> Classifier:
     return model.eval()
 
 
-def from_reader() -> Classifier:
-    """A classifier that knows what the first edition's reader knows."""
+def from_first_edition() -> Classifier:
+    """A classifier that knows what the first edition's knows."""
     model = Classifier()
-    known = reader().state_dict()
+    known = load_first_edition().state_dict()
     with torch.no_grad():
         for name, value in model.state_dict().items():
             value[: len(known[name])] = known[name]
     return model
 
 
-def as_input(pictures: Tensor) -> Tensor:
+def preprocess(pictures: Tensor) -> Tensor:
     """Bytes (B, H, W, 3) to what the network sees, (B, 3, SIDE, SIDE) in [-1, 1].
 
     The longer side is brought to SIDE; beside the shorter one there is gray, half on each side.

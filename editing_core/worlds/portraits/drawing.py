@@ -16,8 +16,8 @@ import resvg_py
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.paint import BACKDROP, shade
-from editing_core.portraits.world import Portrait
+from editing_core.portraits.palette import BACKDROP, shade
+from editing_core.portraits.schema import Portrait
 from editing_core.worlds.portraits.backdrops import UNITS, backdrop
 from editing_core.worlds.portraits.figure import person
 

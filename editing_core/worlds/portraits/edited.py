@@ -21,10 +21,10 @@ from editing_core.bench.parallel import editor_of, spread
 from editing_core.bench.sequences import SequenceTurn, walked
 from editing_core.editor import EditRequest, Picture
 from editing_core.metrics import pixels_of
-from editing_core.portraits.reader import answers
-from editing_core.portraits.world import CUTS, Portrait, draws
+from editing_core.portraits.classifier import targets
+from editing_core.portraits.schema import CUTS, Portrait, draws
 from editing_core.settings import PRESETS
-from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, as_input
+from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, preprocess
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, someplace
 from editing_core.worlds.portraits.store import SHARES
 
@@ -82,7 +82,7 @@ def _edit(model: str, number: int, split: str) -> tuple[NDArray[np.uint8], Answe
     right = told(made.picture, turn, place)
     if right is None:
         return None
-    seen = as_input(torch.from_numpy(np.array(made.picture.convert("RGB")))[None])[0]
+    seen = preprocess(torch.from_numpy(np.array(made.picture.convert("RGB")))[None])[0]
     return ((seen + 1) * 127.5).round().byte().permute(1, 2, 0).numpy(), right
 
 
@@ -102,7 +102,7 @@ def told(picture: Image.Image, turn: SequenceTurn, place: Place) -> Answers | No
     distances = [float(np.abs(seen - pixels(one)).mean()) / apart for one in outcomes]
     nearest = int(np.argmin(distances))
     if distances[nearest] <= NEAR:
-        return answers(outcomes[nearest].attributes.visible()) | {"clean": CLEAN}
+        return targets(outcomes[nearest].attributes.visible()) | {"clean": CLEAN}
     return {"clean": SPOILT} if distances[nearest] >= FAR else None
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from editing_core.portraits.paint import HAIR, PAINT, shade
-from editing_core.portraits.world import Attributes, Identity, Portrait
+from editing_core.portraits.palette import HAIR, PAINT, shade
+from editing_core.portraits.schema import Attributes, Identity, Portrait
 from editing_core.worlds.portraits.avataaars import elements, part
 from editing_core.worlds.portraits.wear import (
     EYEWEAR,

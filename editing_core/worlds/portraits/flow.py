@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.portraits.captioned import Captioned, training_caption
-from editing_core.portraits.learning import Deadline, Recipe, learn
+from editing_core.portraits.distributed import processes
 from editing_core.portraits.model import Parts
-from editing_core.portraits.processes import processes
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 from editing_core.worlds.portraits.autoencoder import Latents
 from editing_core.worlds.portraits.precision import plain_attention, single_precision_norms
 from editing_core.worlds.portraits.store import Chunk, Shape
@@ -31,25 +31,25 @@ AT_FIRST = 12  # chunks encoded before the first batch
 
 
 def train_flow(
-    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, recipe: Recipe,
+    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, config: TrainingConfig,
     deadline: Deadline, dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train the transformer and the text encoders by flow matching, guidance 1."""
     model, examples = captioned(parts).train(), Examples(store, latents)
 
     def loss_of(step: int) -> Tensor:
-        x, t, velocity, captions, shape = examples.batch(step, recipe.batch // processes())
+        x, t, velocity, captions, shape = examples.batch(step, config.batch_size // processes())
         with training_numbers(x.device, dtype):
             predicted = model(x, t, model.text(captions), torch.ones(len(x)), grid_of(shape))
         return functional.mse_loss(predicted.float(), velocity)
 
-    done = learn(model, loss_of, recipe, file, deadline, dtype=dtype)
+    done = run_training(model, loss_of, config, file, deadline, dtype=dtype)
     model.eval()
     return done
 
 
 def distil_guidance(
-    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, recipe: Recipe,
+    parts: Parts, store: Sequence[Chunk], latents: Latents, file: Path, config: TrainingConfig,
     deadline: Deadline, dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Teach the guidance embedding what classifier-free guidance of the same strength gives."""
@@ -57,7 +57,7 @@ def distil_guidance(
     teacher = copy.deepcopy(model).requires_grad_(False)
 
     def loss_of(step: int) -> Tensor:
-        x, t, _, captions, shape = examples.batch(step, recipe.batch // processes())
+        x, t, _, captions, shape = examples.batch(step, config.batch_size // processes())
         guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
         with training_numbers(x.device, dtype):
@@ -65,7 +65,7 @@ def distil_guidance(
             predicted = model(x, t, model.text(captions), guidance, grid_of(shape))
         return functional.mse_loss(predicted.float(), target.float())
 
-    done = learn(model, loss_of, recipe, file, deadline, dtype=dtype)
+    done = run_training(model, loss_of, config, file, deadline, dtype=dtype)
     model.eval()
     return done
 

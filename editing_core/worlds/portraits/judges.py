@@ -1,6 +1,6 @@
 """Judges of edits that are no network: they compare with exact drawings.
 
-The judge of what a picture shows is then not the reader, which also checks edits in a chat.
+The judge of what a picture shows is then not the classifier, which also checks edits in a chat.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from editing_core.metrics import Bools, Floats, pixels_of
-from editing_core.portraits.world import VALUES, Portrait
+from editing_core.portraits.schema import VALUES, Portrait
 from editing_core.worlds.portraits.drawing import FILLING, Place, draw, face_mask
 
 

@@ -13,7 +13,7 @@ from itertools import product
 from PIL import Image
 
 from editing_core.portraits.likeness import SAME, correlation, pixels_of
-from editing_core.portraits.world import Attributes, Identity, Portrait
+from editing_core.portraits.schema import Attributes, Identity, Portrait
 from editing_core.worlds.portraits.drawing import Place, draw
 
 SIDE = 48  # pixels of the shorter side at which places are tried

@@ -25,10 +25,10 @@ from editing_core.bench.model_quality import sheet as side_by_side
 from editing_core.models.canvas import pack
 from editing_core.portraits.captions import caption
 from editing_core.portraits.model import TEXT_LENGTH, Parts
+from editing_core.portraits.schema import VALUES, Portrait, draws
 from editing_core.portraits.train_vae import pixels
-from editing_core.portraits.world import VALUES, Portrait, draws
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
-from editing_core.worlds.portraits.classifier import Classifier, classifier
+from editing_core.worlds.portraits.classifier import Classifier, load_classifier
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
 from editing_core.worlds.portraits.edited import CLEAN, SPOILT, draw_edits
 from editing_core.worlds.portraits.flow import captioned, grid_of
@@ -61,7 +61,7 @@ def main() -> None:
         row += [f"{velocity_error(parts, size, people):.3g}" if complete(args.model) else "not yet"]
         print(f"| {size[0]} x {size[1]} | " + " | ".join(row) + " |", flush=True)
     if (args.model / CLASSIFIER.name).exists():
-        judge = classifier(args.model / CLASSIFIER.name)
+        judge = load_classifier(args.model / CLASSIFIER.name)
         print(classified(judge, parts, args.count))
         if args.edits:
             print(checked(judge, args.model, args.edits))
@@ -124,7 +124,7 @@ def classified(judge: Classifier, parts: Parts, count: int) -> str:
         people = held_out(size, count)
         pictures = [draw(portrait, size, place) for portrait, place in people]
         for (portrait, _), picture in zip(people, pictures, strict=True):
-            seen, shown = judge.read(picture).attributes, portrait.attributes.visible()
+            seen, shown = judge.classify(picture).attributes, portrait.attributes.visible()
             for name, found in right.items():
                 found.append(seen.get(name) == shown.get(name))
         stacked = np.stack([np.asarray(picture) for picture in pictures])

@@ -58,17 +58,6 @@ def plain_attention() -> AbstractContextManager[None]:
     return sdpa_kernel(SDPBackend.MATH)
 
 
-def compile_blocks(transformer: nn.Module) -> None:
-    """Compile every block of a transformer, once for all shapes; the first batches take a minute.
-
-    On a CPU a step, without the optimizer's part, takes two thirds of the time: what lies between
-    the matrix products is fused.
-    """
-    for name, module in transformer.named_modules():
-        if name.rpartition(".")[0].endswith("transformer_blocks"):
-            module.compile(dynamic=True)
-
-
 class _GroupNorm(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         bias, weight = self.bias, self.weight

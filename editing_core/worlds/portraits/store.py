@@ -30,7 +30,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from editing_core.portraits.world import Portrait, draws
+from editing_core.portraits.schema import Portrait, draws
 from editing_core.worlds.portraits.drawing import Place, draw, someplace
 
 CHUNK = 200  # pictures of a file

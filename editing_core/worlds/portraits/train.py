@@ -19,17 +19,22 @@ from pathlib import Path
 import torch
 from platformdirs import user_cache_path
 
-from editing_core.portraits.learning import Deadline, Recipe
+from editing_core.portraits.distributed import (
+    barrier,
+    init_distributed,
+    main_process_first,
+    rank,
+)
 from editing_core.portraits.model import Parts, Size, build
-from editing_core.portraits.processes import first, meet, rank, wait_for_all
-from editing_core.portraits.train_reader import draw_others
+from editing_core.portraits.train_classifier import draw_others
+from editing_core.portraits.trainer import Deadline, TrainingConfig
 from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, train_vae
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
-from editing_core.worlds.portraits.classifier import Classifier, classifier, from_reader
+from editing_core.worlds.portraits.classifier import Classifier, from_first_edition, load_classifier
 from editing_core.worlds.portraits.edited import Edits, draw_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
-from editing_core.worlds.portraits.precision import compile_blocks, fastest
+from editing_core.worlds.portraits.precision import fastest
 from editing_core.worlds.portraits.spoilt import draw_spoilt
 from editing_core.worlds.portraits.store import Chunk, Store, drawing
 from editing_core.worlds.portraits.train_classifier import Lessons, train_classifier
@@ -58,27 +63,54 @@ GPU_BATCHES = {"vae": 64, "flow": 192, "guidance": 192, "decoder": 64, "classifi
 
 
 @dataclass(frozen=True)
-class Recipes:
+class StageConfigs:
     """How each stage learns; their minutes are set from the whole run's."""
 
     pictures: int = 52_000  # with half as many its own pictures came to err 0.025 less than others
     others: int = 3_000  # pictures that are no portraits, for the classifier
     spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
     edits: int = 160  # by the model, for the classifier
-    vae: Recipe = Recipe(samples=2**40, batch=16, rate=1.5e-3, warm_up=60, fall=0.3, decay=0.995)
-    flow: Recipe = Recipe(samples=2**40, batch=64, rate=2e-3, warm_up=200, decay=0.999)
-    guidance: Recipe = Recipe(samples=2**40, batch=64, rate=1e-3, warm_up=20, fall=0.6, decay=0.99)
-    decoder: Recipe = Recipe(samples=2**40, batch=16, rate=7e-4, warm_up=50, fall=0.8, decay=0.995)
-    classifier: Recipe = Recipe(samples=2**40, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
+    vae: TrainingConfig = TrainingConfig(
+        samples=2**40,
+        batch_size=16,
+        learning_rate=1.5e-3,
+        warmup_steps=60,
+        decay_fraction=0.3,
+        ema_decay=0.995,
+    )
+    flow: TrainingConfig = TrainingConfig(
+        samples=2**40, batch_size=64, learning_rate=2e-3, warmup_steps=200, ema_decay=0.999
+    )
+    guidance: TrainingConfig = TrainingConfig(
+        samples=2**40,
+        batch_size=64,
+        learning_rate=1e-3,
+        warmup_steps=20,
+        decay_fraction=0.6,
+        ema_decay=0.99,
+    )
+    decoder: TrainingConfig = TrainingConfig(
+        samples=2**40,
+        batch_size=16,
+        learning_rate=7e-4,
+        warmup_steps=50,
+        decay_fraction=0.8,
+        ema_decay=0.995,
+    )
+    classifier: TrainingConfig = TrainingConfig(
+        samples=2**40, learning_rate=2e-3, warmup_steps=50, decay_fraction=0.5, ema_decay=0.998
+    )
 
-    def on(self, device: torch.device) -> Recipes:
+    def on(self, device: torch.device) -> StageConfigs:
         """Take the batches that suit a device."""
         if device.type == "cpu":
             return self
-        larger = {name: replace(getattr(self, name), batch=n) for name, n in GPU_BATCHES.items()}
+        larger = {
+            name: replace(getattr(self, name), batch_size=n) for name, n in GPU_BATCHES.items()
+        }
         return replace(self, **larger)
 
-    def within(self, minutes: float, stages: Collection[str]) -> Recipes:
+    def within(self, minutes: float, stages: Collection[str]) -> StageConfigs:
         """Share out the minutes among some stages."""
         whole = sum(STAGES[name] for name in stages)
         timed = {
@@ -98,7 +130,9 @@ def main() -> None:
     )
     parser.add_argument("--begin", type=Path, help="weights to go on from")
     parser.add_argument(
-        "--compile", action="store_true", help="the transformer's blocks; needs a C++ compiler"
+        "--compile",
+        action="store_true",
+        help="compile blocks: a third faster; needs a C++ compiler",
     )
     parser.add_argument(
         "--stages", nargs="+", choices=STAGES, help="default: all, without vae after --begin"
@@ -108,22 +142,22 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=WEIGHTS)
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    device = meet() if args.device is None else torch.device(args.device)
+    device = init_distributed() if args.device is None else torch.device(args.device)
     if device.type != "cpu":  # even where it changes nothing, it breaks compiled graphs
         torch.set_default_device(device)
     begun = args.begin if args.begin else Path()
     parts = load(args.begin) if args.begin else build(SIZE)
     if args.compile:
-        compile_blocks(parts.transformer)
+        parts.transformer.compile_repeated_blocks(dynamic=True)  # once for all shapes
     student = Student(parts, classifier_of(begun), complete(begun))
     torch.manual_seed(rank())  # every process its own noise
     stages = args.stages or [name for name in STAGES if name != "vae" or args.begin is None]
-    recipes = Recipes().on(device).within(args.minutes, stages)
+    configs = StageConfigs().on(device).within(args.minutes, stages)
     deadline = Deadline(args.minutes if args.stop is None else args.stop)
     pictures = args.pictures or args.folder / "pictures"
-    with drawing(pictures, recipes.pictures) if rank() == 0 else nullcontext():
-        wait_for_all()  # until there is something to learn from
-        run_stages(student, Store(pictures), args.folder, recipes, stages, deadline)
+    with drawing(pictures, configs.pictures) if rank() == 0 else nullcontext():
+        barrier()  # until there is something to learn from
+        run_stages(student, Store(pictures), args.folder, configs, stages, deadline)
     if rank() == 0:
         write(student, args.out, args.folder, begun)
 
@@ -138,7 +172,7 @@ class Student:
 
 
 def run_stages(
-    student: Student, store: Sequence[Chunk], folder: Path, recipes: Recipes,
+    student: Student, store: Sequence[Chunk], folder: Path, configs: StageConfigs,
     stages: Collection[str], deadline: Deadline,
 ) -> None:  # fmt: skip
     """Go through the stages in their order; what `folder` holds of them is not done again."""
@@ -146,15 +180,19 @@ def run_stages(
     parts.vae.eval().requires_grad_(False)
     known = (parts, store, Latents(parts, folder / "latents", dtype))
 
-    def classified(file: Path, recipe: Recipe) -> bool:
-        others = first(lambda: draw_others(folder / "others.npy", recipes.others, SEEN_SIDE))
+    def classified(file: Path, config: TrainingConfig) -> bool:
+        others = main_process_first(
+            lambda: draw_others(folder / "others.npy", configs.others, SEEN_SIDE)
+        )
         file_of_spoilt = folder / "spoilt.npy"
-        spoilt = first(lambda: draw_spoilt(parts, store, recipes.spoilt, file_of_spoilt, dtype))
-        edits = first(lambda: edits_of(student, recipes.edits, folder))
+        spoilt = main_process_first(
+            lambda: draw_spoilt(parts, store, configs.spoilt, file_of_spoilt, dtype)
+        )
+        edits = main_process_first(lambda: edits_of(student, configs.edits, folder))
         lessons = Lessons(store, others, spoilt, edits)
-        return train_classifier(student.classifier, lessons, file, recipe, deadline, dtype)
+        return train_classifier(student.classifier, lessons, file, config, deadline, dtype)
 
-    how: dict[str, Callable[[Path, Recipe], bool]] = {
+    how: dict[str, Callable[[Path, TrainingConfig], bool]] = {
         "vae": lambda file, r: train_vae(parts, store, file, r, deadline, dtype),
         "flow": lambda file, r: train_flow(*known, file, r, deadline, dtype),
         "guidance": lambda file, r: distil_guidance(*known, file, r, deadline, dtype),
@@ -162,7 +200,7 @@ def run_stages(
         "classifier": classified,
     }
     for name in STAGES:
-        if name in stages and not how[name](folder / f"{name}.pt", getattr(recipes, name)):
+        if name in stages and not how[name](folder / f"{name}.pt", getattr(configs, name)):
             return
 
 
@@ -191,7 +229,7 @@ def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
 def classifier_of(folder: Path) -> Classifier:
     """The classifier of a folder; if there is none, one that begins from the first edition's."""
     file = folder / CLASSIFIER.name
-    model = (classifier(file) if file.exists() else from_reader()).train()
+    model = (load_classifier(file) if file.exists() else from_first_edition()).train()
     return model.to(torch.get_default_device())
 
 

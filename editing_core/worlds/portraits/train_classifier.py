@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from editing_core.portraits.learning import Deadline, Recipe, learn
-from editing_core.portraits.lessons import damaged, moved
-from editing_core.portraits.processes import processes
-from editing_core.portraits.reader import answers
-from editing_core.portraits.train_reader import cross_entropy
-from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier, as_input
+from editing_core.portraits.augmentations import corrupted, jittered
+from editing_core.portraits.classifier import targets
+from editing_core.portraits.distributed import processes
+from editing_core.portraits.train_classifier import cross_entropy
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
+from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier, preprocess
 from editing_core.worlds.portraits.edited import Edits
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
@@ -49,17 +49,17 @@ class Lessons:
         strange, told, exact = (int(share * size) for share in SHARES)
         edited = int(size * EDITS_SHARE) if self.edits and len(self.edits.right) else 0
         drawn, right = self._drawn(rng, size - strange - told - exact - edited)
-        harmed = damaged(torch.cat([drawn, _some(self.others, rng, strange)]), step)
+        harmed = corrupted(torch.cat([drawn, _some(self.others, rng, strange)]), step)
         sharp, known = self._drawn(rng, exact)
-        right += [answers(None)] * strange + [answer | CLEAN for answer in known]
+        right += [targets(None)] * strange + [answer | CLEAN for answer in known]
         halves = (told - told // 2, told // 2)
         plain = [sharp, *(_some(self.spoilt[i], rng, n) for i, n in enumerate(halves))]
         right += [CLEAN] * halves[0] + [SPOILT] * halves[1]
         if self.edits and edited:
             chosen = rng.integers(len(self.edits.right), size=edited)
-            plain.append(as_input(torch.from_numpy(self.edits.pictures[chosen])))
+            plain.append(preprocess(torch.from_numpy(self.edits.pictures[chosen])))
             right += [self.edits.right[i] for i in chosen]
-        return moved(torch.cat([harmed, *plain]), step), right
+        return jittered(torch.cat([harmed, *plain]), step), right
 
     def _drawn(self, rng: np.random.Generator, count: int) -> tuple[Tensor, list[dict[str, int]]]:
         """Drawings as they are, and all that they show."""
@@ -67,13 +67,13 @@ class Lessons:
         for i in rng.integers(len(self.store), size=count):
             chunk = self.store[int(i)]
             j = int(rng.integers(len(chunk.pictures)))
-            seen.append(as_input(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
-            right.append(answers(chunk.attributes[j]))
+            seen.append(preprocess(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
+            right.append(targets(chunk.attributes[j]))
         return torch.cat(seen) if seen else torch.empty(0, 3, SIDE, SIDE), right
 
 
 def train_classifier(
-    model: Classifier, lessons: Lessons, file: Path, recipe: Recipe, deadline: Deadline,
+    model: Classifier, lessons: Lessons, file: Path, config: TrainingConfig, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train on drawings, half of them damaged, on other pictures, on spoilt ones and on edits.
@@ -82,7 +82,7 @@ def train_classifier(
         model: Trained in place.
         lessons: What it learns from.
         file: Where the training is kept.
-        recipe: How it learns.
+        config: How it learns.
         deadline: When to stop early.
         dtype: What matrix products are done in.
 
@@ -93,16 +93,16 @@ def train_classifier(
     device = torch.get_default_device()
 
     def loss_of(step: int) -> Tensor:
-        pictures, right = lessons.batch(step, recipe.batch // processes())
+        pictures, right = lessons.batch(step, config.batch_size // processes())
         x = pictures.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = model(x)
         return cross_entropy({name: row.float() for name, row in logits.items()}, right)
 
-    done = learn(model, loss_of, recipe, file, deadline, dtype=dtype)
+    done = run_training(model, loss_of, config, file, deadline, dtype=dtype)
     model.eval()
     return done
 
 
 def _some(pictures: NDArray[np.uint8], rng: np.random.Generator, count: int) -> Tensor:
-    return as_input(torch.from_numpy(pictures[rng.integers(len(pictures), size=count)]))
+    return preprocess(torch.from_numpy(pictures[rng.integers(len(pictures), size=count)]))

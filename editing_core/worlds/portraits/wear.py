@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from editing_core.portraits.world import Attributes, Identity
+from editing_core.portraits.schema import Attributes, Identity
 from editing_core.worlds.portraits.avataaars import elements, outline, part
 
 

@@ -17,7 +17,7 @@ from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latent_preview import LatentPreview
 from editing_core.models.canvas import Canvas
 from editing_core.models.load import load
-from editing_core.portraits.world import draw, draws
+from editing_core.portraits.schema import draw, draws
 from editing_core.settings import EditSettings
 from editing_core.solvers import SolverStep, integrate
 

@@ -9,12 +9,12 @@ from tiny_anchor import STEPS, anchor
 from tiny_flux import TINY, WORDS
 from torch import Tensor
 
-from editing_core.anchor.engine import WEIGHTS, AnchorEngine, Kept, Shown, plain
+from editing_core.anchor.engine import WEIGHTS, AnchorEngine, HistoryTurn, Kept, plain
 from editing_core.anchor.engine import engine as shipped
-from editing_core.anchor.evaluate import look
-from editing_core.anchor.model import Anchor, opened, save
-from editing_core.anchor.sampler import FOUR, ClassifierFree
-from editing_core.anchor.train import with_words
+from editing_core.anchor.evaluate import evaluate
+from editing_core.anchor.model import Anchor, load_parts, save
+from editing_core.anchor.sampler import FOUR_STEP_TIMES, ClassifierFreeGuidance
+from editing_core.anchor.train import with_vocabulary
 from editing_core.cache import DiskCache
 from editing_core.errors import EditError, ModelMissing
 from editing_core.models.canvas import Canvas
@@ -29,18 +29,20 @@ def pictures() -> tuple[Tensor, ...]:
     return tuple(torch.randn(1, CANVAS.tokens, 64, generator=chance) for _ in range(6))
 
 
-def conversation(*asked: str) -> list[Shown]:
-    return [Shown(x, text) for x, text in zip(pictures(), ("", *asked), strict=False)]
+def conversation(*asked: str) -> list[HistoryTurn]:
+    return [HistoryTurn(x, text) for x, text in zip(pictures(), ("", *asked), strict=False)]
 
 
 def painted(
-    engine: AnchorEngine, history: list[Shown], wish: str, seed: int = 1, **more: Kept
+    engine: AnchorEngine, history: list[HistoryTurn], wish: str, seed: int = 1, **more: Kept
 ) -> Tensor:
     noise = torch.randn(pictures()[0].shape, generator=torch.Generator().manual_seed(seed))
     return engine.paint(history, wish, canvas=CANVAS, noise=noise, seed=seed, **more).latents
 
 
-def calls(history: list[Shown], shelf: Path, weights_hash: str = "these") -> tuple[int, Tensor]:
+def calls(
+    history: list[HistoryTurn], shelf: Path, weights_hash: str = "these"
+) -> tuple[int, Tensor]:
     """Take up a conversation in a new process: remembering calls, and the next picture."""
     engine = AnchorEngine(anchor(), weights_hash=weights_hash)
     made = painted(engine, history, "bob", kept=DiskCache(shelf).get)
@@ -67,8 +69,10 @@ def test_a_later_process_reads_nothing_again(tmp_path: Path) -> None:
     again, after = calls(history, tmp_path)
     assert again == 0 and torch.equal(before, after)
     assert calls(history[:3], tmp_path)[0] == 0  # undone
-    assert calls([*history[:3], Shown(pictures()[4], "blue")], tmp_path)[0] == 1  # a branch
-    assert calls([Shown(pictures()[0]), *conversation("hat")], tmp_path)[0] == 2  # another past
+    assert calls([*history[:3], HistoryTurn(pictures()[4], "blue")], tmp_path)[0] == 1  # a branch
+    assert (
+        calls([HistoryTurn(pictures()[0]), *conversation("hat")], tmp_path)[0] == 2
+    )  # another past
 
 
 def test_other_weights_find_nothing(tmp_path: Path) -> None:
@@ -102,18 +106,28 @@ def test_the_hundredth_turn_costs_what_the_fifth_did() -> None:
         painted(engine, history, "hat")
         kept = engine.latest.frames
         costs[turn] = engine.forwards - before, len(kept), sum(f.kept.nbytes for f in kept)
-        history.append(Shown(history[-1].latents.roll(1, 1), "hat"))
+        history.append(HistoryTurn(history[-1].latents.roll(1, 1), "hat"))
     assert costs[5] == costs[64] == costs[65] == costs[100]
     assert engine.latest.frames[0].turn == 0
 
 
 def test_guidance_rises_once_the_layout_is_there() -> None:
     """Known answer: where the model says 3 when told and 1 when not."""
-    told, untold, silent = torch.tensor(3.0), torch.tensor(1.0), anchor().say([[""]])
-    guided = [float(ClassifierFree(silent).guided(told, untold, t)) for t in FOUR]
+    told, untold, silent = torch.tensor(3.0), torch.tensor(1.0), anchor().encode([[""]])
+    guided = [
+        float(ClassifierFreeGuidance(silent).guided(told, untold, t)) for t in FOUR_STEP_TIMES
+    ]
     assert guided == [3, 3, 4.25, 5.5]
-    assert all(ClassifierFree(silent, 0.0).guided(told, untold, t) == untold for t in FOUR)
-    assert [ClassifierFree(silent).looks(t) for t in FOUR] == [False, True, True, True]
+    assert all(
+        ClassifierFreeGuidance(silent, 0.0).guided(told, untold, t) == untold
+        for t in FOUR_STEP_TIMES
+    )
+    assert [ClassifierFreeGuidance(silent).is_guided(t) for t in FOUR_STEP_TIMES] == [
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
 def test_an_instruction_may_count_for_more() -> None:
@@ -154,14 +168,14 @@ def test_nothing_to_edit_is_said() -> None:
 
 
 def test_written_and_read_again(tmp_path: Path) -> None:
-    parts = with_words(build(TINY, captions=WORDS), [*WORDS, "remove the beard"])
+    parts = with_vocabulary(build(TINY, captions=WORDS), [*WORDS, "remove the beard"])
     before = Anchor(parts)
-    said = before.say([["remove the hat"]])
+    said = before.encode([["remove the hat"]])
     save(parts, tmp_path)
-    after = Anchor(opened(tmp_path)).say([["remove the hat"]])
+    after = Anchor(load_parts(tmp_path)).encode([["remove the hat"]])
     assert (said.embeds - after.embeds).abs().max() < 0.01  # 16 bits
     with pytest.raises(ModelMissing, match="has no text_encoder_2"):
-        opened(_without(tmp_path, "text_encoder_2"))
+        load_parts(_without(tmp_path, "text_encoder_2"))
 
 
 def test_new_words_are_whole_and_old_ones_keep_their_vectors() -> None:
@@ -169,7 +183,7 @@ def test_new_words_are_whole_and_old_ones_keep_their_vectors() -> None:
     tokenizer, table = parts.tokenizer_2, parts.text_encoder_2.get_input_embeddings().weight
     hat = table[tokenizer.get_vocab()["▁hat"]].clone()
     assert len(tokenizer.tokenize("remove")) > 1
-    taught = with_words(parts, [*WORDS, "remove the beard"])
+    taught = with_vocabulary(parts, [*WORDS, "remove the beard"])
     assert taught.tokenizer_2.tokenize("remove the hat") == ["▁remove", "▁the", "▁hat"]
     new = taught.text_encoder_2.get_input_embeddings().weight
     assert torch.equal(new[taught.tokenizer_2.get_vocab()["▁hat"]], hat)
@@ -182,6 +196,6 @@ def _without(folder: Path, name: str) -> Path:
 
 @pytest.mark.skipif(not (WEIGHTS / "transformer").is_dir(), reason="no anchor weights")
 def test_the_shipped_model_does_most_of_what_it_is_told() -> None:
-    for turn in look(shipped().anchor, count=8, turns=2):
+    for turn in evaluate(shipped().anchor, count=8, turns=2):
         assert turn.success >= 0.6
         assert turn.kept >= 0.75

@@ -9,20 +9,20 @@ import torch
 from torch import Tensor
 
 from editing_core.anchor import distillation, train
-from editing_core.anchor.data import Batch, Lessons
-from editing_core.anchor.distillation import painted, with_own
-from editing_core.anchor.sampler import FOUR
+from editing_core.anchor.data import Batch, SessionBatches
+from editing_core.anchor.distillation import rollout, self_rollout
+from editing_core.anchor.sampler import FOUR_STEP_TIMES
 
 
 def test_the_flow_loss_of_a_model_that_knows_is_nothing(drawn: Path) -> None:
     """Known answer; and the last of six turns counts twice the first."""
-    batch = Lessons(drawn / "sessions").chains(2, 12)
+    batch = SessionBatches(drawn / "sessions").chains(2, 12)
     noise = torch.randn(batch.clean.shape, generator=torch.Generator().manual_seed(10**6))
 
     class Knowing:
         off = 0
 
-        def say(self, texts: list[list[str]]) -> None:
+        def encode(self, texts: list[list[str]]) -> None:
             return None
 
         def __call__(self, *_: object) -> torch.Tensor:
@@ -56,7 +56,7 @@ class Leading:
     def __init__(self, towards: Tensor) -> None:
         self.towards = towards
 
-    def say(self, texts: list[list[str]]) -> None:
+    def encode(self, texts: list[list[str]]) -> None:
         return None
 
     def __call__(self, x: Tensor, t: Tensor, *_: object) -> Tensor:
@@ -79,8 +79,8 @@ def test_a_painting_of_its_own_is_led_to_the_truth_and_counts_t_times_as_much() 
     """Known answer: a model that leads to the truth from anywhere has no loss."""
     one = small_and_large()
     twice = replace(one, clean=one.clean.tile(2, 1, 1, 1), t=one.t.tile(2, 1))
-    batch = twice.taken_on(slice(0, 1), torch.full_like(one.wanted, 3.0), 0.25)
-    assert batch.own().tolist() == [[True, True], [False, False]]
+    batch = twice.resumed_from(slice(0, 1), torch.full_like(one.targets, 3.0), 0.25)
+    assert batch.is_self_rollout().tolist() == [[True, True], [False, False]]
     assert batch.t.tolist() == [[0.0, 0.25, 0.25], [0.0, 0.5, 0.5]]
     off = batch.clean.clone()
     assert train.flow_loss(Leading(off), batch, 0) < 1e-9  # type: ignore[arg-type]
@@ -93,14 +93,14 @@ def test_a_painting_of_its_own_is_led_to_the_truth_and_counts_t_times_as_much() 
 def test_own_pictures_are_painted_in_the_first_of_four_steps_and_taken_on_at_the_next(
     drawn: Path, step: int
 ) -> None:
-    batch = Lessons(drawn / "sessions").chains(2, 36)
+    batch = SessionBatches(drawn / "sessions").chains(2, 36)
     own = torch.randn_like(batch.clean[:1])
-    mixed = with_own(Leading(own), batch, step)  # type: ignore[arg-type]
-    assert mixed.begun is not None
-    torch.testing.assert_close(mixed.begun[:1], own[:, batch.history :], atol=1e-4, rtol=0)
-    assert (mixed.t[0, batch.history :] == FOUR[step + 1]).all()
-    assert torch.equal(mixed.begun[1:], batch.wanted[1:]) and torch.equal(mixed.t[1:], batch.t[1:])
-    remembered = mixed.clean[0, 1 : batch.history] - mixed.begun[0, : batch.history - 1]
+    mixed = self_rollout(Leading(own), batch, step)  # type: ignore[arg-type]
+    assert mixed.start_from is not None
+    torch.testing.assert_close(mixed.start_from[:1], own[:, batch.history :], atol=1e-4, rtol=0)
+    assert (mixed.t[0, batch.history :] == FOUR_STEP_TIMES[step + 1]).all()
+    assert torch.equal(mixed.start_from[1:], batch.targets[1:]) and torch.equal(mixed.t[1:], batch.t[1:])
+    remembered = mixed.clean[0, 1 : batch.history] - mixed.start_from[0, : batch.history - 1]
     assert (remembered.abs().amax((1, 2)) == 0).any()
 
 
@@ -113,14 +113,14 @@ def test_of_several_steps_only_the_last_is_learnt_from() -> None:
             return super().__call__(*inputs)
 
     model, batch = Watched(torch.ones(())), small_and_large()
-    own = painted(model, batch, 3, torch.Generator())  # type: ignore[arg-type]
+    own = rollout(model, batch, 3, torch.Generator())  # type: ignore[arg-type]
     assert model.learns == [False, False, True]
     torch.testing.assert_close(own, torch.ones_like(own))
 
 
 def test_a_consistent_model_has_no_loss(drawn: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Known answer: straight paths to one picture, which is where all velocities point."""
-    batch = Lessons(drawn / "sessions").chains(2, 12)
+    batch = SessionBatches(drawn / "sessions").chains(2, 12)
     truth = batch.clean[:, batch.history :]
 
     def straight(model: object, batch: Batch, x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:

@@ -13,7 +13,7 @@ def frame(turn: int) -> Frame:
 def filled(turns: int, window: int = 2) -> KVCache:
     memory = KVCache(window=window)
     for turn in range(turns + 1):
-        memory = memory.remember(frame(turn))
+        memory = memory.append(frame(turn))
     return memory
 
 
@@ -39,7 +39,7 @@ def test_what_is_kept_does_not_grow() -> None:
 
 def test_a_branch_leaves_its_parent_alone_and_shares_the_past() -> None:
     parent = filled(4)
-    left, right = parent.remember(frame(5)), parent.remember(frame(5))
+    left, right = parent.append(frame(5)), parent.append(frame(5))
     assert (turns(parent), turns(left)) == ([0, 3, 4], [0, 4, 5])
     assert left.frames[0] is parent.frames[0] and left.frames[1] is parent.frames[2]
     assert right.frames[-1] is not left.frames[-1]
@@ -47,4 +47,4 @@ def test_a_branch_leaves_its_parent_alone_and_shares_the_past() -> None:
 
 def test_turns_go_forward() -> None:
     with pytest.raises(ValueError, match="turn 3"):
-        filled(4).remember(frame(3))
+        filled(4).append(frame(3))

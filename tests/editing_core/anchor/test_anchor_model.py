@@ -10,8 +10,8 @@ from tiny_flux import TINY, WORDS
 from torch import Tensor
 
 from editing_core.anchor.attention import STRIDE, KVCache, causal, rotation
-from editing_core.anchor.model import Said
-from editing_core.anchor.sampler import ALONE, paint, read
+from editing_core.anchor.model import InstructionEmbeddings
+from editing_core.anchor.sampler import SELF_ONLY, encode_frame, sample
 from editing_core.portraits.model import build
 
 
@@ -27,10 +27,10 @@ def test_turn_after_turn_is_all_turns_at_once(window: int | None) -> None:
     together = seen(x, t, places, said, causal(T, window))
     memory = KVCache(window=T if window is None else window)
     for k in range(T):
-        one = (x[:, k : k + 1], t[:, k : k + 1], places[:, k : k + 1], frame_of(said, k), ALONE)
+        one = (x[:, k : k + 1], t[:, k : k + 1], places[:, k : k + 1], frame_of(said, k), SELF_ONLY)
         alone = seen(*one, memory=memory.seen)
         assert (alone[:, 0] - together[:, k]).abs().max() < 1e-5
-        memory = memory.remember(read(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
+        memory = memory.append(encode_frame(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
     assert len(memory.frames) == 1 + min(T - 1, memory.window)
 
 
@@ -64,7 +64,7 @@ def test_an_instruction_is_heard_by_its_own_turn_alone() -> None:
     x, t, places, said = frames()
     blind = [[], [0], [0], [0], [0]]
     before = seen(x, t, places, said, blind)
-    other = anchor().say([[*row[:2], "beard", *row[3:]] for row in TEXTS])
+    other = anchor().encode([[*row[:2], "beard", *row[3:]] for row in TEXTS])
     after = seen(x, t, places, other, blind)
     changed = (before - after).abs().amax((0, 2, 3))
     assert changed[2] > 1e-4
@@ -112,18 +112,18 @@ def test_alone_it_is_the_stock_transformer() -> None:
             encoder_hidden_states=said.embeds[:, 0], pooled_projections=said.pooled[:, 0],
             img_ids=grid, txt_ids=torch.zeros(said.embeds.shape[2], 3), return_dict=False,
         )[0]  # fmt: skip
-    assert (seen(x, t, places, said, ALONE)[:, 0] - wanted).abs().max() < 1e-5
+    assert (seen(x, t, places, said, SELF_ONLY)[:, 0] - wanted).abs().max() < 1e-5
 
 
 def test_a_branch_does_not_disturb_its_parent() -> None:
     x, _, _, said = frames()
     memory = KVCache(window=2)
     for k in range(3):
-        memory = memory.remember(read(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
+        memory = memory.append(encode_frame(anchor(), memory, x[:, k], frame_of(said, k), k, SMALL))
     noise = torch.randn(x[:, 0].shape, generator=torch.Generator().manual_seed(5))
-    painted = partial(paint, canvas=SMALL)
+    painted = partial(sample, canvas=SMALL)
     before = painted(anchor(), memory, frame_of(said, 3), 3, noise)
-    branch = memory.remember(read(anchor(), memory, 9 * x[:, 3], frame_of(said, 4), 3, SMALL))
+    branch = memory.append(encode_frame(anchor(), memory, 9 * x[:, 3], frame_of(said, 4), 3, SMALL))
     painted(anchor(), branch, frame_of(said, 3), 4, noise)
     assert torch.equal(painted(anchor(), memory, frame_of(said, 3), 3, noise), before)
 
@@ -136,7 +136,7 @@ def test_one_step_from_the_truth_is_the_truth() -> None:
         def __call__(self, x: Tensor, t: Tensor, *_: object, **__: object) -> Tensor:
             return (x - picture) / t[..., None, None]
 
-    model, said = Knowing(), Said(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2))
+    model, said = Knowing(), InstructionEmbeddings(torch.zeros(1, 1, 2, 2), torch.zeros(1, 1, 2))
     for seed in (None, 3):
-        x = paint(model, KVCache(), said, 1, noise, (1.0, 0.6, 0.2), seed)  # type: ignore[arg-type]
+        x = sample(model, KVCache(), said, 1, noise, (1.0, 0.6, 0.2), seed)  # type: ignore[arg-type]
         assert x.abs().max() < 1e-6

@@ -5,11 +5,11 @@ from itertools import islice, pairwise
 
 import pytest
 
-from editing_core.portraits import sessions as data
+from editing_core.portraits import edit_sequences as data
 from editing_core.portraits.captions import parse
+from editing_core.portraits.edit_sequences import AGAIN_AFTER, session, sessions
 from editing_core.portraits.instructions import instruction
-from editing_core.portraits.sessions import AGAIN_AFTER, session, sessions
-from editing_core.portraits.world import Portrait, held_out
+from editing_core.portraits.schema import Portrait, held_out
 
 WOMAN = Portrait()
 

@@ -4,7 +4,7 @@ import pytest
 
 from editing_core.bench.exact_edits import CANVASES, Canvas, judged
 from editing_core.bench.sequences import SequenceTurn
-from editing_core.portraits.world import Attributes, Identity, Portrait
+from editing_core.portraits.schema import Attributes, Identity, Portrait
 from editing_core.worlds.portraits.drawing import draw
 
 WOMAN = Portrait(Attributes(), Identity())

@@ -5,7 +5,7 @@ from PIL import ImageFilter
 
 from editing_core.bench.measured import like_truth
 from editing_core.bench.sequences import SequenceTurn, sequences
-from editing_core.portraits.world import Portrait, draw
+from editing_core.portraits.schema import Portrait, draw
 
 HATTED = Portrait().with_(headwear="hat", headwear_color="red")
 

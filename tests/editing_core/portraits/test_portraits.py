@@ -6,9 +6,9 @@ from itertools import islice
 import numpy as np
 import pytest
 
+from editing_core.portraits.analysis_by_synthesis import read
 from editing_core.portraits.captions import caption, parse
-from editing_core.portraits.read import read
-from editing_core.portraits.world import (
+from editing_core.portraits.schema import (
     VALUES,
     Attributes,
     Portrait,

@@ -10,11 +10,17 @@ from tiny_flux import TINY
 from torch import Tensor, nn
 
 from editing_core.models.load import load
-from editing_core.portraits import train, train_reader, train_vae
-from editing_core.portraits.learning import Deadline, Muon, Recipe, learn, orthogonal
+from editing_core.portraits import train, train_classifier, train_vae
 from editing_core.portraits.model import TEXT_LENGTH, build
+from editing_core.portraits.trainer import (
+    Deadline,
+    Muon,
+    TrainingConfig,
+    orthogonalize,
+    run_training,
+)
 
-RECIPE = Recipe(samples=400, batch=2, rate=0.05, warm_up=2)
+CONFIG = TrainingConfig(samples=400, batch_size=2, learning_rate=0.05, warmup_steps=2)
 
 
 def _line(model: nn.Module) -> tuple[Callable[[int], Tensor], list[int]]:
@@ -32,7 +38,7 @@ def _line(model: nn.Module) -> tuple[Callable[[int], Tensor], list[int]]:
 def test_learning_reaches_the_answer(tmp_path: Path) -> None:
     model = nn.Linear(1, 1)
     loss_of, _ = _line(model)
-    assert learn(model, loss_of, RECIPE, tmp_path / "line.pt", Deadline(1))
+    assert run_training(model, loss_of, CONFIG, tmp_path / "line.pt", Deadline(1))
     assert model.weight.item() == pytest.approx(3, abs=0.1)
 
 
@@ -45,23 +51,25 @@ def test_a_stopped_run_goes_on_where_it_was(tmp_path: Path) -> None:
         def passed(self) -> bool:
             return len(steps) >= 50
 
-    assert not learn(model, loss_of, RECIPE, file, Soon(1))
+    assert not run_training(model, loss_of, CONFIG, file, Soon(1))
     again = nn.Linear(1, 1)
     loss_of, resumed = _line(again)
-    assert learn(again, loss_of, RECIPE, file, Deadline(1))
+    assert run_training(again, loss_of, CONFIG, file, Deadline(1))
     assert resumed[0] == 50
     assert resumed[-1] == 199
 
 
 def test_the_rate_warms_up_holds_and_falls() -> None:
-    recipe = Recipe(samples=1000, batch=10, rate=1.0, warm_up=10, fall=0.5)
-    assert [recipe.rate_at(step) for step in (0, 20, 75, 100)] == [0.1, 1.0, 0.5, 0.0]
+    config = TrainingConfig(
+        samples=1000, batch_size=10, learning_rate=1.0, warmup_steps=10, decay_fraction=0.5
+    )
+    assert [config.rate_at(step) for step in (0, 20, 75, 100)] == [0.1, 1.0, 0.5, 0.0]
 
 
 def test_orthogonal_brings_singular_values_near_one() -> None:
     torch.manual_seed(0)
     for shape in ((3, 8, 16), (3, 16, 8)):
-        values = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+        values = torch.linalg.svdvals(orthogonalize(torch.randn(shape)))
         assert values.min() > 0.3
         assert values.max() < 1.4
 
@@ -81,36 +89,38 @@ def test_muon_descends() -> None:
 def test_all_stages_run_resume_and_leave_a_folder_that_loads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = Recipe(samples=8, batch=4, warm_up=1)
+    few = TrainingConfig(samples=8, batch_size=4, warmup_steps=1)
     for module, name in (
         *((train_vae, "VAE"), (train_vae, "DECODER"), (train, "FLUX")),
-        *((train, "GUIDANCE"), (train_reader, "READER")),
+        *((train, "GUIDANCE"), (train_classifier, "CLASSIFIER")),
     ):
         monkeypatch.setattr(module, name, few)
     monkeypatch.setattr(train_vae, "PICTURES", 6)
     monkeypatch.setattr(train, "OTHERS", 3)
-    monkeypatch.setattr(train_reader, "OTHERS_SHARE", 0.25)
+    monkeypatch.setattr(train_classifier, "OTHERS_SHARE", 0.25)
     monkeypatch.setattr(train.shutil, "which", lambda name: None)  # compiling takes a minute
     monkeypatch.setattr(train, "build", lambda: build(TINY))
     monkeypatch.setattr(sys, "argv", ["train", "--work", str(tmp_path), "--out", str(tmp_path)])
     train.main()
     stages = {file.name for file in tmp_path.glob("*.pt")}
-    assert stages == {"vae.pt", "flux.pt", "guidance.pt", "reader.pt", "decoder.pt"}
+    assert stages == {"vae.pt", "flux.pt", "guidance.pt", "classifier.pt", "decoder.pt"}
     written = (tmp_path / "transformer" / "diffusion_pytorch_model.safetensors").read_bytes()
     train.main()  # all is done: the same weights again
     assert (
         tmp_path / "transformer" / "diffusion_pytorch_model.safetensors"
     ).read_bytes() == written
     assert load(str(tmp_path)).text_length == TEXT_LENGTH
-    assert (tmp_path / "reader.safetensors").exists()
+    assert (tmp_path / "classifier.safetensors").exists()
 
 
 def test_a_stage_ends_for_all_processes_when_it_ends_for_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By its own clock each would end at another step, and the last would wait for ever."""
-    monkeypatch.setattr("editing_core.portraits.learning.agreed", lambda wanted: True)
-    done = learn(nn.Linear(1, 1), never, Recipe(samples=640), tmp_path / "n.pt", Deadline(9))
+    monkeypatch.setattr("editing_core.portraits.trainer.any_process", lambda wanted: True)
+    done = run_training(
+        nn.Linear(1, 1), never, TrainingConfig(samples=640), tmp_path / "n.pt", Deadline(9)
+    )
     assert done
 
 

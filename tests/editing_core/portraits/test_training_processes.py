@@ -31,7 +31,7 @@ def trained(file: Path, by: tuple[str, ...], until: int) -> dict[str, Any]:
 
 def numbers(state: Mapping[str, Any]) -> Iterator[Tensor]:
     """Weights and averages, but those that change nothing and so have no gradient but rounding."""
-    for part in ("model", "average"):
+    for part in ("model", "ema"):
         yield from (x for name, x in state[part].items() if "self_attn.k_proj.bias" not in name)
 
 

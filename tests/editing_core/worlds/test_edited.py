@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from editing_core.bench.sequences import SequenceTurn
-from editing_core.portraits.reader import answers
-from editing_core.portraits.world import Attributes, Identity, Portrait
+from editing_core.portraits.classifier import targets
+from editing_core.portraits.schema import Attributes, Identity, Portrait
 from editing_core.worlds.portraits.drawing import FILLING, Place, draw
 from editing_core.worlds.portraits.edited import CLEAN, SPOILT, told
 
@@ -19,12 +19,12 @@ OLDER = SequenceTurn(WOMAN, WOMAN.with_(age="old"))
 @pytest.mark.parametrize("place", [FILLING, Place(0.6, 0.5, 0.2)])
 def test_the_exact_drawing_is_clean_and_shows_what_was_asked_for(place: Place) -> None:
     right = told(draw(OLDER.after, 256, place), OLDER, place)
-    assert right == answers(OLDER.after.attributes.visible()) | {"clean": CLEAN}
+    assert right == targets(OLDER.after.attributes.visible()) | {"clean": CLEAN}
 
 
 def test_an_edit_that_did_nothing_is_clean_and_shows_what_was_before() -> None:
     right = told(draw(WOMAN), OLDER, FILLING)
-    assert right == answers(WOMAN.attributes.visible()) | {"clean": CLEAN}
+    assert right == targets(WOMAN.attributes.visible()) | {"clean": CLEAN}
 
 
 def test_another_cut_of_new_hair_is_right_as_well() -> None:

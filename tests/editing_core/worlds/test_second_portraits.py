@@ -15,12 +15,18 @@ from tiny_flux import TINY as TINY_SQUARE
 from tiny_networks import photograph
 
 from editing_core.models.canvas import pack
-from editing_core.portraits.learning import Recipe
 from editing_core.portraits.model import build
-from editing_core.portraits.train_reader import cross_entropy
-from editing_core.portraits.world import VALUES, Attributes, Identity, Portrait, draws
+from editing_core.portraits.schema import VALUES, Attributes, Identity, Portrait, draws
+from editing_core.portraits.train_classifier import cross_entropy
+from editing_core.portraits.trainer import TrainingConfig
 from editing_core.worlds.portraits import spoilt, store, train
-from editing_core.worlds.portraits.classifier import FILE, SIDE, Classifier, as_input, classifier
+from editing_core.worlds.portraits.classifier import (
+    FILE,
+    SIDE,
+    Classifier,
+    load_classifier,
+    preprocess,
+)
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask, someplace
 from editing_core.worlds.portraits.judges import agrees, distances, face_error, sharpness
 from editing_core.worlds.portraits.likeness import placed
@@ -179,8 +185,10 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(spoilt, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
-    few = Recipe(samples=4, batch=2, warm_up=1)
-    monkeypatch.setattr(train.Recipes, "within", lambda *_: train.Recipes(4, 2, 2, 2, *5 * [few]))
+    few = TrainingConfig(samples=4, batch_size=2, warmup_steps=1)
+    monkeypatch.setattr(
+        train.StageConfigs, "within", lambda *_: train.StageConfigs(4, 2, 2, 2, *5 * [few])
+    )
     monkeypatch.setattr(train, "build", lambda _: build(TINY))
     store = tmp_path / "pictures"
     store.mkdir()
@@ -192,7 +200,7 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
     train.main()
     stages = {file.name for file in tmp_path.glob("*.pt")}
     assert stages == {f"{name}.pt" for name in train.STAGES}
-    assert classifier(tmp_path / "out" / FILE.name).read(draw(WOMAN)).attributes
+    assert load_classifier(tmp_path / "out" / FILE.name).classify(draw(WOMAN)).attributes
     assert len(np.load(tmp_path / "edits.npz")["right"]) == 2, "edits by what was just taught"
     again = tmp_path / "again"
     begun = ["--begin", str(tmp_path / "out"), "--pictures", str(store)]
@@ -225,7 +233,7 @@ def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
 @pytest.mark.parametrize("size", [(160, 160), (256, 128), (90, 300)])
 def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]) -> None:
     width, height = size
-    seen = as_input(torch.full((1, height, width, 3), 255, dtype=torch.uint8))[0]
+    seen = preprocess(torch.full((1, height, width, 3), 255, dtype=torch.uint8))[0]
     assert seen.shape == (3, SIDE, SIDE)
     shown = (seen > 0.9).float().mean() * max(size) / min(size)
     assert shown == pytest.approx(1, abs=0.02)
@@ -249,9 +257,9 @@ def test_what_is_not_asked_is_not_learnt() -> None:
 
 
 def test_minutes_are_shared_among_the_stages_that_run() -> None:
-    recipes = train.Recipes()
-    assert recipes.on(torch.device("cpu")) == recipes
-    assert recipes.on(torch.device("cuda")).vae.batch > recipes.vae.batch
-    shared = recipes.within(70, ["flow", "classifier"])
+    configs = train.StageConfigs()
+    assert configs.on(torch.device("cpu")) == configs
+    assert configs.on(torch.device("cuda")).vae.batch_size > configs.vae.batch_size
+    shared = configs.within(70, ["flow", "classifier"])
     assert shared.flow.minutes + shared.classifier.minutes == pytest.approx(70)
     assert shared.flow.minutes / shared.classifier.minutes == pytest.approx(50 / 12)

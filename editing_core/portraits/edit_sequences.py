@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
-from editing_core.portraits.world import VALUES, Portrait, draws, held_out
+from editing_core.portraits.schema import VALUES, Portrait, draws, held_out
 
 AGAIN_AFTER = 3  # turns until the same attribute may be asked for again
 STUBBORN = 0.25  # share of sessions that change only one or two attributes, again and again

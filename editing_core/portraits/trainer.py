@@ -16,45 +16,46 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from editing_core.portraits.processes import (
-    agreed,
+from editing_core.portraits.distributed import (
+    any_process,
     average_gradients,
-    divide,
-    divided_as,
+    gather_full,
     processes,
     rank,
-    whole,
+    shard,
+    shard_like,
 )
 
-TOLD_EVERY, SAVED_EVERY, WATCHED_EVERY = 20, 60, 600  # seconds
+LOG_EVERY, SAVE_EVERY, EVALUATE_EVERY = 20, 60, 600  # seconds
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingConfig:
     """How long and how fast one stage learns."""
 
     samples: int  # in all; training ends there
-    batch: int = 64
-    rate: float = 2e-3  # of AdamW, after warm-up and before the final fall to zero
-    warm_up: int = 200  # steps
-    fall: float = 0.25  # share of the samples over which the rate falls to zero
-    decay: float = 0.999  # of the moving average of the weights
-    clip: float = 1.0  # largest norm of a gradient
+    batch_size: int = 64
+    learning_rate: float = 2e-3  # of AdamW, between warm-up and the final decay to zero
+    warmup_steps: int = 200
+    decay_fraction: float = 0.25  # share of the samples over which the rate decays to zero
+    ema_decay: float = 0.999  # of the moving average of the weights
+    max_grad_norm: float = 1.0
     minutes: float = math.inf  # of training; ends it like `samples`, whichever comes first
 
     @property
     def steps(self) -> int:
         """How many batches there are."""
-        return self.samples // self.batch
+        return self.samples // self.batch_size
 
     def done(self, step: int, seconds: float = 0.0) -> float:
         """The share of the stage, in [0, 1], that so many steps and seconds are."""
         return min(1.0, max(step / max(1, self.steps), seconds / 60 / self.minutes))
 
     def rate_at(self, step: int, seconds: float = 0.0) -> float:
-        """The learning rate of a step: warm up, hold, fall linearly."""
+        """The learning rate of a step: warm-up, constant, linear decay."""
         left = 1 - self.done(step, seconds)
-        return self.rate * min(1.0, (step + 1) / self.warm_up, max(0.0, left / self.fall))
+        warm = (step + 1) / self.warmup_steps
+        return self.learning_rate * min(1.0, warm, max(0.0, left / self.decay_fraction))
 
 
 @dataclass
@@ -69,94 +70,94 @@ class Deadline:
         return time.monotonic() - self.start > 60 * self.minutes
 
 
-def learn(
+def run_training(
     model: nn.Module,
     loss_of: Callable[[int], Tensor],
-    recipe: Recipe,
+    config: TrainingConfig,
     file: Path,
     deadline: Deadline,
-    watch: Callable[[], None] | None = None,
-    divided: Iterable[nn.Module] = (),
+    evaluate: Callable[[], None] | None = None,
+    sharded: Iterable[nn.Module] = (),
     dtype: torch.dtype = torch.float32,
 ) -> bool:
     """Train `model` until its samples are done or time is up; `file` holds all that is needed.
 
     Args:
         model: trained in place; left with its averaged weights when it returns.
-        loss_of: the loss of a batch of `recipe.batch / processes()`; gets the batch's number.
-        recipe: how long and how fast.
+        loss_of: the loss of a batch of `config.batch_size / processes()`; gets the batch's number.
+        config: how long and how fast.
         file: read at the start if it is there, written now and then and at the end.
         deadline: when to stop early.
-        watch: called every ten minutes, while the model has its averaged weights.
-        divided: modules whose weights several processes divide among them, inner ones first.
+        evaluate: called every ten minutes, while the model has its averaged weights.
+        sharded: modules whose weights are sharded over the processes, inner ones first.
         dtype: what Muon's matrix products are done in.
 
     Returns:
         Whether the stage is complete.
     """
-    divide(divided)
-    training, told = Training(model, file, dtype), Told(file.stem, recipe)
-    saved = watched = time.monotonic()
-    while not agreed(training.finished(recipe) or deadline.passed()):
-        loss = loss_of(training.step * processes() + rank())
-        training.learn_from(loss, recipe)
-        told.hear(training.step, loss.item())
-        if agreed(time.monotonic() - saved > SAVED_EVERY):
-            training.store()
+    shard(sharded)
+    trainer, log = Trainer(model, file, dtype), ProgressLog(file.stem, config)
+    saved = evaluated = time.monotonic()
+    while not any_process(trainer.is_finished(config) or deadline.passed()):
+        loss = loss_of(trainer.step * processes() + rank())
+        trainer.take_step(loss, config)
+        log.update(trainer.step, loss.item())
+        if any_process(time.monotonic() - saved > SAVE_EVERY):
+            trainer.save_checkpoint()
             saved = time.monotonic()
-        if watch is not None and agreed(time.monotonic() - watched > WATCHED_EVERY):
-            training.shown(watch)
-            watched = time.monotonic()
-    training.store()
-    model.load_state_dict(training.average)
-    return agreed(training.finished(recipe))
+        if evaluate is not None and any_process(time.monotonic() - evaluated > EVALUATE_EVERY):
+            trainer.with_ema(evaluate)
+            evaluated = time.monotonic()
+    trainer.save_checkpoint()
+    model.load_state_dict(trainer.ema)
+    return any_process(trainer.is_finished(config))
 
 
-class Training:
+class Trainer:
     """A model that is being trained, and all that its training has to remember.
 
     Attributes:
         step: How many steps are done.
         seconds: How long they took.
-        average: Moving average of the weights, which is what is used in the end.
+        ema: Exponential moving average of the weights, which is what is used in the end.
     """
 
     def __init__(self, model: nn.Module, file: Path, dtype: torch.dtype = torch.float32) -> None:
         """Begin, or go on where ``file`` was left; Muon's matrix products are done in ``dtype``."""
         self.step, self.seconds = 0, 0.0
         self._since = time.monotonic()
-        self.average = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.ema = {name: value.detach().clone() for name, value in model.state_dict().items()}
         self._model = model
         self._file = file
         self._optimizers = _optimizers(model, dtype)
         if file.exists():
             self._resume()
 
-    def finished(self, recipe: Recipe) -> bool:
-        """Whether all samples of the recipe were learnt from."""
-        return recipe.done(self.step, self.seconds) >= 1
+    def is_finished(self, config: TrainingConfig) -> bool:
+        """Whether all samples of the config were learnt from."""
+        return config.done(self.step, self.seconds) >= 1
 
-    def learn_from(self, loss: Tensor, recipe: Recipe) -> None:
+    def take_step(self, loss: Tensor, config: TrainingConfig) -> None:
         """Take one step down the loss of a batch."""
         loss.backward()
         average_gradients(self._model)
-        nn.utils.clip_grad_norm_(self._model.parameters(), recipe.clip)
+        nn.utils.clip_grad_norm_(self._model.parameters(), config.max_grad_norm)
         for optimizer in self._optimizers:
             for group in optimizer.param_groups:
-                group["lr"] = recipe.rate_at(self.step, self.seconds)
+                group["lr"] = config.rate_at(self.step, self.seconds)
             optimizer.step()
         self._model.zero_grad()  # before the next loss, whose making puts divided weights together
         self.step += 1
         now = time.monotonic()
         self.seconds, self._since = self.seconds + now - self._since, now
-        self._follow(min(recipe.decay, self.step / (self.step + 10)))
+        self._update_ema(min(config.ema_decay, self.step / (self.step + 10)))
 
-    def store(self) -> None:
+    def save_checkpoint(self) -> None:
         """Write all that is needed to go on; of several processes the first does."""
         state = {
-            "model": whole(dict(self._model.state_dict())),
-            "optimizers": [whole(optimizer.state_dict()) for optimizer in self._optimizers],
-            "average": whole(self.average),
+            "model": gather_full(dict(self._model.state_dict())),
+            "optimizers": [gather_full(optimizer.state_dict()) for optimizer in self._optimizers],
+            "ema": gather_full(self.ema),
             "step": self.step,
             "seconds": self.seconds,
         }
@@ -166,11 +167,11 @@ class Training:
         torch.save(state, partial)
         os.replace(partial, self._file)
 
-    def shown(self, watch: Callable[[], None]) -> None:
-        """Let somebody look at the model while it has its averaged weights."""
+    def with_ema(self, evaluate: Callable[[], None]) -> None:
+        """Call something while the model has its averaged weights."""
         current = {name: value.clone() for name, value in self._model.state_dict().items()}
-        self._model.load_state_dict(self.average)
-        watch()
+        self._model.load_state_dict(self.ema)
+        evaluate()
         self._model.load_state_dict(current)
 
     @torch.no_grad()
@@ -178,44 +179,42 @@ class Training:
         device = next(self._model.parameters()).device
         state = torch.load(self._file, map_location=device, weights_only=True)
         for name, value in self._model.state_dict().items():
-            value.copy_(divided_as(state["model"][name], value))
-            self.average[name] = divided_as(state["average"][name], value)
+            value.copy_(shard_like(state["model"][name], value))
+            self.ema[name] = shard_like(state["ema"][name], value)
         for optimizer, kept in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
             for weight, known in optimizer.state.items():
                 for name, value in known.items():
                     if value.shape == weight.shape:
-                        known[name] = divided_as(value, weight)
+                        known[name] = shard_like(value, weight)
         self.step, self.seconds = int(state["step"]), float(state.get("seconds", 0.0))
 
     @torch.no_grad()
-    def _follow(self, decay: float) -> None:
-        """Move the average of the weights towards them."""
+    def _update_ema(self, decay: float) -> None:
+        """Move the moving average of the weights towards them."""
         state = self._model.state_dict()
-        torch._foreach_lerp_(
-            [self.average[name] for name in state], list(state.values()), 1 - decay
-        )
+        torch._foreach_lerp_([self.ema[name] for name in state], list(state.values()), 1 - decay)
 
 
-class Told:
+class ProgressLog:
     """Prints now and then how far a stage is, how well it does and how fast."""
 
-    def __init__(self, stage: str, recipe: Recipe) -> None:
+    def __init__(self, stage: str, config: TrainingConfig) -> None:
         """Tell of a stage by its name."""
         self._stage = stage
-        self._recipe = recipe
+        self._config = config
         self._mean: float | None = None
         self._steps = 0
         self._last = time.monotonic()
 
-    def hear(self, step: int, loss: float) -> None:
+    def update(self, step: int, loss: float) -> None:
         """Hear of a finished step, and tell if it is time."""
         self._mean = loss if self._mean is None else 0.98 * self._mean + 0.02 * loss
         self._steps += 1
         seconds = time.monotonic() - self._last
-        if seconds > TOLD_EVERY and rank() == 0:
-            speed = self._steps * self._recipe.batch / seconds
-            done = f"{step}/{self._recipe.steps} steps"
+        if seconds > LOG_EVERY and rank() == 0:
+            speed = self._steps * self._config.batch_size / seconds
+            done = f"{step}/{self._config.steps} steps"
             print(f"{self._stage}: {done}, loss {self._mean:.4f}, {speed:.0f}/s", flush=True)
             self._steps, self._last = 0, time.monotonic()
 
@@ -249,12 +248,14 @@ class Muon(torch.optim.Optimizer):
                 if weight.grad is not None:
                     same_shape.setdefault(weight.flatten(1).shape, []).append(weight)
             for shape, weights in same_shape.items():
-                updates = [whole(self._momentum(w, group["momentum"])).flatten(1) for w in weights]
-                made = orthogonal(torch.stack(updates).to(self._dtype)).to(updates[0].dtype)
+                updates = [
+                    gather_full(self._momentum(w, group["momentum"])).flatten(1) for w in weights
+                ]
+                made = orthogonalize(torch.stack(updates).to(self._dtype)).to(updates[0].dtype)
                 scale = group["lr"] * 0.6 * max(shape) ** 0.5
                 for weight, update in zip(weights, made, strict=True):
                     weight.mul_(1 - group["lr"] * group["weight_decay"])
-                    weight.add_(divided_as(update.view(weight.shape), weight), alpha=-scale)
+                    weight.add_(shard_like(update.view(weight.shape), weight), alpha=-scale)
 
     def _momentum(self, weight: nn.Parameter, momentum: float) -> Tensor:
         assert weight.grad is not None
@@ -266,7 +267,7 @@ class Muon(torch.optim.Optimizer):
         return update
 
 
-def orthogonal(matrices: Tensor, steps: int = 5) -> Tensor:
+def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """Move the singular values of (n, rows, columns) matrices towards one, by Newton-Schulz."""
     tall = matrices.shape[1] > matrices.shape[2]
     x: Tensor = matrices.mT if tall else matrices

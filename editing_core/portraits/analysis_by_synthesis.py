@@ -2,7 +2,7 @@
 
 Starting from a guess, one attribute after the other is set to the value whose drawing is nearest
 to the picture, and so is the identity (pose, eyes, brows, cut) in between. Slow, and independent
-of anything learned: what the reader (`reader.py`) is compared with.
+of anything learned: what the classifier (`classifier.py`) is compared with.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.world import (
+from editing_core.portraits.schema import (
     BROWS,
     CUTS,
     EYES,

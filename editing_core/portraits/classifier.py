@@ -1,4 +1,4 @@
-"""The reader: a small network that names every attribute of a picture, and how sure it is.
+"""The classifier: a small network that names every attribute of a picture, and how sure it is.
 
 It also says whether the picture is a portrait of this world at all. 1.5 MB, trained by
 `python -m editing_core.portraits.train`.
@@ -18,11 +18,11 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional
 
-from editing_core.portraits.world import VALUES
+from editing_core.portraits.schema import VALUES
 
 SIDE = 96  # pixels at which pictures are read
 HIDDEN = ""  # what an attribute is when the picture does not show it: hair under a hat
-FILE = Path(__file__).parent / "weights" / "reader.safetensors"
+FILE = Path(__file__).parent / "weights" / "classifier.safetensors"
 CHOICES: dict[str, tuple[str, ...]] = {
     **{name: (*values, HIDDEN) for name, values in VALUES.items()},
     "portrait": ("no", "yes"),
@@ -31,8 +31,8 @@ CHOICES: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the reader sees in a picture; probabilities lie in [0, 1]."""
+class Prediction:
+    """What the classifier names in a picture; probabilities lie in [0, 1]."""
 
     attributes: dict[str, str]
     """Every attribute that shows, by name."""
@@ -48,22 +48,22 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Look:
-    """All that the reader makes of one picture."""
+class ClassifierOutput:
+    """All that the classifier makes of one picture."""
 
-    seen: Seen
+    prediction: Prediction
     """What it names."""
-    chances: Mapping[str, NDArray[np.float32]]
+    probabilities: Mapping[str, NDArray[np.float32]]
     """Probabilities of the `CHOICES` of every attribute, by name."""
     features: NDArray[np.float32]
     """What the choices are made from. Shape: (256,)."""
 
     def probability(self, name: str, value: str) -> float:
         """How probable it is that an attribute has a value."""
-        return float(self.chances[name][CHOICES[name].index(value)])
+        return float(self.probabilities[name][CHOICES[name].index(value)])
 
 
-class Reader(nn.Module):
+class AttributeClassifier(nn.Module):
     """Convolutions down to 6 x 6, then one layer that sees all of it, then a choice each."""
 
     def __init__(
@@ -77,7 +77,7 @@ class Reader(nn.Module):
         self._lengths = {name: len(values) for name, values in choices.items()}
         self.conv_in = nn.Conv2d(3, widths[0], 3, stride=2, padding=1)
         self.stages = nn.ModuleList(
-            Stage(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
+            ConvBlock(narrow, wide) for narrow, wide in zip(widths, widths[1:], strict=False)
         )
         self.squeeze = nn.Conv2d(widths[-1], 32, 1)
         cells = (SIDE // 2 ** len(widths)) ** 2
@@ -100,28 +100,30 @@ class Reader(nn.Module):
         parts = self.choose(features).split([*self._lengths.values()], dim=1)
         return dict(zip(self._lengths, parts, strict=True))
 
-    def read(self, image: Image.Image) -> Seen:
+    def classify(self, image: Image.Image) -> Prediction:
         """Name what a picture of any size shows."""
-        return self.look(image).seen
+        return self.output(image).prediction
 
     @torch.no_grad()
-    def look(self, image: Image.Image) -> Look:
+    def output(self, image: Image.Image) -> ClassifierOutput:
         """Do the same, and tell what led to it."""
-        features = self.features(self._shown(image))
-        chances = {name: row[0].softmax(0).numpy() for name, row in self._choices(features).items()}
-        portrait = float(chances["portrait"][1])
-        chances = {name: chances[name] for name in VALUES}
-        named = {name: CHOICES[name][int(row.argmax())] for name, row in chances.items()}
-        seen = Seen(
+        features = self.features(self._preprocessed(image))
+        probabilities = {
+            name: row[0].softmax(0).numpy() for name, row in self._choices(features).items()
+        }
+        portrait = float(probabilities["portrait"][1])
+        probabilities = {name: probabilities[name] for name in VALUES}
+        named = {name: CHOICES[name][int(row.argmax())] for name, row in probabilities.items()}
+        prediction = Prediction(
             attributes={name: value for name, value in named.items() if value != HIDDEN},
-            confidence={name: float(row.max()) for name, row in chances.items()},
+            confidence={name: float(row.max()) for name, row in probabilities.items()},
             portrait=portrait,
         )
-        return Look(seen, chances, features[0].numpy())
+        return ClassifierOutput(prediction, probabilities, features[0].numpy())
 
-    def _shown(self, image: Image.Image) -> Tensor:
+    def _preprocessed(self, image: Image.Image) -> Tensor:
         """A picture of any shape as the network gets it."""
-        return as_input(torch.from_numpy(np.array(image.convert("RGB")))[None])
+        return preprocess(torch.from_numpy(np.array(image.convert("RGB")))[None])
 
     def save(self, file: Path) -> None:
         """Write the weights in 16 bits."""
@@ -130,7 +132,7 @@ class Reader(nn.Module):
         save_file({name: value.half() for name, value in self.state_dict().items()}, file)
 
 
-class Stage(nn.Module):
+class ConvBlock(nn.Module):
     """Halve the picture and look around, twice normalised."""
 
     def __init__(self, narrow: int, wide: int) -> None:
@@ -148,22 +150,22 @@ class Stage(nn.Module):
 
 
 @cache
-def reader(file: Path = FILE) -> Reader:
-    """Return the shipped reader."""
+def load_classifier(file: Path = FILE) -> AttributeClassifier:
+    """Return the shipped classifier."""
     from safetensors.torch import load_file
 
-    model = Reader()
+    model = AttributeClassifier()
     model.load_state_dict({name: value.float() for name, value in load_file(file).items()})
     return model.eval()
 
 
-def as_input(pictures: Tensor) -> Tensor:
+def preprocess(pictures: Tensor) -> Tensor:
     """Bytes (B, H, W, 3) to what the network reads, (B, 3, SIDE, SIDE) in [-1, 1]."""
     x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
     return functional.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
 
 
-def answers(attributes: Mapping[str, str] | None) -> dict[str, int]:
+def targets(attributes: Mapping[str, str] | None) -> dict[str, int]:
     """Return the right choice for each question; None means a picture that is no portrait."""
     if attributes is None:
         return {"portrait": 0}

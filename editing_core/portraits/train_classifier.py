@@ -1,4 +1,4 @@
-"""The stage of training that teaches the reader to name what pictures show."""
+"""The stage of training that teaches the classifier to name what pictures show."""
 
 from __future__ import annotations
 
@@ -14,18 +14,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from editing_core.portraits.learning import Deadline, Recipe, learn
-from editing_core.portraits.lessons import damaged, moved, something_else
-from editing_core.portraits.processes import processes
-from editing_core.portraits.reader import Reader, answers, as_input
-from editing_core.portraits.world import draws
+from editing_core.portraits.augmentations import corrupted, distractor, jittered
+from editing_core.portraits.classifier import AttributeClassifier, preprocess, targets
+from editing_core.portraits.distributed import processes
+from editing_core.portraits.schema import draws
+from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
 
-READER = Recipe(samples=750_000, batch=64, rate=2e-3, warm_up=50, fall=0.5, decay=0.998)
+CLASSIFIER = TrainingConfig(
+    samples=750_000,
+    batch_size=64,
+    learning_rate=2e-3,
+    warmup_steps=50,
+    decay_fraction=0.5,
+    ema_decay=0.998,
+)
 OTHERS_SHARE = 1 / 8  # of a batch
 
 
-def train_reader(
-    model: Reader, pictures: NDArray[np.uint8], others: NDArray[np.uint8], file: Path,
+def train_classifier(
+    model: AttributeClassifier, pictures: NDArray[np.uint8], others: NDArray[np.uint8], file: Path,
     deadline: Deadline,
 ) -> bool:  # fmt: skip
     """Train on drawings of the "train" split, half of them damaged, and on other pictures.
@@ -40,8 +47,8 @@ def train_reader(
     Returns:
         Whether it is complete.
     """
-    right = [answers(p.attributes.visible()) for p in islice(draws("train"), len(pictures))]
-    share = READER.batch // processes()
+    right = [targets(p.attributes.visible()) for p in islice(draws("train"), len(pictures))]
+    share = CLASSIFIER.batch_size // processes()
 
     def loss_of(step: int) -> Tensor:
         rng = np.random.default_rng(step)
@@ -50,14 +57,14 @@ def train_reader(
         device = torch.get_default_device()
         x = torch.cat(
             [
-                as_input(torch.from_numpy(np.stack([pictures[i] for i in chosen])).to(device)),
-                as_input(torch.from_numpy(others[strange]).to(device)),
+                preprocess(torch.from_numpy(np.stack([pictures[i] for i in chosen])).to(device)),
+                preprocess(torch.from_numpy(others[strange]).to(device)),
             ]
         )
-        told = [right[i] for i in chosen] + [answers(None)] * len(strange)
-        return cross_entropy(model(damaged(moved(x, step), step)), told)
+        told = [right[i] for i in chosen] + [targets(None)] * len(strange)
+        return cross_entropy(model(corrupted(jittered(x, step), step)), told)
 
-    done = learn(model, loss_of, READER, file, deadline)
+    done = run_training(model, loss_of, CLASSIFIER, file, deadline)
     model.eval()
     return done
 
@@ -77,7 +84,7 @@ def draw_others(file: Path, count: int, side: int) -> NDArray[np.uint8]:
     """Pictures (count, side, side, 3) that are no portraits, drawn once, kept in `file`."""
     if not file.exists():
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-            pictures = pool.map(something_else, range(count), repeat(side), chunksize=50)
+            pictures = pool.map(distractor, range(count), repeat(side), chunksize=50)
             drawn = np.stack(list(pictures))
         np.save(file.with_suffix(".partial.npy"), drawn)
         file.with_suffix(".partial.npy").replace(file)

@@ -101,7 +101,7 @@ OURS = "avataaars"
 """The library's style that ours is derived from."""
 
 
-def drawn(style: str, options: dict[str, Any], size: int) -> Image.Image:
+def render(style: str, options: dict[str, Any], size: int) -> Image.Image:
     """Draw one avatar as an RGB picture of `size` x `size` pixels; what is transparent gets white.
 
     Args:

@@ -1,4 +1,4 @@
-"""What the reader learns from: portraits as drawn, portraits damaged, and what is no portrait."""
+"""What the classifier learns from: jittered and corrupted portraits, and what is no portrait."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from editing_core.portraits.reader import SIDE
-from editing_core.portraits.style import drawn
+from editing_core.portraits.classifier import SIDE
+from editing_core.portraits.renderer import render
 
 STYLES = (
     *("adventurer", "big-ears", "bottts", "croodles", "fun-emoji", "icons", "identicon"),
@@ -22,7 +22,7 @@ STYLES = (
 """Other drawing styles of the library; none of their pictures is a portrait of our world."""
 
 
-def something_else(seed: int, size: int = SIDE) -> NDArray[np.uint8]:
+def distractor(seed: int, size: int = SIDE) -> NDArray[np.uint8]:
     """Draw a picture (size, size, 3) that is no portrait: another style, noise, colours."""
     rng = random.Random(f"something else {seed}")
     kind = rng.random()
@@ -39,10 +39,10 @@ def something_else(seed: int, size: int = SIDE) -> NDArray[np.uint8]:
 def _other_style(rng: random.Random, size: int) -> NDArray[np.uint8]:
     colors = [f"#{rng.randrange(1 << 24):06x}"]
     options = {"seed": str(rng.random()), "backgroundColor": colors}
-    return np.asarray(drawn(rng.choice(STYLES), options, size))
+    return np.asarray(render(rng.choice(STYLES), options, size))
 
 
-def moved(pictures: Tensor, seed: int) -> Tensor:
+def jittered(pictures: Tensor, seed: int) -> Tensor:
     """Mirror half of the pictures (B, 3, H, W), and shift, turn and scale all of them a little."""
     chance = torch.Generator("cpu").manual_seed(seed)
     shift, turn, scale, flip = torch.rand(4, len(pictures), 2, generator=chance, device="cpu")
@@ -58,7 +58,7 @@ def moved(pictures: Tensor, seed: int) -> Tensor:
     return functional.grid_sample(pictures, grid, padding_mode="reflection", align_corners=False)
 
 
-def damaged(pictures: Tensor, seed: int, share: float = 0.5) -> Tensor:
+def corrupted(pictures: Tensor, seed: int, share: float = 0.5) -> Tensor:
     """Damage a share of pictures (B, 3, H, W) in [-1, 1]: noise, blur, a patch, other light."""
     chance = torch.Generator("cpu").manual_seed(seed)
 

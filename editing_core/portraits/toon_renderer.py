@@ -9,9 +9,9 @@ from typing import Any
 
 from PIL import Image
 
-from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
-from editing_core.portraits.style import drawn
-from editing_core.portraits.world import SIZE, Portrait
+from editing_core.portraits.palette import BACKDROP, HAIR, PAINT, SKIN, shade
+from editing_core.portraits.renderer import render
+from editing_core.portraits.schema import SIZE, Portrait
 
 SHOWN = {
     "hair": ("short", "bob", "long", "wavy", "bun", "quiff"),
@@ -70,4 +70,4 @@ def draw_toon(portrait: Portrait, size: int = SIZE) -> Image.Image:
     for part, variant in parts.items():
         options[f"{part}Probability"] = 0 if variant is None else 100
         options |= {f"{part}Variant": variant} if variant else {}
-    return drawn("toon-head", options, size)
+    return render("toon-head", options, size)

@@ -18,7 +18,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 Made = TypeVar("Made")
 
 
-def meet() -> torch.device:
+def init_distributed() -> torch.device:
     """Join the other processes, if any, and return the device of this one."""
     gpu = torch.cuda.is_available()
     if "RANK" in os.environ:
@@ -40,23 +40,23 @@ def rank() -> int:
     return distributed.get_rank() if distributed.is_initialized() else 0
 
 
-def first(make: Callable[[], Made]) -> Made:
+def main_process_first(make: Callable[[], Made]) -> Made:
     """Let the first of several processes make what the others then find in its file."""
     if rank() > 0:
-        wait_for_all()
+        barrier()
     made = make()
     if rank() == 0:
-        wait_for_all()
+        barrier()
     return made
 
 
-def wait_for_all() -> None:
+def barrier() -> None:
     """Wait until every process is here."""
     if processes() > 1:
         distributed.barrier()
 
 
-def agreed(wanted: bool) -> bool:
+def any_process(wanted: bool) -> bool:
     """Whether any process wants something; all must do it at the same step."""
     if processes() == 1:
         return wanted
@@ -78,7 +78,7 @@ def average_gradients(model: nn.Module) -> None:
         gradient.copy_(mean.view_as(gradient))
 
 
-def divide(modules: Iterable[nn.Module]) -> None:
+def shard(modules: Iterable[nn.Module]) -> None:
     """Let each of several processes keep a part of the weights of modules, inner ones first.
 
     A module gathers them whenever it is called, and lets them go again.
@@ -88,16 +88,16 @@ def divide(modules: Iterable[nn.Module]) -> None:
             fully_shard(module)
 
 
-def whole(state: Any) -> Any:
+def gather_full(state: Any) -> Any:
     """Divided tensors, however deep in dictionaries and lists, put together again."""
     if isinstance(state, dict):
-        return {name: whole(value) for name, value in state.items()}
+        return {name: gather_full(value) for name, value in state.items()}
     if isinstance(state, list):
-        return [whole(value) for value in state]
+        return [gather_full(value) for value in state]
     return state.full_tensor() if isinstance(state, DTensor) else state
 
 
-def divided_as(x: Tensor, like: Tensor) -> Tensor:
+def shard_like(x: Tensor, like: Tensor) -> Tensor:
     """This process's part of a tensor that all have, if ``like`` is divided."""
     if not isinstance(like, DTensor):
         return x

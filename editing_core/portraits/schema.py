@@ -23,9 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.portraits.paint import BACKDROP, HAIR, PAINT, SKIN, shade
+from editing_core.portraits.palette import BACKDROP, HAIR, PAINT, SKIN, shade
+from editing_core.portraits.renderer import EXPRESSIONS, OURS, VARIANTS, render
 from editing_core.portraits.strokes import SCENES
-from editing_core.portraits.style import EXPRESSIONS, OURS, VARIANTS, drawn
 
 SIZE = 128  # pixels of a side, unless asked for otherwise
 COLORS = ("red", "blue", "green", "yellow", "black", "white", "pink", "purple")
@@ -222,7 +222,7 @@ def _someone(rng: random.Random, wander: float) -> Identity:
 
 def draw(portrait: Portrait, size: int = SIZE) -> Image.Image:
     """Draw a portrait as an RGB picture of `size` x `size` pixels."""
-    return drawn(OURS, _options(portrait), size)
+    return render(OURS, _options(portrait), size)
 
 
 def change_mask(before: Portrait, after: Portrait, size: int = SIZE) -> NDArray[np.bool_]:
