@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from editing_core.bench.model_quality import sheet as side_by_side
-from editing_core.bench.parallel import Row, Table, averaged, editor_of, spread
+from editing_core.bench.parallel import Row, Table, editor_of, map_parallel, mean_rows
 from editing_core.bench.sequences import KINDS, SequenceTurn, balanced, sequences
 from editing_core.bench.tables import markdown
 from editing_core.bench.variants import WAYS
@@ -62,7 +62,7 @@ def single_table(model: str, count: int, way: str) -> list[Row]:
     rows: list[Row] = []
     for name, canvas in CANVASES.items():
         walks = [Walk(canvas, way, turns) for turns in balanced(count, 1)]
-        found = averaged(spread(name, _single, model, walks))["edit"]
+        found = mean_rows(map_parallel(name, _single, model, walks))["edit"]
         rows.append({"canvas": name} | {column: found[column] for column in (*KINDS, *_ALL)})
     return rows
 
@@ -76,7 +76,7 @@ def walks_table(model: str, count: int, way: str) -> list[Row]:
     SR: the share of walks whose last picture agrees in every attribute that was changed so far.
     """
     walks = [Walk(CANVASES["256 x 256"], way, turns) for turns in sequences(count, LONG)]
-    found = averaged(spread("walks", _walk, model, walks))
+    found = mean_rows(map_parallel("walks", _walk, model, walks))
     return [{"after": f"{LONG} turns"} | found["walk"]]
 
 
@@ -134,7 +134,7 @@ def sheet(model: str, way: str, count: int = 48) -> Image.Image:
     turns = balanced(-(-count // len(KINDS)), 1)[:count]
     canvases = list(CANVASES.values())
     walks = [Walk(canvases[i % len(canvases)], way, turn) for i, turn in enumerate(turns)]
-    for walk, picture in zip(walks, spread("sheet", _pictured, model, walks), strict=True):
+    for walk, picture in zip(walks, map_parallel("sheet", _pictured, model, walks), strict=True):
         turn, (size, place) = walk.turns[0], (walk.canvas.size, walk.canvas.place)
         three = (draw(turn.before, size, place), picture, draw(turn.after, size, place))
         shown.append(side_by_side([one.resize((160, 160)) for one in three], 3))

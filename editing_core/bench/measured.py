@@ -94,7 +94,7 @@ def distances(picture: Image.Image, start: Portrait, truth: Portrait) -> dict[st
     return found
 
 
-def followed(
+def measure_turn(
     picture: Image.Image, turns: list[SequenceTurn], seen_before: Mapping[str, str]
 ) -> tuple[dict[str, float], ClassifierOutput]:
     """Measure the picture after the last of some turns.

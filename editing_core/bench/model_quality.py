@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.bench.parallel import Row, averaged, editor_of, spread, told
+from editing_core.bench.parallel import Row, editor_of, map_parallel, mean_rows, told
 from editing_core.bench.sequences import SequenceTurn
 from editing_core.editor import EditRequest, Picture
 from editing_core.metrics import psnr
@@ -60,7 +60,7 @@ def text_table(model: str, count: int) -> list[Row]:
     """
     said = captions(count)
     named = Counter(name for caption in said for name in parse(caption))
-    right = averaged(spread("text", _drawn_right, model, said))
+    right = mean_rows(map_parallel("text", _drawn_right, model, said))
     names, times = sorted(named), [named[name] for name in sorted(named)]
     rows: list[Row] = [
         {"attribute": name, "named": str(named[name]), **right[name]} for name in names
@@ -146,7 +146,7 @@ def sheets(model: str, count: int) -> list[Row]:
     same = [said for said in captions(8) for _ in range(8)]
     rows: list[Row] = []
     for name, said in (("random captions", random_ones), ("one caption a row", same)):
-        pictures = list(spread(name, stock, model, said))
+        pictures = list(map_parallel(name, stock, model, said))
         file = FILE.with_name(f"{name.replace(' ', '-')}.png")
         sheet(pictures).save(file, optimize=True)
         rows.append({"sheet": name, "pictures": str(len(pictures)), "file": file.name})
@@ -172,7 +172,7 @@ def classifiers_table(model: str, count: int) -> list[Row]:
     calibrated, that is the share of right ones.
     """
     portraits = list(islice(draws("eval", 5), count))
-    right = averaged(spread("classifiers", _read_all, model, portraits))
+    right = mean_rows(map_parallel("classifiers", _read_all, model, portraits))
     overall = {
         classifier: fmean(right[name][classifier] for name in VALUES) for classifier in right["age"]
     }
@@ -211,7 +211,7 @@ def styles_table(model: str, count: int) -> list[Row]:
     nothing should change.
     """
     turns = [turn for name in ASKED for turn in islice(_turns(name), count)]
-    means = averaged(spread("styles", _edit_all, model, turns))
+    means = mean_rows(map_parallel("styles", _edit_all, model, turns))
     return [{"asked": name, **row} for name, row in means.items()]
 
 

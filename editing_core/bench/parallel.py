@@ -26,7 +26,7 @@ Item = TypeVar("Item")
 Found = TypeVar("Found")
 
 
-def spread(
+def map_parallel(
     name: str, measure: Callable[[str, int, Item], Found], model: str, items: list[Item]
 ) -> Iterator[Found]:
     """Call `measure(model, number, item)` for all items on all cores; results come in order."""
@@ -36,7 +36,7 @@ def spread(
         yield from (found for _, found in told(name, jobs, len(items)))
 
 
-def averaged(tables: Iterable[Table]) -> dict[str, dict[str, float]]:
+def mean_rows(tables: Iterable[Table]) -> dict[str, dict[str, float]]:
     """Average tables cell by cell, each over those that have it."""
     cells: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for table in tables:

@@ -17,8 +17,8 @@ from typing import Any
 from PIL import Image
 
 from editing_core import metrics
-from editing_core.bench.measured import drawn, followed
-from editing_core.bench.parallel import editor_of, spread
+from editing_core.bench.measured import drawn, measure_turn
+from editing_core.bench.parallel import editor_of, map_parallel
 from editing_core.bench.sequences import (
     SequenceTurn,
     contradicting,
@@ -74,7 +74,7 @@ class Rollout:
 def take(walks: list[Rollout], model: str, out: Path) -> None:
     """Take the walks that are not there yet, or are shorter there, on all cores."""
     missing = [(walk, out) for walk in walks if not _whole(walk, out)]
-    for _ in spread(str(out), _take, model, missing):
+    for _ in map_parallel(str(out), _take, model, missing):
         pass
 
 
@@ -133,7 +133,7 @@ def _turns(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
 def _along(model: str, way: Variant, walk: Rollout, turns: list[SequenceTurn]) -> Iterator[Step]:
     seen = turns[0].before.attributes.visible()
     for n, result in enumerate(edited(model, way, turns, walk.number), start=1):
-        row, output = followed(result.picture, turns[:n], seen)
+        row, output = measure_turn(result.picture, turns[:n], seen)
         seen = output.prediction.attributes
         kept = {"features": output.features.round(4).tolist()} if n in MARKS else {}
         yield result.picture, {"kind": turns[n - 1].kind, **row, **_cost(result), **kept}
@@ -169,7 +169,7 @@ def _back(model: str, way: Variant, walk: Rollout) -> Iterator[Step]:
     both = [there, SequenceTurn(there.after, there.before)] * (walk.turns // 2)
     seen = there.before.attributes.visible()
     for n, result in enumerate(edited(model, way, both, walk.number)):
-        row, output = followed(result.picture, both[: n + 1], seen)
+        row, output = measure_turn(result.picture, both[: n + 1], seen)
         seen = output.prediction.attributes
         yield result.picture, {**row, **_cost(result)}
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import product
 
 from editing_core.bench.measured import Made, measured
-from editing_core.bench.parallel import Row, averaged, editor_of, spread
+from editing_core.bench.parallel import Row, editor_of, map_parallel, mean_rows
 from editing_core.bench.sequences import KINDS, SequenceTurn, balanced
 from editing_core.editor import EditRequest, Picture
 from editing_core.portraits.schema import draw
@@ -21,8 +21,8 @@ def numbers_table(model: str, count: int) -> list[Row]:
     By kind, the share of edits that are seen and spoil nothing; of all, the share seen, the share
     of other attributes kept, and the mean distance to the truth outside the change (0 to 255).
     """
-    first = averaged(spread("first turns", _try_numbers, model, balanced(count, 1)))
-    late = averaged(spread("late turns", _try_numbers, model, balanced(count, LATE)))
+    first = mean_rows(map_parallel("first turns", _try_numbers, model, balanced(count, 1)))
+    late = mean_rows(map_parallel("late turns", _try_numbers, model, balanced(count, LATE)))
     columns = (*KINDS, "seen", "kept", "distance outside")
     return [
         {"turn": turn, "settings": name} | {column: row[column] for column in columns}
@@ -71,7 +71,7 @@ def rungs_table(model: str, count: int) -> list[Row]:
     that spoilt something at first and now are right.
     """
     turns = [sequence[0] for sequence in balanced(count, 1)]
-    means = averaged(spread("rungs", _try_rungs, model, turns))
+    means = mean_rows(map_parallel("rungs", _try_rungs, model, turns))
     columns = (*KINDS, "seen", "kept", "distance outside", "rescues", "repairs")
     return [
         {"settings": rung} | {column: row[column] for column in columns if column in row}

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from diffusers import FirstBlockCacheConfig, TaylorSeerCacheConfig
 
-from editing_core.bench.measured import drawn, followed
-from editing_core.bench.parallel import Row, editor_of, spread
+from editing_core.bench.measured import drawn, measure_turn
+from editing_core.bench.parallel import Row, editor_of, map_parallel
 from editing_core.bench.sequences import SequenceTurn, sequences
 from editing_core.bench.summary import jackknife
 from editing_core.bench.timing import replaced
@@ -75,7 +75,7 @@ def drafts_table(model: str, count: int) -> list[Row]:
     far the first picture is from that made in full, "L1 outside" that of the last from the truth
     outside all changes (0 to 255); success and kept are means over the turns. With 95 % intervals.
     """
-    found = list(spread("drafts", _walked, model, sequences(count, TURNS)))
+    found = list(map_parallel("drafts", _walked, model, sequences(count, TURNS)))
     return [
         {"method": method, "way": way}
         | {name: jackknife([each[method, way][name] for each in found], np.mean)
@@ -176,7 +176,7 @@ def _measured(results: list[EditResult], turns: list[SequenceTurn]) -> dict[str,
     seen = turns[0].before.attributes.visible()
     rows = []
     for n, made in enumerate(results, start=1):
-        row, output = followed(made.picture, turns[:n], seen)
+        row, output = measure_turn(made.picture, turns[:n], seen)
         seen = output.prediction.attributes
         rows.append(row)
     means = {name: float(np.mean([row[name] for row in rows if name in row]))

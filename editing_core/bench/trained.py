@@ -19,7 +19,7 @@ from editing_core.anchor.bidirectional import BidirectionalEngine
 from editing_core.anchor.data import encode_portraits
 from editing_core.anchor.engine import AnchorEngine, engine
 from editing_core.bench.measured import agrees, distances
-from editing_core.bench.parallel import Row, spread
+from editing_core.bench.parallel import Row, map_parallel
 from editing_core.bench.rollouts import edited
 from editing_core.bench.sequences import sequences
 from editing_core.bench.summary import jackknife
@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     models = [*((one, False) for one in args.weights), *((one, True) for one in args.bidirectional)]
     jobs: list[Job] = [(*model, number) for model in models for number in range(args.count)]
-    found = [*spread("trained", followed, "portraits", jobs)]
+    found = [*map_parallel("trained", followed, "portraits", jobs)]
     walks = [found[n : n + args.count] for n in range(0, len(found), args.count)]
     print(
         markdown([row(model[0], walk, walks[0]) for model, walk in zip(models, walks, strict=True)])

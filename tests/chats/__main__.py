@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import fmean
 
 from editing_core.bench.__main__ import markdown
-from editing_core.bench.parallel import Row, spread
+from editing_core.bench.parallel import Row, map_parallel
 from editing_core.methods.registry import METHODS
 
 sys.path[:0] = [str(Path(__file__).parents[1] / place) for place in (".", "support")]
@@ -39,7 +39,7 @@ def short(count: int) -> list[Row]:
     """Tell conversations in words, with and without trying again."""
     rows: list[Row] = []
     for name, tell in (("off", tell_without), ("on", tell_with)):
-        told = list(spread(f"ladder {name}", tell, "portraits", scripts(count)))
+        told = list(map_parallel(f"ladder {name}", tell, "portraits", scripts(count)))
         rows.append(
             {
                 "ladder": name,

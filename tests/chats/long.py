@@ -12,8 +12,8 @@ from agent.chat import Chat
 from agent.sessions.database import open_sessions
 from agent.settings import AppSettings
 from agent.state import EditStep
-from editing_core.bench.measured import drawn, followed, like_truth
-from editing_core.bench.parallel import Row, spread
+from editing_core.bench.measured import drawn, like_truth, measure_turn
+from editing_core.bench.parallel import Row, map_parallel
 from editing_core.bench.rollouts import sequence
 from editing_core.bench.sequences import SequenceTurn
 from editing_core.bench.summary import COLUMNS, Column, Steps, estimated, over_turns
@@ -32,7 +32,7 @@ def table(methods: list[str], count: int) -> list[Row]:
     retries = AppSettings.model_fields["retries"].default
     ways = [(method, tries) for method in methods for tries in (0, retries)]
     jobs = [(*way, number) for way in ways for number in range(count)]
-    walks = list(spread("sessions", gone_through, "portraits", jobs))
+    walks = list(map_parallel("sessions", gone_through, "portraits", jobs))
     exact = [drawn_exactly(number) for number in range(count)]
     rows: list[Row] = []
     for n, (method, tries) in enumerate(ways):
@@ -85,7 +85,7 @@ def _judged(
     picture: Image.Image, turns: list[SequenceTurn], seen: dict[str, str]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """By the classifier and by exact drawings; and what the classifier sees by now."""
-    row, output = followed(picture, turns, seen)
+    row, output = measure_turn(picture, turns, seen)
     row["like the truth"] = float(like_truth(picture, turns[-1]))
     return row, output.prediction.attributes
 

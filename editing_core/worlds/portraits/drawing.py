@@ -125,7 +125,7 @@ def _middle(wide: float, tall: float, factor: float, place: Place) -> tuple[floa
     return x, lowest + place.y * (highest - lowest)
 
 
-def someplace(rng: random.Random, width: int, height: int) -> Place:
+def random_place(rng: random.Random, width: int, height: int) -> Place:
     """A random place: most people fill the canvas, a third are smaller and off centre."""
     longer = max(width, height) / min(width, height)
     if rng.random() < 0.62:

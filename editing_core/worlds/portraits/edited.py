@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from editing_core.bench.parallel import editor_of, spread
+from editing_core.bench.parallel import editor_of, map_parallel
 from editing_core.bench.sequences import SequenceTurn, walked
 from editing_core.editor import EditRequest, Picture
 from editing_core.metrics import pixels_of
@@ -25,7 +25,7 @@ from editing_core.portraits.classifier import targets
 from editing_core.portraits.schema import CUTS, Portrait, draws
 from editing_core.settings import PRESETS
 from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, preprocess
-from editing_core.worlds.portraits.drawing import Place, change_mask, draw, someplace
+from editing_core.worlds.portraits.drawing import Place, change_mask, draw, random_place
 from editing_core.worlds.portraits.store import SHARES
 
 NEAR, FAR = 0.35, 0.6
@@ -46,10 +46,14 @@ class Edits:
     right: Sequence[Answers]
 
 
-def draw_edits(model: Path, count: int, file: Path, split: str = "train") -> Edits:
+def make_edits(model: Path, count: int, file: Path, split: str = "train") -> Edits:
     """Let a model folder make edits of portraits on all canvases, once; they are kept in a file."""
     if not file.exists():
-        made = [one for one in spread(split, _edit, str(model), [split] * count) if one is not None]
+        made = [
+            one
+            for one in map_parallel(split, _edit, str(model), [split] * count)
+            if one is not None
+        ]
         partial = file.with_suffix(".partial.npz")
         table = [[right.get(name, UNKNOWN) for name in QUESTIONS] for _, right in made]
         pictures = np.zeros((len(made), SIDE, SIDE, 3), np.uint8)
@@ -70,7 +74,7 @@ def _edit(model: str, number: int, split: str) -> tuple[NDArray[np.uint8], Answe
     rng = random.Random(f"edits {split} {number}")
     (size,) = rng.choices(list(SHARES), list(SHARES.values()))
     turn = walked(next(draws(split, rng.randrange(1 << 30))), 1, rng)[0]
-    place = someplace(rng, *size)
+    place = random_place(rng, *size)
     first = Picture(draw(turn.before, size, place))
     steady = replace(PRESETS["steady"], guidance=rng.choice(GUIDANCES), steps=rng.choice(STEPS))
     made = editor_of(model).edit(

@@ -39,7 +39,7 @@ def train_flow(
 
     def loss_of(step: int) -> Tensor:
         x, t, velocity, captions, shape = examples.batch(step, config.batch_size // processes())
-        with training_numbers(x.device, dtype):
+        with training_precision(x.device, dtype):
             predicted = model(x, t, model.text(captions), torch.ones(len(x)), grid_of(shape))
         return functional.mse_loss(predicted.float(), velocity)
 
@@ -60,7 +60,7 @@ def distil_guidance(
         x, t, _, captions, shape = examples.batch(step, config.batch_size // processes())
         guidance = 1 + (STRONGEST_GUIDANCE - 1) * torch.rand(len(x))
         guidance[: len(x) // 4] = 1.0
-        with training_numbers(x.device, dtype):
+        with training_precision(x.device, dtype):
             target = teacher.guided(x, t, captions, guidance, grid_of(shape))
             predicted = model(x, t, model.text(captions), guidance, grid_of(shape))
         return functional.mse_loss(predicted.float(), target.float())
@@ -71,7 +71,7 @@ def distil_guidance(
 
 
 @contextmanager
-def training_numbers(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
+def training_precision(device: torch.device, dtype: torch.dtype) -> Iterator[None]:
     """Mixed precision, and on a CPU the attention that is fastest to train."""
     attention = plain_attention() if device.type == "cpu" else nullcontext()
     with torch.autocast(device.type, dtype, enabled=dtype != torch.float32), attention:

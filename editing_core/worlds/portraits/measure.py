@@ -29,8 +29,8 @@ from editing_core.portraits.schema import VALUES, Portrait, draws
 from editing_core.portraits.train_vae import pixels
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import Classifier, load_classifier
-from editing_core.worlds.portraits.drawing import Place, draw, someplace
-from editing_core.worlds.portraits.edited import CLEAN, SPOILT, draw_edits
+from editing_core.worlds.portraits.drawing import Place, draw, random_place
+from editing_core.worlds.portraits.edited import CLEAN, SPOILT, make_edits
 from editing_core.worlds.portraits.flow import captioned, grid_of
 from editing_core.worlds.portraits.judges import face_error, sharpness
 from editing_core.worlds.portraits.spoilt import pairs
@@ -74,7 +74,7 @@ def main() -> None:
 def held_out(size: tuple[int, int], count: int) -> list[tuple[Portrait, Place]]:
     """Portraits never trained on, somewhere on a canvas."""
     rng = random.Random(0)
-    return [(p, someplace(rng, *size)) for p in islice(draws("eval", 24), count)]
+    return [(p, random_place(rng, *size)) for p in islice(draws("eval", 24), count)]
 
 
 @torch.no_grad()
@@ -143,7 +143,7 @@ def classified(judge: Classifier, parts: Parts, count: int) -> str:
 def checked(judge: Classifier, model: Path, count: int) -> str:
     """Say how a classifier tells held-out edits by the model that are clean from spoilt ones."""
     with TemporaryDirectory() as folder:
-        edits = draw_edits(model, count, Path(folder) / "edits.npz", "eval")
+        edits = make_edits(model, count, Path(folder) / "edits.npz", "eval")
     wrong: dict[int, list[bool]] = {CLEAN: [], SPOILT: []}
     for picture, right in zip(edits.pictures, edits.right, strict=True):
         passed = judge.clean(Image.fromarray(picture)) > 0.5

@@ -19,24 +19,24 @@ Model = TypeVar("Model", bound=nn.Module)
 SIDE = 768  # of the matrices that are multiplied
 
 
-def fastest(device: torch.device) -> torch.dtype:
+def fastest_dtype(device: torch.device) -> torch.dtype:
     """bfloat16 if it is at least a fifth faster than float32 here, else float32."""
     if device.type == "cuda":
         return torch.bfloat16
-    single, half = (seconds(dtype) for dtype in (torch.float32, torch.bfloat16))
+    single, half = (product_seconds(dtype) for dtype in (torch.float32, torch.bfloat16))
     print(
-        f"matrix products: float32 {rate(single):.0f} GFLOP/s, bfloat16 {rate(half):.0f}",
+        f"matrix products: float32 {gigaflops(single):.0f} GFLOP/s, bfloat16 {gigaflops(half):.0f}",
         flush=True,
     )
     return torch.bfloat16 if half < 0.8 * single else torch.float32
 
 
-def rate(seconds_of_one: float) -> float:
+def gigaflops(seconds_of_one: float) -> float:
     """GFLOP/s of one product of two square matrices."""
     return 2 * SIDE**3 / seconds_of_one / 1e9
 
 
-def seconds(dtype: torch.dtype, tries: int = 5) -> float:
+def product_seconds(dtype: torch.dtype, tries: int = 5) -> float:
     """The shortest time that one product takes on the CPU."""
     a = torch.ones(SIDE, SIDE, dtype=dtype, device="cpu")
     times = []

@@ -31,7 +31,7 @@ SEEN = 10.0  # mean difference, of 255, from which a region counts as spoilt
 TRIES = 50  # rounds without a spoilt picture, after which there will be none
 
 
-def draw_spoilt(
+def make_spoilt_pictures(
     parts: Parts, store: Sequence[Chunk], count: int, file: Path, dtype: torch.dtype = torch.float32
 ) -> NDArray[np.uint8]:
     """Clean and spoilt pictures (2, count, SIDE, SIDE, 3), drawn once and kept in a file.

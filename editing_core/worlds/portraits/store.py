@@ -31,7 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from editing_core.portraits.schema import Portrait, draws
-from editing_core.worlds.portraits.drawing import Place, draw, someplace
+from editing_core.worlds.portraits.drawing import Place, draw, random_place
 
 CHUNK = 200  # pictures of a file
 LOOKED_EVERY = 5.0  # seconds between looks for new chunks
@@ -80,7 +80,7 @@ class Chunk:
         """Who is on the pictures, and where."""
         seed = zlib.crc32(self.file.stem.encode())
         rng = random.Random(seed)
-        return [(p, someplace(rng, *self.shape)) for p in islice(draws("train", seed), count)]
+        return [(p, random_place(rng, *self.shape)) for p in islice(draws("train", seed), count)]
 
     @cached_property
     def attributes(self) -> list[Mapping[str, str]]:
@@ -115,7 +115,7 @@ class Store(Sequence[Chunk]):
 
 
 @contextmanager
-def drawing(folder: Path, pictures: int, size: int = CHUNK) -> Iterator[None]:
+def drawing_in_background(folder: Path, pictures: int, size: int = CHUNK) -> Iterator[None]:
     """Let other processes draw until a store has so many pictures; begin as soon as it has some.
 
     Raises:
@@ -148,7 +148,7 @@ def chunks(folder: Path) -> list[Chunk]:
     return found
 
 
-def grow(folder: Path, pictures: int, workers: int | None = None, size: int = CHUNK) -> None:
+def extend(folder: Path, pictures: int, workers: int | None = None, size: int = CHUNK) -> None:
     """Draw chunks, all shapes in turn, until the store has at least so many pictures."""
     folder.mkdir(parents=True, exist_ok=True)
     wanted = list(islice(_planned(folder), -(-pictures // size)))
@@ -188,7 +188,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, help="default: one a core")
     parser.add_argument("--chunk", type=int, default=CHUNK, help="pictures of a file")
     args = parser.parse_args()
-    grow(args.folder, args.pictures, args.workers, args.chunk)
+    extend(args.folder, args.pictures, args.workers, args.chunk)
 
 
 if __name__ == "__main__":

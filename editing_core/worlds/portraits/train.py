@@ -32,12 +32,12 @@ from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, tr
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, from_first_edition, load_classifier
-from editing_core.worlds.portraits.edited import Edits, draw_edits
+from editing_core.worlds.portraits.edited import Edits, make_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
-from editing_core.worlds.portraits.precision import fastest
-from editing_core.worlds.portraits.spoilt import draw_spoilt
-from editing_core.worlds.portraits.store import Chunk, Store, drawing
-from editing_core.worlds.portraits.train_classifier import Lessons, train_classifier
+from editing_core.worlds.portraits.precision import fastest_dtype
+from editing_core.worlds.portraits.spoilt import make_spoilt_pictures
+from editing_core.worlds.portraits.store import Chunk, Store, drawing_in_background
+from editing_core.worlds.portraits.train_classifier import ClassifierData, train_classifier
 
 WEIGHTS = Path(__file__).parent / "weights"
 SIZE = Size(
@@ -149,21 +149,21 @@ def main() -> None:
     parts = load(args.begin) if args.begin else build(SIZE)
     if args.compile:
         parts.transformer.compile_repeated_blocks(dynamic=True)  # once for all shapes
-    student = Student(parts, classifier_of(begun), complete(begun))
+    trained = TrainedParts(parts, classifier_of(begun), complete(begun))
     torch.manual_seed(rank())  # every process its own noise
     stages = args.stages or [name for name in STAGES if name != "vae" or args.begin is None]
     configs = StageConfigs().on(device).within(args.minutes, stages)
     deadline = Deadline(args.minutes if args.stop is None else args.stop)
     pictures = args.pictures or args.folder / "pictures"
-    with drawing(pictures, configs.pictures) if rank() == 0 else nullcontext():
+    with drawing_in_background(pictures, configs.pictures) if rank() == 0 else nullcontext():
         barrier()  # until there is something to learn from
-        run_stages(student, Store(pictures), args.folder, configs, stages, deadline)
+        run_stages(trained, Store(pictures), args.folder, configs, stages, deadline)
     if rank() == 0:
-        write(student, args.out, args.folder, begun)
+        write(trained, args.out, args.folder, begun)
 
 
 @dataclass(frozen=True, eq=False)
-class Student:
+class TrainedParts:
     """All that is taught."""
 
     parts: Parts
@@ -172,11 +172,11 @@ class Student:
 
 
 def run_stages(
-    student: Student, store: Sequence[Chunk], folder: Path, configs: StageConfigs,
+    trained: TrainedParts, store: Sequence[Chunk], folder: Path, configs: StageConfigs,
     stages: Collection[str], deadline: Deadline,
 ) -> None:  # fmt: skip
     """Go through the stages in their order; what `folder` holds of them is not done again."""
-    dtype, parts = fastest(torch.get_default_device()), student.parts
+    dtype, parts = fastest_dtype(torch.get_default_device()), trained.parts
     parts.vae.eval().requires_grad_(False)
     known = (parts, store, Latents(parts, folder / "latents", dtype))
 
@@ -186,11 +186,11 @@ def run_stages(
         )
         file_of_spoilt = folder / "spoilt.npy"
         spoilt = main_process_first(
-            lambda: draw_spoilt(parts, store, configs.spoilt, file_of_spoilt, dtype)
+            lambda: make_spoilt_pictures(parts, store, configs.spoilt, file_of_spoilt, dtype)
         )
-        edits = main_process_first(lambda: edits_of(student, configs.edits, folder))
-        lessons = Lessons(store, others, spoilt, edits)
-        return train_classifier(student.classifier, lessons, file, config, deadline, dtype)
+        edits = main_process_first(lambda: edits_of(trained, configs.edits, folder))
+        data = ClassifierData(store, others, spoilt, edits)
+        return train_classifier(trained.classifier, data, file, config, deadline, dtype)
 
     how: dict[str, Callable[[Path, TrainingConfig], bool]] = {
         "vae": lambda file, r: train_vae(parts, store, file, r, deadline, dtype),
@@ -204,17 +204,17 @@ def run_stages(
             return
 
 
-def edits_of(student: Student, count: int, folder: Path) -> Edits | None:
+def edits_of(trained: TrainedParts, count: int, folder: Path) -> Edits | None:
     """Edits by the model as it is now, if it is taught."""
-    if not student.taught and not (folder / "flow.pt").exists():
+    if not trained.taught and not (folder / "flow.pt").exists():
         return None
-    student.parts.save(folder / "model")
-    return draw_edits(folder / "model", count, folder / "edits.npz")
+    trained.parts.save(folder / "model")
+    return make_edits(folder / "model", count, folder / "edits.npz")
 
 
-def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
+def write(trained: TrainedParts, out: Path, folder: Path, begun: Path) -> None:
     """Write what was taught, now or before: a diffusers folder in 16 bits, and the classifier."""
-    parts = student.parts
+    parts = trained.parts
     if complete(begun) or (folder / "flow.pt").exists():
         parts.save(out)
     elif (begun / "vae").exists() or (folder / "vae.pt").exists():
@@ -223,7 +223,7 @@ def write(student: Student, out: Path, folder: Path, begun: Path) -> None:
         parts.vae.to(torch.float32)
     if (begun / CLASSIFIER.name).exists() or (folder / "classifier.pt").exists():
         out.mkdir(parents=True, exist_ok=True)
-        student.classifier.save(out / CLASSIFIER.name)
+        trained.classifier.save(out / CLASSIFIER.name)
 
 
 def classifier_of(folder: Path) -> Classifier:

@@ -28,7 +28,7 @@ SPOILT, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no"
 
 
 @dataclass(frozen=True, eq=False)
-class Lessons:
+class ClassifierData:
     """What the classifier learns from.
 
     Attributes:
@@ -73,14 +73,14 @@ class Lessons:
 
 
 def train_classifier(
-    model: Classifier, lessons: Lessons, file: Path, config: TrainingConfig, deadline: Deadline,
+    model: Classifier, data: ClassifierData, file: Path, config: TrainingConfig, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
     """Train on drawings, half of them damaged, on other pictures, on spoilt ones and on edits.
 
     Args:
         model: Trained in place.
-        lessons: What it learns from.
+        data: What it learns from.
         file: Where the training is kept.
         config: How it learns.
         deadline: When to stop early.
@@ -93,7 +93,7 @@ def train_classifier(
     device = torch.get_default_device()
 
     def loss_of(step: int) -> Tensor:
-        pictures, right = lessons.batch(step, config.batch_size // processes())
+        pictures, right = data.batch(step, config.batch_size // processes())
         x = pictures.to(device, memory_format=torch.channels_last)
         with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
             logits = model(x)

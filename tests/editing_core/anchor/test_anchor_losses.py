@@ -99,7 +99,9 @@ def test_own_pictures_are_painted_in_the_first_of_four_steps_and_taken_on_at_the
     assert mixed.start_from is not None
     torch.testing.assert_close(mixed.start_from[:1], own[:, batch.history :], atol=1e-4, rtol=0)
     assert (mixed.t[0, batch.history :] == FOUR_STEP_TIMES[step + 1]).all()
-    assert torch.equal(mixed.start_from[1:], batch.targets[1:]) and torch.equal(mixed.t[1:], batch.t[1:])
+    assert torch.equal(mixed.start_from[1:], batch.targets[1:]) and torch.equal(
+        mixed.t[1:], batch.t[1:]
+    )
     remembered = mixed.clean[0, 1 : batch.history] - mixed.start_from[0, : batch.history - 1]
     assert (remembered.abs().amax((1, 2)) == 0).any()
 

@@ -8,7 +8,7 @@ import pytest
 
 from editing_core.bench import sessions
 from editing_core.bench.model_quality import vae_table
-from editing_core.bench.parallel import averaged
+from editing_core.bench.parallel import mean_rows
 from editing_core.bench.rollouts import STRESS, Rollout, found, take
 from editing_core.bench.sequences import (
     CONTRADICTED,
@@ -57,7 +57,7 @@ def test_balanced_sequences_end_in_every_kind_as_often() -> None:
 
 def test_cells_are_averaged_over_the_tables_that_have_them() -> None:
     tables = [{"a": {"x": 1.0, "y": 0.0}}, {"a": {"x": 2.0}, "b": {"y": 4.0}}]
-    assert averaged(tables) == {"a": {"x": 1.5, "y": 0.0}, "b": {"y": 4.0}}
+    assert mean_rows(tables) == {"a": {"x": 1.5, "y": 0.0}, "b": {"y": 4.0}}
 
 
 def test_markdown_lines_up_names_and_numbers() -> None:
@@ -172,7 +172,7 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     def unwanted(*_: object) -> None:
         raise AssertionError("taken twice")
 
-    monkeypatch.setattr("editing_core.bench.rollouts.spread", lambda *a: map(unwanted, a[-1]))
+    monkeypatch.setattr("editing_core.bench.rollouts.map_parallel", lambda *a: map(unwanted, a[-1]))
     take(walks, "portraits", tmp_path)
     with pytest.raises(AssertionError, match="taken twice"):  # a longer one is not there yet
         take([Rollout("rounds", "steady", 0, 3)], "portraits", tmp_path)

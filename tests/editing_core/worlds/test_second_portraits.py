@@ -27,11 +27,11 @@ from editing_core.worlds.portraits.classifier import (
     load_classifier,
     preprocess,
 )
-from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask, someplace
+from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask, random_place
 from editing_core.worlds.portraits.judges import agrees, distances, face_error, sharpness
 from editing_core.worlds.portraits.likeness import placed
-from editing_core.worlds.portraits.precision import fastest
-from editing_core.worlds.portraits.store import SHARES, Chunk, chunks, grow
+from editing_core.worlds.portraits.precision import fastest_dtype
+from editing_core.worlds.portraits.store import SHARES, Chunk, chunks, extend
 
 WOMAN = Portrait(Attributes(), Identity())
 MAN = Portrait(
@@ -94,7 +94,7 @@ def test_a_small_portrait_is_where_its_place_says() -> None:
 def test_a_portrait_looks_like_its_drawing_wherever_it_stands(size: tuple[int, int]) -> None:
     rng = random.Random(3)
     for portrait in islice(draws("eval", 24), 8):
-        picture = draw(portrait, size, someplace(rng, *size))
+        picture = draw(portrait, size, random_place(rng, *size))
         assert placed(picture, portrait.attributes.visible())
 
 
@@ -138,7 +138,7 @@ def test_sharpness_and_face_error_have_known_answers() -> None:
 
 
 def test_a_store_grows_and_knows_who_is_on_its_pictures(tmp_path: Path) -> None:
-    grow(tmp_path, 4, workers=1, size=2)
+    extend(tmp_path, 4, workers=1, size=2)
     first = chunks(tmp_path)
     assert len(first) == 2
     portrait, place = first[0].portraits(2)[1]
@@ -148,7 +148,7 @@ def test_a_store_grows_and_knows_who_is_on_its_pictures(tmp_path: Path) -> None:
 
 def test_a_store_is_used_while_it_is_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "LOOKED_EVERY", 0.0)
-    with store.drawing(tmp_path, 1_000, size=1):
+    with store.drawing_in_background(tmp_path, 1_000, size=1):
         found = store.Store(tmp_path)
         before = len(found)
         assert before >= 1 and found[0].pictures.dtype == np.uint8
@@ -160,8 +160,8 @@ def test_a_store_is_used_while_it_is_drawn(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_a_store_that_has_enough_is_not_drawn(tmp_path: Path) -> None:
-    grow(tmp_path, 2, workers=1, size=2)
-    with store.drawing(tmp_path, 2):
+    extend(tmp_path, 2, workers=1, size=2)
+    with store.drawing_in_background(tmp_path, 2):
         assert len(store.Store(tmp_path)) == 1
 
 
@@ -178,7 +178,7 @@ def test_latents_are_packed_as_the_stock_pipeline_packs_them() -> None:
 
 
 def test_the_choice_of_numbers_is_one_of_two() -> None:
-    assert fastest(torch.device("cpu")) in (torch.float32, torch.bfloat16)
+    assert fastest_dtype(torch.device("cpu")) in (torch.float32, torch.bfloat16)
 
 
 def test_all_stages_run_and_another_run_begins_from_their_weights(
@@ -218,13 +218,17 @@ def test_all_stages_run_and_another_run_begins_from_their_weights(
 def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
     tmp_path: Path,
 ) -> None:
-    student, folder, out = train.Student(build(TINY), Classifier()), tmp_path / "f", tmp_path / "o"
+    student, folder, out = (
+        train.TrainedParts(build(TINY), Classifier()),
+        tmp_path / "f",
+        tmp_path / "o",
+    )
     folder.mkdir()
     (folder / "vae.pt").touch()
     train.write(student, out, folder, Path())
     assert [entry.name for entry in out.iterdir()] == ["vae"]
     begun = train.load(out)
-    train.write(train.Student(begun, Classifier()), out, folder, Path())
+    train.write(train.TrainedParts(begun, Classifier()), out, folder, Path())
     assert str(out) not in (out / "vae" / "config.json").read_text(), "no folder of the trainer's"
     assert begun.vae.config.latent_channels == TINY.latent_channels
     assert not train.complete(out)
