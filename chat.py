@@ -120,7 +120,7 @@ def _guarded(flags: argparse.Namespace) -> int:
     from agent.sessions.database import trouble
     from agent.sessions.store import StorageError
     from agent.settings import default_home
-    from agent.terminal.last_net import sentence
+    from agent.terminal.crash_guard import sentence
     from tools.arguments import InputError
     from tools.pictures import StoreError
 

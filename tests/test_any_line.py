@@ -19,7 +19,7 @@ import chat as door
 from agent.exit_codes import BROKEN, DONE, STOPPED, UNREADABLE
 from agent.scripts.loader import ScriptError, cases
 from agent.terminal.commands import Commands
-from agent.terminal.last_net import LOG
+from agent.terminal.crash_guard import LOG
 from agent.terminal.repl import read_lines
 from agent.visible import visible
 from tools.arguments import InputError, number, path_of, whole

@@ -24,8 +24,8 @@ from agent.sessions.database import open_sessions
 from agent.settings import AppSettings, default_home
 from agent.state import Ask, Conversation, Event
 from agent.terminal.commands import Commands, Leave
+from agent.terminal.crash_guard import safely
 from agent.terminal.file_io import open_file
-from agent.terminal.last_net import safely
 from agent.terminal.repl import handle
 from agent.terminal.screen import Screen
 from tools.arguments import InputError

@@ -27,7 +27,7 @@ from agent.serve.user_sessions import Busy
 from agent.serve.users import Users
 from agent.sessions.catalog import InUse, SessionError
 from agent.sessions.store import StorageError
-from agent.terminal.last_net import sentence
+from agent.terminal.crash_guard import sentence
 from tools.arguments import InputError
 from tools.pictures import StoreError
 

@@ -31,7 +31,7 @@ from agent.sessions.catalog import SessionError, Sessions
 from agent.sessions.store import StorageError
 from agent.state import Ask, Choices, Choose, Event, Step
 from agent.terminal.commands import Commands, Leave, resolve, run
-from agent.terminal.last_net import safely
+from agent.terminal.crash_guard import safely
 from agent.terminal.run_message import goes_on, one_line, play, refusal
 from agent.terminal.screen import Screen
 from tools.arguments import InputError, short

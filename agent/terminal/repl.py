@@ -20,7 +20,7 @@ from agent.sessions.store import StorageError
 from agent.state import Ask
 from agent.terminal.commands import Commands, Leave, run
 from agent.terminal.commands.making import dropped
-from agent.terminal.last_net import safely
+from agent.terminal.crash_guard import safely
 from agent.terminal.prompt import MARK, session_of
 from agent.terminal.run_message import Answer, goes_on, one_line, play, refusal
 from agent.visible import visible
