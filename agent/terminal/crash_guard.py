@@ -1,4 +1,4 @@
-"""The last net: whatever breaks in one line is told in one sentence, and the next line is read."""
+"""Whatever breaks in one line is told in one sentence and logged, and the next line is read."""
 
 from __future__ import annotations
 
