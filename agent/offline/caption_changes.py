@@ -14,6 +14,7 @@ from agent.offline.captions import (
     DETERMINERS,
     LOCATIVE,
     MEDIA,
+    PERSONS,
     PLACES,
     Chain,
     Part,
@@ -21,6 +22,7 @@ from agent.offline.captions import (
     chain,
     class_of,
     find,
+    holds,
     is_body,
     is_own,
     is_person,
@@ -46,6 +48,7 @@ _UNNAMED = "The caption does not name {}; I take it that the picture shows it."
 _BESIDE = words_in("clauses", "beside")
 """Links after which no place is named, but another thing."""
 _PORTIONS = words_in("clauses", "portions")
+_WORN_OR_HELD = words_in("links", "holding")
 _OPPOSITE = {"old": "young", "elderly": "young", "young": "old"}
 
 
@@ -75,11 +78,19 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
         named = " ".join(with_article([w for w in phrase if w not in DETERMINERS]))
         return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
     end = place_ + 1
-    while is_person(parts[place_]) and end < len(parts) and is_own(parts[end].head):
-        end += 1  # what somebody wears goes too
+    while end < len(parts) and _goes_along(parts, place_, end):
+        end += 1  # what somebody wears goes too, and what a dog has in its mouth
     rest = without((*parts[: place_ + 1], *parts[end:]), place_)
     left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
     return Rewrite("remove", caption, text(rest)) if left else None
+
+
+def _goes_along(parts: Chain, owner: int, place: int) -> bool:
+    """Whether a part goes with somebody: what they wear, or have in their mouth or hand."""
+    held = holds(parts[place]) or place + 1 < len(parts) and holds(parts[place + 1])
+    if is_person(parts[owner]):
+        return held or is_own(parts[place].head)
+    return parts[owner].head in BEASTS and held
 
 
 def _unlike(caption: str, noun: str) -> Rewrite | None:
@@ -113,21 +124,29 @@ def replaced(
         changed = replace(old, words=agreeing((*old.words[:-1], new[0])))
     else:
         changed = renamed(old, words)
+        if old.link == ("of",) and changed.words[0] in ("a", "an"):  # "a cup of tea"
+            changed = replace(changed, words=changed.words[1:])
         there = preposition(changed.head)
         if there and old.link and old.link[-1] in PLACES:  # "in a park", "on a beach"
             changed = replace(changed, link=(*old.link[:-1], there))
-    return Rewrite("replace", caption, text(_at(parts, place, changed)), changed.head)
+    end = place + 1
+    if "of" in new and end < len(parts) and parts[end].link == ("of",):
+        end += 1  # a glass of juice, for a cup of coffee
+    if is_person(old) and changed.head not in PERSONS:
+        while end < len(parts) and _goes_along(parts, place, end):
+            end += 1
+    made = (*parts[:place], changed, *parts[end:])
+    return Rewrite("replace", caption, text(made), changed.head)
 
 
 def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
     """Give a thing qualities: "red", "wooden", "old"; age is set against its opposite."""
     source = parts = chain(caption)
     changed, kinds = parts[place], {class_of(quality) for quality in qualities}
-    after = parts[place + 1] if place + 1 < len(parts) else Part((), ())
     acts = len(qualities) == 1 and qualities[0].endswith("ing") and kinds <= {"posture", None}
-    if acts and after.link and after.link[0].lower().endswith("ing"):
-        acted = replace(after, link=(qualities[-1], *after.link[1:]))  # "a dog running on a beach"
-        return Rewrite("attribute", caption, text(_at(parts, place + 1, acted)), changed.head)
+    if acts and (doing := _doing(parts, place)) is not None:  # "a dog running on a beach"
+        acted = replace(parts[doing], link=(qualities[-1], *parts[doing].link[1:]))
+        return Rewrite("attribute", caption, text(_at(parts, doing, acted)), changed.head)
     aged = any(class_of(word) == "age" for word in changed.words[:-1])
     for quality in qualities:
         if quality in _OPPOSITE and is_person(changed) and not aged:
@@ -135,6 +154,17 @@ def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
         changed = with_quality(changed, quality)
     change: Change = "color" if kinds == {"color"} else "attribute"
     return Rewrite(change, text(source), text(_at(parts, place, changed)), changed.head)
+
+
+def _doing(parts: Chain, place: int) -> int | None:
+    """Return the part that says what somebody does, behind what they wear and have with them."""
+    for i in range(place + 1, len(parts)):
+        link = parts[i].link
+        if link and link[0].lower().endswith("ing") and not parts[i].joined_by(_WORN_OR_HELD):
+            return i
+        if not (parts[i].joined_by(("with", "and", *_WORN_OR_HELD)) or holds(parts[i])):
+            return None
+    return None
 
 
 def added(caption: str, words: Sequence[str], where: str = "", who: int | None = None) -> Rewrite:
@@ -190,8 +220,8 @@ def placed(
     thing = with_article([w for w in words if w not in BACKDROPS])
     fit = [i for i, part in enumerate(parts)
            if i > what and part.joined_by(LOCATIVE) and not part.joined_by(_BESIDE)
-           and not place_of(part.head)
-           and not mentioned(" ".join(part.words).lower())]  # fmt: skip
+           and not place_of(part.head) and not holds(part)
+           and (_is_place(part) or not mentioned(" ".join(part.words).lower()))]  # fmt: skip
     at = next((i for i in fit if _is_place(parts[i])), fit[0] if fit and link else None)
     if link and not there and not instead and (at is None or preposition(parts[at].head)):
         living = is_person(parts[what]) or parts[what].head in BEASTS

@@ -107,7 +107,10 @@ class CaptionContext:
                 return find(parts, [self.about])
             if said[0] in ("it", "that", "this"):
                 return captions.subject(parts)
-            return next((i for i, part in enumerate(parts) if _several(part)), None)
+            who = somebody(parts)  # "make them smile" means no glasses
+            several = (i for i, part in enumerate(parts)
+                       if _several(part) and (who is None or not is_own(part.head)))  # fmt: skip
+            return next(several, who)
         place = find(parts, said)
         if place is None and said[-1] in PERSONS:  # "the bloke"
             known = [sex for sex in captions.SEXES if said[-1] in sex]
@@ -116,6 +119,8 @@ class CaptionContext:
             some = [i for i in some if parts[i].head not in captions.SEXES[0] | captions.SEXES[1]]
             named = named or [i for i in some if not _several(parts[i])]  # "the bike guy"
             return next(iter(named), None)
+        if place is not None and _of_another(said[0], parts, place):
+            return None
         head = parts[place].head if place is not None else ""
         whole = captions.same(head, said[-1]) or len(said[-1]) > 3 and head.endswith(said[-1])
         return place if whole else None
@@ -156,6 +161,9 @@ class CaptionContext:
             return False  # "make them older", over pancakes
         self.mode = "describe"
         heads = self.things()
+        people = [part.head for part in self.parts if captions.is_person(part)]
+        if what in ("they", "them") and not self.about and self.parts[place].head in people[:-1]:
+            return self._ask_which(people, found)
         if bare and not self.about:
             if {"tone", "blur", "looks", "fill"} & {class_of(w) for w in found}:
                 return False  # "make it brighter": the whole picture
@@ -163,10 +171,15 @@ class CaptionContext:
                 heads = [h for h in heads if h in PERSONS | BEASTS] or heads
                 place = find(self.parts, heads[:1]) or place
             if len(heads) > 1:
-                options = tuple(f"make the {head} {' '.join(found)}" for head in heads[:4])
-                self.ask = Ask(question=f"What should be {' '.join(found)}?", options=options)
-                return True
+                return self._ask_which(heads, found)
         return self.make(changes.described(self.caption, place, found))
+
+    def _ask_which(self, heads: Sequence[str], found: Sequence[str]) -> bool:
+        how = " ".join(found)
+        options = tuple(f"make the {head} {how}" for head in heads[:4])
+        who = "Who" if set(heads) <= PERSONS else "What"
+        self.ask = Ask(question=f"{who} should be {how}?", options=options)
+        return True
 
     def nobody(self, what: str, place: int, noun: str) -> bool:
         """Whether "it" would be somebody, who cannot be that: "change it to a wedding"."""
@@ -184,6 +197,14 @@ class CaptionContext:
         if not found or named or somebody_ or len(said) not in (2, 3) or said[0] != "the":
             return False  # "the door bottle", of which "green" is not all that is said
         return self.make(changes.unnamed(self.caption, said[1:], found))
+
+
+def _of_another(whose: str, parts: Chain, place: int) -> bool:
+    """Whether what somebody wears is not his, or not hers: "his jacket", of a woman in a coat."""
+    if whose not in ("his", "her") or not is_own(parts[place].head):
+        return False
+    people = [part.head for part in parts[:place] if captions.is_person(part)]
+    return bool(people) and people[-1] in captions.SEXES[whose == "her"]
 
 
 def _several(part: Part) -> bool:
@@ -209,9 +230,9 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     if not words(clause) or form("question", clause):
         return False
-    readers = _READERS
+    readers = (_removal,) if words(clause)[0] == "no" else _READERS
     sky = find(at.parts, ["sky"]) is not None and words(clause)[-1] == "sky"
-    if sky or not ("too" in words(clause) or mentioned(clause)):
+    if readers is _READERS and (sky or not ("too" in words(clause) or mentioned(clause))):
         readers = (*_READERS, *_WITHOUT_A_VERB)
     done = (read(clause, at) for read in readers)
     return bool(next((answer for answer in done if answer is not False), False))
@@ -243,6 +264,8 @@ def _removal(clause: str, at: CaptionContext) -> bool | None:
     new = place is not None and set(qualities(clause, part=True)) - set(at.parts[place].content)
     going_on = match is None and at.mode == "remove" and short and not new
     what = match["what"] if match else clause if going_on else ""
+    thing = re.sub(r" (?:from|out of|off) (?:the|his|her|its|their) [\w-]+$", "", what)
+    what = thing if at.part(thing) is not None else what  # "the ball from its mouth"
     said = words(re.sub(r"^(?:any|all|the|her|his|its) ", "", at.about if what in THINGS else what))
     if not said or SETS["not_one"] & set(said):
         return False
@@ -319,6 +342,8 @@ def _gift(clause: str, at: CaptionContext) -> bool:
     who = at.part(match["who"]) if match else None
     if match is None or who is None or not said or not is_thing(said):
         return False
+    if captions.preposition(said[-1]) and not clause.startswith("give"):
+        return False  # "put them in a park"
     wanted = captions.is_person(at.parts[who]) and form("some", match["what"])
     if not (clause.startswith("give") or is_own(said[-1]) or wanted):
         return False

@@ -41,6 +41,7 @@ _LATE = ("tone", "color", "pattern", "material")
 _WORN = {place: frozenset(w.split()) for place, w in _CAPTIONS["worn"].items()}
 PLACES = {prep: frozenset(w.split()) for prep, w in _CAPTIONS["places"].items()}
 _BODY, _HOLDING = words_in("body"), words_in("links", "holding")
+_HELD_IN, _WHOSE = words_in("body", "holding"), ("its", "his", "her", "their")
 _FAIR = ("sunny", "clear")
 """Weather in which a sky may have any colour."""
 SEXES = [words_in("persons", sex) for sex in ("woman", "man")]
@@ -211,12 +212,17 @@ def renamed(part: Part, words: Sequence[str]) -> Part:
 
 
 def without(parts: Chain, place: int) -> Chain:
-    """Take a thing out, with what joins it to the rest and what belongs to it ("of coffee")."""
-    end = place + 1
+    """Take a thing out, with what joins it to the rest and what belongs to it ("of coffee").
+
+    Where somebody has it goes, too: "with a ball in its mouth".
+    """
+    end, living = place + 1, is_person(parts[place]) or parts[place].head in BEASTS
     while end < len(parts) and (
         [w.lower() for w in parts[end].link] == ["of"]
         or is_person(parts[place])
         and parts[end].joined_by(_HOLDING)
+        or not living
+        and holds(parts[end])
     ):
         end += 1
     gone, before, rest = parts[place], parts[:place], parts[end:]
@@ -260,6 +266,12 @@ def is_own(noun: str) -> bool:
 def is_body(noun: str) -> bool:
     """Whether a noun is a part of somebody's body."""
     return noun in _BODY
+
+
+def holds(part: Part) -> bool:
+    """Whether a part of a caption says where on somebody a thing is: "in its mouth"."""
+    first = part.words[0].lower() if part.words else ""
+    return first in _WHOSE and part.head in _HELD_IN and part.joined_by(LOCATIVE)
 
 
 def is_person(part: Part) -> bool:

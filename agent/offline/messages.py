@@ -135,14 +135,15 @@ def _mended(word: str, shown: Iterable[str]) -> str:
     if single != word and is_english(single):
         return single
     slips = process.extract(
-        word, meant, scorer=OSA.distance, score_cutoff=1 + (len(word) > 6), limit=5
+        word, meant, scorer=OSA.distance, score_cutoff=1 + (len(word) > 6), limit=None
     )
     ranked = sorted((away, w[0] != word[0], sorted(w) != sorted(word), -len(w), w)
                     for w, away, _ in slips
                     if len(word) > _SHORTEST or sorted(w) == sorted(word))  # fmt: skip
     if ranked:
         return ranked[0][-1]
-    return (_checker().correction(word) if len(word) > _SHORTEST + 1 else None) or word
+    usual = (_checker().candidates(word) if len(word) > _SHORTEST + 1 else None) or (word,)
+    return min(usual, key=lambda w: (-_count(w), w))  # a set has another order every day
 
 
 @cache

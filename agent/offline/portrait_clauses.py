@@ -160,7 +160,7 @@ def _read(clause: str, at: PortraitContext, removing: bool) -> ClauseReading:
     ended = bool(items) and items[-1].end == len(clause)
     off = bool(_OFF.search(clause)) and not ended or bool(_UNSUITED.search(clause))
     reading = ClauseReading(removing=removing or off)
-    items = _placed(items, clause, reading)
+    items = _one_background(_placed(items, clause, reading), clause, reading)
     meant = [m for m in items if m.kind not in ("to", "remove", "other", "change")]
     kinds = {m.kind for m in items}
     if kinds & {"color", "more"} and not kinds & {"value", "thing", "it"} and strangers(clause):
@@ -216,6 +216,20 @@ def _placed(items: list[Mention], clause: str, reading: ClauseReading) -> list[M
         else:
             kept.append(mention)
     return kept
+
+
+def _one_background(items: list[Mention], clause: str, reading: ClauseReading) -> list[Mention]:
+    """Keep one of several backgrounds, and say so: "a city at night", "a snowy forest"."""
+    places = [m for m in items if m.kind == "value" and m.attribute == "background"]
+    if len({m.value for m in places}) < 2 or {m.kind for m in items} & {"remove", "other"}:
+        return items
+    first, last = places[0], places[-1]
+    if re.search(r"\b(?:to|into|for|with|and|then)\b", clause[first.end : last.start]):
+        return items
+    kept = first if re.search(r"\b(?:at|in|by|on)\b", clause[first.end : last.end]) else last
+    left = " and ".join(dict.fromkeys(m.value for m in places if m.value != kept.value))
+    reading.remark = f"There is one background: I took {kept.value} and left {left} out."
+    return [m for m in items if m not in places or m is kept]
 
 
 def _belongs_to_a_thing(mention: Mention, later: list[Mention], clause: str) -> bool:

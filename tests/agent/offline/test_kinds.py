@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 from language import score
 from language.score import named
@@ -123,6 +127,11 @@ def test_a_question_does_not_swallow_the_wish_beside_it(message, steps):
     ("message", "beginning", "steps"),
     [
         ("just a moustache, no beard", "grandpa", [{"facial_hair": "moustache"}]),
+        ("the glasses should be round and red", "start",
+         [{"eyewear": "round glasses", "eyewear_color": "red"}]),
+        ("could the background be a city at night", "start", [{"background": "city"}]),
+        ("put her in a snowy forest", "start", [{"background": "forest"}]),
+        ("scrap that", "long", ["undo 1"]),
         ("red cap, no glasses, smiling", "dude", [{"headwear": "cap", "headwear_color": "red"},
                                                   {"eyewear": "none"}, {"expression": "smiling"}]),
         ("hoodie off, blazer on", "dude", [{"clothing": "blazer"}]),
@@ -200,6 +209,75 @@ def test_what_old_age_forbids_is_offered_with_youth():
 )  # fmt: skip
 def test_other_captions(message, beginning, target):
     assert target_of(message, beginning) == target
+
+
+FETCHED = "a dog with a ball in its mouth running on grass in front of a fence"
+
+
+@pytest.mark.parametrize(
+    ("message", "target"),
+    [
+        ("remove the ball", "a dog running on grass in front of a fence"),
+        ("take the ball out of its mouth", "a dog running on grass in front of a fence"),
+        ("remove the ball from the dog's mouth", "a dog running on grass in front of a fence"),
+        ("remove the dog", "grass in front of a fence"),
+        ("put the dog on a beach", "a dog with a ball in its mouth running on a beach in front of "
+         "a fence"),
+        ("the dog should be asleep", "a dog with a ball in its mouth sleeping on grass in front of "
+         "a fence"),
+        ("the fence is ugly, paint it white", "a dog with a ball in its mouth running on grass in "
+         "front of a white fence"),
+    ],
+)  # fmt: skip
+def test_where_somebody_has_a_thing_belongs_to_the_thing(message, target):
+    steps = understand_offline(message, Context.of(score.conversation_after(caption=FETCHED))).steps
+    assert [step.target_prompt for step in steps] == [target]
+
+
+COUPLE = "a woman in a blue coat and a man with glasses walking under an umbrella on a rainy street"
+
+
+@pytest.mark.parametrize(
+    ("message", "caption", "target"),
+    [
+        ("put them in a park", COUPLE, COUPLE.replace("on a rainy street", "in a park")),
+        ("replace the man with a dog", COUPLE, COUPLE.replace("man with glasses", "dog")),
+        ("add a taxi behind them", COUPLE, f"{COUPLE}, with a taxi behind the woman"),
+        ("change the cup into a glass of juice", "a cup of coffee on a table",
+         "a glass of juice on a table"),
+        ("make the coffee a cappuccino", "a cup of coffee on a table",
+         "a cup of cappuccino on a table"),
+        ("make them smile", COUPLE, None),
+        ("change his jacket to a suit", COUPLE, None),
+        ("no people in the background", COUPLE, None),
+    ],
+)  # fmt: skip
+def test_strangers_wishes_are_never_absurd(message, caption, target):
+    """None: only a question will do."""
+    steps = understand_offline(message, Context.of(score.conversation_after(caption=caption))).steps
+    assert [getattr(step, "target_prompt", None) for step in steps] == [target]
+
+
+@pytest.mark.parametrize(
+    "message", ["turn it into a black and white photo", "convert to a b&w picture", "monochrome"]
+)
+def test_black_and_white_is_an_operation_however_it_is_said(message):
+    (step,) = plan_of(message, "cat").steps
+    assert step.operation == "grayscale"
+
+
+def test_a_typing_error_is_mended_alike_every_day():
+    """A set of words has another order in every process."""
+    script = "from agent.offline.messages import plain; print(plain(input(), 'a photo of a cat'))"
+    typed = "he needs a stache and a hst, teh cot bleu, a scrf, mkae it wram"
+    read = {
+        subprocess.run(
+            [sys.executable, "-c", script], input=typed, text=True, capture_output=True,
+            check=True, env=os.environ | {"PYTHONHASHSEED": str(seed)},
+        ).stdout
+        for seed in range(3)
+    }  # fmt: skip
+    assert len(read) == 1
 
 
 @pytest.mark.parametrize(
