@@ -407,6 +407,15 @@ def _addition(clause: str, at: CaptionContext) -> bool:
     return at.make(changes.added(at.caption, said))
 
 
+def _many(clause: str, at: CaptionContext) -> bool:
+    """More of what there is: "more boats" are many boats."""
+    match = form("many", clause)
+    place = at.part(match["what"]) if match else None
+    if match is None or place is None or not captions.is_plural(match["what"]):
+        return False
+    return at.make(changes.counted(at.caption, place, "many", match["what"]))
+
+
 def _count(clause: str, at: CaptionContext) -> bool:
     """Another number of what there is: "two cats", "make it one cat"."""
     match = form("count", clause)
@@ -475,6 +484,6 @@ def _bare(clause: str, at: CaptionContext) -> bool:
 
 _Read = Callable[[str, CaptionContext], bool | None]
 _READERS: tuple[_Read, ...] = (_mention, _style, _removal, _scene, _background, _replacement,
-                               _gift, _quality, _placing, _addition, _count)  # fmt: skip
+                               _many, _gift, _quality, _placing, _addition, _count)  # fmt: skip
 _WITHOUT_A_VERB: tuple[_Read, ...] = (_there, _acting, _bare)
 """What reads a clause, in this order, until one says that it did, or None: that nobody can."""

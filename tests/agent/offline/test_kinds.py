@@ -247,6 +247,7 @@ COUPLE = "a woman in a blue coat and a man with glasses walking under an umbrell
          "a glass of juice on a table"),
         ("make the coffee a cappuccino", "a cup of coffee on a table",
          "a cup of cappuccino on a table"),
+        ("add more boats", "a lake with small boats", "a lake with many small boats"),
         ("make it stop raining", COUPLE, COUPLE.replace("rainy ", "")),
         ("instead of an umbrella they should have a parasol", COUPLE,
          COUPLE.replace("an umbrella", "a parasol")),
