@@ -33,7 +33,7 @@ hypothesis_settings.register_profile("palimpsest", deadline=None)  # machines ma
 hypothesis_settings.load_profile("palimpsest")
 
 pytest_plugins = ["pytester"]
-WEIGHTS = Path(__file__).parents[1] / "editing_core" / "portraits" / "weights"
+WEIGHTS = Path(__file__).parents[1] / "editing_core" / "worlds" / "portraits" / "weights"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

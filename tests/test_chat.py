@@ -63,7 +63,7 @@ def test_standard_output_is_replies_and_paths(capsys, tmp_path):
     kept = out / "01-add-a-red-hat.png"
     assert (out / "00-original.png").is_file()
     lines = captured.out.splitlines()
-    assert str(kept) in lines and size(kept) == (128, 128)
+    assert str(kept) in lines and size(kept) == (256, 256)
     assert lines[0].endswith(".png")  # where the chat began
     assert "hat" in lines[-1]  # the reply
     assert "\x1b" not in captured.out + captured.err

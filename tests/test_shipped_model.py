@@ -9,7 +9,7 @@ from PIL import Image
 import chat
 from editing_core.bench.model_quality import captions, stock
 from editing_core.portraits.captions import parse
-from editing_core.portraits.classifier import load_classifier
+from editing_core.worlds.registry import shipped_world
 
 pytestmark = pytest.mark.weights
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.weights
 def test_the_stock_pipeline_draws_what_captions_say() -> None:
     right: list[bool] = []
     for i, said in enumerate(captions(6)):
-        seen = load_classifier().classify(stock("portraits", i, said)).attributes
+        seen = shipped_world().judge(stock("portraits", i, said))
         right += [seen.get(name, "none") == value for name, value in parse(said).items()]
     assert sum(right) / len(right) >= 0.8
 
@@ -33,8 +33,9 @@ def test_a_chat_edits_undoes_and_branches(
     turns = [e for e in events if e["event"] == "turn.completed"]
     assert [(e["turn"], e["parent"]) for e in turns] == [(1, 0), (2, 1), (3, 1)]
     start = next(e for e in events if e["event"] == "session.started")
-    before = load_classifier().classify(Image.open(start["picture"])).attributes
-    after = load_classifier().classify(Image.open(turns[-1]["picture"])).attributes
+    before, after = (
+        shipped_world().judge(Image.open(event["picture"])) for event in (start, turns[-1])
+    )
     asked = {"hair_color": "gray", "eyewear": "sunglasses", "headwear": "none"}
     assert after.items() >= asked.items()
     rest = [name for name in before if name not in ("age", "eyewear_color", *asked)]

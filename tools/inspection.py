@@ -17,7 +17,7 @@ from tools.arguments import InputError
 psnr = metrics.psnr
 
 TOUCHED = 24.0  # of 255; a smoothed mean difference above this counts as changed
-MARGIN = 4  # pixels around a change that belong to it
+MARGIN = 8  # pixels around a change that belong to it: half of the widest pixel of latents
 MEASURED = 1024  # pixels of the longer side, at most
 MOST = 0.9  # of the picture; when more than this changed, nothing is left to call outside
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any, Self
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from editing_core.methods.registry import METHODS
 from editing_core.metrics import psnr
+from editing_core.models.checkpoints import SHIPPED_FOLDERS
 from editing_core.models.offers import KNOWN
 from editing_core.settings import PRESETS, EditSettings
 from tools.adjust_picture import Operation, Region, adjust_picture
@@ -217,9 +218,23 @@ def loader(model: str, device: str | None) -> Callable[[Made], Editor]:
                 f"if you trust it, say --model {made.model}."
             )
         kind = made.device if made.device == device_of(None) else "cpu"
-        return load_editor(made.model, device=device or kind)
+        names = [made.model, *SHIPPED_FOLDERS] if made.model in SHIPPED_FOLDERS else [made.model]
+        return _with_weights(made.weights, names, device or kind)
 
     return load
+
+
+def _with_weights(weights: str, names: Sequence[str], device: str) -> Editor:
+    """Load the model with some weights, by their hash; the first if it has not these any more.
+
+    The first edition of the shipped model was called like the present one.
+    """
+    if len(names) > 1:
+        for name in names:
+            editor = load_editor(name, device=device)
+            if editor.model.weights_hash == weights:
+                return editor
+    return load_editor(names[0], device=device)
 
 
 def remake(

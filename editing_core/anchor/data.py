@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from editing_core.models.diffusers_model import DiffusersModel
 
 
+WORLD = "portraits-128"
+"""Whose VAE and drawings it learns from."""
 TURNS = 6
 SHARD = 500  # sessions a file
 SHARDS = 12
@@ -69,7 +71,7 @@ def _draw_shard(folder: Path, number: int) -> int:
 def _flux() -> DiffusersModel:
     from editing_core.models.load import load
 
-    return load(device="cpu")
+    return load(WORLD, device="cpu")
 
 
 @torch.no_grad()

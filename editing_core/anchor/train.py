@@ -46,7 +46,7 @@ T5_LENGTH = 16  # tokens of an instruction; "replace the hat with a blue cap" ha
 CLIP_LENGTH = 32  # its pieces are smaller
 
 
-def initial_parts(model: str = "portraits") -> Parts:
+def initial_parts(model: str = "portraits-128") -> Parts:
     """Take a FLUX's parts, and teach its tokenizer the words of instructions."""
     flux = load(model, dtype=torch.float32)
     parts = Parts(**{part: getattr(flux, part) for part in LAYOUTS[FIRST].parts})

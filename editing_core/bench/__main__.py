@@ -61,7 +61,7 @@ def main(argv: list[str]) -> int:
         return COMMANDS[argv[0]](argv[1:])
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench", description=__doc__)
     parser.add_argument("tables", nargs="*", choices=[*TABLES, []], help="all when left out")
-    parser.add_argument("--model", default="portraits")
+    parser.add_argument("--model", default="portraits-128")
     parser.add_argument("--count", type=int, help="captions, pictures or sequences a table")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers there")
     args = parser.parse_args(argv)

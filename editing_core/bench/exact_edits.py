@@ -148,9 +148,7 @@ def _pictured(model: str, seed: int, walk: Walk) -> Image.Image:
 def main(argv: list[str]) -> int:
     """Print both tables, and save a sheet if asked for."""
     parser = argparse.ArgumentParser(prog="python -m editing_core.bench exact", description=__doc__)
-    parser.add_argument(
-        "--model", default="portraits-256", help="or a folder with another of its kind"
-    )
+    parser.add_argument("--model", default="portraits", help="or a folder with another of its kind")
     parser.add_argument("--count", type=int, default=8, help="edits of each kind on each canvas")
     parser.add_argument("--walks", type=int, default=20, help=f"of {LONG} turns")
     parser.add_argument("--method", choices=WAYS, default="steady")

@@ -158,7 +158,7 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m editing_core.bench report", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--model", default="portraits")
+    parser.add_argument("--model", default="portraits-128")
     parser.add_argument(
         "--quick", action="store_true", help="a few sequences, minutes, wide intervals"
     )

@@ -35,7 +35,7 @@ def main(argv: Sequence[str]) -> int:
         prog="python -m editing_core.bench sessions", description=__doc__
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--model", default="portraits")
+    parser.add_argument("--model", default="portraits-128")
     parser.add_argument("--count", type=int, default=20, metavar="N", help="ordinary sessions")
     parser.add_argument("--stress", type=int, default=8, metavar="N", help="of each hard kind")
     parser.add_argument("--against", nargs="*", choices=WAYS, default=OTHERS, metavar="METHOD")

@@ -46,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     models = [*((one, False) for one in args.weights), *((one, True) for one in args.bidirectional)]
     jobs: list[Job] = [(*model, number) for model in models for number in range(args.count)]
-    found = [*map_parallel("trained", followed, "portraits", jobs)]
+    found = [*map_parallel("trained", followed, "portraits-128", jobs)]
     walks = [found[n : n + args.count] for n in range(0, len(found), args.count)]
     print(
         markdown([row(model[0], walk, walks[0]) for model, walk in zip(models, walks, strict=True)])

@@ -75,5 +75,5 @@ SPEC = MethodSpec(
     ("guidance", "keep", "bounds"),
     needs=frozenset({"instruction", "history"}),
     presets=("steady",),
-    world="portraits",
+    world="portraits-128",
 )

@@ -68,7 +68,7 @@ class MethodSpec:
             attention: Whether its attention can be looked into, as it runs.
         """
         if self.world and model.latents != self.world:
-            return f"it was trained on the latents of {self.world} alone"
+            return f"it was trained with --model {self.world} alone"
         if "inversion" in self.needs and not model.invertible:
             return "it walks pictures back to noise, for which the model has too few steps"
         if "attention" in self.needs and not attention:

@@ -29,8 +29,8 @@ from editing_core.models.single_files import (
 
 _CORE = Path(__file__).parents[1]
 SHIPPED_FOLDERS = {
-    "portraits": _CORE / "portraits" / "weights",
-    "portraits-256": _CORE / "worlds" / "portraits" / "weights",
+    "portraits": _CORE / "worlds" / "portraits" / "weights",
+    "portraits-128": _CORE / "portraits" / "weights",
 }
 """Where models lie that come with this program, by name."""
 GUIDANCE = ("guidance_in.", "time_text_embed.guidance_embedder.")
@@ -167,7 +167,7 @@ def _folder(model: str) -> ModelSource:
         if not shipped.is_dir():
             raise ModelMissing(
                 f"The shipped model is not in {shipped}; fetch it again with git "
-                "or train it with python -m editing_core.portraits.train."
+                "or train it with python -m editing_core.worlds.portraits.train."
             )
         return ModelSource(model, shipped)
     path = Path(model).expanduser()

@@ -78,10 +78,15 @@ SD35 = ModelSpec(
 SD35_MEDIUM = replace(SD35, name="sd3.5-medium")
 SD35_TURBO = replace(SD35, name="sd3.5-turbo", guidance="none", invertible=False, few_steps=4)
 SHIPPED = replace(
-    FLUX1, name="portraits", latents="portraits", sizes=(128, 128), licence="Apache-2.0"
+    FLUX1,
+    name="portraits",
+    latents="portraits",
+    token_side=32,
+    sizes=(128, 384),
+    licence="Apache-2.0",
 )
-SECOND_EDITION = replace(
-    SHIPPED, name="portraits-256", latents="portraits-256", token_side=32, sizes=(128, 384)
+FIRST_EDITION = replace(
+    SHIPPED, name="portraits-128", latents="portraits-128", token_side=16, sizes=(128, 128)
 )
 FAMILIES = (
     FLUX1,
@@ -97,7 +102,7 @@ FAMILIES = (
     SD35_TURBO,
 )
 """What a model that is not known by name may offer."""
-KNOWN = {spec.name: spec for spec in (SHIPPED, SECOND_EDITION, *FAMILIES)}
+KNOWN = {spec.name: spec for spec in (SHIPPED, FIRST_EDITION, *FAMILIES)}
 HUB = {
     "flux-dev": "black-forest-labs/FLUX.1-dev",
     "kontext": "black-forest-labs/FLUX.1-Kontext-dev",

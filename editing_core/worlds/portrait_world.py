@@ -34,7 +34,7 @@ FRAME = frozenset("a an the of with and in on at no portrait drawing picture wea
 class PortraitWorld:
     """Drawn people whose every attribute is known, at any size and shape. See ``World``."""
 
-    name = "portraits-256"
+    name = "portraits"
 
     @cached_property
     def schema(self) -> Schema:
@@ -116,7 +116,7 @@ class PortraitWorld:
 class FirstPortraitWorld(PortraitWorld):
     """The same people as the first edition drew them, at 128 x 128, filling the picture."""
 
-    name = "portraits"
+    name = "portraits-128"
 
     def judge(self, image: Image.Image, expected: Attributes | None = None) -> dict[str, str]:
         """Name the attributes that a portrait shows; nothing for any other picture."""

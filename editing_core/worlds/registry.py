@@ -6,7 +6,7 @@ from functools import cache
 
 from editing_core.worlds.base import World
 
-WORLDS = ("portraits", "portraits-256")
+WORLDS = ("portraits", "portraits-128")
 
 
 @cache

@@ -137,7 +137,7 @@ def replayed(desk, turn, *operations):
 def test_crop_then_hat_then_undo_then_rotate(desk):
     """The anchor of each edit shows what the edited picture shows."""
     said = typed(desk, "crop it to 16:9")
-    assert "Done: crop 16:9, 128x72 now (@1)." in said and "model calls" not in said
+    assert "Done: crop 16:9, 256x144 now (@1)." in said and "model calls" not in said
     typed(desk, "add a hat")
     assert typed(desk, "undo").endswith("Back at @1: crop it to 16:9.\n")
     typed(desk, "rotate it left")
@@ -168,7 +168,7 @@ def test_the_operation_is_undone_and_the_later_edit_kept(desk):
     for message in ("crop it to 4:3", "add a hat", "undo the crop"):
         said = typed(desk, message)
     assert "Without the crop: what came later is made again." in said
-    assert desk.store.image(turns(desk)[3].picture).size == (128, 128)
+    assert desk.store.image(turns(desk)[3].picture).size == (256, 256)
     assert turns(desk)[3].original == turns(desk)[0].picture
 
 
@@ -176,7 +176,7 @@ def test_nothing_to_do_is_said_without_a_turn(desk):
     """Once a square that was cropped to a square made a turn that showed nothing new."""
     stored = desk.store.path(turns(desk)[0].picture).read_bytes()
     said = typed(desk, "crop it to a square")
-    assert said == "There is nothing to do for “crop 1:1”: the picture is 128x128 already.\n"
+    assert said == "There is nothing to do for “crop 1:1”: the picture is 256x256 already.\n"
     assert len(turns(desk)) == 1
     assert desk.store.path(turns(desk)[0].picture).read_bytes() == stored, "its recipe stays"
     said = typed(desk, "crop it to a square and make the picture black and white")
@@ -198,8 +198,8 @@ def test_more_or_less_of_it(desk):
 
 def test_commands_do_operations(desk):
     assert "Done: brightness +20 (@1)." in typed(desk, "/adjust bright 20")
-    assert "Done: crop 16:9, 128x72 now (@2)." in typed(desk, "/crop 16:9")
-    assert "Done: rotate -90, 72x128 now (@3)." in typed(desk, "/rotate left")
+    assert "Done: crop 16:9, 256x144 now (@2)." in typed(desk, "/crop 16:9")
+    assert "Done: rotate -90, 144x256 now (@3)." in typed(desk, "/rotate left")
     assert desk.chat.conversation.messages[-1].text == "/adjust rotate -90"
     for wrong, why in {
         "/adjust flop": "did you mean flip",
@@ -245,7 +245,7 @@ def test_events_and_files_of_a_run(capsys, tmp_path):
     done = next(event for event in events if event["event"] == "turn.completed")
     assert done["forwards"] == 0 and "check" not in {event["event"] for event in events}
     saved = tmp_path / "out" / "01-crop-it-to-16-9.png"
-    assert open_picture(saved).image.size == (128, 72)
+    assert open_picture(saved).image.size == (256, 144)
 
 
 def test_it_is_only_planned_where_nothing_is_made(capsys, tmp_path):

@@ -99,7 +99,7 @@ def test_a_session_remembers_it_until_off(sessions):
         typed(desk, "/region 16:9")
     typed(desk, "/region 0,0,640,64")
     failure = desk.chat.conversation.messages[-1].failure
-    assert "does not lie inside the picture, which is 128x128" in failure
+    assert "does not lie inside the picture, which is 256x256" in failure
     assert desk.chat.settings.region == "0,0,64,64"
     assert typed(desk, "/region off") == "From now on edits act everywhere.\n"
     assert "Added: hat" in typed(desk, "add a hat")
@@ -108,7 +108,7 @@ def test_a_session_remembers_it_until_off(sessions):
 def test_a_flag_with_a_box_outside_the_picture_is_refused_before_anything_is_made(tmp_path, capsys):
     told = ["--offline", "--home", str(tmp_path), "--region", "0,0,640,64", "--say", "/tree"]
     assert door.main(told) == 2
-    assert "does not lie inside the picture, which is 128x128" in capsys.readouterr().err
+    assert "does not lie inside the picture, which is 256x256" in capsys.readouterr().err
 
 
 def test_a_box_moves_along_with_what_it_is_around_and_back(sessions):
@@ -118,9 +118,9 @@ def test_a_box_moves_along_with_what_it_is_around_and_back(sessions):
         return desk.chat.settings.region
 
     typed(desk, "/region 0,16,64,32")
-    assert "The region of edits moved along: 80,0,32,64." in typed(desk, "/rotate right")
-    assert now() == "80,0,32,64"
-    assert "moved along: 60,0,32,44" in typed(desk, "/crop 20,20,108,108")
+    assert "The region of edits moved along: 208,0,32,64." in typed(desk, "/rotate right")
+    assert now() == "208,0,32,64"
+    assert "moved along: 60,0,32,44" in typed(desk, "/crop 148,20,108,108")
     assert "lies outside of it, so edits act everywhere" in typed(desk, "/crop 0,60,40,40")
     assert now() == "off"
     typed(desk, "/undo 3")
@@ -128,7 +128,7 @@ def test_a_box_moves_along_with_what_it_is_around_and_back(sessions):
     typed(desk, "/rotate left")
     typed(desk, "/region 1,2,30,40")
     typed(desk, "/goto 0")
-    assert now() == "86,1,40,30", "chosen in the turned picture, undone"
+    assert now() == "214,1,40,30", "chosen in the turned picture, undone"
     assert "moved" not in typed(desk, "/adjust brightness +20")
 
 
@@ -137,8 +137,8 @@ class Masked:
 
     def __init__(self, store):
         self.store, self.calls = store, []
-        mask = Image.new("L", (128, 128))
-        mask.paste(255, (0, 0, 64, 128))
+        mask = Image.new("L", (256, 256))
+        mask.paste(255, (0, 0, 128, 256))
         self.mask = store.put(mask)
 
     def __call__(self, **asked):
@@ -217,7 +217,7 @@ def test_a_chosen_region_is_shown_before_any_edit_and_corrected(masked):
 
     def find(**given):
         asked.append(given)
-        return Image.new("L", (128, 128), 255)
+        return Image.new("L", (256, 256), 255)
 
     masked.chat.studio = replace(masked.chat.studio, find=find)
     typed(masked, "/region the hat")

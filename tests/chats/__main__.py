@@ -39,7 +39,7 @@ def short(count: int) -> list[Row]:
     """Tell conversations in words, with and without trying again."""
     rows: list[Row] = []
     for name, tell in (("off", tell_without), ("on", tell_with)):
-        told = list(map_parallel(f"ladder {name}", tell, "portraits", scripts(count)))
+        told = list(map_parallel(f"ladder {name}", tell, "portraits-128", scripts(count)))
         rows.append(
             {
                 "ladder": name,

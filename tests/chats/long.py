@@ -32,7 +32,7 @@ def table(methods: list[str], count: int) -> list[Row]:
     retries = AppSettings.model_fields["retries"].default
     ways = [(method, tries) for method in methods for tries in (0, retries)]
     jobs = [(*way, number) for way in ways for number in range(count)]
-    walks = list(map_parallel("sessions", gone_through, "portraits", jobs))
+    walks = list(map_parallel("sessions", gone_through, "portraits-128", jobs))
     exact = [drawn_exactly(number) for number in range(count)]
     rows: list[Row] = []
     for n, (method, tries) in enumerate(ways):

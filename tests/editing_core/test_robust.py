@@ -15,15 +15,14 @@ from tiny_flux import noise_picture
 
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.errors import EditError
-from editing_core.models.canvas import Canvas
 from editing_core.models.configs import FLUX_DEV
 from editing_core.models.flux1 import Flux1
 from editing_core.models.layouts import build
 from editing_core.models.load import load
 from editing_core.models.memory_plan import MemoryPlan, Sizes, missing, plans
 from editing_core.models.placement import take_tiles
-from editing_core.portraits.schema import draw, draws
 from editing_core.settings import EditSettings
+from editing_core.worlds.registry import shipped_world
 
 QUICK = EditSettings(steps=2)
 
@@ -131,8 +130,8 @@ def test_a_black_picture_is_reported(flux: Flux1, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.weights
 def test_tiles_of_256_pixels_shift_colours_by_few_levels() -> None:
     """Of 255, on average and in the worst 32 x 32 pixels, with the shipped VAE."""
-    shipped, canvas = load(), Canvas(384, 384)
-    picture = draw(next(draws("eval", 1))).convert("RGB").resize((384, 384))
+    shipped, picture = load(), shipped_world().draw({}, side=384)[0]
+    canvas = shipped.canvas(*picture.size)
     latents = shipped.encode(picture)
     whole = np.asarray(shipped.decode(latents, canvas)).astype(float)
     take_tiles(shipped.vae, 256)
@@ -160,8 +159,8 @@ def test_tiles_of_fluxs_vae_shift_the_mean_colour_little() -> None:
 def test_tiles_keep_the_size_and_the_picture() -> None:
     """Of an odd size. Norms see a tile alone, so colours shift, the more the smaller the tiles."""
     shipped = load()
-    picture = draw(next(draws("eval", 1))).resize((201, 133))
-    canvas = Canvas(*picture.size)
+    picture = shipped_world().sample()[0].resize((201, 133))
+    canvas = shipped.canvas(*picture.size)
     whole = shipped.decode(shipped.encode(picture), canvas)
     take_tiles(shipped.vae, 64)
     tiled = shipped.decode(shipped.encode(picture), canvas)

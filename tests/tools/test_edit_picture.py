@@ -100,7 +100,7 @@ def test_a_stopped_edit_stores_nothing(edit, store):
 def test_what_cannot_be_loaded(tmp_path):
     with pytest.raises(EditError, match="no method magic"):
         refuse_choice("portraits", method="magic", device=None)
-    with pytest.raises(EditError, match="model flux-dev: .* portraits alone"):
+    with pytest.raises(EditError, match="model flux-dev: .* portraits-128 alone"):
         refuse_choice("flux-dev", method="anchor", device=None)
     with pytest.raises(ModelMissing, match="schnell"):
         refuse_choice("flux-schnell", method="mtc", device=None)

@@ -1,31 +1,27 @@
 """Pictures of any size: edited at the model's size, carried up, untouched elsewhere."""
 
-import random
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from perfect_chat import talk
 from PIL import Image
 
-from editing_core.models.offers import FLUX1, SHIPPED
+from editing_core.models.offers import FIRST_EDITION, FLUX1, SHIPPED
+from editing_core.worlds.registry import shipped_world
 from tools import full_size
 from tools.full_size import carried_up, working_size
 from tools.pictures import PictureError, open_picture
-
-WIDE = replace(SHIPPED, sizes=(128, 384))
 
 
 @pytest.mark.parametrize(
     ("spec", "size", "expected"),
     [
+        (FIRST_EDITION, (256, 256), (128, 128)),
+        (FIRST_EDITION, (40, 40), (128, 128)),
+        (FIRST_EDITION, (240, 320), (128, 128)),
         (SHIPPED, (128, 128), (128, 128)),
-        (SHIPPED, (256, 256), (128, 128)),
-        (SHIPPED, (40, 40), (128, 128)),
-        (SHIPPED, (240, 320), (128, 128)),
-        (WIDE, (200, 300), (200, 300)),
-        (WIDE, (1000, 2000), (192, 384)),
-        (WIDE, (1000, 4000), (128, 384)),
+        (SHIPPED, (200, 300), (200, 300)),
+        (SHIPPED, (1000, 2000), (192, 384)),
+        (SHIPPED, (1000, 4000), (128, 384)),
         (FLUX1, (4032, 3024), (1440, 1088)),
         (FLUX1, (1000, 700), (1000, 700)),
     ],
@@ -83,10 +79,9 @@ def test_a_picture_of_a_hundred_megapixels_is_the_largest(tmp_path):
 @pytest.mark.weights
 def test_a_large_portrait_is_edited_undone_and_made_again(capsys, tmp_path):
     import chat
-    from editing_core.portraits.schema import Attributes, Portrait, draw, sample
 
     path = tmp_path / "large.png"
-    draw(Portrait(Attributes(), sample(random.Random(7)).identity), 1000).save(path)
+    shipped_world().draw({}, side=1000)[0].save(path)
     said = ("--say", "give her sunglasses", "--say", "add a red hat", "--say", "/undo")
     events, _ = talk(capsys, path, *said, "--out", tmp_path)
     made = [event for event in events if event["event"] == "turn.completed"]

@@ -1,1 +1,1 @@
-"""The portraits, second edition: at any size and shape, with a FLUX that is in training."""
+"""The portraits at any size and on canvases of any shape, and the FLUX trained on them."""

@@ -10,11 +10,12 @@ from tiny_flux import noise_picture, tiny_flux
 
 import chat
 from editing_core.editor import Editor
+from editing_core.models.checkpoints import SHIPPED_FOLDERS
 from editing_core.settings import EditSettings
 from tools import provenance
 from tools.edit_picture import edit_picture
 from tools.pictures import PictureStore, open_picture
-from tools.redo import RecipeError, chain_of, roots
+from tools.redo import RecipeError, chain_of, loader, roots
 
 SETTINGS = EditSettings(steps=2, lqr_steps=1)
 CAPTIONS = ["a woman", "a woman with a hat", "a woman with a red hat", "an old woman, a red hat"]
@@ -219,3 +220,17 @@ def test_a_conversation_of_the_shipped_model_is_made_again(capsys, tmp_path, mon
     words = ["redo", "final.jpg", "--original", "portrait.jpg", "--home", tmp_path / "other"]
     code, said, _ = run(capsys, *words)
     assert code == 0 and "2 edits" in said
+
+
+@pytest.mark.weights
+def test_a_picture_that_the_first_edition_made_is_made_by_it_again(monkeypatch):
+    """Both editions were called "portraits" when they made pictures; their weights tell them."""
+    from tools.edit_picture import load_editor
+
+    monkeypatch.setattr("tools.redo.load_editor", load_editor)
+    for name in SHIPPED_FOLDERS:
+        weights = load_editor(name).model.weights_hash
+        for weights_then, expected in ((weights, weights), ("lost", None)):
+            made = SimpleNamespace(model="portraits", device="cpu", weights=weights_then)
+            model = loader("portraits", None)(made).model
+            assert model.weights_hash == (expected or load_editor("portraits").model.weights_hash)

@@ -25,7 +25,7 @@ EXPECTATIONS = [
     ("events: [plan, turn.completed]", "events: [turn.completed, plan]"),
     ("passed: true", "passed: false"),
     ("picture: {size: same}", "picture: {size: [64, 64]}"),
-    ("picture: {size: [128, 128]}", "picture: {changed: '<= 0.0001'}"),
+    ("picture: {size: [256, 256]}", "picture: {changed: '<= 0.0001'}"),
     ("picture: {changed: '>= 0.01'}", "picture: {changed_inside: '>= 0.99'}"),
     ("picture: {outside_ssim: '>= 0.9'}", "picture: {outside_ssim: '< 0.9'}"),
     ("picture: {outside_psnr: '>= 20'}", "picture: {outside_psnr: '< 20'}"),

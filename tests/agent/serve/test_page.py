@@ -257,21 +257,21 @@ def test_what_happens_elsewhere_is_seen_and_sessions_stay_apart(
     assert page.inner_text("#log") == ""
 
 
-@pytest.mark.parametrize("users", [["portraits-256"]], indirect=True)
+@pytest.mark.parametrize("users", [["portraits-128"]], indirect=True)
 def test_a_model_is_chosen_for_a_new_session(page: Any, users: Users) -> None:
     page.click("#sample")
     at(page, "@0 original", turns=1)
     say(page, "make her sad")
     at(page, "@1 make her sad", turns=2)
     first = page.evaluate("() => location.hash.slice(1)")
-    page.select_option("#models", "portraits-256")  # a session keeps its model
+    page.select_option("#models", "portraits-128")  # a session keeps its model
     page.wait_for_selector("#empty:not([hidden])")
     assert page.locator(".turn:visible").count() == 0
     page.click("#sample")
     at(page, "@0 original", turns=1)
     second = page.evaluate("() => location.hash.slice(1)")
     user = users.user("ann")
-    assert user.studio_of(second).settings.model == "portraits-256"
+    assert user.studio_of(second).settings.model == "portraits-128"
     assert user.studio_of(first).settings.model == "portraits"
     page.select_option("#sessions", first)
     page.wait_for_function("() => document.getElementById('models').value === 'portraits'")

@@ -415,7 +415,7 @@ def test_others_come_in_by_tokens_alone(capsys: pytest.CaptureFixture[str]) -> N
 def test_models_that_are_not_there_are_refused_at_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert command.serve(["--offline", "--models", "portraits-256, nonsense"]) == 3
+    assert command.serve(["--offline", "--models", "portraits-128, nonsense"]) == 3
     assert "There is no model 'nonsense'" in capsys.readouterr().err
 
 

@@ -14,7 +14,7 @@ def test_save_writes_a_file_and_never_overwrites(desk, tmp_path):
     target = tmp_path / "saved.png"
     assert str(target) in typed(desk, f"/save {target}")
     with Image.open(target) as image:
-        assert image.size == (128, 128)
+        assert image.size == (256, 256)
     with pytest.raises(PictureError, match="folder .*nowhere does not exist"):
         typed(desk, f"/save {tmp_path}/nowhere/saved.png")
     with pytest.raises(PictureError, match="exists already"):

@@ -70,8 +70,8 @@ def test_the_masks_of_all_edits_between_two_turns_count(desk):
 
 def test_a_mask_is_shown_over_the_picture_before(desk):
     shown = []
-    mask = Image.new("L", (128, 128))
-    mask.paste(255, (0, 0, 64, 128))
+    mask = Image.new("L", (256, 256))
+    mask.paste(255, (0, 0, 128, 256))
 
     def draw(**asked):
         return replace(draw_the_target(desk.store, **asked), mask=desk.store.put(mask))
@@ -83,7 +83,7 @@ def test_a_mask_is_shown_over_the_picture_before(desk):
     (_, before), (_, over), (name, after) = shown
     assert name == "@1 make the background red" and after.getpixel((2, 2)) != (0, 0, 0)
     changed = ImageChops.difference(before, over).getbbox()
-    assert changed == (0, 0, 64, 128)
+    assert changed == (0, 0, 128, 256)
     assert "50 % of the picture" in typed(desk, "/why")
 
 

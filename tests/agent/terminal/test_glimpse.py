@@ -15,11 +15,10 @@ from agent.state import Event
 from agent.terminal.progress import Bar
 from editing_core.editor import Editor, EditRequest, EditResult, Picture
 from editing_core.latent_preview import LatentPreview
-from editing_core.models.canvas import Canvas
 from editing_core.models.load import load
-from editing_core.portraits.schema import draw, draws
 from editing_core.settings import EditSettings
 from editing_core.solvers import SolverStep, integrate
+from editing_core.worlds.registry import shipped_world
 
 
 def test_what_lies_ahead_is_known_on_a_straight_path() -> None:
@@ -35,9 +34,8 @@ def test_what_lies_ahead_is_known_on_a_straight_path() -> None:
 @pytest.mark.weights
 def test_colours_are_where_they_are_in_the_picture() -> None:
     flux = load()
-    picture = draw(next(draws("eval", 1))).convert("RGB").resize((120, 72))
-    canvas = Canvas(*picture.size)
-    seen = LatentPreview(flux)(flux.encode(picture), canvas)
+    picture = shipped_world().sample()[0].resize((240, 144))
+    seen = LatentPreview(flux)(flux.encode(picture), flux.canvas(*picture.size))
     assert seen.size == (15, 9)
     true = np.asarray(picture.resize(seen.size, Image.Resampling.BOX)).astype(float)
     apart = np.abs(np.asarray(seen) - true).mean()

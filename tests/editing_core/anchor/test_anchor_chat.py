@@ -39,11 +39,11 @@ def renewed(monkeypatch: pytest.MonkeyPatch) -> AnchorEngine:
 
 def chat(home: Path) -> Chat:
     """Take up the session of a home, or begin it with the sample portrait."""
-    settings = AppSettings(home=home, offline=True, seed=5, retries=0)
+    settings = AppSettings(model="portraits-128", home=home, offline=True, seed=5, retries=0)
     studio = studio_of(settings, person=False, note=lambda _: None)
     talk = Chat(studio, open_sessions(home / "sessions.sqlite"), "test")
     if not talk.conversation.turns:
-        image, caption = sample_portrait()
+        image, caption = sample_portrait(settings.model)
         talk.open(studio.pictures.put(image), caption)  # type: ignore[attr-defined]
     return talk
 
@@ -127,7 +127,7 @@ def test_its_pictures_are_made_again_by_their_recipes_and_other_weights_are_told
     elsewhere = PictureStore(tmp_path / "elsewhere")
     for name in roots(chain):
         elsewhere.put(store.image(name))
-    again = [*remake(chain, elsewhere, loader("portraits", None))]
+    again = [*remake(chain, elsewhere, loader("portraits-128", None))]
     assert again[-1] == last.picture
     now = provenance.read(elsewhere.path(again[-1]))
     assert now is not None and unlike(recipe, now) == []

@@ -24,7 +24,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> AnchorEngine:
     return fresh
 
 
-def editor(name: str = "portraits") -> Editor:
+def editor(name: str = "portraits-128") -> Editor:
     return Editor(Flux1(**vars(tiny_parts()), name=name))
 
 
@@ -74,7 +74,7 @@ def test_without_a_history_there_is_the_original_and_the_picture_now(engine: Anc
 
 
 def test_another_model_is_refused() -> None:
-    with pytest.raises(EditError, match="flux-dev: .* the latents of portraits alone"):
+    with pytest.raises(EditError, match="flux-dev: .* trained with --model portraits-128 alone"):
         edit(editor("flux-dev"), EditRequest(picture(1), picture(1), SOURCE, TARGET))
 
 

@@ -160,7 +160,7 @@ def test_a_longer_sequence_begins_with_the_shorter_and_may_ask_again() -> None:
 def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
     ways = [("turns", "paper"), ("turns", "steady"), ("rounds", "steady"), ("back", "regenerate")]
     walks = [Rollout(kind, way, 0, 2) for kind, way in ways]
-    take(walks, "portraits", tmp_path)
+    take(walks, "portraits-128", tmp_path)
     nothing = found(Rollout("rounds", "steady", 0, 2), tmp_path)
     assert [step["PSNR"] for step in nothing] == [IDENTICAL, IDENTICAL]
     assert [step["PSNR of latents"] for step in nothing] == [IDENTICAL, IDENTICAL]
@@ -173,15 +173,15 @@ def test_walks_are_taken_once_and_make_a_report(tmp_path, monkeypatch) -> None:
         raise AssertionError("taken twice")
 
     monkeypatch.setattr("editing_core.bench.rollouts.map_parallel", lambda *a: map(unwanted, a[-1]))
-    take(walks, "portraits", tmp_path)
+    take(walks, "portraits-128", tmp_path)
     with pytest.raises(AssertionError, match="taken twice"):  # a longer one is not there yet
-        take([Rollout("rounds", "steady", 0, 3)], "portraits", tmp_path)
+        take([Rollout("rounds", "steady", 0, 3)], "portraits-128", tmp_path)
     assert len(found(Rollout("rounds", "steady", 0, 1), tmp_path)) == 1
 
 
 @pytest.mark.weights
 def test_the_vae_loses_little() -> None:
-    assert float(vae_table("portraits", 2)[0]["PSNR, dB"]) > 20
+    assert float(vae_table("portraits-128", 2)[0]["PSNR, dB"]) > 20
 
 
 def test_tables_of_long_sessions(tmp_path) -> None:
@@ -207,7 +207,7 @@ def test_tables_of_long_sessions(tmp_path) -> None:
 @pytest.mark.weights
 def test_a_hundred_turns_cost_the_same_each(monkeypatch) -> None:
     monkeypatch.setattr(sessions, "TIMED", (2, 5, 9))
-    rows = sessions.cost("portraits")
+    rows = sessions.cost("portraits-128")
     assert [row["turn"] for row in rows] == ["2", "5", "9"]
     assert rows[1]["MB"] == rows[2]["MB"] > rows[0]["MB"]
     assert rows[2]["remembered"] == "0, 6, 7, 8"

@@ -13,6 +13,7 @@ from editing_core.methods.base import MethodSpec
 from editing_core.methods.registry import METHODS, method_named, paired, refuse_model
 from editing_core.models.offers import (
     FAMILIES,
+    FIRST_EDITION,
     FLUX1,
     FLUX2,
     KNOWN,
@@ -36,9 +37,10 @@ def test_what_a_method_says_of_itself_exists(spec: MethodSpec) -> None:
 
 @every_method
 def test_what_methods_lack_of_the_shipped_model(spec: MethodSpec) -> None:
-    """It looks at no other pictures, and lacks nothing else."""
+    """It looks at no other pictures, is another edition than anchor's, and lacks nothing else."""
     assert ("other pictures" in spec.lacking(SHIPPED)) == ("references" in spec.needs)
-    assert spec.lacking(replace(SHIPPED, references=1)) == ""
+    assert ("portraits-128" in spec.lacking(SHIPPED)) == (spec.name == "anchor")
+    assert spec.lacking(replace(FIRST_EDITION, references=1)) == ""
 
 
 @every_method
@@ -56,7 +58,7 @@ def test_shared_attention_is_refused_by_those_who_look_into_it(spec: MethodSpec)
 def test_weights_of_a_world_know_no_other_latents() -> None:
     anchor = method_named("anchor")
     for other in (FLUX1, FLUX2, spec_of("somebody/tuned")):
-        assert "latents" in anchor.lacking(other)
+        assert "--model portraits-128" in anchor.lacking(other)
 
 
 def test_a_refusal_says_what_is_lacking_and_what_would_do() -> None:

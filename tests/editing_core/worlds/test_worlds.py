@@ -91,12 +91,12 @@ def test_a_world_sees_what_it_drew(name: str) -> None:
     assert len(right) >= 0.9 * len(wanted)
 
 
-@pytest.mark.parametrize(("seen", "model"), [({}, "flux-dev"), ({"age": "old"}, "portraits-256")])
+@pytest.mark.parametrize(("seen", "model"), [({}, "flux-dev"), ({"age": "old"}, "portraits-128")])
 def test_a_strange_picture_is_told_which_model_may_know_it(
     monkeypatch: pytest.MonkeyPatch, seen: dict[str, str], model: str
 ) -> None:
     def named(name: str) -> Any:
-        return SimpleNamespace(name=name, judge=lambda _: seen if name == "portraits-256" else {})
+        return SimpleNamespace(name=name, judge=lambda _: seen if name == "portraits-128" else {})
 
     monkeypatch.setattr(inspection, "world_named", named)
     assert f"--model {model}" in inspection.strange(named("portraits"), Image.new("RGB", (8, 8)))
