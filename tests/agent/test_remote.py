@@ -198,6 +198,15 @@ def test_choices_by_flags_hold_there(talk: Talk, users: Users) -> None:
     assert now.chosen.made["strength"] == -2
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, even where a shell started the tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_there_too(
     talk: Talk, gate: threading.Event, users: Users, capsys: pytest.CaptureFixture[str]
 ) -> None:
