@@ -40,7 +40,7 @@ def is_thing(said: Sequence[str]) -> bool:
     between = any(w in ("a", "an", "the") and before not in _JOINS
                   for before, w in pairwise(said))  # fmt: skip
     plain = {w.partition("'")[0] for w in said}
-    named = said[0] != "no" and not between and not SETS["no_thing"] & plain
+    named = bool(said) and said[0] != "no" and not between and not SETS["no_thing"] & plain
     return named and all(is_english(w) for w in said)
 
 
