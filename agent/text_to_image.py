@@ -106,7 +106,5 @@ def _looked_at(chat: Chat, picture: str, said: str, seed: int) -> Drawn:
     if eyes is None or not world_of(said):
         return Drawn(picture, said, seed)
     seen = dict(eyes.attributes(chat.studio.pictures.image(picture), attributes_of(said)))
-    if not seen:
-        return Drawn(picture, said, seed)
     missing = tuple(value for name, value in parse(said).items() if seen.get(name) != value)
-    return Drawn(picture, caption(seen), seed, missing)
+    return Drawn(picture, caption(seen) if seen else said, seed, missing)

@@ -21,6 +21,7 @@ from agent.offline.captions import (
     agreeing,
     chain,
     class_of,
+    end_of_belongings,
     find,
     holds,
     is_body,
@@ -77,20 +78,9 @@ def removed(caption: str, phrase: Sequence[str]) -> Rewrite | None:
             return _unlike(caption, noun)
         named = " ".join(with_article([w for w in phrase if w not in DETERMINERS]))
         return Rewrite("remove", with_(caption, named), caption, note=_UNNAMED.format(named))
-    end = place_ + 1
-    while end < len(parts) and _goes_along(parts, place_, end):
-        end += 1  # what somebody wears goes too, and what a dog has in its mouth
-    rest = without((*parts[: place_ + 1], *parts[end:]), place_)
+    rest = without(parts, place_)
     left = any(part.content and not mentioned(" ".join(part.words).lower()) for part in rest)
     return Rewrite("remove", caption, text(rest)) if left else None
-
-
-def _goes_along(parts: Chain, owner: int, place: int) -> bool:
-    """Whether a part goes with somebody: what they wear, or have in their mouth or hand."""
-    held = holds(parts[place]) or place + 1 < len(parts) and holds(parts[place + 1])
-    if is_person(parts[owner]):
-        return held or is_own(parts[place].head)
-    return parts[owner].head in BEASTS and held
 
 
 def _unlike(caption: str, noun: str) -> Rewrite | None:
@@ -133,8 +123,7 @@ def replaced(
     if "of" in new and end < len(parts) and parts[end].link == ("of",):
         end += 1  # a glass of juice, for a cup of coffee
     if is_person(old) and changed.head not in PERSONS:
-        while end < len(parts) and _goes_along(parts, place, end):
-            end += 1
+        end = end_of_belongings(parts, place)
     made = (*parts[:place], changed, *parts[end:])
     return Rewrite("replace", caption, text(made), changed.head)
 
@@ -159,8 +148,7 @@ def described(caption: str, place: int, qualities: Sequence[str]) -> Rewrite:
 def _doing(parts: Chain, place: int) -> int | None:
     """Return the part that says what somebody does, behind what they wear and have with them."""
     for i in range(place + 1, len(parts)):
-        link = parts[i].link
-        if link and link[0].lower().endswith("ing") and not parts[i].joined_by(_WORN_OR_HELD):
+        if parts[i].is_action and not parts[i].joined_by(_WORN_OR_HELD):
             return i
         if not (parts[i].joined_by(("with", "and", *_WORN_OR_HELD)) or holds(parts[i])):
             return None
@@ -242,7 +230,7 @@ def placed(
         return Rewrite("background", caption, with_(text(kept), behind))
     if at is None:
         return Rewrite("background", caption, text((*parts, Part((there,), thing))))
-    verb = parts[at].link[:1] if link and parts[at].link[0].lower().endswith("ing") else ()
+    verb = parts[at].link[:1] if link and parts[at].is_action else ()
     by = tuple(link) if link and link[0] not in ("to", "into", "onto") else (there or "at",)
     new = Part((*verb, *by), thing)
     return Rewrite("background", caption, text(_at(parts, at, new)), parts[0].head)

@@ -230,9 +230,9 @@ def read_caption_clause(clause: str, at: CaptionContext) -> bool:
         clause = re.sub(rf"^{lexicon.filled('captions', pattern)}$", usual, clause)
     if not words(clause) or form("question", clause):
         return False
-    readers = (_removal,) if words(clause)[0] == "no" else _READERS
+    readers = _READERS
     sky = find(at.parts, ["sky"]) is not None and words(clause)[-1] == "sky"
-    if readers is _READERS and (sky or not ("too" in words(clause) or mentioned(clause))):
+    if sky or not ("too" in words(clause) or mentioned(clause)):
         readers = (*_READERS, *_WITHOUT_A_VERB)
     done = (read(clause, at) for read in readers)
     return bool(next((answer for answer in done if answer is not False), False))

@@ -36,11 +36,12 @@ PEOPLE, THINGS, NUMBERS = SETS["people"], SETS["things"], SETS["numbers"]
 
 
 def is_thing(said: Sequence[str]) -> bool:
-    """Whether words can name a thing: none of them belongs to a sentence of its own."""
+    """Whether words can name a thing: not "no", and none belongs to a sentence of its own."""
     between = any(w in ("a", "an", "the") and before not in _JOINS
                   for before, w in pairwise(said))  # fmt: skip
     plain = {w.partition("'")[0] for w in said}
-    return not between and not SETS["no_thing"] & plain and all(is_english(w) for w in said)
+    named = bool(said) and said[0] != "no" and not between and not SETS["no_thing"] & plain
+    return named and all(is_english(w) for w in said)
 
 
 def qualities_of_part(said: Sequence[str], part: Part) -> list[str]:

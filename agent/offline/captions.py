@@ -66,6 +66,11 @@ class Part:
         """The words without articles and the like, in lower case."""
         return tuple(w.lower() for w in self.words if w.lower() not in DETERMINERS)
 
+    @property
+    def is_action(self) -> bool:
+        """Whether the link begins with what somebody does: "standing in a field"."""
+        return bool(self.link) and self.link[0].lower().endswith("ing")
+
     def joined_by(self, words: Iterable[str]) -> bool:
         """Whether the link has one of some words."""
         return any(word.lower() in words for word in self.link)
@@ -212,27 +217,37 @@ def renamed(part: Part, words: Sequence[str]) -> Part:
 
 
 def without(parts: Chain, place: int) -> Chain:
-    """Take a thing out, with what joins it to the rest and what belongs to it ("of coffee").
-
-    Where somebody has it goes, too: "with a ball in its mouth".
-    """
-    end, living = place + 1, is_person(parts[place]) or parts[place].head in BEASTS
-    while end < len(parts) and (
-        [w.lower() for w in parts[end].link] == ["of"]
-        or is_person(parts[place])
-        and parts[end].joined_by(_HOLDING)
-        or not living
-        and holds(parts[end])
-    ):
-        end += 1
-    gone, before, rest = parts[place], parts[:place], parts[end:]
+    """Take a thing out, with what joins it to the rest and all that belongs to it."""
+    gone, before, rest = parts[place], parts[:place], parts[end_of_belongings(parts, place) :]
     if place == 0 or parts[place - 1].head in MEDIA:  # what comes next takes its place
         if not rest:
             return ()
         rest = (replace(rest[0], link=gone.link), *rest[1:])
-    elif len(gone.link) > 1 and gone.link[0].lower().endswith("ing"):  # "standing in a field"
+    elif len(gone.link) > 1 and gone.is_action:
         before = (*before[:-1], replace(before[-1], words=(*before[-1].words, gone.link[0])))
     return (*before, *rest)
+
+
+def end_of_belongings(parts: Chain, place: int) -> int:
+    """Return the first part behind a thing that does not belong to it.
+
+    What it is of does ("a cup of coffee"), what somebody wears or holds, what a dog has in its
+    mouth, and where somebody has a thing ("a ball in its mouth").
+    """
+    end = place + 1
+    while end < len(parts) and _belongs(parts, place, end):
+        end += 1
+    return end
+
+
+def _belongs(parts: Chain, owner: int, place: int) -> bool:
+    part, person = parts[place], is_person(parts[owner])
+    if [w.lower() for w in part.link] == ["of"]:
+        return True
+    if not person and parts[owner].head not in BEASTS:
+        return holds(part)
+    held = holds(part) or place + 1 < len(parts) and holds(parts[place + 1])
+    return held or person and (is_own(part.head) or part.joined_by(_HOLDING))
 
 
 def subject(parts: Chain) -> int | None:

@@ -198,7 +198,7 @@ def train_chains(
     """Stage 2: whole sessions, with a past that is not perfect, unless ``without`` says so."""
     batches = SessionBatches(out / "sessions")
     config = replace(CHAINS, samples=samples or CHAINS.samples)
-    warm_up = min(OWN_AFTER, config.steps // 6)
+    warm_up = min(OWN_AFTER, int(config.steps / 6))
     load_ema(anchor, out / FILES["1"])
     seeing = BidirectionalAnchor(anchor) if without == "causal" else anchor
 

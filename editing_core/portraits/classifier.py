@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -107,7 +108,7 @@ class AttributeClassifier(nn.Module):
     @torch.no_grad()
     def output(self, image: Image.Image) -> ClassifierOutput:
         """Do the same, and tell what led to it."""
-        features = self.features(self._preprocessed(image))
+        features = self.features(self.preprocessed(image))
         probabilities = {
             name: row[0].softmax(0).numpy() for name, row in self._choices(features).items()
         }
@@ -121,15 +122,30 @@ class AttributeClassifier(nn.Module):
         )
         return ClassifierOutput(prediction, probabilities, features[0].numpy())
 
-    def _preprocessed(self, image: Image.Image) -> Tensor:
-        """A picture of any shape as the network gets it."""
-        return preprocess(torch.from_numpy(np.array(image.convert("RGB")))[None])
+    def preprocessed(self, image: Image.Image) -> Tensor:
+        """Return a picture of any shape as the network gets it, (1, 3, SIDE, SIDE)."""
+        return self.preprocess(torch.from_numpy(np.array(image.convert("RGB")))[None])
+
+    @staticmethod
+    def preprocess(pictures: Tensor) -> Tensor:
+        """Bytes (B, H, W, 3) to what the network reads, (B, 3, SIDE, SIDE) in [-1, 1]."""
+        x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+        return functional.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
 
     def save(self, file: Path) -> None:
         """Write the weights in 16 bits."""
         from safetensors.torch import save_file
 
         save_file({name: value.half() for name, value in self.state_dict().items()}, file)
+
+    @classmethod
+    def load(cls, file: Path) -> Self:
+        """Read what `save` wrote."""
+        from safetensors.torch import load_file
+
+        model = cls()
+        model.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+        return model.eval()
 
 
 class ConvBlock(nn.Module):
@@ -152,17 +168,7 @@ class ConvBlock(nn.Module):
 @cache
 def load_classifier(file: Path = FILE) -> AttributeClassifier:
     """Return the shipped classifier."""
-    from safetensors.torch import load_file
-
-    model = AttributeClassifier()
-    model.load_state_dict({name: value.float() for name, value in load_file(file).items()})
-    return model.eval()
-
-
-def preprocess(pictures: Tensor) -> Tensor:
-    """Bytes (B, H, W, 3) to what the network reads, (B, 3, SIDE, SIDE) in [-1, 1]."""
-    x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-    return functional.interpolate(x, size=(SIDE, SIDE), mode="bilinear", antialias=True)
+    return AttributeClassifier.load(file)
 
 
 def targets(attributes: Mapping[str, str] | None) -> dict[str, int]:

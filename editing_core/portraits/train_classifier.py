@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from editing_core.portraits.augmentations import corrupted, distractor, jittered
-from editing_core.portraits.classifier import AttributeClassifier, preprocess, targets
+from editing_core.portraits.classifier import AttributeClassifier, targets
 from editing_core.portraits.distributed import processes
 from editing_core.portraits.schema import draws
 from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
@@ -55,12 +55,8 @@ def train_classifier(
         chosen = rng.integers(len(pictures), size=share - int(share * OTHERS_SHARE))
         strange = rng.integers(len(others), size=int(share * OTHERS_SHARE))
         device = torch.get_default_device()
-        x = torch.cat(
-            [
-                preprocess(torch.from_numpy(np.stack([pictures[i] for i in chosen])).to(device)),
-                preprocess(torch.from_numpy(others[strange]).to(device)),
-            ]
-        )
+        shown = (np.stack([pictures[i] for i in chosen]), others[strange])
+        x = torch.cat([model.preprocess(torch.from_numpy(part).to(device)) for part in shown])
         told = [right[i] for i in chosen] + [targets(None)] * len(strange)
         return cross_entropy(model(corrupted(jittered(x, step), step)), told)
 

@@ -33,7 +33,7 @@ LOG_EVERY, SAVE_EVERY, EVALUATE_EVERY = 20, 60, 600  # seconds
 class TrainingConfig:
     """How long and how fast one stage learns."""
 
-    samples: int  # in all; training ends there
+    samples: float = math.inf  # in all; training ends there
     batch_size: int = 64
     learning_rate: float = 2e-3  # of AdamW, between warm-up and the final decay to zero
     warmup_steps: int = 200
@@ -43,9 +43,9 @@ class TrainingConfig:
     minutes: float = math.inf  # of training; ends it like `samples`, whichever comes first
 
     @property
-    def steps(self) -> int:
-        """How many batches there are."""
-        return self.samples // self.batch_size
+    def steps(self) -> float:
+        """How many batches there are; infinitely many if only time ends the training."""
+        return self.samples / self.batch_size
 
     def done(self, step: int, seconds: float = 0.0) -> float:
         """The share of the stage, in [0, 1], that so many steps and seconds are."""
@@ -101,7 +101,7 @@ def run_training(
     while not any_process(trainer.is_finished(config) or deadline.passed()):
         loss = loss_of(trainer.step * processes() + rank())
         trainer.take_step(loss, config)
-        log.update(trainer.step, loss.item())
+        log.update(config.done(trainer.step, trainer.seconds), loss.item())
         if any_process(time.monotonic() - saved > SAVE_EVERY):
             trainer.save_checkpoint()
             saved = time.monotonic()
@@ -207,15 +207,14 @@ class ProgressLog:
         self._steps = 0
         self._last = time.monotonic()
 
-    def update(self, step: int, loss: float) -> None:
-        """Hear of a finished step, and tell if it is time."""
+    def update(self, done: float, loss: float) -> None:
+        """Hear of a finished step and of the share that is done, and tell if it is time."""
         self._mean = loss if self._mean is None else 0.98 * self._mean + 0.02 * loss
         self._steps += 1
         seconds = time.monotonic() - self._last
         if seconds > LOG_EVERY and rank() == 0:
             speed = self._steps * self._config.batch_size / seconds
-            done = f"{step}/{self._config.steps} steps"
-            print(f"{self._stage}: {done}, loss {self._mean:.4f}, {speed:.0f}/s", flush=True)
+            print(f"{self._stage}: {done:.1%}, loss {self._mean:.4f}, {speed:.0f}/s", flush=True)
             self._steps, self._last = 0, time.monotonic()
 
 

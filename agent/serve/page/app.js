@@ -4,7 +4,8 @@ import { Brush } from "./brush.js";
 
 const at = (id) => document.getElementById(id);
 let session = null; // id
-let state = null; // as GET /v1/sessions/ID returns it
+const NOTHING = { turns: [], messages: [], region: "off", working: false }; // before there is a session
+let state = NOTHING; // as GET /v1/sessions/ID returns it
 let sideBySide = false; // whether variants are shown in the place of the picture
 
 async function asked(path, how = {}) {
@@ -175,7 +176,7 @@ function frame() { // where the picture is inside its element, and how much it i
 
 function showBox(box) {
   at("box").hidden = !box || !state.size;
-  const region = state?.region ?? "off";
+  const region = state.region;
   const on = Boolean(box) || region !== "off" || at("picture").classList.contains("drawing");
   at("region").setAttribute("aria-pressed", String(on));
   const base = region.split(";")[0], painted = base.startsWith("#");
@@ -209,7 +210,7 @@ function between([ax, ay], [bx, by]) {
 
 at("region").onclick = () => {
   if (!session) return say("/region");
-  if (state?.region !== "off") return say("/region off");
+  if (state.region !== "off") return say("/region off");
   sideBySide = false;
   show();
   at("picture").classList.toggle("drawing");
@@ -253,7 +254,7 @@ at("brush").onclick = async () => {
 at("width").oninput = () => { brush.width = at("width").value / 100; };
 at("rubber").onclick = () => { brush.erasing = !brush.erasing; showBox(null); };
 
-window.onresize = () => state && showBox(corners(state.region));
+window.onresize = () => showBox(corners(state.region));
 
 // What happens
 
@@ -366,15 +367,11 @@ async function models() { // there is something to choose if there are two
 }
 
 async function leave() { // for a new session
-  session = state = null;
-  working(false);
+  session = null;
+  state = NOTHING;
   history.replaceState(null, "", location.pathname);
-  at("log").replaceChildren();
-  at("options").replaceChildren();
-  for (const id of ["after", "before", "painted", "glimpse", "variants", "compare", "tools", "caption", "tree"]) at(id).hidden = true;
-  for (const id of ["picture", "empty"]) at(id).hidden = false;
-  showBox(null);
-  document.title = "Palimpsest";
+  showMessages();
+  show();
   await list();
 }
 
@@ -383,13 +380,13 @@ async function begin(files, caption = "") {
   for (const file of files) form.append("pictures", file);
   form.append("caption", caption);
   form.append("model", at("models").value);
-  const into = session && files.length && state?.turns.length ? `/sessions/${session}/pictures` : "/sessions";
+  const into = session && files.length && state.turns.length ? `/sessions/${session}/pictures` : "/sessions";
   working(true, "opening", false);
   at("bar").removeAttribute("value");
   try {
     await take(await (await asked(into, { method: "POST", body: form })).json());
   } catch (error) {
-    working(Boolean(state?.working));
+    working(state.working);
     if (!caption && /can tell what/.test(error.message)) return askCaption(files);
     log("failed", error.message);
   }

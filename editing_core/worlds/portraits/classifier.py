@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -35,20 +34,26 @@ class Classifier(AttributeClassifier):
     @torch.no_grad()
     def clean(self, image: Image.Image) -> float:
         """How probable it is that a picture is drawn cleanly, as people see it."""
-        return float(self(self._preprocessed(image))["clean"][0].softmax(0)[1])
+        return float(self(self.preprocessed(image))["clean"][0].softmax(0)[1])
 
-    def _preprocessed(self, image: Image.Image) -> Tensor:
-        return preprocess(torch.from_numpy(np.array(image.convert("RGB")))[None])
+    @staticmethod
+    def preprocess(pictures: Tensor) -> Tensor:
+        """Bytes (B, H, W, 3) to what the network sees, (B, 3, SIDE, SIDE) in [-1, 1].
+
+        The longer side is brought to SIDE; beside the shorter one there is gray, half on each side.
+        """
+        x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
+        scale = SIDE / max(x.shape[-2:])
+        height, width = (max(1, round(scale * n)) for n in x.shape[-2:])
+        x = functional.interpolate(x, size=(height, width), mode="bilinear", antialias=True)
+        top, left = (SIDE - height) // 2, (SIDE - width) // 2
+        return functional.pad(x, (left, SIDE - width - left, top, SIDE - height - top))
 
 
 @cache
 def load_classifier(file: Path = FILE) -> Classifier:
     """Return the shipped classifier."""
-    from safetensors.torch import load_file
-
-    model = Classifier()
-    model.load_state_dict({name: value.float() for name, value in load_file(file).items()})
-    return model.eval()
+    return Classifier.load(file)
 
 
 def from_first_edition() -> Classifier:
@@ -59,16 +64,3 @@ def from_first_edition() -> Classifier:
         for name, value in model.state_dict().items():
             value[: len(known[name])] = known[name]
     return model
-
-
-def preprocess(pictures: Tensor) -> Tensor:
-    """Bytes (B, H, W, 3) to what the network sees, (B, 3, SIDE, SIDE) in [-1, 1].
-
-    The longer side is brought to SIDE; beside the shorter one there is gray, half on each side.
-    """
-    x = pictures.permute(0, 3, 1, 2).float() / 127.5 - 1
-    scale = SIDE / max(x.shape[-2:])
-    height, width = (max(1, round(scale * n)) for n in x.shape[-2:])
-    x = functional.interpolate(x, size=(height, width), mode="bilinear", antialias=True)
-    top, left = (SIDE - height) // 2, (SIDE - width) // 2
-    return functional.pad(x, (left, SIDE - width - left, top, SIDE - height - top))

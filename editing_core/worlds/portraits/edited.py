@@ -24,7 +24,7 @@ from editing_core.metrics import pixels_of
 from editing_core.portraits.classifier import targets
 from editing_core.portraits.schema import CUTS, Portrait, draws
 from editing_core.settings import PRESETS
-from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, preprocess
+from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, random_place
 from editing_core.worlds.portraits.store import SHARES
 
@@ -86,7 +86,7 @@ def _edit(model: str, number: int, split: str) -> tuple[NDArray[np.uint8], Answe
     right = told(made.picture, turn, place)
     if right is None:
         return None
-    seen = preprocess(torch.from_numpy(np.array(made.picture.convert("RGB")))[None])[0]
+    seen = Classifier.preprocess(torch.from_numpy(np.array(made.picture.convert("RGB")))[None])[0]
     return ((seen + 1) * 127.5).round().byte().permute(1, 2, 0).numpy(), right
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional
 
 from editing_core.portraits.model import Parts
 from editing_core.portraits.train_vae import pixels
-from editing_core.worlds.portraits.classifier import preprocess
+from editing_core.worlds.portraits.classifier import Classifier
 from editing_core.worlds.portraits.store import Chunk
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
@@ -110,6 +110,6 @@ def _bytes(decoded: Tensor) -> Tensor:
 
 
 def _small(picture: Tensor) -> NDArray[np.uint8]:
-    levels = ((preprocess(picture[None])[0].clamp(-1, 1) + 1) * 127.5).round().byte()
+    levels = ((Classifier.preprocess(picture[None])[0].clamp(-1, 1) + 1) * 127.5).round().byte()
     small: NDArray[np.uint8] = levels.permute(1, 2, 0).numpy()
     return small

@@ -71,34 +71,17 @@ class StageConfigs:
     spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
     edits: int = 160  # by the model, for the classifier
     vae: TrainingConfig = TrainingConfig(
-        samples=2**40,
-        batch_size=16,
-        learning_rate=1.5e-3,
-        warmup_steps=60,
-        decay_fraction=0.3,
-        ema_decay=0.995,
+        batch_size=16, learning_rate=1.5e-3, warmup_steps=60, decay_fraction=0.3, ema_decay=0.995
     )
-    flow: TrainingConfig = TrainingConfig(
-        samples=2**40, batch_size=64, learning_rate=2e-3, warmup_steps=200, ema_decay=0.999
-    )
+    flow: TrainingConfig = TrainingConfig()
     guidance: TrainingConfig = TrainingConfig(
-        samples=2**40,
-        batch_size=64,
-        learning_rate=1e-3,
-        warmup_steps=20,
-        decay_fraction=0.6,
-        ema_decay=0.99,
+        learning_rate=1e-3, warmup_steps=20, decay_fraction=0.6, ema_decay=0.99
     )
     decoder: TrainingConfig = TrainingConfig(
-        samples=2**40,
-        batch_size=16,
-        learning_rate=7e-4,
-        warmup_steps=50,
-        decay_fraction=0.8,
-        ema_decay=0.995,
+        batch_size=16, learning_rate=7e-4, warmup_steps=50, decay_fraction=0.8, ema_decay=0.995
     )
     classifier: TrainingConfig = TrainingConfig(
-        samples=2**40, learning_rate=2e-3, warmup_steps=50, decay_fraction=0.5, ema_decay=0.998
+        warmup_steps=50, decay_fraction=0.5, ema_decay=0.998
     )
 
     def on(self, device: torch.device) -> StageConfigs:

@@ -16,7 +16,7 @@ from editing_core.portraits.classifier import targets
 from editing_core.portraits.distributed import processes
 from editing_core.portraits.train_classifier import cross_entropy
 from editing_core.portraits.trainer import Deadline, TrainingConfig, run_training
-from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier, preprocess
+from editing_core.worlds.portraits.classifier import QUESTIONS, SIDE, Classifier
 from editing_core.worlds.portraits.edited import Edits
 from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
@@ -57,7 +57,7 @@ class ClassifierData:
         right += [CLEAN] * halves[0] + [SPOILT] * halves[1]
         if self.edits and edited:
             chosen = rng.integers(len(self.edits.right), size=edited)
-            plain.append(preprocess(torch.from_numpy(self.edits.pictures[chosen])))
+            plain.append(Classifier.preprocess(torch.from_numpy(self.edits.pictures[chosen])))
             right += [self.edits.right[i] for i in chosen]
         return jittered(torch.cat([harmed, *plain]), step), right
 
@@ -67,7 +67,7 @@ class ClassifierData:
         for i in rng.integers(len(self.store), size=count):
             chunk = self.store[int(i)]
             j = int(rng.integers(len(chunk.pictures)))
-            seen.append(preprocess(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
+            seen.append(Classifier.preprocess(torch.from_numpy(np.array(chunk.pictures[j]))[None]))
             right.append(targets(chunk.attributes[j]))
         return torch.cat(seen) if seen else torch.empty(0, 3, SIDE, SIDE), right
 
@@ -105,4 +105,6 @@ def train_classifier(
 
 
 def _some(pictures: NDArray[np.uint8], rng: np.random.Generator, count: int) -> Tensor:
-    return preprocess(torch.from_numpy(pictures[rng.integers(len(pictures), size=count)]))
+    return Classifier.preprocess(
+        torch.from_numpy(pictures[rng.integers(len(pictures), size=count)])
+    )

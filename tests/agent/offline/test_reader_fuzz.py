@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from language import score
 from language.score import conversation
@@ -50,6 +50,7 @@ def check(plan: Plan, talk: Conversation) -> None:
 
 
 @given(sayings, st.sampled_from(NAMES))
+@example("AT", "trip")
 def test_any_text_makes_a_plan_that_can_be_carried_out(said, name):
     talk = conversation(name)
     before = talk.model_dump()

@@ -25,7 +25,6 @@ from editing_core.worlds.portraits.classifier import (
     SIDE,
     Classifier,
     load_classifier,
-    preprocess,
 )
 from editing_core.worlds.portraits.drawing import Place, change_mask, draw, face_mask, random_place
 from editing_core.worlds.portraits.judges import agrees, distances, face_error, sharpness
@@ -237,7 +236,7 @@ def test_a_run_that_stops_before_the_transformer_leaves_a_vae_to_begin_from(
 @pytest.mark.parametrize("size", [(160, 160), (256, 128), (90, 300)])
 def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]) -> None:
     width, height = size
-    seen = preprocess(torch.full((1, height, width, 3), 255, dtype=torch.uint8))[0]
+    seen = Classifier.preprocess(torch.full((1, height, width, 3), 255, dtype=torch.uint8))[0]
     assert seen.shape == (3, SIDE, SIDE)
     shown = (seen > 0.9).float().mean() * max(size) / min(size)
     assert shown == pytest.approx(1, abs=0.02)
