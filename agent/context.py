@@ -152,7 +152,7 @@ class Eyes(Protocol):
     def attributes(self, image: Image, expected: Mapping[str, str], /) -> Mapping[str, str]:
         """Return the value seen for each attribute in ``expected``."""
 
-    def spoilt(self, image: Image, /) -> bool:
+    def degraded(self, image: Image, /) -> bool:
         """Say whether a picture of a closed world is smeared, doubled or half there."""
 
     def happened(

@@ -98,34 +98,34 @@ def _laid_out(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _row(entry: Entry) -> tuple[str, ...]:
-    from editing_core.models.memory_plan import told
+    from editing_core.models.memory_plan import in_gb
 
     return (
         entry.spec.name,
         entry.spec.licence,
-        told(entry.size) if entry.size else "small",
+        in_gb(entry.size) if entry.size else "small",
         _fit(entry),
         "yes" if entry.here else "no",
     )
 
 
 def _fit(entry: Entry) -> str:
-    from editing_core.models.memory_plan import told
+    from editing_core.models.memory_plan import in_gb
 
     if plan := entry.plan or entry.after:
-        return f"{plan.level.name}, {told(plan.peak)}{'' if entry.plan else ' *'}"
+        return f"{plan.level.name}, {in_gb(plan.peak)}{'' if entry.plan else ' *'}"
     if entry.refusal:
-        return f"no, {told(entry.least)}"
+        return f"no, {in_gb(entry.least)}"
     return "unknown" if entry.size else "fits"
 
 
 def levels_table(found: Iterable[Entry]) -> list[str]:
     """Lay out what each model needs at each level, the first line a head."""
-    from editing_core.models.memory_plan import LEVELS, told
+    from editing_core.models.memory_plan import LEVELS, in_gb
 
     names = [level.name for level in LEVELS if level.offered]
     rows = [
-        (entry.spec.name, *(told(needed[name]) if name in needed else "-" for name in names))
+        (entry.spec.name, *(in_gb(needed[name]) if name in needed else "-" for name in names))
         for entry in found
         if (needed := {plan.level.name: plan.peak for plan in entry.levels})
     ]
@@ -134,9 +134,9 @@ def levels_table(found: Iterable[Entry]) -> list[str]:
 
 def _machine(device: Kind, free: int | None, found: Sequence[Entry]) -> str:
     """Say what the table of what fits was made for."""
-    from editing_core.models.memory_plan import told
+    from editing_core.models.memory_plan import in_gb
 
-    room = "nobody can tell how much memory is free" if free is None else f"{told(free)} are free"
+    room = "nobody can tell how much memory is free" if free is None else f"{in_gb(free)} are free"
     if device == "cpu":
         return (
             f"This machine has no GPU that PyTorch can use; {room}.\n"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 STILL = 1.0  # pixels that the rest may have moved, where it is known what the rest is
 ALIKE = 0.7  # structural similarity outside the change; a decoder alone costs some of it
 NO_SUCH = "no such picture any more"
-SPOILT = "a smeared part"
+SMEARED = "a smeared part"
 TOUCHED = 0.002  # share of the picture that must change where nobody can name what is seen
 
 
@@ -131,8 +131,8 @@ def _seen(
     shown = [name for name in rest if name in seen]
     missed = [n for n, v in wanted.items() if n in seen and seen[n] != v]
     unlike = tuple(_named(name, seen[name]) for name in missed + lost)
-    if eyes.spoilt(after) and not eyes.spoilt(before):
-        unlike += (SPOILT,)
+    if eyes.degraded(after) and not eyes.degraded(before):
+        unlike += (SMEARED,)
     return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0, unlike
 
 

@@ -93,8 +93,8 @@ class AttentionControl(AttentionHook):
         if self.maps and self.watching and upcoming >= self._settings.guide_from:
             seen = sorted(self.maps)
             maps = torch.stack([self.maps[index] for index in seen])
-            told = localised(maps.mean(0), self._own)
-            of_words = maps[:, told].mean(1)
+            columns = localised(maps.mean(0), self._own)
+            of_words = maps[:, columns].mean(1)
             chosen = chosen_maps(of_words, seen, self._settings)
             self.blocks = tuple(sorted(seen[place] for place in chosen))
             mask = mask_of(of_words[chosen], self._settings.tau)
@@ -122,8 +122,8 @@ def localised(maps: Tensor, own: int) -> Tensor:
         Indices of candidates. Shape: (n,), n at least 1.
     """
     area = activation(maps)
-    told = (area[:own] <= DIFFUSE).nonzero().flatten()
-    return told if len(told) else area.argmin().view(1)
+    chosen = (area[:own] <= DIFFUSE).nonzero().flatten()
+    return chosen if len(chosen) else area.argmin().view(1)
 
 
 def chosen_maps(maps: Tensor, layers: Sequence[int], settings: EditSettings) -> list[int]:

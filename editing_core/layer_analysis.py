@@ -117,7 +117,7 @@ def _of_each(
 ) -> tuple[MeasuredLayer, ...]:
     steps = [(maps, seen.truth) for seen in found for maps in seen.maps]
     active = torch.stack([activation(maps) for maps, _ in steps]).mean(0)
-    told = torch.stack([localisation(maps, truth) for maps, truth in steps]).mean(0)
+    scores = torch.stack([localisation(maps, truth) for maps, truth in steps]).mean(0)
     moved = torch.stack([seen.influence for seen in found]).mean(0)
     order = sorted(watched, key=lambda index: -float(active[index]))
     return tuple(
@@ -126,7 +126,7 @@ def _of_each(
             stream=layer.stream,
             activation=round(float(active[layer.index]), 4),
             rank=order.index(layer.index) + 1 if layer.index in order else 0,
-            localisation=round(float(told[layer.index]), 4),
+            localisation=round(float(scores[layer.index]), 4),
             influence=round(float(moved[layer.index]), 4),
         )
         for layer in layers

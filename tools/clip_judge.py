@@ -41,7 +41,7 @@ class ClipEyes:
         """Name nothing."""
         return {}
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Know nothing of it."""
         return False
 

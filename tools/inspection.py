@@ -102,9 +102,9 @@ class WorldEyes:
         """Name what a picture shows, in doubt what is expected; nothing for other pictures."""
         return self._world.judge(image, expected)
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Say whether a picture of the world is smeared, doubled or half there."""
-        return self._world.spoilt(image)
+        return self._world.degraded(image)
 
     def happened(self, before: Image.Image, after: Image.Image, source: str, target: str) -> None:
         """Leave it to the attributes."""

@@ -120,9 +120,9 @@ class LlmEyes:
 
         return self._ask("look", [image], Sightings, made, asked=asked) or {}
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Say whether a picture of the drawn world is smeared, doubled or half there."""
-        return self._drawn is not None and self._drawn.spoilt(image)
+        return self._drawn is not None and self._drawn.degraded(image)
 
     def happened(
         self, before: Image.Image, after: Image.Image, source: str, target: str

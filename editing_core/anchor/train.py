@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="of stage 2: the rate falls to nothing by then")
     parser.add_argument(
         "--without",
-        choices=("rollout", "spoilt", "causal"),
+        choices=("rollout", "degraded", "causal"),
         help="stage 2 without own pictures in the memory, with true ones alone, or with memories "
         "that see each other both ways (ablations)",
     )
@@ -206,7 +206,7 @@ def train_chains(
         batch = batches.chains(step, CHAINS.batch_size // processes())
         if without in (None, "causal") and step // processes() >= warm_up:
             batch = self_rollout(seeing, batch, step)
-        if without == "spoilt":
+        if without == "degraded":
             batch = batch.with_clean_memory()
         else:
             batch = batch.with_degraded_memory(torch.Generator().manual_seed(step))

@@ -25,9 +25,9 @@ from editing_core.models.memory_plan import (
     at_each_level,
     choose,
     fitting,
+    in_gb,
     plans,
     sizes_of,
-    told,
 )
 from editing_core.models.offers import HUB, KNOWN
 from editing_core.models.published_sizes import SIZES
@@ -178,6 +178,6 @@ def _refuse_too_large(source: ModelSource) -> None:
     begun = sum(file.stat().st_size for file in source.base.glob("*/*.safetensors"))
     if needed - begun > free:
         raise ModelMissing(
-            f"The model {source.hub_id} takes {told(needed)} of disk, and {told(free)} are free "
+            f"The model {source.hub_id} takes {in_gb(needed)} of disk, and {in_gb(free)} are free "
             f"in {source.base.parent}; make room, or set HF_HOME to a larger disk."
         )

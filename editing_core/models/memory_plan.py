@@ -321,13 +321,13 @@ def _too_large(sizes: Sizes, free: int, found: list[MemoryPlan], each: int, devi
     ready = [p for p in plans(sizes, each=each, device=device) if not missing(p.level)]
     if found:
         packages = " ".join(missing(found[0].level))
-        instead = f"with pip install {packages} it needs {told(found[0].peak)}"
+        instead = f"with pip install {packages} it needs {in_gb(found[0].peak)}"
     elif device == "cpu":
         instead = "use a GPU, or try all the same with --memory full"
     else:
         instead = "close what else uses the GPU"
     return (
-        f"The model needs {told(ready[-1].peak)} of memory at least, and {told(free)} are free; "
+        f"The model needs {in_gb(ready[-1].peak)} of memory at least, and {in_gb(free)} are free; "
         f"{instead}."
     )
 
@@ -359,9 +359,9 @@ def sentence(plan: MemoryPlan, sizes: Sizes, free: int, *, each: int = 2) -> str
     """Say in one sentence what is needed, what is there, and what will be done."""
     full = next(plans(sizes, each=each))
     if plan.level.name == full.level.name:
-        return f"needs {told(plan.peak)}, you have {told(free)}: {plan.level.said}"
+        return f"needs {in_gb(plan.peak)}, you have {in_gb(free)}: {plan.level.said}"
     said = (
-        f"needs {told(full.peak)}, you have {told(free)}: will need {told(plan.peak)} at level "
+        f"needs {in_gb(full.peak)}, you have {in_gb(free)}: will need {in_gb(plan.peak)} at level "
         f"{plan.level.name} ({plan.level.said})"
     )
     better = [p for p in plans(sizes, each=each) if plan.peak < p.peak <= free * (1 - RESERVE)]
@@ -382,6 +382,6 @@ def free_bytes(device: str | torch.device) -> int | None:
     return next((1024 * int(s.split()[1]) for s in lines if s.startswith("MemAvailable")), None)
 
 
-def told(size: int) -> str:
-    """A number of bytes for people."""
+def in_gb(size: int) -> str:
+    """A number of bytes, as people read it."""
     return f"{size / GB:.0f} GB" if size >= 10 * GB else f"{size / GB:.1f} GB"

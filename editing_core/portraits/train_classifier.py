@@ -57,20 +57,20 @@ def train_classifier(
         device = torch.get_default_device()
         shown = (np.stack([pictures[i] for i in chosen]), others[strange])
         x = torch.cat([model.preprocess(torch.from_numpy(part).to(device)) for part in shown])
-        told = [right[i] for i in chosen] + [targets(None)] * len(strange)
-        return cross_entropy(model(corrupted(jittered(x, step), step)), told)
+        answers = [right[i] for i in chosen] + [targets(None)] * len(strange)
+        return cross_entropy(model(corrupted(jittered(x, step), step)), answers)
 
     done = run_training(model, loss_of, CLASSIFIER, file, deadline)
     model.eval()
     return done
 
 
-def cross_entropy(logits: Mapping[str, Tensor], told: list[dict[str, int]]) -> Tensor:
+def cross_entropy(logits: Mapping[str, Tensor], answers: list[dict[str, int]]) -> Tensor:
     """Mean cross-entropy over all questions; pictures without an answer are not asked."""
     unasked = -100
     losses = []
     for name, row in logits.items():
-        target = torch.tensor([answer.get(name, unasked) for answer in told]).to(row.device)
+        target = torch.tensor([answer.get(name, unasked) for answer in answers]).to(row.device)
         whole = functional.cross_entropy(row, target, reduction="sum")
         losses.append(whole / (target != unasked).sum().clamp(min=1))
     return torch.stack(losses).mean()

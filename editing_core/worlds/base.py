@@ -92,6 +92,6 @@ class World(Protocol):
         """
         ...
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Say whether a picture of it is smeared, doubled or half there."""
         ...

@@ -103,7 +103,7 @@ class PortraitWorld:
             return {}
         return _with_doubt(output, expected or {})
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Say whether a portrait is smeared, doubled or half there."""
         from editing_core.worlds.portraits.classifier import load_classifier
 
@@ -129,7 +129,7 @@ class FirstPortraitWorld(PortraitWorld):
         again, _ = self.draw(output.prediction.attributes, side=LOOKED_AT)
         return _with_doubt(output, expected or {}) if alike(image, again) else {}
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         """Cannot tell: this edition's classifier did not learn it."""
         return False
 

@@ -44,7 +44,7 @@ class Eyes:
         self.shown.append(image.size)
         return self.names
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         return image is self.smeared
 
     def happened(

@@ -135,7 +135,7 @@ class FakeEyes:
     def attributes(self, image: Image.Image, expected: Mapping[str, str]) -> dict[str, str]:
         return attributes_of(str(self.describe(image)))
 
-    def spoilt(self, image: Image.Image) -> bool:
+    def degraded(self, image: Image.Image) -> bool:
         return False
 
     def happened(self, before: Any, after: Any, source: str, target: str) -> None:

@@ -1,8 +1,8 @@
-"""Edits that the model made, told clean from spoilt by exact drawings: what the check must know.
+"""Edits by the model, called clean or degraded by exact drawings: what the check must know.
 
-`spoilt` invents dirt; these are the pictures that people would get. An edit is clean if it is near
-the exact drawing of what was asked for, or of what was there before (then nothing happened, but
-nothing is spoilt), and spoilt if it is far from both; what lies between teaches nothing.
+`degraded` makes such pictures up; these are those that people would get. An edit is clean if it is
+near the exact drawing of what was asked for, or of what was there before (then nothing happened,
+but nothing is degraded), and degraded if it is far from both; what lies between teaches nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from editing_core.worlds.portraits.store import SHARES
 
 NEAR, FAR = 0.35, 0.6
 """Distance to the nearest exact drawing, as a share of the distance between before and after, up to
-which an edit is clean, and from which it is spoilt."""
-CLEAN, SPOILT = (QUESTIONS["clean"].index(answer) for answer in ("yes", "no"))
+which an edit is clean, and from which it is degraded."""
+CLEAN, DEGRADED = (QUESTIONS["clean"].index(answer) for answer in ("yes", "no"))
 UNKNOWN = -1
 GUIDANCES, STEPS = (1.5, 2.5, 4.0), (4, 8)  # good ones and bad ones
 
@@ -83,14 +83,14 @@ def _edit(model: str, number: int, split: str) -> tuple[NDArray[np.uint8], Answe
         seed=number,
         method="steady",
     )
-    right = told(made.picture, turn, place)
+    right = answers_by_drawings(made.picture, turn, place)
     if right is None:
         return None
     seen = Classifier.preprocess(torch.from_numpy(np.array(made.picture.convert("RGB")))[None])[0]
     return ((seen + 1) * 127.5).round().byte().permute(1, 2, 0).numpy(), right
 
 
-def told(picture: Image.Image, turn: SequenceTurn, place: Place) -> Answers | None:
+def answers_by_drawings(picture: Image.Image, turn: SequenceTurn, place: Place) -> Answers | None:
     """What is right of an edit's picture, by exact drawings; None if they leave it open."""
     before, after = turn.before, turn.after
     region = change_mask(before, after, picture.size, place)
@@ -107,7 +107,7 @@ def told(picture: Image.Image, turn: SequenceTurn, place: Place) -> Answers | No
     nearest = int(np.argmin(distances))
     if distances[nearest] <= NEAR:
         return targets(outcomes[nearest].attributes.visible()) | {"clean": CLEAN}
-    return {"clean": SPOILT} if distances[nearest] >= FAR else None
+    return {"clean": DEGRADED} if distances[nearest] >= FAR else None
 
 
 def _cut(portrait: Portrait, cut: int) -> Portrait:

@@ -2,7 +2,7 @@
 
 `python -m editing_core.worlds.portraits.measure` prints how well the VAE draws again what it is
 shown, on three canvases, the error of the transformer's velocities, how much the classifier gets
-right, and with `--edits N` how well it tells clean edits by the model from spoilt ones;
+right, and with `--edits N` how well it tells clean edits by the model from degraded ones;
 `--sheet FILE` draws held-out captions with the stock pipeline, or, of a folder with nothing but a
 VAE, drawings and what the VAE makes of them. `--drawings FILE` draws the sheet of this folder's
 README.
@@ -29,11 +29,11 @@ from editing_core.portraits.schema import VALUES, Portrait, draws
 from editing_core.portraits.train_vae import pixels
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import Classifier, load_classifier
+from editing_core.worlds.portraits.degraded import pairs
 from editing_core.worlds.portraits.drawing import Place, draw, random_place
-from editing_core.worlds.portraits.edited import CLEAN, SPOILT, make_edits
+from editing_core.worlds.portraits.edited import CLEAN, DEGRADED, make_edits
 from editing_core.worlds.portraits.flow import captioned, grid_of
 from editing_core.worlds.portraits.judges import face_error, sharpness
-from editing_core.worlds.portraits.spoilt import pairs
 from editing_core.worlds.portraits.train import WEIGHTS, complete, load
 
 CANVASES = ((256, 256), (192, 320), (384, 256))
@@ -141,16 +141,16 @@ def classified(judge: Classifier, parts: Parts, count: int) -> str:
 
 
 def checked(judge: Classifier, model: Path, count: int) -> str:
-    """Say how a classifier tells held-out edits by the model that are clean from spoilt ones."""
+    """Say how a classifier tells held-out edits by the model that are clean from degraded ones."""
     with TemporaryDirectory() as folder:
         edits = make_edits(model, count, Path(folder) / "edits.npz", "eval")
-    wrong: dict[int, list[bool]] = {CLEAN: [], SPOILT: []}
+    wrong: dict[int, list[bool]] = {CLEAN: [], DEGRADED: []}
     for picture, right in zip(edits.pictures, edits.right, strict=True):
         passed = judge.clean(Image.fromarray(picture)) > 0.5
         wrong[right["clean"]].append(passed != (right["clean"] == CLEAN))
     alarms, passes = (
         f"{np.mean(of):.3f} of {len(of)}" if of else "none to judge by"
-        for of in (wrong[CLEAN], wrong[SPOILT])
+        for of in (wrong[CLEAN], wrong[DEGRADED])
     )
     return f"edits by the model: false alarms {alarms}, false passes {passes}"
 

@@ -124,9 +124,9 @@ def drawing_in_background(folder: Path, pictures: int, size: int = CHUNK) -> Ite
     if sum(len(chunk.pictures) for chunk in chunks(folder)) >= pictures:
         yield
         return
-    told = [str(folder), "--pictures", str(pictures), "--chunk", str(size)]
-    told = [sys.executable, "-m", __name__, *told]
-    with subprocess.Popen(told, start_new_session=True) as drawer:
+    command = [str(folder), "--pictures", str(pictures), "--chunk", str(size)]
+    command = [sys.executable, "-m", __name__, *command]
+    with subprocess.Popen(command, start_new_session=True) as drawer:
         try:
             while not chunks(folder):
                 if drawer.poll() is not None:

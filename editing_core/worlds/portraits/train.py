@@ -32,10 +32,10 @@ from editing_core.worlds.portraits.autoencoder import Latents, train_decoder, tr
 from editing_core.worlds.portraits.classifier import FILE as CLASSIFIER
 from editing_core.worlds.portraits.classifier import SIDE as SEEN_SIDE
 from editing_core.worlds.portraits.classifier import Classifier, from_first_edition, load_classifier
+from editing_core.worlds.portraits.degraded import make_degraded_pictures
 from editing_core.worlds.portraits.edited import Edits, make_edits
 from editing_core.worlds.portraits.flow import distil_guidance, train_flow
 from editing_core.worlds.portraits.precision import fastest_dtype
-from editing_core.worlds.portraits.spoilt import make_spoilt_pictures
 from editing_core.worlds.portraits.store import Chunk, Store, drawing_in_background
 from editing_core.worlds.portraits.train_classifier import ClassifierData, train_classifier
 
@@ -68,7 +68,7 @@ class StageConfigs:
 
     pictures: int = 52_000  # with half as many its own pictures came to err 0.025 less than others
     others: int = 3_000  # pictures that are no portraits, for the classifier
-    spoilt: int = 1_500  # spoilt pictures, and as many clean ones, for the classifier
+    degraded: int = 1_500  # degraded pictures, and as many clean ones, for the classifier
     edits: int = 160  # by the model, for the classifier
     vae: TrainingConfig = TrainingConfig(
         batch_size=16, learning_rate=1.5e-3, warmup_steps=60, decay_fraction=0.3, ema_decay=0.995
@@ -167,12 +167,12 @@ def run_stages(
         others = main_process_first(
             lambda: draw_others(folder / "others.npy", configs.others, SEEN_SIDE)
         )
-        file_of_spoilt = folder / "spoilt.npy"
-        spoilt = main_process_first(
-            lambda: make_spoilt_pictures(parts, store, configs.spoilt, file_of_spoilt, dtype)
+        file_of_degraded = folder / "degraded.npy"
+        degraded = main_process_first(
+            lambda: make_degraded_pictures(parts, store, configs.degraded, file_of_degraded, dtype)
         )
         edits = main_process_first(lambda: edits_of(trained, configs.edits, folder))
-        data = ClassifierData(store, others, spoilt, edits)
+        data = ClassifierData(store, others, degraded, edits)
         return train_classifier(trained.classifier, data, file, config, deadline, dtype)
 
     how: dict[str, Callable[[Path, TrainingConfig], bool]] = {

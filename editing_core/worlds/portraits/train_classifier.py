@@ -22,9 +22,9 @@ from editing_core.worlds.portraits.precision import single_precision_norms
 from editing_core.worlds.portraits.store import Chunk
 
 SHARES = (1 / 8, 1 / 4, 1 / 8)
-"""Of a batch: other pictures; spoilt ones, half of them clean; exact drawings, told to be clean."""
+"""Of a batch: other pictures; degraded ones, half of them clean; exact drawings, so clean."""
 EDITS_SHARE = 1 / 8  # of a batch, if there are any
-SPOILT, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no", "yes"))
+DEGRADED, CLEAN = ({"clean": QUESTIONS["clean"].index(answer)} for answer in ("no", "yes"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,27 +34,27 @@ class ClassifierData:
     Attributes:
         store: Drawings of all shapes.
         others: Pictures that are no portraits. Shape: (M, SIDE, SIDE, 3).
-        spoilt: Clean portraits and spoilt ones. Shape: (2, N, SIDE, SIDE, 3).
+        degraded: Clean portraits and degraded ones. Shape: (2, N, SIDE, SIDE, 3).
         edits: What the model makes of portraits, where it is taught.
     """
 
     store: Sequence[Chunk]
     others: NDArray[np.uint8]
-    spoilt: NDArray[np.uint8]
+    degraded: NDArray[np.uint8]
     edits: Edits | None = None
 
     def batch(self, step: int, size: int) -> tuple[Tensor, list[dict[str, int]]]:
         """Pictures (size, 3, SIDE, SIDE), most drawings damaged, and the right answers."""
         rng = np.random.default_rng(step)
-        strange, told, exact = (int(share * size) for share in SHARES)
+        strange, degraded, exact = (int(share * size) for share in SHARES)
         edited = int(size * EDITS_SHARE) if self.edits and len(self.edits.right) else 0
-        drawn, right = self._drawn(rng, size - strange - told - exact - edited)
+        drawn, right = self._drawn(rng, size - strange - degraded - exact - edited)
         harmed = corrupted(torch.cat([drawn, _some(self.others, rng, strange)]), step)
         sharp, known = self._drawn(rng, exact)
         right += [targets(None)] * strange + [answer | CLEAN for answer in known]
-        halves = (told - told // 2, told // 2)
-        plain = [sharp, *(_some(self.spoilt[i], rng, n) for i, n in enumerate(halves))]
-        right += [CLEAN] * halves[0] + [SPOILT] * halves[1]
+        halves = (degraded - degraded // 2, degraded // 2)
+        plain = [sharp, *(_some(self.degraded[i], rng, n) for i, n in enumerate(halves))]
+        right += [CLEAN] * halves[0] + [DEGRADED] * halves[1]
         if self.edits and edited:
             chosen = rng.integers(len(self.edits.right), size=edited)
             plain.append(Classifier.preprocess(torch.from_numpy(self.edits.pictures[chosen])))
@@ -76,7 +76,7 @@ def train_classifier(
     model: Classifier, data: ClassifierData, file: Path, config: TrainingConfig, deadline: Deadline,
     dtype: torch.dtype,
 ) -> bool:  # fmt: skip
-    """Train on drawings, half of them damaged, on other pictures, on spoilt ones and on edits.
+    """Train on drawings, half of them damaged, on other pictures, on degraded ones and on edits.
 
     Args:
         model: Trained in place.

@@ -99,8 +99,8 @@ def random_torch() -> torch.Generator:
 
 def test_a_memory_is_spoilt_but_not_the_original_nor_what_is_wanted(drawn: Path) -> None:
     batch = SessionBatches(drawn / "sessions").chains(2, 36)
-    spoilt = batch.with_degraded_memory(random_torch())
-    apart = (spoilt.clean - batch.clean).abs().amax((0, 2, 3))
+    degraded = batch.with_degraded_memory(random_torch())
+    apart = (degraded.clean - batch.clean).abs().amax((0, 2, 3))
     assert apart[0] == 0 and apart[batch.history :].max() == 0
     assert apart[1 : batch.history].min() > 0
 
@@ -115,7 +115,7 @@ def test_a_pure_memory_is_of_finished_pictures(drawn: Path) -> None:
     assert torch.equal(batch.with_clean_memory().t[:, batch.history :], batch.t[:, batch.history :])
 
 
-@pytest.mark.parametrize("without", ["rollout", "spoilt"])
+@pytest.mark.parametrize("without", ["rollout", "degraded"])
 def test_a_stage_may_do_without(drawn: Path, monkeypatch: pytest.MonkeyPatch, without: str) -> None:
     monkeypatch.setattr(
         train,

@@ -19,7 +19,7 @@ from editing_core.portraits.model import build
 from editing_core.portraits.schema import VALUES, Attributes, Identity, Portrait, draws
 from editing_core.portraits.train_classifier import cross_entropy
 from editing_core.portraits.trainer import TrainingConfig
-from editing_core.worlds.portraits import spoilt, store, train
+from editing_core.worlds.portraits import degraded, store, train
 from editing_core.worlds.portraits.classifier import (
     FILE,
     SIDE,
@@ -183,7 +183,7 @@ def test_the_choice_of_numbers_is_one_of_two() -> None:
 def test_all_stages_run_and_another_run_begins_from_their_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spoilt, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
+    monkeypatch.setattr(degraded, "SEEN", 0.0)  # nothing that an untaught VAE draws differs much
     few = TrainingConfig(samples=4, batch_size=2, warmup_steps=1)
     monkeypatch.setattr(
         train.StageConfigs, "within", lambda *_: train.StageConfigs(4, 2, 2, 2, *5 * [few])
@@ -246,7 +246,7 @@ def test_the_classifier_sees_all_of_a_picture_of_any_shape(size: tuple[int, int]
 
 def test_latents_are_spoilt_in_one_region_of_each() -> None:
     code = torch.randn(6, 4, 12, 8)
-    dirty, region = spoilt.spoil(code, torch.Generator().manual_seed(0))
+    dirty, region = degraded.degrade(code, torch.Generator().manual_seed(0))
     inside = region.bool().expand_as(code)
     assert torch.equal(dirty[~inside], code[~inside])
     assert (dirty[inside] != code[inside]).float().mean() > 0.99

@@ -1,8 +1,8 @@
-"""Pictures as a model spoils them, and the same unspoilt: what the classifier learns "clean" from.
+"""Degraded portraits, and the same clean: what the classifier learns "clean" from.
 
 The VAE draws them from latents that are a blend of two people in some region, or noisy there: half
-of one thing and half of another, smeared, doubled. The unspoilt ones went through the VAE, too, so
-that its own hand does not count as dirt.
+of one thing and half of another, smeared, doubled. The clean ones went through the VAE, too, so
+that what it draws a little otherwise does not count as degraded.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from editing_core.worlds.portraits.classifier import Classifier
 from editing_core.worlds.portraits.store import Chunk
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""A clean picture and the same spoilt, as the classifier gets them: (SIDE, SIDE, 3) each."""
+"""A clean picture and the same degraded, as the classifier gets them: (SIDE, SIDE, 3) each."""
 
 TOGETHER = 8  # pictures that are drawn at once
 BLEND = (0.3, 0.7)  # share of the other person
 NOISE = 0.9  # largest deviation of the noise, of the latents' own
-SEEN = 10.0  # mean difference, of 255, from which a region counts as spoilt
-TRIES = 50  # rounds without a spoilt picture, after which there will be none
+SEEN = 10.0  # mean difference, of 255, from which a region counts as degraded
+TRIES = 50  # rounds without a degraded picture, after which there will be none
 
 
-def make_spoilt_pictures(
+def make_degraded_pictures(
     parts: Parts, store: Sequence[Chunk], count: int, file: Path, dtype: torch.dtype = torch.float32
 ) -> NDArray[np.uint8]:
-    """Clean and spoilt pictures (2, count, SIDE, SIDE, 3), drawn once and kept in a file.
+    """Clean and degraded pictures (2, count, SIDE, SIDE, 3), drawn once and kept in a file.
 
     Args:
         parts: With a VAE that is taught.
@@ -53,12 +53,12 @@ def make_spoilt_pictures(
             if len(made) >= count:
                 break
             if tries >= TRIES and not made:
-                raise RuntimeError("The VAE draws spoilt latents like others; teach it first.")
+                raise RuntimeError("The VAE draws degraded latents like others; teach it first.")
         partial = file.with_suffix(".partial.npy")
         np.save(partial, np.stack([np.stack(pair) for pair in made[:count]], axis=1))
         partial.replace(file)
-    spoilt: NDArray[np.uint8] = np.load(file)
-    return spoilt
+    degraded: NDArray[np.uint8] = np.load(file)
+    return degraded
 
 
 def _pairs(parts: Parts, store: Sequence[Chunk], dtype: torch.dtype) -> Iterator[list[Pair]]:
@@ -73,9 +73,9 @@ def _pairs(parts: Parts, store: Sequence[Chunk], dtype: torch.dtype) -> Iterator
 
 @torch.no_grad()
 def pairs(parts: Parts, pictures: NDArray[np.uint8], chance: torch.Generator) -> list[Pair]:
-    """Pictures (B, H, W, 3) as the VAE draws them, beside the same spoilt, where that is seen."""
+    """Pictures (B, H, W, 3) as the VAE draws them, beside the same degraded, where that is seen."""
     code = parts.vae.encode(pixels(pictures)).latent_dist.mean.float()
-    dirty, region = spoil(code, chance)
+    dirty, region = degrade(code, chance)
     clean, made = (_bytes(parts.vae.decode(x).sample) for x in (code, dirty))
     apart = (clean.float() - made.float()).abs().mean(3)  # (B, H, W)
     where = functional.interpolate(region, apart.shape[1:])[:, 0].cpu() > 0.5
@@ -83,11 +83,11 @@ def pairs(parts: Parts, pictures: NDArray[np.uint8], chance: torch.Generator) ->
     return [(_small(clean[i]), _small(made[i])) for i in range(len(clean)) if seen[i] > SEEN]
 
 
-def spoil(code: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Spoil latents (B, C, h, w) in one region of each.
+def degrade(code: Tensor, chance: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Degrade latents (B, C, h, w) in one region of each.
 
     Returns:
-        The spoilt latents, and where they are: 1 within the region. Shape: (B, 1, h, w).
+        The degraded latents, and where they are: 1 within the region. Shape: (B, 1, h, w).
     """
 
     def uniform(low: float, high: float) -> Tensor:
