@@ -129,15 +129,13 @@ def soft_region(differences: Iterable[Tensor], hardly: float, clearly: float) ->
         clearly: Share from which all may.
 
     Returns:
-        Shape: (h, w), in [0, 1]; all 0 where the prompts agree everywhere. Between the two shares
-        it rises smoothly (by smoothstep, 3 x^2 - 2 x^3), so that a faint doubt changes little.
+        Shape: (h, w), in [0, 1]; all 0 where the prompts agree everywhere.
     """
     import torch
 
     mean = torch.stack([v[0].square().mean(0).sqrt() for v in differences]).mean(0)
     share = mean / mean.max().clamp_min(1e-12)
-    ramp = ((share - hardly) / (clearly - hardly)).clamp(0, 1)
-    return ramp**2 * (3 - 2 * ramp)
+    return ((share - hardly) / (clearly - hardly)).clamp(0, 1)
 
 
 def disagreement(context: EditContext) -> list[Tensor]:

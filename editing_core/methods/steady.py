@@ -35,7 +35,7 @@ class SteadyConfig:
 
     skipped: float = 0.0
     source_guidance: float | None = None
-    hardly: float = 0.15
+    hardly: float = 0.18
     clearly: float = 0.35
     free_steps: int = 1
     by_token: bool = False
