@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from agent.captions import ABSENT, changes, parse
+from agent.captions import ABSENT, VALUES, changes, parse
 from agent.replies import NO_EYES
 from agent.state import Check, EditStep
 from tools.inspection import Differences, differences
@@ -130,13 +130,18 @@ def _seen(
     lost = [n for n, v in rest.items() if n in seen and seen[n] not in (v, as_before.get(n))]
     shown = [name for name in rest if name in seen]
     missed = [n for n, v in wanted.items() if n in seen and seen[n] != v]
-    unlike = tuple(_named(name, seen[name]) for name in missed + lost)
+    unlike = tuple(called(name, seen[name]) for name in missed + lost)
     if eyes.degraded(after) and not eyes.degraded(before):
         unlike += (SMEARED,)
     return _share(wanted, seen), 1 - len(lost) / len(shown) if shown else 1.0, unlike
 
 
-def _named(name: str, value: str) -> str:
+def called(name: str, value: str) -> str:
+    """Say what is seen: "no headwear", "a man", "sunglasses", "sad expression"."""
+    if name == "gender":
+        return f"a {value}"
+    if value != "none" and "none" in VALUES[name]:
+        return value  # a thing that not everybody has names itself
     return f"{'no' if value == 'none' else value} {name.replace('_', ' ')}"
 
 

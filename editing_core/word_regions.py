@@ -9,6 +9,7 @@ union, more than by attention to the words.
 from __future__ import annotations
 
 import re
+from itertools import product
 from typing import TYPE_CHECKING
 
 from editing_core.masks import soft_region
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
     from editing_core.editor import Picture
     from editing_core.models.base import Model
 
-TIMES = (0.5, 0.7, 0.9)  # how far the picture is noised, once each
+TIMES = (0.5, 0.7, 0.9)  # how far the picture is noised
 HARDLY, CLEARLY = 0.2, 0.4  # of the largest difference
 GUIDANCE = 2.5  # of the preset "steady"
-SEED = 0  # of the noise: the same words are found in the same place every time
+SEEDS = (0, 1)  # of the noises: the same words are found in the same place every time
 
 _BREAK = frozenset(", with in on at of and wearing holding under behind beside near by".split())
 _DETERMINERS = frozenset("a an the her his its their some two three several many".split())
@@ -53,10 +54,10 @@ def word_region(model: Model, picture: Picture, caption: str, other: str) -> Ima
     with torch.no_grad():
         canvas = model.canvas(*picture.image.size)
         current = model.encode(picture.image)
-        noise = draw_noise(SEED, canvas, model.channels).to(model.device)
+        noises = [draw_noise(seed, canvas, model.channels).to(model.device) for seed in SEEDS]
         said = [model.encode_text(text) for text in (caption, other)]
         grids: list[Tensor] = []
-        for t in TIMES:
+        for t, noise in product(TIMES, noises):
             x = current.lerp(noise, t)
             with_words, without_words = (
                 model.velocity(x, t, text, guidance=GUIDANCE, canvas=canvas) for text in said

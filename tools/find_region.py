@@ -40,7 +40,6 @@ SMALL = 0.5  # of the picture's side; a thing no larger is looked at again from 
 NEAR = 0.5  # of a thing's longer side, on each side: what is looked at then
 LITTLE = 0.05  # of the largest part; what is smaller was not meant
 ROOM = 0.25  # of a thing's mean side, by which something added to it may stand out
-SLACK = 0.05  # likewise, by which a thing found at the size of latents may be larger than it seems
 SIDE = 352  # pixels at which parts are told from one another
 
 _SIDES = {
@@ -148,9 +147,8 @@ class Finder:
         while corrections and corrections[0].kind == "other" and named(base).side in OPPOSITE:
             base, corrections = _other_side(base), corrections[1:]
         region: RegionMask | None = look.base(base)
-        if region is not None and region.by in ("clipseg", "prompts"):
-            share = ROOM if change == "add" else SLACK if region.by == "prompts" else 0.0
-            region = with_margin(region, share, look.size) if share else region
+        if region is not None and region.by in ("clipseg", "prompts") and change == "add":
+            region = with_margin(region, ROOM, look.size)
         for how in corrections:
             if region is None:
                 break

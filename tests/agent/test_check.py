@@ -14,7 +14,7 @@ from studio_fakes import CAPTION
 from agent import retry
 from agent.state import EditStep, Try
 from agent.terminal.screen import TextScreen
-from agent.verify import CloseUp, judge
+from agent.verify import CloseUp, called, judge
 
 STEP = EditStep(change="add", source_prompt="a street", target_prompt="a street with a lamp",
                 edit_words=("lamp",))  # fmt: skip
@@ -174,3 +174,18 @@ def test_a_portrait_that_got_smeared_is_no_success() -> None:
     assert seen.unlike == ("a smeared part",)
     same_hand = Eyes(known=True, names=names, smeared=before)
     assert judge(before, before, None, PORTRAIT, same_hand, world="portraits").unlike == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("gender", "man", "a man"),
+        ("headwear", "none", "no headwear"),
+        ("headwear", "crown", "crown"),
+        ("headwear_color", "red", "red headwear color"),
+        ("expression", "sad", "sad expression"),
+        ("background", "beach", "beach background"),
+    ],
+)
+def test_what_is_seen_instead_is_named_as_people_do(name: str, value: str, said: str) -> None:
+    assert called(name, value) == said

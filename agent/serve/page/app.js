@@ -186,7 +186,7 @@ function showBox(box) {
   at("brush").setAttribute("aria-pressed", String(brush.painting));
   at("region").hidden = brush.painting;
   at("brushes").hidden = !brush.painting;
-  at("rubber").setAttribute("aria-pressed", String(brush.erasing));
+  at("eraser").setAttribute("aria-pressed", String(brush.erasing));
   if (brush.painting) brush.place(frame()); // the tools beside it may have moved the picture
   at("painted").hidden = !painted;
   if (painted) at("painted").src = pictureOf(base.slice(1), 1280);
@@ -252,7 +252,7 @@ at("brush").onclick = async () => {
   }
 };
 at("width").oninput = () => { brush.width = at("width").value / 100; };
-at("rubber").onclick = () => { brush.erasing = !brush.erasing; showBox(null); };
+at("eraser").onclick = () => { brush.erasing = !brush.erasing; showBox(null); };
 
 window.onresize = () => showBox(corners(state.region));
 

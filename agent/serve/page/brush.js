@@ -1,4 +1,4 @@
-// A brush and a rubber: what is painted over the picture becomes a mask, white where edits may act.
+// A brush and an eraser: what is painted over the picture becomes a mask, white where edits may act.
 
 const FINEST = 1024; // pixels of the longer side of a mask
 

@@ -341,3 +341,18 @@ def test_short_wishes_in_other_languages_are_written_in_english(message, english
 )
 def test_photographs_of_strangers(message, beginning, shown):
     assert shown in target_of(message, beginning)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "what color is her hair now?",
+        "which hair colour does she have?",
+        "which hat is she wearing?",
+        "what kind of hat is that?",
+        "what colour is the background?",
+        "how does her hair look now?",
+    ],
+)
+def test_a_question_about_what_is_seen_changes_nothing(message):
+    assert steps_of(message) == ["describe picture"]

@@ -157,12 +157,12 @@ def test_a_mask_is_painted_and_edits_keep_to_it(page: Any, users: Users) -> None
     expect(page.locator("#painted")).to_be_hidden(timeout=PATIENCE)
 
 
-def test_the_brush_has_a_width_and_a_rubber(page: Any, users: Users) -> None:
+def test_the_brush_has_a_width_and_an_eraser(page: Any, users: Users) -> None:
     from playwright.sync_api import expect
 
     page.click("#sample")
     at(page, "@0 original", turns=1)
-    assert not page.is_visible("#rubber")
+    assert not page.is_visible("#eraser")
     page.click("#brush")
     place = page.locator("#after").bounding_box()
     width, height = sample_portrait()[0].size
@@ -178,8 +178,8 @@ def test_the_brush_has_a_width_and_a_rubber(page: Any, users: Users) -> None:
     page.fill("#width", "25")
     stroke(width / 4)
     page.fill("#width", "4")
-    page.click("#rubber")
-    expect(page.locator("#rubber")).to_have_attribute("aria-pressed", "true")
+    page.click("#eraser")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "true")
     stroke(width / 2)
     page.click("text=Done")
     page.wait_for_selector("text=From now on edits keep to the mask.")
@@ -192,7 +192,7 @@ def test_the_brush_has_a_width_and_a_rubber(page: Any, users: Users) -> None:
     assert height // 2 not in white and height // 2 - height // 12 in white
     page.click("text=Region: painted")
     page.click("#brush")
-    expect(page.locator("#rubber")).to_have_attribute("aria-pressed", "false")
+    expect(page.locator("#eraser")).to_have_attribute("aria-pressed", "false")
     page.click("text=Done")
     expect(page.locator("#brushes")).to_be_hidden(timeout=PATIENCE)
     assert len(user.chat(user.sessions.ids()[0]).conversation.messages) == 2
