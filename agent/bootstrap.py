@@ -229,7 +229,8 @@ class LoadedLater:
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = self._framing(asked["head"])
-        if known_only or self._known_only:
+        from_words_alone = not asked["step"].source_prompt  # then the picture is only a blank
+        if (known_only or self._known_only) and not from_words_alone:
             bounds = found.bounds if found else None
             self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(

@@ -34,10 +34,12 @@ class Drawn:
     seed: int
     missing: tuple[str, ...] = ()
     """What was asked for and is not seen."""
+    degraded: bool = False
+    """Whether a part is seen to be smeared."""
 
 
 def draw(chat: Chat, put: PUT, words: str, on_step: OnStep | None = None) -> Drawn:
-    """Draw words with the model of a chat, anew with other seeds until all of them is seen.
+    """Draw words with the model of a chat, anew with other seeds until all is seen, and cleanly.
 
     Args:
         chat: For its model, seed and eyes.
@@ -68,9 +70,9 @@ def draw(chat: Chat, put: PUT, words: str, on_step: OnStep | None = None) -> Dra
             on_step=on_step,
         )
         tries.append(_looked_at(chat, edited.picture, said, seed + attempt * OTHER_SEED))
-        if not tries[-1].missing:
+        if not tries[-1].missing and not tries[-1].degraded:
             break
-    return min(tries, key=lambda drawn: len(drawn.missing))
+    return min(tries, key=lambda drawn: (len(drawn.missing), drawn.degraded))
 
 
 def _caption(world: World, words: str) -> str:
@@ -105,6 +107,8 @@ def _looked_at(chat: Chat, picture: str, said: str, seed: int) -> Drawn:
     eyes = chat.studio.eyes
     if eyes is None or not world_of(said):
         return Drawn(picture, said, seed)
-    seen = dict(eyes.attributes(chat.studio.pictures.image(picture), attributes_of(said)))
+    image = chat.studio.pictures.image(picture)
+    seen = dict(eyes.attributes(image, attributes_of(said)))
     missing = tuple(value for name, value in parse(said).items() if seen.get(name) != value)
-    return Drawn(picture, caption(seen) if seen else said, seed, missing)
+    degraded = eyes.degraded(image)
+    return Drawn(picture, caption(seen) if seen else said, seed, missing, degraded)

@@ -40,3 +40,12 @@ def test_a_chat_edits_undoes_and_branches(
     assert after.items() >= asked.items()
     rest = [name for name in before if name not in ("age", "eyewear_color", *asked)]
     assert sum(after.get(name) == before[name] for name in rest) / len(rest) >= 0.8
+
+
+def test_a_run_without_a_person_draws_from_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The blank that it draws on is no portrait, which such a run would leave alone."""
+    said = "/new a sad man with a black cap"
+    assert chat.main(["--offline", "--json", "--home", str(tmp_path), "--say", said]) == 0
+    assert "A new base, @1" in capsys.readouterr().out

@@ -64,7 +64,9 @@ class EditCommands(CommandBase):
         if unheard(self.chat.settings.model, words):
             self.screen.note("Left out is what no drawn portrait can show.")
         unseen = f" I cannot see: {', '.join(drawn.missing)}." if drawn.missing else ""
-        self.screen.say(f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}")
+        smeared = " A part of it is smeared." if drawn.degraded else ""
+        told = f"A new base, @{event['turn']}, drawn with seed {drawn.seed}.{unseen}{smeared}"
+        self.screen.say(told)
         return None
 
     def adjust(self, operation: str, value: str = "") -> int:

@@ -91,6 +91,22 @@ def test_what_is_not_seen_of_the_words_is_drawn_again_and_then_said(desk):
     assert "crown" not in desk.chat.conversation.turns[1].caption
 
 
+def test_what_is_drawn_with_a_smeared_part_is_drawn_again_and_then_said(desk):
+    class Smeared(WorldEyes):
+        def degraded(self, image):
+            return True
+
+    made = []
+
+    def draw(**asked):
+        made.append(asked["seed"])
+        return draw_the_target(desk.store, **asked)
+
+    desk.chat.studio = replace(desk.chat.studio, eyes=Smeared(), edit=draw)
+    assert "drawn with seed 1. A part of it is smeared." in typed(desk, "/new a man with a crown")
+    assert made == [1, 10_001, 20_001]
+
+
 def test_a_model_that_fails_to_draw_is_one_sentence(desk, capsys):
     def fail(**asked):
         raise RuntimeError("out of memory")
