@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 HASH = "^[0-9a-f]{64}$"
 Hash = Annotated[str, Field(pattern=HASH)]
 OWN_MODELS = tuple(KNOWN)  # any other is loaded only if the person names it
+FORMER_NAMES = {"portraits-256": "portraits"}  # what recipes may call a shipped model
 MADE_BY = ("weights", "device", "processor", "threads", "precision")
 
 
@@ -212,13 +213,14 @@ def loader(model: str, device: str | None) -> Callable[[Made], Editor]:
     """
 
     def load(made: Made) -> Editor:
-        if made.model not in (*OWN_MODELS, model):
+        called = FORMER_NAMES.get(made.model, made.model)
+        if called not in (*OWN_MODELS, model):
             raise ModelMissing(
                 f"The picture was made with the model {made.model}; "
                 f"if you trust it, say --model {made.model}."
             )
         kind = made.device if made.device == device_of(None) else "cpu"
-        names = [made.model, *SHIPPED_FOLDERS] if made.model in SHIPPED_FOLDERS else [made.model]
+        names = [called, *SHIPPED_FOLDERS] if called in SHIPPED_FOLDERS else [called]
         return _with_weights(made.weights, names, device or kind)
 
     return load

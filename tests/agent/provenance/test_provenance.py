@@ -224,13 +224,17 @@ def test_a_conversation_of_the_shipped_model_is_made_again(capsys, tmp_path, mon
 
 @pytest.mark.weights
 def test_a_picture_that_the_first_edition_made_is_made_by_it_again(monkeypatch):
-    """Both editions were called "portraits" when they made pictures; their weights tell them."""
+    """Both editions were called "portraits" when they made pictures; their weights tell them.
+
+    For some days the second was called "portraits-256".
+    """
     from tools.edit_picture import load_editor
 
     monkeypatch.setattr("tools.redo.load_editor", load_editor)
     for name in SHIPPED_FOLDERS:
         weights = load_editor(name).model.weights_hash
         for weights_then, expected in ((weights, weights), ("lost", None)):
-            made = SimpleNamespace(model="portraits", device="cpu", weights=weights_then)
-            model = loader("portraits", None)(made).model
-            assert model.weights_hash == (expected or load_editor("portraits").model.weights_hash)
+            for called in ("portraits", "portraits-256"):
+                made = SimpleNamespace(model=called, device="cpu", weights=weights_then)
+                found = loader("portraits", None)(made).model.weights_hash
+                assert found == (expected or load_editor("portraits").model.weights_hash)
