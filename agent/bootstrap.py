@@ -229,8 +229,7 @@ class LoadedLater:
             about = {"caption": step.source_prompt, "change": step.change}
             found = self._finder.find(self.editor, asked["head"], region, **about)
         framing = self._framing(asked["head"])
-        from_words_alone = not asked["step"].source_prompt  # then the picture is only a blank
-        if (known_only or self._known_only) and not from_words_alone:
+        if (known_only or self._known_only) and asked["step"].source_prompt:  # else it is a blank
             bounds = found.bounds if found else None
             self._refuse_strange(asked["original"], framing, bounds)
         return edit_picture(

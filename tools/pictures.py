@@ -410,7 +410,7 @@ def _touched(file: Path) -> bool:
         os.utime(file)
     except FileNotFoundError:
         return False
-    return True
+    return file.exists()  # a `drop` may have moved it aside while it was being touched
 
 
 def _is_large(image: Image.Image) -> bool:

@@ -107,6 +107,13 @@ class TestStore:
             assert store.get(name).latents is not None
         assert sorted(path.parent.iterdir()) == sorted(files)
 
+    def test_a_file_that_goes_while_it_is_touched_is_written_anew(self, store, image, monkeypatch):
+        path = store.path(store.put(image))
+        touch = os.utime
+        monkeypatch.setattr(os, "utime", lambda file: (touch(file), os.unlink(file)))
+        store.put(image)
+        assert path.exists()
+
     def test_only_old_files_that_nobody_needs_are_loose(self, store, image):
         old, young, kept = (store.put(image.rotate(turn)) for turn in (0, 90, 180))
         for name in (old, kept):
